@@ -1,0 +1,3 @@
+"""Hyperparameter optimization of synthetic environments for reinforcement learning."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,299 @@
+"""Frozen configurations of agent, synthetic environment and NES.
+
+Defaults are the paper's untuned CartPole settings (the ones behind its Fig. 3).
+`from_configuration` is the only place that knows the flat names of a search space
+(`nes.step_size`, `ddqn.one_minus_gamma`) and their transforms.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from se_hpo.errors import UserError, did_you_mean
+
+ACTIVATIONS = ("tanh", "relu", "leaky_relu", "prelu")
+SCORE_TRANSFORMS = (
+    "linear",
+    "rank",
+    "nes",
+    "nes_unnormalized",
+    "single_best",
+    "single_better",
+    "all_better",
+    "all_better_sum",
+    "centered_rank",
+)
+SAMPLINGS = ("mirrored_best", "antithetic", "single")
+
+
+def _check(ok: bool, owner: object, name: str, rule: str) -> None:
+    if not ok:
+        value = getattr(owner, name)
+        raise UserError(f"{type(owner).__name__}.{name} = {value!r}: must be {rule}")
+
+
+def _check_one_of(owner: object, name: str, allowed: tuple[str, ...]) -> None:
+    if (value := getattr(owner, name)) not in allowed:
+        hint = did_you_mean(str(value), allowed)
+        raise UserError(f"{type(owner).__name__}.{name} = {value!r}: {hint}")
+
+
+def _check_types(owner: Any) -> None:
+    """Field values have their declared builtin type (an int passes for a float)."""
+    for f in fields(owner):
+        value, kind = getattr(owner, f.name), str(f.type)
+        if kind == "float" and type(value) is int:
+            object.__setattr__(owner, f.name, float(value))
+        elif kind in ("int", "float", "bool", "str"):
+            _check(type(value).__name__ == kind, owner, f.name, f"of type {kind}")
+
+
+@dataclass(frozen=True)
+class AgentConfig:
+    """What every agent has: its inner loop, its network and its optimizer."""
+
+    train_episodes: int = 1000
+    """Most training episodes."""
+    test_episodes: int = 10
+    """Greedy episodes on the task after training; their mean return is the score."""
+    init_episodes: int = 10
+    """Episodes that only fill the replay buffer."""
+    max_env_steps: int = 0
+    """Stop training after this many environment steps (0: no such limit)."""
+    stop_window: int = 10
+    """Episodes k in each of the two windows that the stopping rules compare."""
+    plateau_tolerance: float = 0.01
+    """Relative change of the mean return below which training on an SE stops."""
+    truncation: str = "bootstrap"
+    """Done stored for a time-limit truncation on the task: `bootstrap` 0, `terminal` 1
+    (the authors' code)."""
+    batch_size: int = 128
+    """Transitions per gradient update."""
+    buffer_size: int = 100_000
+    """Most transitions kept; sampled uniformly with replacement."""
+    gamma: float = 0.99
+    """Discount factor."""
+    lr: float = 1e-3
+    """Adam's step size."""
+    tau: float = 0.01
+    """Polyak factor of the target network, applied after every update."""
+    activation: str = "relu"
+    """Activation of the hidden layers."""
+    hidden_size: int = 128
+    """Units per hidden layer."""
+    hidden_layers: int = 2
+    """Hidden layers."""
+
+    def __post_init__(self) -> None:
+        _check_types(self)
+        for name in ("train_episodes", "test_episodes", "stop_window", "batch_size"):
+            _check(getattr(self, name) >= 1, self, name, ">= 1")
+        for name in ("buffer_size", "hidden_size", "hidden_layers"):
+            _check(getattr(self, name) >= 1, self, name, ">= 1")
+        for name in ("init_episodes", "max_env_steps", "plateau_tolerance"):
+            _check(getattr(self, name) >= 0, self, name, ">= 0")
+        _check(0 < self.lr < float("inf"), self, "lr", "> 0")
+        _check(0 <= self.gamma <= 1, self, "gamma", "in [0, 1]")
+        _check(0 < self.tau <= 1, self, "tau", "in (0, 1]")
+        _check_one_of(self, "activation", ACTIVATIONS)
+        _check_one_of(self, "truncation", ("bootstrap", "terminal"))
+
+
+@dataclass(frozen=True)
+class DDQNConfig(AgentConfig):
+    """Double DQN with an epsilon-greedy policy; epsilon changes once per episode."""
+
+    eps_init: float = 1.0
+    """Epsilon of the first episode."""
+    eps_min: float = 0.01
+    """Lowest epsilon."""
+    eps_decay: float = 0.9
+    """Factor on epsilon after each episode."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("eps_init", "eps_min", "eps_decay"):
+            _check(0 <= getattr(self, name) <= 1, self, name, "in [0, 1]")
+
+
+@dataclass(frozen=True)
+class DuelingDDQNConfig(DDQNConfig):
+    """Double DQN with separate value and advantage streams."""
+
+    feature_size: int = 128
+    """Outputs of the shared features, and hidden units of both streams."""
+    advantage_mean: str = "sample"
+    """Mean that is subtracted: per `sample`, or over the whole `batch` (the authors')."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check(self.feature_size >= 1, self, "feature_size", ">= 1")
+        _check_one_of(self, "advantage_mean", ("sample", "batch"))
+
+
+AGENT_CONFIGS: dict[str, type[AgentConfig]] = {
+    "ddqn": DDQNConfig,
+    "dueling_ddqn": DuelingDDQNConfig,
+}
+
+
+def algorithm_of(config: AgentConfig) -> str:
+    """The registry name of an agent configuration (`ddqn`)."""
+    return next(name for name, cls in AGENT_CONFIGS.items() if type(config) is cls)
+
+
+@dataclass(frozen=True)
+class SyntheticEnvConfig:
+    """The three networks (next state, reward, done) of an SE; same size for each."""
+
+    activation: str = "leaky_relu"
+    """Activation of the hidden layers; outputs are linear."""
+    hidden_size: int = 128
+    """Units per hidden layer."""
+    hidden_layers: int = 1
+    """Hidden layers, 1 to 3."""
+
+    def __post_init__(self) -> None:
+        _check_types(self)
+        _check_one_of(self, "activation", ACTIVATIONS)
+        _check(self.hidden_size >= 1, self, "hidden_size", ">= 1")
+        _check(1 <= self.hidden_layers <= 3, self, "hidden_layers", "1, 2 or 3")
+
+
+@dataclass(frozen=True)
+class NESConfig:
+    """The outer loop (Ferreira et al. 2022, Algorithm 1; Salimans et al. 2017)."""
+
+    population: int = 16
+    """Perturbation directions per generation."""
+    noise_std: float = 0.05
+    """Standard deviation of the Gaussian perturbation of every SE parameter."""
+    step_size: float = 1.0
+    """Factor of the weighted sum of perturbations added to the SE parameters."""
+    score_transform: str = "all_better_sum"
+    """How scores become update weights."""
+    sampling: str = "mirrored_best"
+    """`mirrored_best`: better sign of a pair; `antithetic`: their difference;
+    `single`: +eps only."""
+    n_evaluations: int = 1
+    """Agents trained per direction and sign."""
+    evaluation_aggregate: str = "mean"
+    """How the scores of these agents become one: `mean` or `min`."""
+    n_center_evaluations: int = 16
+    """Agents trained on the unperturbed SE per generation."""
+    n_initial: int = 1
+    """Start from the best of this many random SEs."""
+    common_random_numbers: bool = False
+    """All members of a generation share agent seeds and hyperparameter draws."""
+    weight_decay: float = 0.0
+    """Fraction of the parameters removed per generation."""
+    divide_step_by_population: bool = False
+    """Divide the step size by the population."""
+    stop_when_solved: bool = True
+    """Stop when the mean center score reaches the task's solved return."""
+    vary_agents: bool = False
+    """Draw agent hyperparameters anew for each inner loop."""
+
+    def __post_init__(self) -> None:
+        _check_types(self)
+        for name in ("population", "n_evaluations", "n_center_evaluations"):
+            _check(getattr(self, name) >= 1, self, name, ">= 1")
+        _check(self.n_initial >= 1, self, "n_initial", ">= 1")
+        _check(0 < self.noise_std < float("inf"), self, "noise_std", "> 0")
+        _check(0 <= self.step_size < float("inf"), self, "step_size", ">= 0")
+        _check(0 <= self.weight_decay < 1, self, "weight_decay", "in [0, 1)")
+        _check_one_of(self, "score_transform", SCORE_TRANSFORMS)
+        _check_one_of(self, "sampling", SAMPLINGS)
+        _check_one_of(self, "evaluation_aggregate", ("mean", "min"))
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything one NES run needs besides its seed."""
+
+    task: str = "CartPole-v0"
+    """The real environment."""
+    agent: AgentConfig = field(default_factory=DDQNConfig)
+    se: SyntheticEnvConfig = field(default_factory=SyntheticEnvConfig)
+    nes: NESConfig = field(default_factory=NESConfig)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Nested builtin types, with the agent's algorithm by name."""
+        data = dataclasses.asdict(self)
+        data["agent"] = {"algorithm": algorithm_of(self.agent), **data["agent"]}
+        return data
+
+
+def run_config_from_dict(data: Mapping[str, Any]) -> RunConfig:
+    """The inverse of `RunConfig.to_dict`."""
+    agent = dict(data["agent"])
+    cls = AGENT_CONFIGS[agent.pop("algorithm")]
+    return RunConfig(
+        task=data["task"],
+        agent=cls(**agent),
+        se=SyntheticEnvConfig(**data["se"]),
+        nes=NESConfig(**data["nes"]),
+    )
+
+
+# Flat names that search better on another scale than the field they set.
+_TRANSFORMS = {"one_minus_gamma": "gamma", "one_minus_eps_decay": "eps_decay"}
+
+
+def from_configuration(
+    configuration: Mapping[str, Any], task: str, algorithm: str
+) -> RunConfig:
+    """Resolve a flat configuration into a `RunConfig`.
+
+    Args:
+        configuration: `{"nes.step_size": 0.5, "se.hidden_size": 83, "ddqn.lr": 1e-3}`
+            with builtin values; the prefix of agent names is `algorithm`.
+        task: task id.
+        algorithm: a name in `AGENT_CONFIGS`.
+
+    Raises:
+        UserError: a name that no field has, or a value outside a field's range.
+
+    >>> from_configuration({"ddqn.one_minus_gamma": 0.25}, "CartPole-v0", "ddqn"
+    ... ).agent.gamma
+    0.75
+    """
+    if algorithm not in AGENT_CONFIGS:
+        hint = did_you_mean(algorithm, AGENT_CONFIGS)
+        raise UserError(f"unknown agent {algorithm!r}: {hint}")
+    classes = {
+        "nes": NESConfig,
+        "se": SyntheticEnvConfig,
+        algorithm: AGENT_CONFIGS[algorithm],
+    }
+    parts: dict[str, dict[str, Any]] = {prefix: {} for prefix in classes}
+    for name, value in configuration.items():
+        prefix, key, value = _resolve(name, value, classes)
+        parts[prefix][key] = value
+    return RunConfig(
+        task=task,
+        agent=AGENT_CONFIGS[algorithm](**parts[algorithm]),
+        se=SyntheticEnvConfig(**parts["se"]),
+        nes=NESConfig(**parts["nes"]),
+    )
+
+
+def _resolve(
+    name: str, value: Any, classes: Mapping[str, type]
+) -> tuple[str, str, Any]:
+    prefix, _, key = name.partition(".")
+    target = _TRANSFORMS.get(key, key)
+    if prefix not in classes or target not in {f.name for f in fields(classes[prefix])}:
+        known = [f"{p}.{f.name}" for p, cls in classes.items() for f in fields(cls)]
+        known += [
+            f"{p}.{t}"
+            for p, cls in classes.items()
+            for t, f in _TRANSFORMS.items()
+            if f in {g.name for g in fields(cls)}
+        ]
+        hint = did_you_mean(name, known)
+        raise UserError(f"hyperparameter {name!r} sets no configuration field: {hint}")
+    return prefix, target, (1.0 - value if key in _TRANSFORMS else value)

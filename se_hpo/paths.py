@@ -1,0 +1,173 @@
+"""Every file name under a run's folder, and how files are written safely.
+
+A file is either rewritten through a temporary name and a rename, or appended one whole
+line at a time, so that a process killed at any moment leaves at most one torn last line.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ConfigId = tuple[int, int, int]
+"""hpbandster's id of a configuration: bracket, rung it was sampled for, index."""
+
+
+def trial_name(config_id: ConfigId) -> str:
+    """The folder name of a trial, sortable as text.
+
+    >>> trial_name((2, 0, 11))
+    '002-0-011'
+    """
+    bracket, rung, index = config_id
+    return f"{bracket:03d}-{rung}-{index:03d}"
+
+
+@dataclass(frozen=True)
+class TrialPaths:
+    """Files of one trial (one NES run)."""
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved `RunConfig` and the flat configuration."""
+        return self.root / "config.json"
+
+    @property
+    def generations(self) -> Path:
+        """One line per generation; the same bytes for the same seed."""
+        return self.root / "generations.jsonl"
+
+    @property
+    def timing(self) -> Path:
+        """One line of wall and cpu seconds per generation."""
+        return self.root / "timing.jsonl"
+
+    @property
+    def state(self) -> Path:
+        """What the next generation needs."""
+        return self.root / "state.safetensors"
+
+    @property
+    def best_se(self) -> Path:
+        """Checkpoint of the best center so far."""
+        return self.root / "se.safetensors"
+
+    @property
+    def last_se(self) -> Path:
+        """Checkpoint of the last center."""
+        return self.root / "se-last.safetensors"
+
+    def record(self, budget: float) -> Path:
+        """The evaluation record at one budget."""
+        return self.root / f"record-{budget:g}.json"
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    """Files of one run: `results/<run>/`."""
+
+    root: Path
+
+    @property
+    def run(self) -> Path:
+        """Command, resolved settings, seed, versions, hosts, attempts."""
+        return self.root / "run.json"
+
+    @property
+    def configspace(self) -> Path:
+        """The search space in ConfigSpace's JSON."""
+        return self.root / "configspace.json"
+
+    @property
+    def configs(self) -> Path:
+        """hpbandster's journal of configurations."""
+        return self.root / "configs.json"
+
+    @property
+    def results(self) -> Path:
+        """hpbandster's journal of results."""
+        return self.root / "results.json"
+
+    @property
+    def lock(self) -> Path:
+        """Host and pid of the master that owns the run."""
+        return self.root / "master.lock"
+
+    @property
+    def credentials(self) -> Path:
+        """Where workers find the nameserver, and the run's HMAC key; mode 0600."""
+        return self.root / "credentials.json"
+
+    @property
+    def status(self) -> Path:
+        """What the master is doing now, rewritten every few seconds."""
+        return self.root / "status.json"
+
+    @property
+    def logs(self) -> Path:
+        """One log file per process."""
+        return self.root / "logs"
+
+    @property
+    def trials(self) -> Path:
+        """One folder per trial."""
+        return self.root / "trials"
+
+    def trial(self, config_id: ConfigId) -> TrialPaths:
+        """The files of one trial."""
+        return TrialPaths(self.trials / trial_name(config_id))
+
+
+def write_atomic(path: Path, data: bytes | str) -> None:
+    """Write a whole file so that readers see the old or the new one, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data.encode() if isinstance(data, str) else data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write builtin types as indented JSON, atomically."""
+    write_atomic(path, json.dumps(data, indent=2, allow_nan=False) + "\n")
+
+
+def append_json_line(path: Path, data: Any) -> None:
+    """Append one compact JSON line in a single write; a torn last line is closed first."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    line = json.dumps(data, allow_nan=False, separators=(",", ":")) + "\n"
+    with path.open("ab+") as file:
+        size = file.seek(0, os.SEEK_END)
+        if size and (file.seek(size - 1), file.read(1))[1] != b"\n":
+            line = "\n" + line
+        file.write(line.encode())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_json_lines(path: Path) -> Iterator[tuple[int, Any | None]]:
+    """Yield `(line number from 1, value)`; value is None for a line that is not JSON.
+
+    A missing file yields nothing. Blank lines are skipped.
+    """
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            try:
+                yield number, json.loads(line)
+            except ValueError:
+                yield number, None

@@ -1,0 +1,105 @@
+"""What is known of one evaluation: its record, its status, its JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+class Status(enum.StrEnum):
+    """How an evaluation ended."""
+
+    FINISHED = "finished"
+    """It has a loss; a diverged SE is a finished evaluation with loss 1."""
+    FAILED = "failed"
+    """It raised; loss 1, with the traceback in `error`."""
+    LOST = "lost"
+    """Its worker went away; it is queued again and has no loss."""
+    RUNNING = "running"
+
+
+@dataclass(frozen=True)
+class EvaluationRecord:
+    """One configuration evaluated at one budget; field order is column order."""
+
+    trial: str
+    """`paths.trial_name` of the configuration's id."""
+    bracket: int
+    rung: int
+    """Rung within the bracket at which this evaluation ran, from 0."""
+    budget: float
+    """Generations (objective `nes`) or seeds (objective `agent`)."""
+    status: Status
+    loss: float
+    """In [0, 1], lower is better; 1 for failed and diverged."""
+    reason: str
+    """Why it ended: `budget`, `solved`, `diverged: ...`, `failed: ...`."""
+    score_final: float | None = None
+    """Mean center score (`nes`) or mean test return (`agent`) at the end."""
+    score_best: float | None = None
+    """Best mean center score over generations, or best seed."""
+    generations: int = 0
+    """Generations the trial has behind it, or seeds."""
+    generations_to_solve: int | None = None
+    """First generation (from 1) whose mean center score reached the solved return."""
+    env_steps_se: int = 0
+    """Training steps on SEs so far, all agents together."""
+    env_steps_task: int = 0
+    """Steps on the task so far: tests, and training where the agent trains on it."""
+    wall_seconds: float = 0.0
+    """Spent by this evaluation (without the rungs below)."""
+    cpu_seconds: float = 0.0
+    seed: int = 0
+    """The trial's seed."""
+    worker: str = ""
+    host: str = ""
+    started: float = 0.0
+    """Unix seconds."""
+    finished: float = 0.0
+    error: str | None = None
+    """Traceback of a failed evaluation."""
+    extra: dict[str, Any] = field(default_factory=dict)
+    """Further builtin values of an objective."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Builtin types only, ready for JSON and for serpent."""
+        return to_builtin(dataclasses.asdict(self))
+
+
+def record_from_dict(data: Mapping[str, Any]) -> EvaluationRecord:
+    """The inverse of `to_dict`; unknown keys of newer versions are dropped."""
+    known = {f.name for f in dataclasses.fields(EvaluationRecord)}
+    values = {k: v for k, v in data.items() if k in known}
+    return EvaluationRecord(**{**values, "status": Status(values["status"])})
+
+
+def to_builtin(value: Any) -> Any:
+    """Convert NumPy scalars, arrays, enums, tuples and mappings to builtin types.
+
+    Non-finite floats become None, since JSON has none.
+
+    >>> import numpy as np
+    >>> to_builtin({"a": np.float64(1.5), "b": np.arange(2), "c": float("nan")})
+    {'a': 1.5, 'b': [0, 1], 'c': None}
+    """
+    if isinstance(value, Mapping):
+        return {str(k): to_builtin(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple, set)):
+        return [to_builtin(v) for v in value]
+    if isinstance(value, enum.Enum):
+        return to_builtin(value.value)
+    if hasattr(value, "tolist"):  # NumPy scalar or array
+        return to_builtin(value.tolist())
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, bool):
+        return bool(value)
+    if isinstance(value, int):
+        return int(value)
+    if value is None or isinstance(value, str):
+        return value if value is None else str(value)
+    raise TypeError(f"{type(value).__name__} cannot be stored as JSON: {value!r}")
