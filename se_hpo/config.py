@@ -126,7 +126,7 @@ class DuelingDDQNConfig(DDQNConfig):
     feature_size: int = 128
     """Outputs of the shared features, and hidden units of both streams."""
     advantage_mean: str = "sample"
-    """Mean that is subtracted: per `sample`, or over the whole `batch` (the authors')."""
+    """Subtracted mean: per `sample`, or over the whole `batch` (the authors')."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -1,7 +1,7 @@
 """Every file name under a run's folder, and how files are written safely.
 
-A file is either rewritten through a temporary name and a rename, or appended one whole
-line at a time, so that a process killed at any moment leaves at most one torn last line.
+A file is either rewritten through a temporary name and a rename, or appended a whole
+line at a time: a process killed at any moment leaves at most one torn last line.
 """
 
 from __future__ import annotations
@@ -86,12 +86,12 @@ class RunPaths:
 
     @property
     def configs(self) -> Path:
-        """hpbandster's journal of configurations."""
+        """Hpbandster's journal of configurations."""
         return self.root / "configs.json"
 
     @property
     def results(self) -> Path:
-        """hpbandster's journal of results."""
+        """Hpbandster's journal of results."""
         return self.root / "results.json"
 
     @property
@@ -144,7 +144,7 @@ def write_json(path: Path, data: Any) -> None:
 
 
 def append_json_line(path: Path, data: Any) -> None:
-    """Append one compact JSON line in a single write; a torn last line is closed first."""
+    """Append a compact JSON line in one write; a torn last line is closed first."""
     path.parent.mkdir(parents=True, exist_ok=True)
     line = json.dumps(data, allow_nan=False, separators=(",", ":")) + "\n"
     with path.open("ab+") as file:
