@@ -1,0 +1,166 @@
+"""Hyperband's ladder of budgets, its brackets, and what they cost (Li et al. 2018).
+
+A budget is a whole number of generations (or of seeds). A promoted trial continues
+where it stopped, so it pays only the difference between two rungs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from se_hpo.errors import UserError, did_you_mean
+
+CYCLES = ("cycle", "aggressive", "top")
+"""Which brackets to run. `cycle`: Hyperband's, from the one with all rungs to the top
+budget alone, and again. `aggressive`: always the one with all rungs (the authors of the
+SE paper). `top`: no rungs, as many trials at the top budget as a bracket of `cycle`
+costs on average; with random proposals this is random search."""
+
+_ROUNDING = 1e-9  # logarithms of exact powers come out this close to whole numbers
+
+
+@dataclass(frozen=True)
+class Bracket:
+    """One round of successive halving."""
+
+    index: int
+    """Position in the run, from 0."""
+    num_configs: tuple[int, ...]
+    """Trials on each rung."""
+    budgets: tuple[float, ...]
+    """Budget of each rung, increasing."""
+
+    @property
+    def trials(self) -> int:
+        """Configurations sampled."""
+        return self.num_configs[0]
+
+    @property
+    def evaluations(self) -> int:
+        """Pairs of a trial and a budget."""
+        return sum(self.num_configs)
+
+    @property
+    def generations(self) -> float:
+        """Budget spent when promoted trials continue from their state."""
+        steps = (
+            b - a for a, b in zip((0.0, *self.budgets), self.budgets, strict=False)
+        )
+        return sum(n * step for n, step in zip(self.num_configs, steps, strict=True))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a list of brackets amounts to."""
+
+    brackets: int
+    trials: int
+    evaluations: int
+    generations: float
+    """Total budget, promoted trials paying only the difference."""
+
+
+def budget_ladder(
+    min_budget: float, max_budget: float, eta: float
+) -> tuple[float, ...]:
+    """Budgets of the rungs: whole numbers from `min_budget` to `max_budget`.
+
+    The number of steps is the nearest whole exponent of `eta`; hpbandster truncates it,
+    which loses a rung to rounding (eta 3, max / min 243). Both ends are exact, rungs in
+    between are rounded, and rungs that fall together are merged.
+
+    Raises:
+        UserError: budgets that are not whole numbers >= 1 in order, or eta <= 1.
+
+    >>> budget_ladder(1, 243, 3)
+    (1.0, 3.0, 9.0, 27.0, 81.0, 243.0)
+    >>> budget_ladder(3, 20, 3)
+    (3.0, 8.0, 20.0)
+    """
+    check_budgets(min_budget, max_budget, eta)
+    exponent = math.log(max_budget / min_budget) / math.log(eta)
+    steps = max(round(exponent), int(max_budget > min_budget))
+    ratio = max_budget / min_budget
+    inner = {float(round(min_budget * ratio ** (i / steps))) for i in range(1, steps)}
+    return tuple(sorted(inner | {float(min_budget), float(max_budget)}))
+
+
+def check_budgets(min_budget: float, max_budget: float, eta: float) -> None:
+    """Raise `UserError` unless the three make a ladder."""
+    for name, budget in (("min budget", min_budget), ("max budget", max_budget)):
+        if not math.isfinite(budget) or budget < 1 or budget != int(budget):
+            raise UserError(f"{name} = {budget:g}: must be a whole number, 1 or more")
+    if min_budget > max_budget:
+        raise UserError(
+            f"min budget {min_budget:g} is above max budget {max_budget:g}: "
+            "exchange them"
+        )
+    if not math.isfinite(eta) or eta <= 1:
+        raise UserError(f"eta = {eta:g}: must be above 1 (3 is usual)")
+
+
+def hyperband_brackets(
+    min_budget: float,
+    max_budget: float,
+    eta: float,
+    n_brackets: int,
+    which: str = "cycle",
+) -> tuple[Bracket, ...]:
+    """The first `n_brackets` brackets of a run.
+
+    Args:
+        min_budget: generations of the lowest rung.
+        max_budget: generations of the highest rung.
+        eta: one trial in `eta` is promoted.
+        n_brackets: how many; Hyperband's cycle is as long as the ladder has rungs.
+        which: a name in `CYCLES`.
+
+    Raises:
+        UserError: see `budget_ladder`; n_brackets < 1; an unknown `which`.
+    """
+    ladder = budget_ladder(min_budget, max_budget, eta)
+    if n_brackets < 1:
+        raise UserError(f"{n_brackets} brackets: must be 1 or more")
+    if which not in CYCLES:
+        raise UserError(f"unknown brackets {which!r}: {did_you_mean(which, CYCLES)}")
+    if which == "top":
+        size = _random_search_size(ladder, eta)
+        return tuple(Bracket(i, (size,), ladder[-1:]) for i in range(n_brackets))
+    last = len(ladder) - 1
+    halvings = [
+        last - i % len(ladder) if which == "cycle" else last for i in range(n_brackets)
+    ]
+    return tuple(_bracket(i, s, ladder, eta) for i, s in enumerate(halvings))
+
+
+def _bracket(
+    index: int, halvings: int, ladder: tuple[float, ...], eta: float
+) -> Bracket:
+    """Successive halving over the top `halvings` + 1 rungs, hpbandster's sizes."""
+    start = math.floor(len(ladder) // (halvings + 1) * eta**halvings + _ROUNDING)
+    counts = (math.floor(start / eta**i + _ROUNDING) for i in range(halvings + 1))
+    return Bracket(index, tuple(max(n, 1) for n in counts), ladder[-halvings - 1 :])
+
+
+def _random_search_size(ladder: tuple[float, ...], eta: float) -> int:
+    """Trials at the top budget for the mean cost of a bracket of the cycle."""
+    cycle = [_bracket(s, s, ladder, eta) for s in range(len(ladder))]
+    mean = sum(b.generations for b in cycle) / len(cycle)
+    return max(1, round(mean / ladder[-1]))
+
+
+def plan(brackets: Iterable[Bracket]) -> Plan:
+    """Add up trials, evaluations and generations.
+
+    >>> plan(hyperband_brackets(3, 27, 3, n_brackets=3))
+    Plan(brackets=3, trials=15, evaluations=20, generations=189.0)
+    """
+    brackets = tuple(brackets)
+    return Plan(
+        brackets=len(brackets),
+        trials=sum(b.trials for b in brackets),
+        evaluations=sum(b.evaluations for b in brackets),
+        generations=float(sum(b.generations for b in brackets)),
+    )
