@@ -49,6 +49,11 @@ class TrialPaths:
         return self.root / "timing.jsonl"
 
     @property
+    def agents(self) -> Path:
+        """One line per trained agent (objective `agent`)."""
+        return self.root / "agents.jsonl"
+
+    @property
     def state(self) -> Path:
         """What the next generation needs."""
         return self.root / "state.safetensors"

@@ -1,0 +1,1 @@
+"""The outer loop: an evolution strategy over the parameters of an SE."""

@@ -1,0 +1,108 @@
+"""The inner loops of one generation: which agents are trained, on what, and how seeded.
+
+Jobs of a generation are independent, so all of them go to the engine at once: first
+those of the center, then per direction and sign `n_evaluations` agents.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from se_hpo import seeding
+from se_hpo.config import NESConfig, RunConfig
+from se_hpo.jobs import TrainingJob, TrainingResult
+from se_hpo.variation import vary_agent
+
+
+def inner_loop_job(config: RunConfig, psi: np.ndarray, seed: int) -> TrainingJob:
+    """Train one agent on the SE `psi`; `seed` also draws its hyperparameters."""
+    agent = config.agent
+    if config.nes.vary_agents:
+        agent = vary_agent(agent, seeding.generator(seed, "hyperparameters"))
+    return TrainingJob(config.task, agent, seed, config.se, psi)
+
+
+def generation_jobs(
+    config: RunConfig, center: np.ndarray, population: np.ndarray, run_seed: int, g: int
+) -> list[TrainingJob]:
+    """All inner loops of generation `g`.
+
+    Args:
+        config: with `common_random_numbers`, evaluation k of the center and of every
+            member has the same seed; else every inner loop has its own.
+        center: psi, `n`.
+        population: perturbed psi, `P x signs x n`.
+        run_seed: seed of the NES run.
+        g: generation, from 0.
+    """
+    nes = config.nes
+
+    def seed(*place: int | str) -> int:
+        node = ("common", place[-1]) if nes.common_random_numbers else place
+        return seeding.integer_seed(run_seed, "generation", g, *node)
+
+    jobs = [
+        inner_loop_job(config, center, seed("center", k))
+        for k in range(nes.n_center_evaluations)
+    ]
+    for i, pair in enumerate(population):
+        for sign, psi in enumerate(pair):
+            jobs += [
+                inner_loop_job(config, psi, seed("member", i, sign, k))
+                for k in range(nes.n_evaluations)
+            ]
+    return jobs
+
+
+def initial_jobs(
+    config: RunConfig, candidates: Sequence[np.ndarray], run_seed: int
+) -> list[TrainingJob]:
+    """`n_evaluations` inner loops on each random SE that could be the first center."""
+    seeds = [
+        seeding.integer_seed(run_seed, "initial", "common", k)
+        for k in range(config.nes.n_evaluations)
+    ]
+    return [inner_loop_job(config, psi, seed) for psi in candidates for seed in seeds]
+
+
+def aggregate(scores: np.ndarray, nes: NESConfig) -> np.ndarray:
+    """Scores of the agents of each member (last axis) as one score per member."""
+    return scores.min(-1) if nes.evaluation_aggregate == "min" else scores.mean(-1)
+
+
+@dataclass(frozen=True)
+class GenerationScores:
+    """What the inner loops of a generation gave."""
+
+    center: np.ndarray
+    """`n_center_evaluations`."""
+    members: np.ndarray
+    """`P x signs`, aggregated over `n_evaluations`."""
+    env_steps_se: int
+    """Training steps on SEs."""
+    env_steps_task: int
+    """Test steps on the task."""
+    stop_reasons: dict[str, int]
+    """How often each stopping rule ended a training."""
+    center_diverged: int
+    """Agents of the center that met NaN or inf."""
+
+
+def collect(results: Sequence[TrainingResult], nes: NESConfig) -> GenerationScores:
+    """Sort the results of `generation_jobs` back into center and members."""
+    n_center = nes.n_center_evaluations
+    scores = np.array([result.score for result in results])
+    per_agent = scores[n_center:].reshape(nes.population, -1, nes.n_evaluations)
+    reasons = Counter(result.stop_reason for result in results)
+    return GenerationScores(
+        center=scores[:n_center],
+        members=aggregate(per_agent, nes),
+        env_steps_se=sum(result.env_steps for result in results),
+        env_steps_task=sum(result.test_env_steps for result in results),
+        stop_reasons=dict(sorted(reasons.items())),
+        center_diverged=sum(r.stop_reason == "diverged" for r in results[:n_center]),
+    )

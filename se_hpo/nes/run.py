@@ -1,0 +1,235 @@
+"""A complete NES run: from a random SE, many generations, with checkpoint and resume.
+
+Paper, section 3 and Algorithm 1. Killed at any moment, a run goes on from its last
+generation and ends with the same bytes as one that was never interrupted.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from se_hpo import seeding
+from se_hpo.checkpoint import save_se
+from se_hpo.config import RunConfig
+from se_hpo.inner_loop import InnerLoop
+from se_hpo.nes.generation import (
+    GenerationScores,
+    aggregate,
+    collect,
+    generation_jobs,
+    initial_jobs,
+)
+from se_hpo.nes.state_file import fingerprint, restore, save_state
+from se_hpo.nes.strategy import (
+    NESState,
+    Update,
+    ask,
+    members,
+    observe_center,
+    tell,
+)
+from se_hpo.paths import TrialPaths, append_json_line, write_json
+from se_hpo.records import to_builtin
+from se_hpo.synthetic_env import initial_psi
+from se_hpo.tasks import get_task
+
+log = logging.getLogger(__name__)
+
+OnGeneration = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class NESOutcome:
+    """Where an NES run stands."""
+
+    state: NESState
+    history: list[dict[str, Any]]
+    """The lines of `generations.jsonl`."""
+    reason: str
+    """`budget`, `solved`, or `diverged: ...`."""
+
+    @property
+    def center_scores(self) -> np.ndarray:
+        """Mean center score of each generation."""
+        return np.array([np.mean(line["center_scores"]) for line in self.history])
+
+    def total(self, key: str) -> int:
+        """Sum of a counter (`env_steps_se`, `env_steps_task`) over generations."""
+        return sum(line[key] for line in self.history)
+
+
+class NESRun:
+    """One NES run in one folder.
+
+    Args:
+        config: task, agent, SE and strategy.
+        seed: seed of everything random in the run.
+        paths: its folder; an earlier state in it is continued.
+        inner_loop: where agents are trained.
+        on_generation: called with each new line of `generations.jsonl`.
+
+    Raises:
+        UserError: unknown task, or the folder belongs to another run.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        seed: int,
+        paths: TrialPaths,
+        inner_loop: InnerLoop,
+        on_generation: OnGeneration | None = None,
+    ) -> None:
+        self.config, self.seed, self.paths = config, seed, paths
+        self.task = get_task(config.task)
+        self.inner_loop = inner_loop
+        self.on_generation = on_generation
+        self._owner = fingerprint(config, seed, inner_loop.engine_name)
+        self._first_line: dict[str, Any] = {}
+
+    def run(self, n_generations: int) -> NESOutcome:
+        """Run until `n_generations` are finished in all, or an earlier end."""
+        restored = restore(self.paths, self._owner)
+        state, history = restored if restored else (None, [])
+        while (reason := self._ended(state, history, n_generations)) is None:
+            started, cpu = time.time(), self.inner_loop.cpu_seconds()
+            if state is None:
+                state = self._initial_state()
+            state, line = self._generation(state)
+            history.append(line)
+            self._save(state, line)
+            self._log_timing(line["generation"], started, cpu)
+        assert state is not None
+        if restored is None or len(history) > restored[0].generation:
+            self._save_se(self.paths.last_se, state.psi, state, "last")
+        return NESOutcome(state, history, reason)
+
+    def _ended(
+        self, state: NESState | None, history: list[dict[str, Any]], budget: int
+    ) -> str | None:
+        if state is None:
+            return None
+        if not np.isfinite(state.psi).all():
+            after = state.generation
+            return f"diverged: SE parameters are not finite after generation {after}"
+        nes, last = self.config.nes, history[-1]
+        if last["center_diverged"] == nes.n_center_evaluations:
+            where = state.generation
+            return f"diverged: NaN or inf on the SE in all agents of generation {where}"
+        if nes.stop_when_solved and state.solved_at is not None:
+            return "solved"
+        return "budget" if state.generation >= budget else None
+
+    def _initial_state(self) -> NESState:
+        """The first center: a random SE, or the best of `n_initial` of them."""
+        n = self.config.nes.n_initial
+        candidates = [
+            initial_psi(
+                self.config.se, self.task, seeding.generator(self.seed, "psi", i)
+            )
+            for i in range(n)
+        ]
+        best = 0
+        if n > 1:
+            results = self.inner_loop.train_agents(
+                initial_jobs(self.config, candidates, self.seed)
+            )
+            scores = np.array([result.score for result in results]).reshape(n, -1)
+            scores = aggregate(scores, self.config.nes)
+            best = int(np.argmax(scores))
+            self._first_line = {
+                "initial_scores": scores,
+                "env_steps_se": sum(r.env_steps for r in results),
+                "env_steps_task": sum(r.test_env_steps for r in results),
+            }
+        return NESState(psi=candidates[best], best_psi=candidates[best])
+
+    def _generation(self, state: NESState) -> tuple[NESState, dict[str, Any]]:
+        nes, g = self.config.nes, state.generation
+        directions = ask(
+            state, nes, seeding.generator(self.seed, "generation", g, "directions")
+        )
+        jobs = generation_jobs(
+            self.config, state.psi, members(state, nes, directions), self.seed, g
+        )
+        scores = collect(self.inner_loop.train_agents(jobs), nes)
+        state = observe_center(state, scores.center, self.task.solved_return)
+        if nes.stop_when_solved and state.solved_at is not None:
+            # The paper stops before the update, so that psi is what was measured.
+            update = Update(np.zeros(nes.population), 0.0)
+            state = replace(state, generation=g + 1)
+        else:
+            baseline = float(scores.center.mean())
+            state, update = tell(state, nes, directions, scores.members, baseline)
+        return state, self._line(g, state, scores, update)
+
+    def _line(
+        self, g: int, state: NESState, scores: GenerationScores, update: Update
+    ) -> dict[str, Any]:
+        first = self._first_line if g == 0 else {}
+        line = {
+            "generation": g,
+            "center_scores": scores.center,
+            "member_scores": scores.members,
+            "weights": update.weights,
+            "step_norm": update.step_norm,
+            "env_steps_se": scores.env_steps_se + first.get("env_steps_se", 0),
+            "env_steps_task": scores.env_steps_task + first.get("env_steps_task", 0),
+            "best_score": state.best_score,
+            "center_diverged": scores.center_diverged,
+            "stop_reasons": scores.stop_reasons,
+        }
+        if "initial_scores" in first:
+            line["initial_scores"] = first["initial_scores"]
+        return to_builtin(line)
+
+    def _save(self, state: NESState, line: dict[str, Any]) -> None:
+        append_json_line(self.paths.generations, line)
+        if np.mean(line["center_scores"]) == state.best_score:
+            self._save_se(self.paths.best_se, state.best_psi, state, "best")
+        save_state(self.paths.state, state, self._owner)
+        score = float(np.mean(line["center_scores"]))
+        log.info("generation %d: center score %.1f", state.generation, score)
+        if self.on_generation:
+            self.on_generation(line)
+
+    def _save_se(self, path: Any, psi: np.ndarray, state: NESState, kind: str) -> None:
+        if not np.isfinite(psi).all():
+            return
+        metadata = {
+            "kind": kind,
+            "seed": self.seed,
+            "generation": state.generation,
+            "best_score": state.best_score,
+            "solved_at": state.solved_at,
+        }
+        save_se(path, psi, self.config.task, self.config.se, to_builtin(metadata))
+
+    def _log_timing(self, generation: int, started: float, cpu: float) -> None:
+        timing = {
+            "generation": generation,
+            "started": started,
+            "wall_seconds": time.time() - started,
+            "cpu_seconds": self.inner_loop.cpu_seconds() - cpu,
+        }
+        append_json_line(self.paths.timing, timing)
+
+
+def run_nes(
+    config: RunConfig,
+    seed: int,
+    paths: TrialPaths,
+    inner_loop: InnerLoop,
+    n_generations: int,
+    on_generation: OnGeneration | None = None,
+) -> NESOutcome:
+    """Run or continue an NES run up to `n_generations`; see `NESRun`."""
+    if not paths.config.exists():
+        write_json(paths.config, {**config.to_dict(), "seed": seed})
+    return NESRun(config, seed, paths, inner_loop, on_generation).run(n_generations)

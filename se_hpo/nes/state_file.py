@@ -1,0 +1,131 @@
+"""The state of an NES run on disk, and how a run picks up after being killed.
+
+Order of writing in every generation: its line in `generations.jsonl`, then the state.
+A run killed in between has one line too many, which `restore` cuts off before that
+generation is computed again, to the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from se_hpo.config import RunConfig
+from se_hpo.errors import UserError
+from se_hpo.nes.strategy import NESState
+from se_hpo.paths import TrialPaths, read_json_lines, write_atomic
+
+log = logging.getLogger(__name__)
+
+
+def fingerprint(config: RunConfig, seed: int, engine: str) -> str:
+    """What a state must share with the run that continues it."""
+    data = json.dumps([config.to_dict(), seed, engine], sort_keys=True)
+    return hashlib.sha256(data.encode()).hexdigest()
+
+
+def save_state(path: Path, state: NESState, owner: str) -> None:
+    """Write the state atomically; `owner` is the run's fingerprint."""
+    metadata = {
+        "format": "se_hpo.nes_state.1",
+        "owner": owner,
+        "generation": str(state.generation),
+        "best_score": repr(float(state.best_score)),
+        "solved_at": json.dumps(state.solved_at),
+    }
+    tensors = {"psi": state.psi, "best_psi": state.best_psi}
+    write_atomic(path, save(tensors, metadata))
+
+
+def load_state(path: Path, owner: str) -> NESState:
+    """Read a state.
+
+    Raises:
+        UserError: the state of another run, or no readable state.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            psi, best_psi = file.get_tensor("psi"), file.get_tensor("best_psi")
+        state = NESState(
+            psi=psi.astype(np.float32),
+            best_psi=best_psi.astype(np.float32),
+            generation=int(metadata["generation"]),
+            best_score=float(metadata["best_score"]),
+            solved_at=json.loads(metadata["solved_at"]),
+        )
+    except (SafetensorError, KeyError, ValueError, OSError) as error:
+        raise UserError(f"{path} is no readable NES state ({error})") from error
+    if metadata.get("owner") != owner:
+        raise UserError(
+            f"{path} belongs to another configuration, seed or engine: "
+            "use another folder, or delete this one"
+        )
+    return state
+
+
+def restore(
+    paths: TrialPaths, owner: str
+) -> tuple[NESState, list[dict[str, Any]]] | None:
+    """State and generation lines of an interrupted run; None to start afresh.
+
+    Unreadable files are named in a warning and set aside; the generations they held
+    are computed again, to the same result.
+
+    Raises:
+        UserError: the folder holds the state of another run.
+    """
+    if not paths.state.exists():
+        for leftover in (paths.generations, paths.timing):
+            leftover.unlink(missing_ok=True)
+        return None
+    try:
+        state = load_state(paths.state, owner)
+        history = _history(paths.generations, state.generation)
+    except UserError as error:
+        if "belongs to another" in str(error):
+            raise
+        _set_aside(paths, str(error))
+        return None
+    _keep_lines(paths.generations, state.generation)
+    _keep_timing(paths.timing, state.generation)
+    return state, history
+
+
+def _history(path: Path, generations: int) -> list[dict[str, Any]]:
+    lines = [line for _, line in read_json_lines(path)][:generations]
+    for number, line in enumerate(lines):
+        if not isinstance(line, dict) or line.get("generation") != number:
+            raise UserError(f"{path}, line {number + 1} is damaged")
+    if len(lines) < generations:
+        raise UserError(f"{path} ends after {len(lines)} of {generations} generations")
+    return lines
+
+
+def _keep_lines(path: Path, count: int) -> None:
+    lines = path.read_bytes().splitlines(keepends=True)
+    if len(lines) > count:
+        write_atomic(path, b"".join(lines[:count]))
+
+
+def _keep_timing(path: Path, generations: int) -> None:
+    """Timing is for information only: damaged lines are dropped."""
+    lines = [line for _, line in read_json_lines(path) if isinstance(line, dict)]
+    kept = [line for line in lines if line.get("generation", generations) < generations]
+    text = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in kept)
+    if path.exists() and path.read_text(errors="replace") != text:
+        write_atomic(path, text)
+
+
+def _set_aside(paths: TrialPaths, reason: str) -> None:
+    log.warning("%s; set aside as *.damaged, the trial starts again", reason)
+    for path in (paths.state, paths.generations, paths.timing):
+        if path.exists():
+            path.replace(path.with_name(path.name + ".damaged"))

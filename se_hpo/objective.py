@@ -1,0 +1,233 @@
+"""Configuration and budget -> loss and record: what BOHB minimizes.
+
+`nes`: a complete NES run; budget = generations, and a promoted trial continues from its
+saved state. `agent`: an agent trained on the task itself; budget = seeds, and those
+already trained are kept.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from se_hpo import seeding
+from se_hpo.config import AgentConfig, RunConfig, from_configuration
+from se_hpo.inner_loop import InnerLoop
+from se_hpo.jobs import TrainingJob, TrainingResult
+from se_hpo.losses import agent_loss, nes_loss
+from se_hpo.nes.run import OnGeneration, run_nes
+from se_hpo.paths import (
+    ConfigId,
+    RunPaths,
+    TrialPaths,
+    append_json_line,
+    read_json_lines,
+    trial_name,
+    write_json,
+)
+from se_hpo.records import EvaluationRecord, Status, record_from_dict
+from se_hpo.tasks import TaskSpec, get_task
+
+log = logging.getLogger(__name__)
+
+OBJECTIVES = ("nes", "agent")
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Everything about a run that its evaluations share; build one per worker."""
+
+    kind: str
+    """`nes` or `agent`."""
+    task: str
+    """Task id."""
+    agent: str
+    """Name of the agent's algorithm."""
+    base: Mapping[str, Any]
+    """Flat values that every configuration starts from."""
+    run_seed: int
+    """Seed of the whole run."""
+
+    def run_config(self, configuration: Mapping[str, Any]) -> RunConfig:
+        """Resolve a configuration on top of the base."""
+        return from_configuration({**self.base, **configuration}, self.task, self.agent)
+
+    def trial_seed(self, config_id: ConfigId) -> int:
+        """The seed of a trial: from the run's seed and the configuration's id."""
+        return seeding.integer_seed(self.run_seed, "trial", *config_id)
+
+    def evaluate(
+        self,
+        config_id: ConfigId,
+        configuration: Mapping[str, Any],
+        budget: float,
+        run: RunPaths,
+        inner_loop: InnerLoop,
+        on_generation: OnGeneration | None = None,
+    ) -> EvaluationRecord:
+        """Evaluate one configuration at one budget and write its record.
+
+        A crash of the configuration is a record with status `failed`, loss 1 and the
+        traceback. An `OSError` (full disk, lost share) says nothing about the
+        configuration and is raised.
+        """
+        paths = run.trial(config_id)
+        if (done := _finished_record(paths.record(budget))) is not None:
+            return done
+        started, cpu = time.time(), inner_loop.cpu_seconds()
+        seed = self.trial_seed(config_id)
+        try:
+            config = self.run_config(configuration)
+            write_json(
+                paths.config,
+                {
+                    "trial": trial_name(config_id),
+                    "seed": seed,
+                    "configuration": dict(configuration),
+                    **config.to_dict(),
+                },
+            )
+            if self.kind == "nes":
+                values = _evaluate_nes(
+                    config, seed, paths, inner_loop, int(budget), on_generation
+                )
+            else:
+                values = _evaluate_agent(config, seed, paths, inner_loop, int(budget))
+        except OSError:
+            raise
+        except Exception as error:  # noqa: BLE001 - any crash is the trial's result
+            values = _failure(error)
+        record = EvaluationRecord(
+            trial=trial_name(config_id),
+            bracket=config_id[0],
+            rung=_rung(paths, budget),
+            budget=float(budget),
+            wall_seconds=time.time() - started,
+            cpu_seconds=inner_loop.cpu_seconds() - cpu,
+            seed=seed,
+            worker=str(os.getpid()),
+            host=socket.gethostname(),
+            started=started,
+            finished=time.time(),
+            **values,
+        )
+        write_json(paths.record(budget), record.to_dict())
+        return record
+
+
+def _evaluate_nes(
+    config: RunConfig,
+    seed: int,
+    paths: TrialPaths,
+    inner_loop: InnerLoop,
+    budget: int,
+    on_generation: OnGeneration | None,
+) -> dict[str, Any]:
+    outcome = run_nes(config, seed, paths, inner_loop, budget, on_generation)
+    scores = outcome.center_scores
+    diverged = outcome.reason.startswith("diverged")
+    loss = 1.0 if diverged else nes_loss(list(scores), budget, get_task(config.task))
+    return {
+        "status": Status.FINISHED,
+        "loss": loss,
+        "reason": outcome.reason,
+        "score_final": float(scores[-1]),
+        "score_best": float(outcome.state.best_score),
+        "generations": outcome.state.generation,
+        "generations_to_solve": outcome.state.solved_at,
+        "env_steps_se": outcome.total("env_steps_se"),
+        "env_steps_task": outcome.total("env_steps_task"),
+    }
+
+
+def _evaluate_agent(
+    config: RunConfig, seed: int, paths: TrialPaths, inner_loop: InnerLoop, budget: int
+) -> dict[str, Any]:
+    agents = _read_agents(paths.agents)
+    missing = [k for k in range(budget) if k not in agents]
+    jobs = [
+        TrainingJob(config.task, config.agent, seeding.integer_seed(seed, "agent", k))
+        for k in missing
+    ]
+    for k, result in zip(missing, inner_loop.train_agents(jobs), strict=True):
+        agents[k] = _agent_line(k, result)
+        append_json_line(paths.agents, agents[k])
+    rows = [agents[k] for k in range(budget)]
+    task = get_task(config.task)
+    scores = [row["score"] for row in rows]
+    steps = [row["env_steps"] for row in rows]
+    limit = _step_limit(config.agent, task)
+    all_diverged = all(row["stop_reason"] == "diverged" for row in rows)
+    return {
+        "status": Status.FINISHED,
+        "loss": 1.0 if all_diverged else agent_loss(scores, steps, limit, task),
+        "reason": "diverged: NaN or inf in every agent" if all_diverged else "budget",
+        "score_final": float(np.mean(scores)),
+        "score_best": float(np.max(scores)),
+        "generations": budget,
+        "env_steps_task": sum(steps) + sum(row["test_env_steps"] for row in rows),
+    }
+
+
+def _agent_line(k: int, result: TrainingResult) -> dict[str, Any]:
+    return {
+        "agent": k,
+        "score": result.score,
+        "env_steps": result.env_steps,
+        "episodes": len(result.episode_returns),
+        "test_env_steps": result.test_env_steps,
+        "stop_reason": result.stop_reason,
+    }
+
+
+def _read_agents(path: Path) -> dict[int, dict[str, Any]]:
+    agents = {}
+    for number, line in read_json_lines(path):
+        if isinstance(line, dict) and "agent" in line:
+            agents[line["agent"]] = line
+        else:
+            log.warning("%s, line %d is damaged: trained again", path, number)
+    return agents
+
+
+def _step_limit(agent: AgentConfig, task: TaskSpec) -> int:
+    most = agent.train_episodes * task.max_steps
+    return min(most, agent.max_env_steps) if agent.max_env_steps else most
+
+
+def _finished_record(path: Path) -> EvaluationRecord | None:
+    """The record of an evaluation that finished before its master heard of it."""
+    try:
+        record = record_from_dict(json.loads(path.read_text()))
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        log.warning("%s is damaged (%s): evaluated again", path, error)
+        return None
+    return record if record.status is Status.FINISHED else None
+
+
+def _failure(error: Exception) -> dict[str, Any]:
+    first_line = (str(error).splitlines() or [""])[0]
+    return {
+        "status": Status.FAILED,
+        "loss": 1.0,
+        "reason": f"failed: {type(error).__name__}: {first_line}",
+        "error": "".join(traceback.format_exception(error)),
+    }
+
+
+def _rung(paths: TrialPaths, budget: float) -> int:
+    """How many lower budgets this trial was evaluated at before."""
+    earlier = [p.stem.removeprefix("record-") for p in paths.root.glob("record-*.json")]
+    return sum(float(b) < budget for b in earlier)
