@@ -1,0 +1,205 @@
+"""A run's folder: made new, continued with the same settings, or refused.
+
+`run.json` holds what a run is (settings that decide its result) apart from how it was
+launched (command, hosts, attempts), which may change from one attempt to the next.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ConfigSpace import ConfigurationSpace
+
+import se_hpo
+from se_hpo.errors import UserError
+from se_hpo.paths import RunPaths, write_json
+from se_hpo.records import to_builtin
+
+FORMAT = 1
+_PACKAGES = ("ConfigSpace", "gymnasium", "hpbandster", "numpy", "torch")
+
+
+def read_run(paths: RunPaths) -> dict[str, Any]:
+    """The contents of `run.json`.
+
+    Raises:
+        UserError: no run there, or an unreadable one.
+    """
+    try:
+        data = json.loads(paths.run.read_text())
+    except FileNotFoundError:
+        raise UserError(
+            f"{paths.root} is no run folder (it has no run.json): start one with "
+            f"python -m se_hpo.optimize --space NAME --run {paths.root}"
+        ) from None
+    except ValueError as error:
+        raise UserError(
+            f"{paths.run} is damaged ({error}): restore it, or start over with "
+            "--overwrite"
+        ) from error
+    if not isinstance(data, dict) or "settings" not in data:
+        raise UserError(f"{paths.run} was not written by se_hpo: use another --run")
+    return data
+
+
+def open_run(
+    paths: RunPaths,
+    settings: Mapping[str, Any],
+    space: ConfigurationSpace,
+    overwrite: bool,
+) -> dict[str, Any]:
+    """Create the run folder, or continue the run in it if its settings are the same.
+
+    Args:
+        paths: the folder.
+        settings: everything that decides the result; builtin types.
+        space: written to `configspace.json`.
+        overwrite: delete an earlier run in the folder first.
+
+    Returns:
+        The contents of `run.json`, with this attempt added.
+
+    Raises:
+        UserError: the folder holds another run or other files, or is not writable.
+    """
+    settings = to_builtin({**settings, "configspace": space.to_serialized_dict()})
+    exists = paths.run.exists()
+    if exists and overwrite:
+        _delete_run(paths)
+    elif exists:
+        data = read_run(paths)
+        _check_same(paths, data["settings"], settings)
+        data["attempts"].append(_attempt())
+        _write(paths, data)
+        return data
+    elif _foreign_files(paths):
+        raise UserError(
+            f"{paths.root} exists and holds no run: choose another folder with --run"
+        )
+    data = {
+        "format": FORMAT,
+        "settings": settings,
+        "versions": _versions(),
+        "git_commit": _git_commit(),
+        "attempts": [_attempt()],
+    }
+    _write(paths, data)
+    space.to_json(paths.configspace)
+    return data
+
+
+def _write(paths: RunPaths, data: Mapping[str, Any]) -> None:
+    try:
+        paths.logs.mkdir(parents=True, exist_ok=True)
+        write_json(paths.run, data)
+    except OSError as error:
+        raise UserError(
+            f"cannot write to {paths.root} ({error.strerror}): choose another folder "
+            "with --run"
+        ) from error
+
+
+def _foreign_files(paths: RunPaths) -> bool:
+    """Whether the folder holds files though it is no run (the lock may be there)."""
+    return paths.root.is_dir() and any(p != paths.lock for p in paths.root.iterdir())
+
+
+def _delete_run(paths: RunPaths) -> None:
+    """Delete what a run wrote; a folder with anything else in it is left alone."""
+    known = {p.name for p in (paths.run, paths.configspace, paths.configs)}
+    known |= {p.name for p in (paths.results, paths.status, paths.lock)}
+    known |= {paths.logs.name, paths.trials.name, paths.credentials.name}
+    known |= {"ses", "evaluations", "figures", "confirm", "report.html"}
+    strange = sorted(p.name for p in paths.root.iterdir() if p.name not in known)
+    strange = [name for name in strange if not name.startswith(".")]
+    if strange:
+        raise UserError(
+            f"--overwrite: {paths.root} also holds {strange[0]!r}, which no run "
+            "writes: move it away or choose another folder with --run"
+        )
+    for path in paths.root.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path != paths.lock:  # held by this process
+            path.unlink()
+
+
+def _check_same(
+    paths: RunPaths, old: Mapping[str, Any], new: Mapping[str, Any]
+) -> None:
+    """An existing run goes on only as what it is."""
+    differences = [
+        f"{name} {_short(old.get(name))} -> {_short(new.get(name))}"
+        for name in sorted({*old, *new})
+        if old.get(name) != new.get(name) and name != "configspace"
+    ]
+    differences += _space_differences(old["configspace"], new["configspace"])
+    if differences:
+        raise UserError(
+            f"{paths.root} is a run with other settings: {'; '.join(differences)}. "
+            "Give the same settings to continue it, another --run, or --overwrite"
+        )
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _space_differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    def by_name(space: Mapping[str, Any]) -> dict[str, Any]:
+        return {h["name"]: h for h in space["hyperparameters"]}
+
+    before, after = by_name(old), by_name(new)
+    changed = [
+        f"hyperparameter {name} changed"
+        for name in sorted({*before, *after})
+        if before.get(name) != after.get(name)
+    ]
+    rest = [k for k in ("conditions", "forbiddens") if old.get(k) != new.get(k)]
+    return changed + [f"{k} of the space changed" for k in rest]
+
+
+def _attempt() -> dict[str, Any]:
+    return {
+        "started": time.time(),
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "command": sys.argv,
+        "slurm_job": os.environ.get("SLURM_JOB_ID"),
+    }
+
+
+def _versions() -> dict[str, str]:
+    versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
+    versions["python"] = platform.python_version()
+    return {"se_hpo": se_hpo.__version__, **versions}
+
+
+def _git_commit() -> str | None:
+    """The commit of the checkout the package runs from, if it runs from one."""
+    ours = ["git", "ls-files", "--error-unmatch", Path(__file__).name]
+    describe = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    output = ""
+    for command in (ours, describe):
+        try:
+            done = subprocess.run(
+                command, cwd=Path(__file__).parent, capture_output=True, timeout=10
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        if done.returncode != 0:
+            return None
+        output = done.stdout.decode().strip()
+    return output or None

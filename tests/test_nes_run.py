@@ -1,0 +1,203 @@
+"""A complete NES run: it learns, resumes to the same bytes, and ends for a reason."""
+
+import json
+import logging
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from se_hpo.checkpoint import load_se
+from se_hpo.config import DDQNConfig, NESConfig, RunConfig, SyntheticEnvConfig
+from se_hpo.errors import UserError
+from se_hpo.jobs import TrainingResult
+from se_hpo.nes.run import run_nes
+from se_hpo.paths import TrialPaths
+
+CONFIG = RunConfig(
+    task="CartPole-v0",
+    agent=DDQNConfig(test_episodes=2),
+    se=SyntheticEnvConfig(hidden_size=2),
+    nes=NESConfig(
+        population=8,
+        noise_std=0.1,
+        step_size=0.5,
+        score_transform="nes_unnormalized",
+        n_center_evaluations=2,
+        stop_when_solved=False,
+    ),
+)
+
+
+class FakeInnerLoop:
+    """Scores psi by its distance to a target, noisily: no agent, the same interface."""
+
+    engine_name = "fake"
+
+    def __init__(self, fail_after=None, noise=1.0, diverge=False):
+        self.calls, self.fail_after = 0, fail_after
+        self.noise, self.diverge = noise, diverge
+
+    def cpu_seconds(self):
+        return 0.0
+
+    def train_agents(self, jobs):
+        self.calls += 1
+        if self.fail_after is not None and self.calls > self.fail_after:
+            raise KeyboardInterrupt
+        return [self._result(job) for job in jobs]
+
+    def _result(self, job):
+        distance = np.sqrt(np.mean((job.psi - 0.3) ** 2))
+        noise = self.noise * np.random.default_rng(job.seed).standard_normal()
+        score = 200.0 - 200.0 * distance + noise
+        return TrainingResult(
+            test_returns=np.full(2, score),
+            episode_returns=np.array([score]),
+            episode_lengths=np.array([10]),
+            test_env_steps=20,
+            stop_reason="diverged" if self.diverge else "plateau",
+        )
+
+
+def run(tmp_path, n, config=CONFIG, seed=1, **fake):
+    paths = TrialPaths(tmp_path / "trial")
+    return run_nes(config, seed, paths, FakeInnerLoop(**fake), n), paths
+
+
+@pytest.mark.parametrize("sampling", ["mirrored_best", "antithetic", "single"])
+def test_center_score_improves_significantly_over_five_seeds(tmp_path, sampling):
+    transform = "centered_rank" if sampling == "antithetic" else "nes_unnormalized"
+    nes = replace(CONFIG.nes, sampling=sampling, score_transform=transform)
+    gains = []
+    for seed in range(5):
+        outcome, _ = run(tmp_path / str(seed), 25, replace(CONFIG, nes=nes), seed)
+        scores = outcome.center_scores
+        gains.append(scores[-5:].mean() - scores[:5].mean())
+    assert min(gains) > 0
+    assert np.mean(gains) / (np.std(gains, ddof=1) / np.sqrt(5)) > 4.0
+
+
+def test_interrupted_runs_end_with_the_same_bytes(tmp_path):
+    _, whole = run(tmp_path / "whole", 6)
+    for stop in (0, 1, 3, 5):
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path / f"cut{stop}", 6, fail_after=stop)
+        outcome, cut = run(tmp_path / f"cut{stop}", 6)
+        assert cut.generations.read_bytes() == whole.generations.read_bytes()
+        assert cut.state.read_bytes() == whole.state.read_bytes()
+        assert cut.best_se.read_bytes() == whole.best_se.read_bytes()
+        assert len(outcome.history) == 6
+
+
+def test_a_promoted_run_continues_and_equals_one_with_the_higher_budget(tmp_path):
+    _, whole = run(tmp_path / "whole", 6)
+    run(tmp_path / "promoted", 2)
+    paths = TrialPaths(tmp_path / "promoted" / "trial")
+    fake = FakeInnerLoop()
+    run_nes(CONFIG, 1, paths, fake, 6)
+    assert fake.calls == 4, "generations of the lower budget are not run again"
+    assert paths.generations.read_bytes() == whole.generations.read_bytes()
+
+
+def test_a_line_written_before_a_kill_between_line_and_state_is_replaced(tmp_path):
+    _, whole = run(tmp_path / "whole", 4)
+    _, paths = run(tmp_path / "cut", 3)
+    with paths.generations.open("a") as file:
+        file.write('{"generation":3,"center_scores":[1')
+    with paths.timing.open("a") as file:
+        file.write('{"generation":3')
+    run(tmp_path / "cut", 4)
+    assert paths.generations.read_bytes() == whole.generations.read_bytes()
+    timing = [json.loads(x) for x in paths.timing.read_text().splitlines()]
+    assert [t["generation"] for t in timing] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("broken", ["state", "generations"])
+def test_a_damaged_file_is_named_set_aside_and_recomputed(tmp_path, broken, caplog):
+    _, whole = run(tmp_path / "whole", 3)
+    _, paths = run(tmp_path / "cut", 2)
+    path = getattr(paths, broken)
+    path.write_bytes(path.read_bytes()[:-40])
+    with caplog.at_level(logging.WARNING):
+        run(tmp_path / "cut", 3)
+    assert str(path) in caplog.text
+    assert path.with_name(path.name + ".damaged").exists()
+    assert paths.generations.read_bytes() == whole.generations.read_bytes()
+
+
+def test_another_configuration_in_the_same_folder_is_refused(tmp_path):
+    run(tmp_path, 2)
+    other = replace(CONFIG, nes=replace(CONFIG.nes, noise_std=0.2))
+    with pytest.raises(UserError, match="another configuration"):
+        run(tmp_path, 3, other)
+
+
+def test_a_solved_run_stops_before_the_update_and_stays_stopped(tmp_path):
+    config = replace(CONFIG, nes=replace(CONFIG.nes, stop_when_solved=True))
+    outcome, paths = run(tmp_path, 60, config, noise=0.0)
+    assert outcome.reason == "solved"
+    assert outcome.state.solved_at == len(outcome.history) < 60
+    assert outcome.center_scores[-1] >= 195.0
+    assert not any(outcome.history[-1]["weights"])
+    fake = FakeInnerLoop()
+    again = run_nes(config, 1, paths, fake, 60)
+    assert (again.reason, fake.calls) == ("solved", 0)
+    assert load_se(paths.best_se).metadata["solved_at"] == outcome.state.solved_at
+
+
+def test_the_best_center_is_saved_besides_the_last(tmp_path):
+    wild = replace(CONFIG, nes=replace(CONFIG.nes, step_size=30.0))
+    outcome, paths = run(tmp_path, 6, wild)
+    best = int(np.argmax(outcome.center_scores))
+    assert best < 5, "the wild step makes it worse"
+    assert load_se(paths.best_se).metadata["best_score"] == outcome.state.best_score
+    assert outcome.state.best_score == outcome.center_scores.max()
+    psi_best, psi_last = load_se(paths.best_se).psi, load_se(paths.last_se).psi
+    assert not np.array_equal(psi_best, psi_last)
+
+
+def test_parameters_that_overflow_end_the_run_as_diverged(tmp_path):
+    wild = replace(CONFIG, nes=replace(CONFIG.nes, step_size=1e38, noise_std=100.0))
+    outcome, _ = run(tmp_path, 5, wild)
+    assert outcome.reason.startswith("diverged: SE parameters are not finite")
+    assert len(outcome.history) == 1
+    again, _ = run(tmp_path, 5, wild)
+    assert again.reason == outcome.reason
+
+
+def test_a_center_on_which_all_agents_diverge_ends_the_run(tmp_path):
+    outcome, _ = run(tmp_path, 5, diverge=True)
+    assert outcome.reason.startswith("diverged: NaN or inf")
+
+
+def test_the_start_is_the_best_of_n_initial(tmp_path):
+    nes = replace(CONFIG.nes, n_initial=20)
+    outcome, _ = run(tmp_path / "many", 1, replace(CONFIG, nes=nes), noise=0.0)
+    single, _ = run(tmp_path / "one", 1, noise=0.0)
+    first = outcome.history[0]
+    assert len(first["initial_scores"]) == 20
+    assert first["center_scores"][0] == max(first["initial_scores"])
+    assert outcome.center_scores[0] > single.center_scores[0]
+    extra = 20 * nes.n_evaluations * 10
+    assert first["env_steps_se"] == single.history[0]["env_steps_se"] + extra
+
+
+def test_common_random_numbers_share_seeds_within_a_generation_only(tmp_path):
+    seen = []
+
+    class Spy(FakeInnerLoop):
+        def train_agents(self, jobs):
+            seen.append([job.seed for job in jobs])
+            return super().train_agents(jobs)
+
+    for name, common in (("common", True), ("own", False)):
+        nes = replace(
+            CONFIG.nes, common_random_numbers=common, n_evaluations=2, vary_agents=True
+        )
+        config = replace(CONFIG, nes=nes)
+        run_nes(config, 1, TrialPaths(tmp_path / name), Spy(), 2)
+    common_0, common_1, own_0, _ = seen
+    assert len(set(common_0)) == 2, "one seed per evaluation index"
+    assert not set(common_0) & set(common_1)
+    assert len(set(own_0)) == len(own_0)
