@@ -25,16 +25,22 @@ class ProductKernel:
 
     def log_density(self, points: np.ndarray) -> np.ndarray:
         """Logarithm of the density at `points` (`m x d`): `m`."""
-        log_kernel = np.zeros((len(points), len(self.data)))
-        for j, (k, h) in enumerate(zip(self.levels, self.bandwidth, strict=True)):
-            x, y = points[:, j, None], self.data[None, :, j]
-            if k:
-                log_kernel += np.where(x == y, np.log(1.0 - h), np.log(h / (k - 1)))
-            else:
-                z = (x - y) / h
-                log_kernel -= 0.5 * z * z + np.log(h * np.sqrt(2.0 * np.pi))
+        log_kernel = self._log_normal(points)
+        for j in np.flatnonzero(self.levels):
+            h, others = self.bandwidth[j], self.levels[j] - 1
+            same = points[:, j, None] == self.data[None, :, j]
+            log_kernel += np.where(same, np.log1p(-h), np.log(h / others))
         peak = log_kernel.max(axis=1, keepdims=True)
         return peak[:, 0] + np.log(np.exp(log_kernel - peak).mean(axis=1))
+
+    def _log_normal(self, points: np.ndarray) -> np.ndarray:
+        """Log kernel of the numbers, per point and observation: `m x n`."""
+        numbers = self.levels == 0
+        h = self.bandwidth[numbers]
+        x, y = points[:, numbers] / h, self.data[:, numbers] / h
+        # (x - y)^2 as one matrix product; both are at most 1 / min_bandwidth
+        distance = (x * x).sum(1)[:, None] + (y * y).sum(1) - 2.0 * (x @ y.T)
+        return -0.5 * distance - np.log(h * np.sqrt(2.0 * np.pi)).sum()
 
     def sample(
         self, rng: np.random.Generator, size: int, widening: float

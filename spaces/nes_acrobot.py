@@ -1,0 +1,116 @@
+"""NES, SE and DDQN together, for Acrobot-v1.
+
+Ranges and defaults of the Acrobot search in the authors' code for Ferreira et al.
+(2022), `experiments/GTNC_evaluate_acrobot_params.py`; what differs is said beside it.
+Budget: generations.
+"""
+
+from ConfigSpace import (
+    Categorical,
+    ConfigurationSpace,
+    Float,
+    GreaterThanCondition,
+    Integer,
+)
+
+META = {
+    "objective": "nes",
+    "task": "Acrobot-v1",
+    "agent": "ddqn",
+    "min_budget": 3,
+    "max_budget": 27,
+    "eta": 3,
+    "base": {
+        # As in all settings of the authors.
+        "nes.population": 16,
+        # Half the authors' 16: a fifth of a generation's agents instead of a third.
+        "nes.n_center_evaluations": 8,
+        # Solved generations count as the best possible ones, so going on is in vain.
+        "nes.stop_when_solved": True,
+        "ddqn.test_episodes": 10,
+        # No configuration may take for ever: on the authors' SEs an agent took 18,000
+        # steps (standard deviation 7,000) with episodes of up to 500. Counted in steps,
+        # so that the score does not depend on the machine.
+        "ddqn.max_env_steps": 30_000,
+        "ddqn.train_episodes": 1000,
+    },
+}
+
+ACTIVATIONS = ["tanh", "relu", "leaky_relu", "prelu"]
+
+
+def space(seed: int | None = None) -> ConfigurationSpace:
+    """The hyperparameters of NES, SE and agent."""
+    cs = ConfigurationSpace(seed=seed)
+    cs.add(
+        [
+            # How scores become weights. Authors: the same eight, as integers 0 to 7.
+            Categorical(
+                "nes.score_transform",
+                [
+                    "linear",
+                    "rank",
+                    "nes",
+                    "nes_unnormalized",
+                    "single_best",
+                    "single_better",
+                    "all_better",
+                    "all_better_sum",
+                ],
+                default="all_better_sum",
+            ),
+            # Factor of the weighted sum of perturbations. Authors: 0.1 to 1.
+            Float("nes.step_size", (0.1, 1.0), log=True, default=0.5),
+            # Authors: mirrored (their better sign of a pair) or not (`single`);
+            # `antithetic`, the difference of a pair, is ours.
+            Categorical(
+                "nes.sampling",
+                ["mirrored_best", "antithetic", "single"],
+                default="mirrored_best",
+            ),
+            # Standard deviation of a perturbation. Authors: 0.01 to 1 (best: 0.012).
+            Float("nes.noise_std", (0.01, 1.0), log=True, default=0.1),
+            # Ours: the start is the best of this many random SEs; one agent trained for
+            # each, so 32 cost less than a generation. Authors: 1.
+            Integer("nes.n_initial", (1, 32), log=True, default=8),
+            # Ours: members compared with the same agent seeds. Authors: off.
+            Categorical("nes.common_random_numbers", [False, True], default=True),
+            # Agents per direction and sign; 2 halve the noise of the ranking for twice
+            # the time. Authors: 1 here, 1 to 5 in their HalfCheetah search.
+            Integer("nes.n_evaluations", (1, 2), default=1),
+            # Their mean or their worst; matters only where there are several.
+            Categorical("nes.evaluation_aggregate", ["mean", "min"], default="mean"),
+            # Episodes that only fill the replay buffer. Authors: 1 to 20.
+            Integer("ddqn.init_episodes", (1, 20), log=True, default=10),
+            # Transitions per update. Authors: 64 to 256.
+            Integer("ddqn.batch_size", (64, 256), default=128),
+            # 1 - discount: a horizon of 10 to 1,000 steps. Authors: the same.
+            Float("ddqn.one_minus_gamma", (0.001, 0.1), log=True, default=0.01),
+            # Adam's step size. Authors: 1e-4 to 5e-3.
+            Float("ddqn.lr", (1e-4, 5e-3), log=True, default=1e-3),
+            # Polyak factor of the target network. Authors: 0.005 to 0.05.
+            Float("ddqn.tau", (0.005, 0.05), log=True, default=0.01),
+            # Epsilon of the first episode. Authors: 0.8 to 1.
+            Float("ddqn.eps_init", (0.8, 1.0), log=True, default=0.9),
+            # Lowest epsilon. Authors: 0.005 to 0.05 (their best: near the top).
+            Float("ddqn.eps_min", (0.005, 0.05), log=True, default=0.05),
+            # 1 - factor on epsilon after each episode. Authors: 0.01 to 0.2.
+            Float("ddqn.one_minus_eps_decay", (0.01, 0.2), log=True, default=0.1),
+            # Hidden activation of the Q network. Authors: the same four.
+            Categorical("ddqn.activation", ACTIVATIONS, default="relu"),
+            # Units per hidden layer of the Q network. Authors: 48 to 192.
+            Integer("ddqn.hidden_size", (48, 192), log=True, default=128),
+            # Hidden layers of the Q network. Authors: 1 or 2.
+            Integer("ddqn.hidden_layers", (1, 2), default=2),
+            # Hidden activation of the SE's three networks. Authors: the same four.
+            Categorical("se.activation", ACTIVATIONS, default="leaky_relu"),
+            # Units per hidden layer of the SE. Authors: 48 to 192.
+            Integer("se.hidden_size", (48, 192), log=True, default=128),
+            # Hidden layers of the SE. Authors: 1 or 2.
+            Integer("se.hidden_layers", (1, 2), default=1),
+        ]
+    )
+    cs.add(
+        GreaterThanCondition(cs["nes.evaluation_aggregate"], cs["nes.n_evaluations"], 1)
+    )
+    return cs
