@@ -1,0 +1,30 @@
+"""`se-hpo COMMAND ...` is `python -m se_hpo.COMMAND ...`."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+
+from se_hpo.errors import did_you_mean
+
+COMMANDS = {
+    "optimize": "tune NES, SE and agent with BOHB",
+    "worker": "evaluate trials of a run that a master started elsewhere",
+}
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    name = sys.argv[1] if len(sys.argv) > 1 else "--help"
+    if name in ("-h", "--help"):
+        lines = [f"  {command:<10} {text}" for command, text in COMMANDS.items()]
+        sys.stdout.write("\n".join(["usage: se-hpo COMMAND ...", "", *lines, ""]))
+        return
+    if name not in COMMANDS:
+        sys.exit(f"se-hpo: no command {name!r}: {did_you_mean(name, COMMANDS)}")
+    sys.argv = [f"se-hpo {name}", *sys.argv[2:]]
+    runpy.run_module(f"se_hpo.{name}", run_name="__main__", alter_sys=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""The flags of `python -m se_hpo.optimize`; the comment under a field is its help."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Options:
+    """Tune NES, SE and agent with BOHB; every evaluation is a complete NES run."""
+
+    space: str | None = None
+    """Search space: a shipped one by name, or your own file by path."""
+    run: Path | None = None
+    """Run folder; an existing run is continued. Default: results/SPACE-SEED."""
+    seed: int = 0
+    """Seed of the whole run."""
+    optimizer: Literal["bohb", "hyperband", "random"] = "bohb"
+    """How configurations are proposed and promoted."""
+    min_budget: int | None = None
+    """Generations on the lowest rung (seeds, for agent-only spaces)."""
+    max_budget: int | None = None
+    """Generations on the highest rung."""
+    eta: float | None = None
+    """One trial in eta is promoted to the next rung."""
+    n_brackets: int | None = None
+    """Brackets to run; may be raised later. Default: one Hyperband cycle."""
+    brackets: Literal["cycle", "aggressive"] = "cycle"
+    """Hyperband's cycle, or always the bracket with all rungs."""
+    random_fraction: float = 1 / 3
+    """Share of proposals that ignore BOHB's model."""
+    n_workers: int = 1
+    """Worker processes on this machine."""
+    threads: int = 0
+    """Threads per worker; 0 shares the cores among the workers."""
+    engine: Literal["auto", "native", "torch"] = "auto"
+    """What trains the agents; auto takes native where it is built."""
+    role: Literal["all", "master", "worker"] = "all"
+    """Master and workers together, or one of them per machine with a shared --run."""
+    host: str = "127.0.0.1"
+    """Address the master or worker listens on and is reached at."""
+    overwrite: bool = False
+    """Delete an earlier run in the folder."""
+    max_failures: int | None = None
+    """Stop after this many failed evaluations."""
+    confirm: int = 0
+    """Afterwards rerun this many best trials on fresh seeds."""
+    plan: bool = False
+    """Print brackets, rungs, trials and expected wall time, then exit."""
+    list_spaces: bool = False
+    """List the shipped spaces, then exit."""
+    describe: str | None = None
+    """Show the hyperparameters of a space, then exit."""
+    quiet: bool = False
+    """Only warnings and the final table."""
+    verbose: bool = False
+    """Also log every generation."""
