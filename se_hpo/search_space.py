@@ -1,4 +1,4 @@
-"""Find, load, check and describe a search space.
+"""Find, load and check a search space.
 
 A space is a Python file with `META` and `space(seed=None) -> ConfigurationSpace`; it is
 loaded by path and runs as code. Shipped ones lie in `<package>/spaces` of a wheel, or
@@ -7,14 +7,12 @@ in `spaces/` beside the package of a checkout.
 
 from __future__ import annotations
 
-import io
 import runpy
-import tokenize
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 from ConfigSpace import ConfigurationSpace
 from ConfigSpace.hyperparameters import (
@@ -179,14 +177,15 @@ def _check_configurations(space: Space) -> None:
     for name, hp in built.items():
         if name in space.base:
             raise UserError(f"{name!r} is in META['base'] and in the space: keep one")
-        for value in _extremes(hp):
+        for value in extremes(hp):
             space.resolve({name: to_builtin(value)})
     encoding = SpaceEncoding(built)
     for seed in range(_CHECKED_SAMPLES):
         space.resolve(encoding.sample(seed))
 
 
-def _extremes(hp: Hyperparameter) -> tuple[Any, ...]:
+def extremes(hp: Hyperparameter) -> tuple[Any, ...]:
+    """All choices, or a number's lowest, highest and default value."""
     if isinstance(hp, Constant):
         return (hp.value,)
     if isinstance(hp, CategoricalHyperparameter):
@@ -194,63 +193,3 @@ def _extremes(hp: Hyperparameter) -> tuple[Any, ...]:
     if isinstance(hp, OrdinalHyperparameter):
         return tuple(hp.sequence)
     return hp.lower, hp.upper, hp.default_value  # type: ignore[attr-defined]
-
-
-class Row(NamedTuple):
-    """One hyperparameter, as `--describe` shows it."""
-
-    name: str
-    type: str
-    """`float`, `integer`, `categorical`, `ordinal` or `constant`."""
-    values: str
-    """Range or choices."""
-    log: bool
-    default: str
-    condition: str
-    """When it is active; empty for always."""
-    comment: str
-    """The comment above it in the file."""
-
-
-def describe(space: Space) -> list[Row]:
-    """One row per hyperparameter, in the order of the file."""
-    built = space.configuration_space()
-    comments = _comments(space.path)
-    order = {name: i for i, name in enumerate(comments)}
-    names = sorted(built, key=lambda name: (order.get(name, len(order)), name))
-    return [_row(built, name, comments.get(name, "")) for name in names]
-
-
-def _row(built: ConfigurationSpace, name: str, comment: str) -> Row:
-    hp = built[name]
-    kind = type(hp).__name__.removesuffix("Hyperparameter").lower()
-    kind = next((k for k in ("float", "integer") if k in kind), kind)
-    values = _extremes(hp)
-    if kind in ("float", "integer"):
-        shown = f"{values[0]:g} .. {values[1]:g}"
-    else:
-        shown = ", ".join(map(str, values))
-    when = [str(c).partition("|")[2].strip() for c in built.parent_conditions_of[name]]
-    log = bool(getattr(hp, "log", False))
-    default = str(hp.default_value)
-    return Row(name, kind, shown, log, default, " and ".join(when), comment)
-
-
-def _comments(path: Path) -> dict[str, str]:
-    """Names in the file's strings, each with the comment lines right above it."""
-    found: dict[str, str] = {}
-    for name, comment in _commented_strings(path.read_text()):
-        found.setdefault(name, comment)
-    return found
-
-
-def _commented_strings(source: str) -> Iterator[tuple[str, str]]:
-    pending: list[str] = []
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type == tokenize.COMMENT:
-            pending.append(token.string.lstrip("# "))
-        elif token.type == tokenize.STRING and len(token.string) > 2:
-            name = token.string.strip("\"'")
-            if pending or "." in name:
-                yield name, " ".join(pending)
-            pending = []

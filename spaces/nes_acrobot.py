@@ -70,8 +70,8 @@ def space(seed: int | None = None) -> ConfigurationSpace:
             ),
             # Standard deviation of a perturbation. Authors: 0.01 to 1 (best: 0.012).
             Float("nes.noise_std", (0.01, 1.0), log=True, default=0.1),
-            # Ours: the start is the best of this many random SEs; one agent trained for
-            # each, so 32 cost less than a generation. Authors: 1.
+            # Ours: the start is the best of this many random SEs; all 32 together cost
+            # less than a generation. Authors: 1.
             Integer("nes.n_initial", (1, 32), log=True, default=8),
             # Ours: members compared with the same agent seeds. Authors: off.
             Categorical("nes.common_random_numbers", [False, True], default=True),
