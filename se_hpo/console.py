@@ -46,6 +46,9 @@ class ProgressDisplay:
         console: Console | None = None,
     ) -> None:
         self.plan = plan
+        self._snapshot = Snapshot()
+        self._taken = time.monotonic()
+        self._latest: tuple[EvaluationRecord, ...] = ()
         self.console = console or Console(stderr=True, highlight=False)
         terminal = self.console.is_terminal and not self.console.is_dumb_terminal
         self._live: Live | None = None
@@ -58,9 +61,6 @@ class ProgressDisplay:
                 redirect_stdout=False,
                 redirect_stderr=False,
             )
-        self._snapshot = Snapshot()
-        self._taken = time.monotonic()
-        self._latest: tuple[EvaluationRecord, ...] = ()
         hide_lines = self._live is not None and not verbose
         self._handler = _handler(self.console, terminal, quiet, verbose, hide_lines)
         self._restore = logging.NOTSET

@@ -179,6 +179,7 @@ def _workers(workers: Sequence[WorkerState]) -> Text:
 
 
 def _running(snapshot: Snapshot, age: float, rows: int, bars: str) -> RenderableType:
+    """A row per evaluation under way, longest first, with its host if there are more."""
     hosts = {worker.trial: worker.host for worker in snapshot.workers if worker.trial}
     several = len({worker.host for worker in snapshot.workers}) > 1
     running = sorted(snapshot.running, key=lambda trial: -trial.seconds)
@@ -187,11 +188,16 @@ def _running(snapshot: Snapshot, age: float, rows: int, bars: str) -> Renderable
     for _ in range(6):
         table.add_column(no_wrap=True)
     for trial in shown:
-        host = hosts.get(trial.trial, "") if several else ""
+        host = _short_host(hosts.get(trial.trial, "")) if several else ""
         table.add_row(*_running_row(trial, age, bars), Text(host, style="dim"))
-    if len(shown) < len(running):
-        table.add_row(Text(f"and {len(running) - len(shown)} more", style="dim"))
-    return table
+    more = len(running) - len(shown)
+    return Group(table, Text(f"and {more} more", style="dim")) if more else table
+
+
+def _short_host(host: str, width: int = 12) -> str:
+    """The first label of a host name (not of an address), cut to `width`."""
+    first = host.partition(".")[0]
+    return (host if first.isdigit() else first)[:width]
 
 
 def _running_row(trial: RunningTrial, age: float, bars: str) -> list[str]:
