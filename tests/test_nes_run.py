@@ -10,9 +10,9 @@ import pytest
 from se_hpo.checkpoint import load_se
 from se_hpo.config import DDQNConfig, NESConfig, RunConfig, SyntheticEnvConfig
 from se_hpo.errors import UserError
-from se_hpo.jobs import TrainingResult
 from se_hpo.nes.run import run_nes
 from se_hpo.paths import TrialPaths
+from tests.fakes import FakeInnerLoop
 
 CONFIG = RunConfig(
     task="CartPole-v0",
@@ -27,37 +27,6 @@ CONFIG = RunConfig(
         stop_when_solved=False,
     ),
 )
-
-
-class FakeInnerLoop:
-    """Scores psi by its distance to a target, noisily: no agent, the same interface."""
-
-    engine_name = "fake"
-
-    def __init__(self, fail_after=None, noise=1.0, diverge=False):
-        self.calls, self.fail_after = 0, fail_after
-        self.noise, self.diverge = noise, diverge
-
-    def cpu_seconds(self):
-        return 0.0
-
-    def train_agents(self, jobs):
-        self.calls += 1
-        if self.fail_after is not None and self.calls > self.fail_after:
-            raise KeyboardInterrupt
-        return [self._result(job) for job in jobs]
-
-    def _result(self, job):
-        distance = np.sqrt(np.mean((job.psi - 0.3) ** 2))
-        noise = self.noise * np.random.default_rng(job.seed).standard_normal()
-        score = 200.0 - 200.0 * distance + noise
-        return TrainingResult(
-            test_returns=np.full(2, score),
-            episode_returns=np.array([score]),
-            episode_lengths=np.array([10]),
-            test_env_steps=20,
-            stop_reason="diverged" if self.diverge else "plateau",
-        )
 
 
 def run(tmp_path, n, config=CONFIG, seed=1, **fake):
