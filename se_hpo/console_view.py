@@ -179,7 +179,7 @@ def _workers(workers: Sequence[WorkerState]) -> Text:
 
 
 def _running(snapshot: Snapshot, age: float, rows: int, bars: str) -> RenderableType:
-    """A row per evaluation under way, longest first, with its host if there are more."""
+    """A row per evaluation under way, longest first; with hosts, if several."""
     hosts = {worker.trial: worker.host for worker in snapshot.workers if worker.trial}
     several = len({worker.host for worker in snapshot.workers}) > 1
     running = sorted(snapshot.running, key=lambda trial: -trial.seconds)
