@@ -90,7 +90,10 @@ def final_notes(frame: pd.DataFrame) -> list[Text]:
         count = int((frame["status"] == status.value).sum())
         if count:
             notes.append(
-                Text(f"{count} evaluations {status}", style=STATUS_STYLES[status])
+                Text(
+                    f"{count} evaluation{'s' * (count > 1)} {status}",
+                    style=STATUS_STYLES[status],
+                )
             )
     return notes
 

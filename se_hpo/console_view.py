@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Literal
 
 from rich.console import ConsoleOptions, Group, RenderableType
 from rich.progress_bar import ProgressBar
@@ -103,7 +104,7 @@ def draw(
     rows = max(1, height - fixed - 2)
     grid = Table.grid(padding=(0, 1), expand=True)
     grid.add_column(width=11, style="dim", no_wrap=True)
-    grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+    grid.add_column(ratio=1, no_wrap=True, overflow=_overflow(options))
     grid.add_row("evaluations", _totals(snapshot, age))
     for index, line in enumerate(_brackets(snapshot.brackets)):
         grid.add_row("" if index else "brackets", line)
@@ -114,12 +115,16 @@ def draw(
     for index, record in enumerate(latest):
         line = Text(evaluation_line(record), style=STATUS_STYLES.get(record.status, ""))
         grid.add_row("" if index else "latest", line)
-    return Group(_head(plan, snapshot.elapsed + age), grid)
+    return Group(_head(plan, snapshot.elapsed + age, options), grid)
 
 
-def _head(plan: Plan, elapsed: float) -> RenderableType:
+def _overflow(options: ConsoleOptions) -> Literal["crop", "ellipsis"]:
+    return "crop" if options.ascii_only else "ellipsis"
+
+
+def _head(plan: Plan, elapsed: float, options: ConsoleOptions) -> RenderableType:
     head = Table.grid(expand=True, padding=(0, 1))
-    head.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+    head.add_column(ratio=1, no_wrap=True, overflow=_overflow(options))
     head.add_column(justify="right", no_wrap=True)
     title = Text.assemble((plan.title, "bold"), f"  {plan.run}")
     head.add_row(title, Text(duration(elapsed)))
