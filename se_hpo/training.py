@@ -1,0 +1,215 @@
+"""The inner loop of the torch engine: train an agent, test it on the task.
+
+Ferreira et al. (2022), Algorithm 1, lines "TrainAgent" and "EvaluateAgent". Every
+random number comes from the job's seed; nothing depends on the clock.
+
+Differences to the authors' code: on the task, an episode cut by the step limit is not
+stored as terminal (unless `AgentConfig.truncation` says so), and no time limit ends a
+training.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from se_hpo import seeding
+from se_hpo.agents import Agent, DivergedError, make_agent
+from se_hpo.config import AgentConfig
+from se_hpo.jobs import TrainingJob, TrainingResult
+from se_hpo.tasks import TaskSpec, get_task
+from se_hpo.training_envs import (
+    Step,
+    SyntheticTrainingEnv,
+    TaskTrainingEnv,
+    TrainingEnv,
+)
+
+StoppingRule = Callable[[Sequence[float]], str | None]
+"""Episode returns so far -> reason to stop, or None to go on."""
+
+
+@dataclass
+class TrainingLog:
+    """Training episodes so far; a cut one counts with the steps it had."""
+
+    returns: list[float] = field(default_factory=list)
+    lengths: list[int] = field(default_factory=list)
+    stop_reason: str = "train_episodes"
+    """See `jobs.STOP_REASONS`."""
+
+
+def stop_on_plateau(returns: Sequence[float], config: AgentConfig) -> str | None:
+    """`plateau` when the mean return has stopped changing: the rule on an SE.
+
+    With k = `stop_window`, the mean of the last k episodes is compared with that of the
+    k before (fewer where there are no more). It needs the episode of index
+    `init_episodes` + k, counted from 0.
+    """
+    k = config.stop_window
+    if len(returns) - 1 < config.init_episodes + k:
+        return None
+    last, before = _mean(returns[-k:]), _mean(returns[-2 * k : -k])
+    change = abs(last - before) / (abs(before) + 1e-9)
+    return "plateau" if change < config.plateau_tolerance else None
+
+
+def stop_when_solved(
+    returns: Sequence[float], config: AgentConfig, solved_return: float
+) -> str | None:
+    """`solved` when the mean return of the last k episodes reaches `solved_return`.
+
+    The rule on the task. Fewer than k episodes suffice, but not before the episode of
+    index `init_episodes`.
+    """
+    if len(returns) - 1 < config.init_episodes:
+        return None
+    solved = _mean(returns[-config.stop_window :]) >= solved_return
+    return "solved" if solved else None
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values)
+
+
+def train_agent(
+    agent: Agent, env: TrainingEnv, config: AgentConfig, rule: StoppingRule
+) -> TrainingLog:
+    """Train until the rule, the episodes or the environment steps end it.
+
+    One gradient update follows every step from episode `init_episodes` on. NaN or
+    infinity in the environment or the agent ends the training as `diverged`.
+    """
+    log = TrainingLog()
+    try:
+        for episode in range(config.train_episodes):
+            agent.start_episode(episode)
+            learning = episode >= config.init_episodes
+            if _train_episode(agent, env, log, learning, config.max_env_steps):
+                log.stop_reason = "max_env_steps"
+                break
+            if reason := rule(log.returns):
+                log.stop_reason = reason
+                break
+    except DivergedError:
+        log.stop_reason = "diverged"
+    return log
+
+
+def _train_episode(
+    agent: Agent, env: TrainingEnv, log: TrainingLog, learning: bool, max_env_steps: int
+) -> bool:
+    """Train for one episode; True when the step limit of the training is reached."""
+    steps_before = sum(log.lengths)
+    log.returns.append(0.0)
+    log.lengths.append(0)
+    state, ended, at_limit = env.reset(), False, False
+    while not (ended or at_limit):
+        action = agent.act(state)
+        step = env.step(action)
+        log.lengths[-1] += 1
+        _check_finite(step)
+        log.returns[-1] += step.reward
+        agent.remember(state, action, step.reward, step.next_state, step.done)
+        if learning:
+            agent.update()
+        state, ended = step.next_state, step.ended
+        at_limit = steps_before + log.lengths[-1] == max_env_steps  # never for 0
+    return at_limit
+
+
+def _check_finite(step: Step) -> None:
+    # Summed in double precision: finite float32 values cannot overflow here.
+    if not math.isfinite(sum(step.next_state.tolist()) + step.reward + step.done):
+        raise DivergedError("the environment gave NaN or infinity")
+
+
+def test_agent(
+    agent: Agent, spec: TaskSpec, episodes: int, seed: int
+) -> tuple[list[float], int]:
+    """Greedy episodes on the task.
+
+    Returns:
+        The return of each episode, and the environment steps of all.
+
+    Raises:
+        DivergedError: the agent's values are not finite.
+    """
+    env = TaskTrainingEnv(spec, seed, truncation="bootstrap")
+    returns, steps = [], 0
+    for _ in range(episodes):
+        state, ended = env.reset(), False
+        returns.append(0.0)
+        while not ended:
+            state, reward, _, ended = env.step(agent.act_greedily(state))
+            returns[-1] += reward
+            steps += 1
+    return returns, steps
+
+
+test_agent.__test__ = False  # type: ignore[attr-defined]  # not a test for pytest
+
+
+def run_job(job: TrainingJob) -> TrainingResult:
+    """Train and test one agent; same job, same bytes, in any process.
+
+    A diverged agent gets the task's worst return in every test episode.
+
+    Raises:
+        UserError: unknown task.
+        ValueError: `psi` does not fit `se` and the task.
+    """
+    with _one_thread():
+        spec, config = get_task(job.task), job.agent
+        seed = seeding.integer_seed(job.seed, "agent")
+        agent = make_agent(config, spec.obs_size, spec.n_actions, seed)
+        env, rule = _environment(job, spec)
+        log = train_agent(agent, env, config, rule)
+        returns, steps = [spec.worst_return] * config.test_episodes, 0
+        if log.stop_reason != "diverged":
+            try:
+                test_seed = seeding.integer_seed(job.seed, "test")
+                returns, steps = test_agent(
+                    agent, spec, config.test_episodes, test_seed
+                )
+            except DivergedError:
+                log.stop_reason = "diverged"
+    return TrainingResult(
+        test_returns=np.array(returns, np.float64),
+        episode_returns=np.array(log.returns, np.float64),
+        episode_lengths=np.array(log.lengths, np.int64),
+        test_env_steps=steps,
+        stop_reason=log.stop_reason,
+    )
+
+
+def _environment(
+    job: TrainingJob, spec: TaskSpec
+) -> tuple[TrainingEnv, StoppingRule]:
+    """The environment of a job, and the stopping rule that goes with it."""
+    seed = seeding.integer_seed(job.seed, "environment")
+    if job.se is None:
+        env = TaskTrainingEnv(spec, seed, job.agent.truncation)
+        return env, lambda returns: stop_when_solved(
+            returns, job.agent, spec.solved_return
+        )
+    if job.psi is None:
+        raise ValueError("a job with SE sizes needs psi")
+    synthetic = SyntheticTrainingEnv(spec, job.se, job.psi, seed)
+    return synthetic, lambda returns: stop_on_plateau(returns, job.agent)
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Sums must not depend on how many threads share them."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
