@@ -25,7 +25,7 @@ from se_hpo.config import AgentConfig, RunConfig, from_configuration
 from se_hpo.inner_loop import InnerLoop
 from se_hpo.jobs import TrainingJob, TrainingResult
 from se_hpo.losses import agent_loss, nes_loss
-from se_hpo.nes.run import OnGeneration, run_nes
+from se_hpo.nes.run import Guard, run_nes
 from se_hpo.paths import (
     ConfigId,
     RunPaths,
@@ -73,13 +73,14 @@ class Objective:
         budget: float,
         run: RunPaths,
         inner_loop: InnerLoop,
-        on_generation: OnGeneration | None = None,
+        guard: Guard = lambda: None,
     ) -> EvaluationRecord:
         """Evaluate one configuration at one budget and write its record.
 
         A crash of the configuration is a record with status `failed`, loss 1 and the
         traceback. An `OSError` (full disk, lost share) says nothing about the
-        configuration and is raised.
+        configuration and is raised. `guard` is called before anything is written and
+        may raise to end the evaluation.
         """
         paths = run.trial(config_id)
         if (done := _finished_record(paths.record(budget))) is not None:
@@ -99,10 +100,12 @@ class Objective:
             )
             if self.kind == "nes":
                 values = _evaluate_nes(
-                    config, seed, paths, inner_loop, int(budget), on_generation
+                    config, seed, paths, inner_loop, int(budget), guard
                 )
             else:
-                values = _evaluate_agent(config, seed, paths, inner_loop, int(budget))
+                values = _evaluate_agent(
+                    config, seed, paths, inner_loop, int(budget), guard
+                )
         except OSError:
             raise
         except Exception as error:  # noqa: BLE001 - any crash is the trial's result
@@ -121,6 +124,7 @@ class Objective:
             finished=time.time(),
             **values,
         )
+        guard()
         write_json(paths.record(budget), record.to_dict())
         return record
 
@@ -131,9 +135,9 @@ def _evaluate_nes(
     paths: TrialPaths,
     inner_loop: InnerLoop,
     budget: int,
-    on_generation: OnGeneration | None,
+    guard: Guard,
 ) -> dict[str, Any]:
-    outcome = run_nes(config, seed, paths, inner_loop, budget, on_generation)
+    outcome = run_nes(config, seed, paths, inner_loop, budget, guard)
     scores = outcome.center_scores
     diverged = outcome.reason.startswith("diverged")
     loss = 1.0 if diverged else nes_loss(list(scores), budget, get_task(config.task))
@@ -151,7 +155,12 @@ def _evaluate_nes(
 
 
 def _evaluate_agent(
-    config: RunConfig, seed: int, paths: TrialPaths, inner_loop: InnerLoop, budget: int
+    config: RunConfig,
+    seed: int,
+    paths: TrialPaths,
+    inner_loop: InnerLoop,
+    budget: int,
+    guard: Guard,
 ) -> dict[str, Any]:
     agents = _read_agents(paths.agents)
     missing = [k for k in range(budget) if k not in agents]
@@ -159,7 +168,9 @@ def _evaluate_agent(
         TrainingJob(config.task, config.agent, seeding.integer_seed(seed, "agent", k))
         for k in missing
     ]
-    for k, result in zip(missing, inner_loop.train_agents(jobs), strict=True):
+    results = inner_loop.train_agents(jobs)
+    guard()
+    for k, result in zip(missing, results, strict=True):
         agents[k] = _agent_line(k, result)
         append_json_line(paths.agents, agents[k])
     rows = [agents[k] for k in range(budget)]

@@ -41,7 +41,8 @@ from se_hpo.tasks import get_task
 
 log = logging.getLogger(__name__)
 
-OnGeneration = Callable[[dict[str, Any]], None]
+Guard = Callable[[], None]
+"""Called before a generation is written; raises when the run is no longer ours."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class NESRun:
         seed: seed of everything random in the run.
         paths: its folder; an earlier state in it is continued.
         inner_loop: where agents are trained.
-        on_generation: called with each new line of `generations.jsonl`.
+        guard: see `Guard`.
 
     Raises:
         UserError: unknown task, or the folder belongs to another run.
@@ -84,12 +85,12 @@ class NESRun:
         seed: int,
         paths: TrialPaths,
         inner_loop: InnerLoop,
-        on_generation: OnGeneration | None = None,
+        guard: Guard = lambda: None,
     ) -> None:
         self.config, self.seed, self.paths = config, seed, paths
         self.task = get_task(config.task)
         self.inner_loop = inner_loop
-        self.on_generation = on_generation
+        self.guard = guard
         self._owner = fingerprint(config, seed, inner_loop.engine_name)
         self._first_line: dict[str, Any] = {}
 
@@ -190,14 +191,13 @@ class NESRun:
         return to_builtin(line)
 
     def _save(self, state: NESState, line: dict[str, Any]) -> None:
+        self.guard()
         append_json_line(self.paths.generations, line)
         if np.mean(line["center_scores"]) == state.best_score:
             self._save_se(self.paths.best_se, state.best_psi, state, "best")
         save_state(self.paths.state, state, self._owner)
         score = float(np.mean(line["center_scores"]))
         log.info("generation %d: center score %.1f", state.generation, score)
-        if self.on_generation:
-            self.on_generation(line)
 
     def _save_se(self, path: Any, psi: np.ndarray, state: NESState, kind: str) -> None:
         if not np.isfinite(psi).all():
@@ -227,9 +227,9 @@ def run_nes(
     paths: TrialPaths,
     inner_loop: InnerLoop,
     n_generations: int,
-    on_generation: OnGeneration | None = None,
+    guard: Guard = lambda: None,
 ) -> NESOutcome:
     """Run or continue an NES run up to `n_generations`; see `NESRun`."""
     if not paths.config.exists():
         write_json(paths.config, {**config.to_dict(), "seed": seed})
-    return NESRun(config, seed, paths, inner_loop, on_generation).run(n_generations)
+    return NESRun(config, seed, paths, inner_loop, guard).run(n_generations)

@@ -1,0 +1,75 @@
+"""What all commands share: flags, one-line errors, exit codes, signals.
+
+Exit codes: 0 done, 1 a defect or a run that could not go on, 2 bad input, 130
+interrupted (Ctrl-C), 143 terminated.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import TypeVar
+
+import tyro
+
+from se_hpo.errors import UserError
+
+OptionsT = TypeVar("OptionsT")
+
+log = logging.getLogger(__name__)
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, raised in the main thread so that it unwinds like Ctrl-C."""
+
+
+def run_command(options: type[OptionsT], main: Callable[[OptionsT], int]) -> None:
+    """Parse the command line into `options`, call `main`, and exit with its code.
+
+    Args:
+        options: a dataclass; the docstring under each field is its help.
+        main: the command.
+    """
+    signal.signal(signal.SIGTERM, _raise_terminated)
+    program = f"python -m se_hpo.{sys.argv[0].rpartition('/')[2].removesuffix('.py')}"
+    arguments = tyro.cli(options, prog=program, config=(tyro.conf.FlagCreatePairsOff,))
+    try:
+        code = main(arguments)
+    except UserError as error:
+        _say(f"error: {error}")
+        code = 2
+    except Terminated:
+        _say("terminated; the same command continues the run")
+        code = 143
+    except KeyboardInterrupt:
+        _say("interrupted; the same command continues the run")
+        code = 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    sys.stdout.flush()
+    sys.exit(code)
+
+
+def log_to_stderr(level: int) -> None:
+    """One plain line per record of this package; other libraries' from WARNING on."""
+    logging.basicConfig(
+        level=logging.WARNING,
+        format="%(asctime)s %(levelname)s %(message)s",
+        datefmt="%Y-%m-%d %H:%M:%S",
+    )
+    logging.getLogger("se_hpo").setLevel(level)
+
+
+def _raise_terminated(number: int, frame: FrameType | None) -> None:
+    # A second one must not tear the orderly end that the first has started.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise Terminated
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")

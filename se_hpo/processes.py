@@ -1,0 +1,30 @@
+"""Small facts about processes: cores, and children that do not outlive a parent."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+
+_PR_SET_PDEATHSIG = 1
+
+
+def available_cores() -> int:
+    """Cores this process may use: its affinity mask, as SLURM and containers set it."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not Linux
+        return os.cpu_count() or 1
+
+
+def die_with_parent(parent: int) -> None:
+    """Let the kernel end this process when `parent`, which started it, is gone.
+
+    Linux only; elsewhere a worker ends when it finds no master any more.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:  # it was gone before the kernel was asked
+        raise SystemExit(f"the process {parent} that started this worker is gone")
