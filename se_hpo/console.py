@@ -52,7 +52,7 @@ class ProgressDisplay:
         self.console = console or Console(stderr=True, highlight=False)
         terminal = self.console.is_terminal and not self.console.is_dumb_terminal
         self._live: Live | None = None
-        if terminal and not quiet:
+        if terminal and not quiet and not self.console.options.ascii_only:
             self._live = Live(
                 get_renderable=self._draw,
                 console=self.console,
@@ -96,7 +96,8 @@ class ProgressDisplay:
 
     def _draw(self) -> RenderableType:
         age = time.monotonic() - self._taken
-        return draw(self.plan, self._snapshot, age, self._latest, self.console.options)
+        height = self.console.height
+        return draw(self.plan, self._snapshot, age, self._latest, height)
 
 
 def _handler(

@@ -69,7 +69,7 @@ def _best_row(row: dict[Any, Any]) -> list[str]:
         f"{row['loss']:.4f}",
         f"{row['score_best']:.1f}" if math.isfinite(row["score_best"]) else "-",
         f"{solved}" if isinstance(solved, int) else "-",
-        f"{steps:,}",
+        f"{steps / 1e6:.1f} M" if steps >= 1e6 else f"{steps:,}",
         duration(row["wall_seconds"]),
     ]
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Literal
 
-from rich.console import ConsoleOptions, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -15,7 +14,7 @@ from rich.text import Text
 from se_hpo.progress import Bracket, Plan, RunningTrial, Snapshot, WorkerState
 from se_hpo.records import EvaluationRecord, Status
 
-_BARS, _ASCII_BARS = "▁▂▃▄▅▆▇█", "_.-=+*#@"
+_BARS = "▁▂▃▄▅▆▇█"
 _CURVE_WIDTH = 16
 _MAX_BRACKETS = 4
 STATUS_STYLES = {Status.FINISHED: "", Status.FAILED: "red", Status.LOST: "yellow"}
@@ -36,7 +35,7 @@ def duration(seconds: float | None) -> str:
     return f"{hours}:{m:02d}:{s:02d}"
 
 
-def sparkline(values: Sequence[float], width: int, bars: str = _BARS) -> str:
+def sparkline(values: Sequence[float], width: int) -> str:
     """A curve in at most `width` characters, from its own minimum to its maximum.
 
     Longer curves are drawn by the means of equal pieces.
@@ -52,8 +51,8 @@ def sparkline(values: Sequence[float], width: int, bars: str = _BARS) -> str:
     if not finite:
         return ""
     low, span = min(finite), max(finite) - min(finite)
-    scale = (len(bars) - 1) / span if span > 0 else 0.0
-    return "".join(bars[round((v - low) * scale)] for v in finite)
+    scale = (len(_BARS) - 1) / span if span > 0 else 0.0
+    return "".join(_BARS[round((v - low) * scale)] for v in finite)
 
 
 def evaluation_line(record: EvaluationRecord) -> str:
@@ -87,7 +86,7 @@ def draw(
     snapshot: Snapshot,
     age: float,
     latest: Sequence[EvaluationRecord],
-    options: ConsoleOptions,
+    height: int,
 ) -> RenderableType:
     """The live display.
 
@@ -96,35 +95,29 @@ def draw(
         snapshot: the state to show.
         age: seconds since it was taken; clocks go on by as much.
         latest: evaluations that ended last, newest first.
-        options: size and abilities of the terminal.
+        height: lines of the terminal.
     """
-    bars = _ASCII_BARS if options.ascii_only else _BARS
-    height = options.size.height
     fixed = 6 + min(len(snapshot.brackets), _MAX_BRACKETS) + len(latest)
     rows = max(1, height - fixed - 2)
     grid = Table.grid(padding=(0, 1), expand=True)
     grid.add_column(width=11, style="dim", no_wrap=True)
-    grid.add_column(ratio=1, no_wrap=True, overflow=_overflow(options))
+    grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
     grid.add_row("evaluations", _totals(snapshot, age))
     for index, line in enumerate(_brackets(snapshot.brackets)):
         grid.add_row("" if index else "brackets", line)
     grid.add_row("incumbent", _incumbent(snapshot, plan))
     grid.add_row("workers", _workers(snapshot.workers))
     if snapshot.running:
-        grid.add_row("running", _running(snapshot, age, rows, bars))
+        grid.add_row("running", _running(snapshot, age, rows))
     for index, record in enumerate(latest):
         line = Text(evaluation_line(record), style=STATUS_STYLES.get(record.status, ""))
         grid.add_row("" if index else "latest", line)
-    return Group(_head(plan, snapshot.elapsed + age, options), grid)
+    return Group(_head(plan, snapshot.elapsed + age), grid)
 
 
-def _overflow(options: ConsoleOptions) -> Literal["crop", "ellipsis"]:
-    return "crop" if options.ascii_only else "ellipsis"
-
-
-def _head(plan: Plan, elapsed: float, options: ConsoleOptions) -> RenderableType:
+def _head(plan: Plan, elapsed: float) -> RenderableType:
     head = Table.grid(expand=True, padding=(0, 1))
-    head.add_column(ratio=1, no_wrap=True, overflow=_overflow(options))
+    head.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
     head.add_column(justify="right", no_wrap=True)
     title = Text.assemble((plan.title, "bold"), f"  {plan.run}")
     head.add_row(title, Text(duration(elapsed)))
@@ -183,7 +176,7 @@ def _workers(workers: Sequence[WorkerState]) -> Text:
     return Text(f"{len(workers)} alive on {on}" + (f", {idle} idle" if idle else ""))
 
 
-def _running(snapshot: Snapshot, age: float, rows: int, bars: str) -> RenderableType:
+def _running(snapshot: Snapshot, age: float, rows: int) -> RenderableType:
     """A row per evaluation under way, longest first; with hosts, if several."""
     hosts = {worker.trial: worker.host for worker in snapshot.workers if worker.trial}
     several = len({worker.host for worker in snapshot.workers}) > 1
@@ -194,7 +187,7 @@ def _running(snapshot: Snapshot, age: float, rows: int, bars: str) -> Renderable
         table.add_column(no_wrap=True)
     for trial in shown:
         host = _short_host(hosts.get(trial.trial, "")) if several else ""
-        table.add_row(*_running_row(trial, age, bars), Text(host, style="dim"))
+        table.add_row(*_running_row(trial, age), Text(host, style="dim"))
     more = len(running) - len(shown)
     return Group(table, Text(f"and {more} more", style="dim")) if more else table
 
@@ -205,12 +198,12 @@ def _short_host(host: str, width: int = 12) -> str:
     return (host if first.isdigit() else first)[:width]
 
 
-def _running_row(trial: RunningTrial, age: float, bars: str) -> list[str]:
+def _running_row(trial: RunningTrial, age: float) -> list[str]:
     curve = trial.curve
     return [
         trial.trial,
         f"{len(curve)}/{trial.budget:g}" if curve else f"0/{trial.budget:g}",
         duration(trial.seconds + age),
-        sparkline(curve, _CURVE_WIDTH, bars),
+        sparkline(curve, _CURVE_WIDTH),
         f"{curve[-1]:.1f}" if curve else "",
     ]
