@@ -1,0 +1,124 @@
+"""Where agents are trained: the native engine or processes of the torch engine."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import itertools
+import time
+from collections.abc import Sequence
+from types import ModuleType, TracebackType
+from typing import Self
+
+from se_hpo.config import algorithm_of
+from se_hpo.errors import UserError, did_you_mean
+from se_hpo.jobs import TrainingJob, TrainingResult
+from se_hpo.process_pool import ProcessPool
+
+ENGINES = ("auto", "native", "torch")
+"""`auto` is `native` where that is built, else `torch`."""
+
+NATIVE_ALGORITHMS = ("ddqn", "dueling_ddqn")
+"""Agents that the native engine has; `auto` trains others with the torch engine."""
+
+
+class InnerLoop:
+    """Trains agents on `n_threads` cores; a context manager.
+
+    The results depend on the jobs and the engine, never on `n_threads`.
+
+    Args:
+        engine: a name in `ENGINES`.
+        n_threads: threads of the native engine, or processes of the torch engine
+            (1: in this process).
+
+    Raises:
+        UserError: an unknown engine, `native` where it is not built, or no thread.
+    """
+
+    engine_name: str
+    """The engine chosen: `native` or `torch`."""
+
+    def __init__(self, engine: str = "auto", n_threads: int = 1) -> None:
+        if engine not in ENGINES:
+            raise UserError(f"engine {engine!r}: {did_you_mean(engine, ENGINES)}")
+        if n_threads < 1:
+            raise UserError(f"{n_threads} threads: give at least 1")
+        native, reason = _native_engine() if engine != "torch" else (None, "")
+        if engine == "native" and native is None:
+            raise UserError(
+                f"the native engine cannot be used ({reason}): choose the engine "
+                "`torch`, or see what `python -m se_hpo.doctor` says"
+            )
+        self._native, self._only_native = native, engine == "native"
+        self.engine_name = "torch" if native is None else "native"
+        self.n_threads = n_threads
+        self._pool = ProcessPool(n_threads) if n_threads > 1 else None
+
+    def train_agents(self, jobs: Sequence[TrainingJob]) -> list[TrainingResult]:
+        """Run the jobs; results in the order of `jobs`.
+
+        Raises:
+            UserError: an unknown task, or an agent that the chosen engine lacks.
+            ValueError: a job whose parts do not fit together.
+        """
+        on_native = [self._native is not None and self._has_agent(job) for job in jobs]
+        native = iter(self._run_native(list(itertools.compress(jobs, on_native))))
+        on_torch = [not is_native for is_native in on_native]
+        torch = iter(self._run_torch(list(itertools.compress(jobs, on_torch))))
+        return [next(native if is_native else torch) for is_native in on_native]
+
+    def cpu_seconds(self) -> float:
+        """CPU seconds so far of this process and of the processes it trains in."""
+        pool = self._pool.cpu_seconds() if self._pool else 0.0
+        return time.process_time() + pool
+
+    def close(self) -> None:
+        """Stop the processes, if any; they start again when needed."""
+        if self._pool:
+            self._pool.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _has_agent(self, job: TrainingJob) -> bool:
+        algorithm = algorithm_of(job.agent)
+        if algorithm not in NATIVE_ALGORITHMS and self._only_native:
+            raise UserError(
+                f"the native engine has no agent {algorithm!r}: choose the engine "
+                "`auto` or `torch`"
+            )
+        return algorithm in NATIVE_ALGORITHMS
+
+    def _run_native(self, jobs: list[TrainingJob]) -> list[TrainingResult]:
+        if not jobs or self._native is None:
+            return []
+        results: list[TrainingResult] = self._native.train_agents(jobs, self.n_threads)
+        return results
+
+    def _run_torch(self, jobs: list[TrainingJob]) -> list[TrainingResult]:
+        if self._pool and len(jobs) > 1:
+            return self._pool.run(jobs)
+        if not jobs:
+            return []
+        from se_hpo.training import run_job  # torch: only where it is needed
+
+        return [run_job(job) for job in jobs]
+
+
+def _native_engine() -> tuple[ModuleType | None, str]:
+    """The native engine's module, or why it cannot be used."""
+    if importlib.util.find_spec("se_hpo.engine") is None:
+        return None, "this installation has none"
+    engine = importlib.import_module("se_hpo.engine")
+    if not engine.available():
+        return None, str(engine.unavailable_reason())
+    return engine, ""

@@ -1,0 +1,161 @@
+"""Processes that run training jobs with the torch engine.
+
+Own processes rather than `concurrent.futures`: they must end with their parent, even
+one killed by SIGKILL, stay silent on Ctrl-C, and be stopped in the middle of a job.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import NamedTuple
+
+from se_hpo.errors import UserError
+from se_hpo.jobs import TrainingJob, TrainingResult
+
+
+class _Reply(NamedTuple):
+    position: int
+    """Of the job in the list."""
+    result: TrainingResult | None
+    error: BaseException | None
+    details: str
+    cpu_seconds: float
+    """Of the process so far."""
+
+
+class ProcessPool:
+    """Runs jobs on `n_processes` processes; they start with the first jobs.
+
+    One thread at a time may use it.
+    """
+
+    def __init__(self, n_processes: int) -> None:
+        self._n_processes = n_processes
+        self._processes: dict[Connection, BaseProcess] = {}
+        self._cpu_seconds: dict[Connection, float] = {}
+        self._cpu_seconds_of_ended = 0.0
+
+    def run(self, jobs: Sequence[TrainingJob]) -> list[TrainingResult]:
+        """Run all jobs and return their results in the order of `jobs`.
+
+        Raises:
+            UserError, ValueError, ...: what the first failing job raised. Then, and on
+                Ctrl-C, all processes are stopped.
+            RuntimeError: a process died, for lack of memory for example.
+        """
+        try:
+            self._start()
+            return self._run(jobs)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Stop all processes at once; what they are at is lost."""
+        for process in self._processes.values():
+            process.kill()
+        for connection, process in self._processes.items():
+            process.join()
+            connection.close()
+        self._cpu_seconds_of_ended = self.cpu_seconds()
+        self._processes, self._cpu_seconds = {}, {}
+
+    def cpu_seconds(self) -> float:
+        """CPU seconds of all processes so far, ended ones included."""
+        return self._cpu_seconds_of_ended + sum(self._cpu_seconds.values())
+
+    def _start(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        with _interrupts_blocked():
+            for _ in range(self._n_processes - len(self._processes)):
+                ours, theirs = context.Pipe()
+                process = context.Process(
+                    target=_work, args=(theirs, os.getpid()), daemon=True
+                )
+                process.start()
+                theirs.close()
+                self._processes[ours] = process
+
+    def _run(self, jobs: Sequence[TrainingJob]) -> list[TrainingResult]:
+        results: list[TrainingResult | None] = [None] * len(jobs)
+        waiting = list(enumerate(jobs))[::-1]
+        busy: set[Connection] = set()
+        for connection in list(self._processes)[: len(jobs)]:
+            connection.send(waiting.pop())
+            busy.add(connection)
+        while busy:
+            for ready in wait(list(busy)):
+                assert isinstance(ready, Connection)
+                reply = self._receive(ready)
+                results[reply.position] = reply.result
+                if waiting:
+                    ready.send(waiting.pop())
+                else:
+                    busy.remove(ready)
+        return [result for result in results if result is not None]
+
+    def _receive(self, connection: Connection) -> _Reply:
+        try:
+            reply: _Reply = connection.recv()
+        except (EOFError, ConnectionError) as error:
+            process = self._processes[connection]
+            process.join()
+            raise RuntimeError(
+                f"a training process died (exit code {process.exitcode}; -9 often "
+                "means too little memory: use fewer threads)"
+            ) from error
+        self._cpu_seconds[connection] = reply.cpu_seconds
+        if reply.error is not None:
+            if isinstance(reply.error, UserError):
+                raise reply.error
+            raise reply.error from RuntimeError(f"in a process:\n{reply.details}")
+        return reply
+
+
+@contextlib.contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Processes started meanwhile inherit that Ctrl-C does not reach them.
+
+    A Ctrl-C that comes meanwhile reaches this process afterwards.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _work(connection: Connection, parent: int) -> None:
+    """A process: run jobs as they come, until the parent is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_exit_with_parent, args=(parent,), daemon=True).start()
+    from se_hpo.training import run_job  # after the watch: importing torch takes long
+
+    while True:
+        position, result, error, details = -1, None, None, ""
+        try:
+            position, job = connection.recv()
+            result = run_job(job)
+        except EOFError:
+            return
+        except Exception as caught:  # noqa: BLE001  # raised again by the parent
+            details = traceback.format_exc()
+            # Of other types we cannot know that they can be pickled.
+            known = isinstance(caught, ValueError)
+            error = caught if known else RuntimeError(repr(caught))
+        connection.send(_Reply(position, result, error, details, time.process_time()))
+
+
+def _exit_with_parent(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
