@@ -6,8 +6,9 @@ the package registers the Gymnasium ids `Synthetic/...`. Nothing here imports to
 
 from __future__ import annotations
 
-import importlib.util
 from typing import TYPE_CHECKING, Any
+
+from se_hpo.registration import register_synthetic_envs
 
 __version__ = "0.1.0"
 
@@ -16,10 +17,7 @@ __all__ = ["load_generations", "load_incumbent", "load_trials"]
 if TYPE_CHECKING:
     from se_hpo.results import load_generations, load_incumbent, load_trials
 
-if importlib.util.find_spec("se_hpo.registration") is not None:
-    from se_hpo.registration import register_synthetic_envs
-
-    register_synthetic_envs()
+register_synthetic_envs()
 
 
 def __getattr__(name: str) -> Any:

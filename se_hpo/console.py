@@ -10,6 +10,7 @@ import time
 from types import TracebackType
 
 from rich.console import Console, RenderableType
+from rich.highlighter import NullHighlighter
 from rich.live import Live
 from rich.logging import RichHandler
 
@@ -110,7 +111,7 @@ def _handler(
             console=console,
             show_path=False,
             log_time_format="%H:%M:%S",
-            rich_tracebacks=False,
+            highlighter=NullHighlighter(),
         )
     else:
         handler = logging.StreamHandler(console.file)
