@@ -1,0 +1,151 @@
+"""hpbandster's own log files as a journal that survives and is replayed.
+
+`configs.json` and `results.json` keep hpbandster's format, one JSON list per line:
+`[config id, configuration, info]` and `[config id, budget, time stamps, result, null]`.
+A result repeats its configuration, so that a lost line of the other file costs nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from se_hpo.paths import ConfigId, append_json_line, read_json_lines, write_atomic
+from se_hpo.records import to_builtin
+
+log = logging.getLogger(__name__)
+
+Configuration = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One finished evaluation."""
+
+    config_id: ConfigId
+    budget: float
+    time_stamps: dict[str, float]
+    result: dict[str, Any]
+
+
+class Journal:
+    """What is known of a run on disk; hpbandster's result logger by duck typing."""
+
+    def __init__(self, configs: Path, results: Path) -> None:
+        """Read both files and put damaged lines aside.
+
+        Args:
+            configs: hpbandster's `configs.json`, may be missing.
+            results: hpbandster's `results.json`, may be missing.
+        """
+        self.configs_path, self.results_path = configs, results
+        self.configs: dict[ConfigId, tuple[Configuration, dict[str, Any]]] = {}
+        """Every configuration proposed, in order, with how it was found."""
+        self.results: dict[tuple[ConfigId, float], Entry] = {}
+        """Every evaluation finished, in order."""
+        self._read_configs()
+        self._read_results()
+
+    @property
+    def n_proposals(self) -> int:
+        """How many proposals the generator had made."""
+        numbers = [info.get("proposal", -1) for _, info in self.configs.values()]
+        return max([len(numbers), *(n + 1 for n in numbers if isinstance(n, int))])
+
+    # -- writing: hpbandster calls these two ----------------------------------
+
+    def new_config(
+        self, config_id: ConfigId, config: Configuration, config_info: Mapping[str, Any]
+    ) -> None:
+        """Note a proposal before it is run; one that is known is not written again."""
+        if config_id in self.configs:
+            return
+        config, info = to_builtin(config), to_builtin(config_info)
+        append_json_line(self.configs_path, [list(config_id), config, info])
+        self.configs[config_id] = (config, info)
+
+    def __call__(self, job: Any) -> None:
+        """Note a finished evaluation."""
+        result = {**job.result, "config": to_builtin(job.kwargs["config"])}
+        budget = float(job.kwargs["budget"])
+        line = [list(job.id), budget, job.timestamps, result, job.exception]
+        append_json_line(self.results_path, line)
+        entry = Entry(job.id, budget, dict(job.timestamps), job.result)
+        self.results[(job.id, budget)] = entry
+
+    # -- reading --------------------------------------------------------------
+
+    def _read_configs(self) -> None:
+        damaged = []
+        for number, line in read_json_lines(self.configs_path):
+            try:
+                config_id, (config, info) = _config_id(line[0]), line[1:]
+                self.configs[config_id] = (dict(config), dict(info))
+            except (TypeError, ValueError, IndexError, KeyError):
+                damaged.append(number)
+        _put_aside(self.configs_path, damaged)
+
+    def _read_results(self) -> None:
+        damaged = []
+        for number, line in read_json_lines(self.results_path):
+            try:
+                entry = _entry(line)
+                self._restore_config(entry)
+            except (TypeError, ValueError, IndexError, KeyError):
+                damaged.append(number)
+                continue
+            self.results.setdefault((entry.config_id, entry.budget), entry)
+        _put_aside(self.results_path, damaged)
+
+    def _restore_config(self, entry: Entry) -> None:
+        """Take a lost configuration from its result.
+
+        Raises:
+            KeyError: it is not there either, so the result is of no use.
+        """
+        if entry.config_id in self.configs:
+            return
+        config = dict(entry.result["config"])
+        log.warning("%s: restored %s", self.configs_path, entry.config_id)
+        info = {"restored": True}
+        append_json_line(self.configs_path, [list(entry.config_id), config, info])
+        self.configs[entry.config_id] = (config, info)
+
+
+def _config_id(value: Any) -> ConfigId:
+    bracket, rung, index = (int(v) for v in value)
+    return (bracket, rung, index)
+
+
+def _entry(line: Any) -> Entry:
+    config_id, budget, stamps, result, _exception = line
+    if not math.isfinite(float(result["loss"])):
+        raise ValueError("loss is not finite")
+    stamps = {str(k): float(v) for k, v in stamps.items()}
+    if "submitted" not in stamps:
+        raise KeyError("submitted")
+    return Entry(_config_id(config_id), float(budget), stamps, dict(result))
+
+
+def _put_aside(path: Path, damaged: list[int]) -> None:
+    """Move damaged lines to `<name>.damaged`, so that hpbandster can read the rest."""
+    if not damaged:
+        return
+    aside = path.with_name(path.name + ".damaged")
+    for number in damaged:
+        log.warning("%s, line %d is damaged: set aside in %s", path, number, aside.name)
+    lines = path.read_bytes().splitlines(keepends=True)
+    bad = set(damaged)
+    with aside.open("ab") as file:
+        for number in damaged:
+            file.write(lines[number - 1].rstrip(b"\n") + b"\n")
+    good = [line for n, line in enumerate(lines, 1) if n not in bad and line.strip()]
+    write_atomic(path, b"".join(_closed(line) for line in good))
+
+
+def _closed(line: bytes) -> bytes:
+    return line if line.endswith(b"\n") else line + b"\n"

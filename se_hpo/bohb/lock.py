@@ -1,0 +1,161 @@
+"""One master per run: a lock that dies with its holder and says who that is.
+
+The kernel's file lock decides on one machine, and on a shared folder that passes locks
+on. Where it does not, a sign of life in the file tells a living master on another
+machine from a dead one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import socket
+import threading
+import time
+from pathlib import Path
+from typing import IO, Any
+
+from se_hpo.errors import UserError
+
+log = logging.getLogger(__name__)
+
+BEAT_SECONDS = 2.0
+"""How often the holder renews its sign of life."""
+WATCH_SECONDS = 10.0
+"""How long the sign of a master on another machine is watched for change."""
+
+
+class RunLock:
+    """Exclusive hold on a run folder; a context manager."""
+
+    def __init__(self, path: Path, watch_seconds: float = WATCH_SECONDS) -> None:
+        """Prepare.
+
+        Args:
+            path: the lock file.
+            watch_seconds: how long to watch a lock of another machine.
+        """
+        self.path = path
+        self.watch_seconds = watch_seconds
+        self._file: IO[str] | None = None
+        self._released = threading.Event()
+
+    def __enter__(self) -> RunLock:
+        """Take the lock.
+
+        Raises:
+            UserError: another master has it.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        while self._file is None:
+            self._file = self._try_to_lock()
+        self._refuse_living_stranger()
+        self._write()
+        threading.Thread(target=self._keep_alive, name="lock", daemon=True).start()
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        """Remove the file, then let go of it."""
+        self._released.set()
+        file, self._file = self._file, None
+        if file is not None:
+            self.path.unlink(missing_ok=True)
+            file.close()
+
+    def _try_to_lock(self) -> IO[str] | None:
+        """Lock the file that has the name; None if it was removed meanwhile."""
+        file = self.path.open("a+", encoding="utf-8")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(file.fileno()).st_ino == self.path.stat().st_ino:
+                # A forked child must not hold the lock after our end.
+                os.register_at_fork(after_in_child=file.close)
+                return file
+        except BlockingIOError:
+            holder = _read(self.path)
+            file.close()
+            raise _refusal(self.path, holder) from None
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            log.info("%s: this file system has no locks (%s)", self.path, error)
+            return file
+        file.close()
+        return None
+
+    def _refuse_living_stranger(self) -> None:
+        """Where locks do not reach other machines, a sign of life does."""
+        holder = _read(self.path)
+        if not holder:
+            return
+        if holder.get("host") == socket.gethostname():
+            if _is_alive(holder) and holder.get("pid") != os.getpid():
+                raise self._give_up(holder)
+            return
+        log.info("watching %s, left by a master on %s", self.path, holder.get("host"))
+        deadline = time.monotonic() + self.watch_seconds
+        while time.monotonic() < deadline:
+            time.sleep(min(0.2, self.watch_seconds / 4))
+            if _read(self.path).get("beat") != holder.get("beat"):
+                raise self._give_up(holder)
+
+    def _give_up(self, holder: dict[str, Any]) -> UserError:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+        return _refusal(self.path, holder)
+
+    def _write(self) -> None:
+        file = self._file
+        if file is None:
+            return
+        beat = time.time()
+        host, pid = socket.gethostname(), os.getpid()
+        line = {"host": host, "pid": pid, "started": _started(pid), "beat": beat}
+        file.seek(0)
+        file.truncate()
+        file.write(json.dumps(line) + "\n")
+        file.flush()
+
+    def _keep_alive(self) -> None:
+        while not self._released.wait(BEAT_SECONDS):
+            # A full disk must not look like a lost lock; the kernel still holds it.
+            with contextlib.suppress(OSError, ValueError):
+                self._write()
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def _refusal(path: Path, holder: dict[str, Any]) -> UserError:
+    host, pid = holder.get("host", "an unknown host"), holder.get("pid", "?")
+    return UserError(
+        f"{path.parent} is in use by the master with pid {pid} on {host}: "
+        "wait for its end, or stop it first"
+    )
+
+
+def _is_alive(holder: dict[str, Any]) -> bool:
+    started = _started(int(holder.get("pid", 0)))
+    return started is not None and started == holder.get("started")
+
+
+def _started(pid: int) -> int | None:
+    """Clock ticks at which a process of this machine began; None if there is none.
+
+    Tells a process from a later one with the same pid.
+    """
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except OSError:
+        return None
+    fields = text.rpartition(")")[2].split()
+    return None if fields[0] == "Z" else int(fields[19])

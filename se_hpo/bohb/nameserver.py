@@ -1,0 +1,83 @@
+"""hpbandster's nameserver with a key, without broadcast, and with JSON credentials."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import hpbandster.core.nameserver
+import Pyro4.naming
+
+from se_hpo.bohb import pyro
+from se_hpo.bohb.credentials import (
+    Credentials,
+    credentials_now,
+    remove_credentials,
+    write_credentials,
+)
+from se_hpo.errors import UserError
+
+
+class _KeyedNameServerDaemon(pyro.KeyedDaemon, Pyro4.naming.NameServerDaemon):
+    """Pyro's nameserver behind `KeyedDaemon`'s doors."""
+
+    def __init__(self, key: str, host: str, port: int) -> None:
+        pyro.configure()
+        self.prepare()
+        Pyro4.naming.NameServerDaemon.__init__(self, host=host, port=port)
+        self._pyroHmacKey = key.encode()
+
+    def handleRequest(self, conn: Any) -> None:  # noqa: N802
+        """Skip Pyro's warning about every stranger's garbage."""
+        Pyro4.core.Daemon.handleRequest(self, conn)
+
+
+class NameServer(hpbandster.core.nameserver.NameServer):
+    """The run's phonebook; it publishes itself in the credentials file."""
+
+    def __init__(
+        self, run_id: str, key: str, credentials: Path, host: str, port: int = 0
+    ) -> None:
+        """Prepare; `start` opens the port.
+
+        Args:
+            run_id: the run's id.
+            key: HMAC key of the run.
+            credentials: file to publish address and key in.
+            host: address to bind to and to publish; loopback keeps others out.
+            port: 0 takes a free one.
+        """
+        super().__init__(run_id, host=host, port=port)
+        self.key = key
+        self.credentials_path = credentials
+        self.published: Credentials | None = None
+
+    def start(self) -> tuple[str, int]:
+        """Start in a daemon thread and write the credentials.
+
+        Raises:
+            UserError: the host is not an address of this machine.
+        """
+        try:
+            self.pyro_ns = _KeyedNameServerDaemon(self.key, self.host, self.port)
+        except OSError as error:
+            raise UserError(
+                f"cannot listen on host {self.host!r} ({error}): choose an address "
+                "of this machine"
+            ) from error
+        self.port = int(self.pyro_ns.locationStr.rpartition(":")[2])
+        self.pyro_ns.serve_in_thread("nameserver")
+        self.published = credentials_now(self.run_id, self.host, self.port, self.key)
+        write_credentials(self.credentials_path, self.published)
+        return self.host, self.port
+
+    def shutdown(self) -> None:
+        """Take the credentials away, then close."""
+        if self.published is not None:
+            with contextlib.suppress(OSError):
+                remove_credentials(self.credentials_path, self.published)
+            self.published = None
+        if self.pyro_ns is not None:
+            self.pyro_ns.stop()
+            self.pyro_ns = None

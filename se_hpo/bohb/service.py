@@ -1,0 +1,86 @@
+"""A master from start to end: lock, journal, nameserver, search, and all closed again."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from hpbandster.core.result import Result
+
+from se_hpo.bohb.brackets import Bracket
+from se_hpo.bohb.credentials import new_key
+from se_hpo.bohb.dispatcher import Dispatcher
+from se_hpo.bohb.journal import Journal
+from se_hpo.bohb.lock import RunLock
+from se_hpo.bohb.master import Evaluation, Master, MasterSettings
+from se_hpo.bohb.nameserver import NameServer
+from se_hpo.paths import RunPaths
+
+
+def run_id_of(run: RunPaths) -> str:
+    """The run's name on the wire: its folder's, with what Pyro takes.
+
+    >>> from pathlib import Path
+    >>> run_id_of(RunPaths(Path("results/my run@1")))
+    'my_run_1'
+    """
+    return re.sub(r"[^A-Za-z0-9_-]", "_", run.root.resolve().name) or "run"
+
+
+def run_master(
+    run: RunPaths,
+    brackets: Sequence[Bracket],
+    generator: Any,
+    settings: MasterSettings = MasterSettings(),
+    on_result: Callable[[Evaluation], None] | None = None,
+    on_status: Callable[[dict[str, Any]], None] | None = None,
+    on_start: Callable[[Master], None] | None = None,
+) -> Result:
+    """Run all brackets, continuing what the run's journal holds; blocks.
+
+    An interrupted run (Ctrl-C, an exception, kill -9) continues when this is called
+    again with the same arguments.
+
+    Args:
+        run: paths of the run's folder.
+        brackets: what to run, in order; see `brackets.hyperband_brackets`.
+        generator: `BOHBGenerator` or `RandomGenerator`, new.
+        settings: how to behave.
+        on_result: called in this thread after each new evaluation is on disk.
+        on_status: called in this thread every `settings.status_seconds`.
+        on_start: called once when workers can attach.
+
+    Returns:
+        hpbandster's result object.
+
+    Raises:
+        UserError: another master has the run, a host that is not ours, a journal of
+            another search space, or too many failures.
+        OSError: the run's folder cannot be written.
+    """
+    key, run_id = new_key(), run_id_of(run)
+    with RunLock(run.lock):
+        journal = Journal(run.configs, run.results)
+        server = NameServer(run_id, key, run.credentials, settings.host)
+        master = None
+        try:
+            host, port = server.start()
+            make = functools.partial(
+                Dispatcher,
+                run_id=run_id,
+                key=key,
+                nameserver=host,
+                nameserver_port=port,
+            )
+            master = Master(
+                run, brackets, generator, journal, make, settings, on_result, on_status
+            )
+            if on_start is not None:
+                on_start(master)
+            return master.run()
+        finally:
+            if master is not None:
+                master.shutdown()
+            server.shutdown()

@@ -1,0 +1,372 @@
+"""hpbandster's worker, made to survive: one process that evaluates trials.
+
+It finds its master through the credentials file, waits for it, comes back to it after
+a restart, and ends when told to, on a signal, or when the master stays away.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import queue
+import secrets
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import hpbandster.core.worker
+import Pyro4
+
+from se_hpo.bohb import pyro
+from se_hpo.bohb.credentials import Credentials, NotReady
+from se_hpo.bohb.evaluation import checked_result, failure_of
+from se_hpo.bohb.leaving import Abandon, Interrupts, Leave
+from se_hpo.bohb.link import Link, machine, own_host, wait_for_master
+from se_hpo.errors import UserError
+from se_hpo.paths import ConfigId
+
+log = logging.getLogger(__name__)
+
+Evaluate = Callable[[ConfigId, dict[str, Any], float], Mapping[str, Any]]
+"""(config id, configuration, budget) -> {"loss": number, "info": dict}."""
+
+LEASE_SECONDS = 10.0
+"""After this much silence `checkpoint` asks the master before it goes on."""
+
+
+class TrialWorker(hpbandster.core.worker.Worker):
+    """Evaluates what the master hands out, in the thread that calls `run`.
+
+    Give it a callable, or subclass it and override `compute`. Whatever that returns or
+    raises becomes a result (see `evaluation`); it never leaves the master waiting.
+    """
+
+    fatal_errors: tuple[type[BaseException], ...] = ()
+    """Errors that say nothing about the configuration (a full disk): the trial is given
+    back and `run` raises them."""
+
+    def __init__(
+        self,
+        credentials: Path,
+        evaluate: Evaluate | None = None,
+        *,
+        run_id: str | None = None,
+        host: str | None = None,
+        heartbeat_seconds: float = 1.0,
+        master_timeout: float = 120.0,
+    ) -> None:
+        """Prepare; `run` blocks until the worker's end.
+
+        Args:
+            credentials: the run's credentials file; it may appear later.
+            evaluate: what to call; None needs an overridden `compute`.
+            run_id: refuse the credentials of any other run.
+            host: address to listen on; None takes the interface towards the master.
+            heartbeat_seconds: time between two signs of life.
+            master_timeout: seconds without a master after which `run` gives up.
+        """
+        super().__init__(
+            run_id or "any", logger=log, host=host, id=secrets.token_hex(3)
+        )
+        self.evaluate = evaluate
+        self.heartbeat_seconds = heartbeat_seconds
+        self.master_timeout = master_timeout
+        self.interrupts = Interrupts()
+        self.link = Link(credentials, run_id)
+        self.current: str | None = None
+        """Token of the evaluation that runs, or is being delivered."""
+        self._next: dict[str, Any] | None = None
+        self._delivering = False
+        self._inbox: queue.Queue[dict[str, Any] | None] = queue.Queue()
+        self._closed = threading.Event()
+        self.pyro_daemon: pyro.KeyedDaemon | None = None
+
+    # -- to override ----------------------------------------------------------
+
+    def compute(
+        self,
+        config_id: ConfigId,
+        config: dict[str, Any],
+        budget: float,
+        working_directory: str,
+    ) -> Mapping[str, Any]:
+        """Evaluate a configuration: hpbandster's hook.
+
+        Args:
+            config_id: bracket, rung it was sampled for, index.
+            config: flat configuration of builtin values.
+            budget: generations or seeds.
+            working_directory: the run's folder.
+
+        Returns:
+            `loss` (a finite number, lower is better) and, if any, `info`.
+        """
+        if self.evaluate is None:
+            raise NotImplementedError("give `evaluate`, or override `compute`")
+        return self.evaluate(config_id, config, budget)
+
+    def checkpoint(self) -> None:
+        """Call between the steps of a long evaluation, before anything is written.
+
+        Ends the evaluation (by an exception that is no `Exception`) if it has been
+        given to another worker while this process was frozen, or if it is to leave.
+        """
+        if self.link.silent_for() > LEASE_SECONDS:
+            self._beat()
+        self.interrupts.check()
+
+    # -- what the dispatcher calls --------------------------------------------
+
+    @Pyro4.expose
+    def start_computation(  # type: ignore[override]
+        self,
+        callback: None,
+        id: ConfigId,
+        token: str,
+        **kwargs: Any,  # noqa: A002
+    ) -> bool:
+        """Take an evaluation, unless there is one already."""
+        del callback  # results go through our own line
+        with self.thread_cond:
+            busy = self.current is not None and not self._delivering
+            if busy or self._next is not None or self.interrupts.leave_reason:
+                return False
+            self._next = {"id": tuple(id), "token": token, **kwargs}
+        self._inbox.put(self._next)
+        return True
+
+    @Pyro4.expose
+    def is_busy(self) -> bool:
+        """Whether an evaluation is running or waiting here."""
+        return self._token() is not None
+
+    @Pyro4.expose
+    @Pyro4.oneway
+    def shutdown(self) -> None:
+        """End, dropping what is running."""
+        self.stop("the master ended it")
+
+    def stop(self, reason: str = "stopped") -> None:
+        """Ask `run` to return; from any thread."""
+        self.interrupts.leave(reason)
+        self._inbox.put(None)
+
+    # -- life -----------------------------------------------------------------
+
+    def _run(self) -> None:
+        """Attach, evaluate until the end, and say goodbye.
+
+        Raises:
+            UserError: no master within `master_timeout`, or untrusted credentials.
+        """
+        self.interrupts.on_overdue = self._say_goodbye
+        with self.interrupts.installed():
+            try:
+                self._start()
+                while True:
+                    self._work_on(self._take())
+            except Leave as end:
+                log.info("worker %s ends: %s", self.worker_id, end)
+            finally:
+                self._close()
+
+    def _start(self) -> None:
+        with self.interrupts.allowed():
+            wait_for_master(
+                self._attach, self.master_timeout, self.interrupts.requested
+            )
+        self.interrupts.check()
+        threading.Thread(target=self._heartbeats, name="heartbeat", daemon=True).start()
+
+    def _attach(self) -> None:
+        if self._closed.is_set():
+            raise NotReady("this worker is closed")
+        self.link.attach(self._listen)
+        self._announce()
+
+    def _announce(self) -> None:
+        host, pid = machine()
+        uri = str(self.pyro_daemon.uriFor(self.worker_id)) if self.pyro_daemon else ""
+        token = self._token()
+        self._obey(
+            self.link.call("announce", self.worker_id, uri, host, pid, token), token
+        )
+
+    def _listen(self, credentials: Credentials) -> tuple[str, str]:
+        """Open our port with the run's key, or take over a new key."""
+        if self.pyro_daemon is None:
+            self.run_id = credentials.run_id
+            host, pid = machine()
+            suffix = self.worker_id.rpartition(".")[2]
+            self.worker_id = (
+                f"hpbandster.run_{self.run_id}.worker.{host}.{pid}.{suffix}"
+            )
+            self.host = own_host(credentials, self.host)
+            self.pyro_daemon = pyro.KeyedDaemon(credentials.key, self.host)
+            self.pyro_daemon.register(self, self.worker_id)
+            self.pyro_daemon.serve_in_thread("worker")
+        self.pyro_daemon._pyroHmacKey = credentials.key.encode()
+        return self.worker_id, str(self.pyro_daemon.uriFor(self.worker_id))
+
+    def _close(self) -> None:
+        self._closed.set()
+        self.link.close()
+        self._say_goodbye()
+        if self.pyro_daemon is not None:
+            self.pyro_daemon.stop()
+
+    def _say_goodbye(self) -> None:
+        """Let the master give our trial to somebody else at once."""
+        reason = self.interrupts.leave_reason or "it failed"
+        try:
+            self.link.call_apart("leave", self.worker_id, reason)
+        except pyro.PyroError:
+            log.debug("nobody to say goodbye to")
+
+    # -- evaluating -----------------------------------------------------------
+
+    def _take(self) -> dict[str, Any]:
+        with self.interrupts.allowed():
+            job = self._inbox.get()
+        while job is None:
+            self.interrupts.check()
+            with self.interrupts.allowed():
+                job = self._inbox.get()
+        return job
+
+    def _work_on(self, job: dict[str, Any]) -> None:
+        """Evaluate a job and deliver its result, if it is still ours."""
+        with self.thread_cond:
+            self.current, self._next = job["token"], None
+        self.interrupts.evaluating = self.current
+        try:
+            if not self._claim(job["token"]):
+                return
+            log.info("evaluating %s", job["token"])
+            result = self._evaluate_safely(job)
+            self.interrupts.evaluating = None
+            self._delivering = True
+            self._deliver(job, json.dumps(result, allow_nan=False))
+        except Abandon:
+            log.warning("%s was given to another worker: dropped", job["token"])
+        finally:
+            self.interrupts.evaluating = None
+            with self.thread_cond:
+                self.current, self._delivering = None, False
+
+    def _claim(self, token: str) -> bool:
+        try:
+            return bool(self.link.call("claim", self.worker_id, token))
+        except pyro.PyroError:
+            return False
+
+    def _evaluate_safely(self, job: dict[str, Any]) -> dict[str, Any]:
+        keys = ("config", "budget", "working_directory")
+        try:
+            with self.interrupts.allowed():
+                value = self.compute(config_id=job["id"], **{k: job[k] for k in keys})
+            return checked_result(value)
+        except (Leave, Abandon):
+            raise
+        except self.fatal_errors:
+            self.interrupts.leave_reason = "it failed"
+            raise
+        except BaseException as error:  # noqa: BLE001 - SystemExit is a result too
+            log.info("%s failed: %r", job["token"], error)
+            return failure_of(error)
+
+    def _deliver(self, job: dict[str, Any], result: str) -> None:
+        """Hand the result in, also to a master that comes back later."""
+        while True:
+            try:
+                self.link.call(
+                    "register_result", job["id"], result, job["token"], self.worker_id
+                )
+                return
+            except pyro.PyroError as error:
+                log.debug("result of %s not delivered yet: %s", job["token"], error)
+            self.interrupts.requested.wait(0.2)
+            self.interrupts.check()
+
+    # -- signs of life --------------------------------------------------------
+
+    def _token(self) -> str | None:
+        """What the master should believe that we are doing."""
+        following = self._next
+        return following["token"] if following is not None else self.current
+
+    def _heartbeats(self) -> None:
+        """Thread: tell the master that we live, and find it again if it moved."""
+        while not self._closed.wait(self.heartbeat_seconds):
+            try:
+                self._beat()
+            except BaseException as error:  # noqa: BLE001 - the worker must not go deaf
+                log.warning("heartbeat: %r", error)
+
+    def _beat(self) -> None:
+        try:
+            token = self._token()
+            reply = self.link.call("heartbeat", self.worker_id, token)
+            if reply == "unknown" and not self._closed.is_set():
+                self._announce()
+            self._obey(reply, token)
+        except pyro.PyroError as error:
+            self._find_again(error)
+
+    def _find_again(self, error: Exception) -> None:
+        """The line is down: a restarted master has other credentials."""
+        try:
+            self._attach()
+        except (NotReady, UserError, pyro.PyroError) as reason:
+            log.info("the master does not answer (%s; %s)", error, reason)
+            if self.link.silent_for() > self.master_timeout:
+                self.stop(f"no master for {self.master_timeout:.0f} s")
+        else:
+            log.info("found the master again")
+
+    def _obey(self, reply: str, token: str | None) -> None:
+        if reply == "end":
+            self.stop("the master ended it")
+        elif reply == "abandon" and token is not None:
+            self.interrupts.abandon(token)
+
+
+def run_worker(
+    credentials: Path,
+    evaluate: Evaluate,
+    *,
+    run_id: str | None = None,
+    host: str | None = None,
+    heartbeat_seconds: float = 1.0,
+    master_timeout: float = 120.0,
+) -> str:
+    """Evaluate for a master until the end; call it in the main thread.
+
+    Args:
+        credentials: the run's credentials file; it may appear later.
+        evaluate: (config id, configuration, budget) -> `{"loss": ..., "info": {...}}`.
+        run_id: refuse the credentials of any other run.
+        host: address to listen on; None takes the interface towards the master.
+        heartbeat_seconds: time between two signs of life.
+        master_timeout: seconds without a master after which the worker gives up.
+
+    Returns:
+        Why it ended.
+
+    Raises:
+        UserError: no master in time, or credentials that are not to be trusted.
+    """
+    started = time.monotonic()
+    worker = TrialWorker(
+        credentials,
+        evaluate,
+        run_id=run_id,
+        host=host,
+        heartbeat_seconds=heartbeat_seconds,
+        master_timeout=master_timeout,
+    )
+    worker.run()
+    log.debug("worker lived %.1f s", time.monotonic() - started)
+    return worker.interrupts.leave_reason or "ended"
