@@ -188,9 +188,7 @@ def run_job(job: TrainingJob) -> TrainingResult:
     )
 
 
-def _environment(
-    job: TrainingJob, spec: TaskSpec
-) -> tuple[TrainingEnv, StoppingRule]:
+def _environment(job: TrainingJob, spec: TaskSpec) -> tuple[TrainingEnv, StoppingRule]:
     """The environment of a job, and the stopping rule that goes with it."""
     seed = seeding.integer_seed(job.seed, "environment")
     if job.se is None:
