@@ -1,0 +1,75 @@
+# Two commands do all the set-up: `make optimize` and `make test`.
+# PYTHON chooses the interpreter (CPython 3.11 or later) that .venv is made from.
+
+PYTHON ?= python3
+VENV ?= .venv
+PYTEST_ARGS ?=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+# The requirements of an extra, without installing the package again.
+EXTRA = $(BIN)/python -c "import configparser, sys; c = configparser.ConfigParser(); \
+	c.read('setup.cfg'); print(c['options.extras_require'][sys.argv[1]])"
+SOURCES := setup.cfg setup.py pyproject.toml constraints.txt \
+	$(shell find csrc -name '*.[ch]pp' -not -path '*/tests/*' 2>/dev/null)
+
+.PHONY: help optimize test lint format types wheel clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make optimize  install into $(VENV) and tune nes_cartpole with BOHB"
+	@echo "make test      install the test extra and run every test"
+	@echo "make lint      ruff: rules and format"
+	@echo "make types     mypy"
+	@echo "make wheel     build dist/*.whl"
+	@echo "make clean     remove $(VENV) and what was built"
+
+optimize: $(VENV)/.installed
+	$(BIN)/python -m se_hpo.optimize --space nes_cartpole
+
+test: $(VENV)/.installed-test
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+
+format: $(VENV)/.installed-dev
+	$(BIN)/python -m ruff check --fix .
+	$(BIN)/python -m ruff format .
+
+types: $(VENV)/.installed-dev
+	$(BIN)/python -m mypy
+
+wheel: $(VENV)/.installed-dev
+	$(BIN)/python -m build
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info se_hpo/_engine*.so
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	echo "$(PYTHON) is missing or older than 3.11: make PYTHON=/path/to/python3.11" >&2; \
+	exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	echo "$(PYTHON) cannot make virtual environments: apt-get install python3-venv" >&2; \
+	exit 1; }
+	@$(PYTHON) -c 'import pathlib as p, sysconfig as s, sys; \
+	sys.exit(not p.Path(s.get_path("include"), "Python.h").exists())' || { \
+	echo "$(PYTHON) has no C headers: apt-get install python3-dev" >&2; exit 1; }
+	@command -v cc >/dev/null || { \
+	echo "no C compiler, which a dependency needs: apt-get install gcc g++" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.made $(SOURCES)
+	$(PIP) install -q -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	$(EXTRA) test | $(PIP) install -q -c constraints.txt -r /dev/stdin
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(EXTRA) dev | $(PIP) install -q -c constraints.txt -r /dev/stdin
+	@touch $@
