@@ -36,12 +36,22 @@ StoppingRule = Callable[[Sequence[float]], str | None]
 
 @dataclass
 class TrainingLog:
-    """Training episodes so far; a cut one counts with the steps it had."""
+    """Training episodes so far; one cut short counts with the steps it had."""
 
     returns: list[float] = field(default_factory=list)
     lengths: list[int] = field(default_factory=list)
     stop_reason: str = "train_episodes"
     """See `jobs.STOP_REASONS`."""
+
+
+@dataclass
+class TestLog:
+    """Test episodes so far."""
+
+    returns: list[float] = field(default_factory=list)
+    env_steps: int = 0
+    diverged: bool = False
+    """The agent's values were not finite."""
 
 
 def stop_on_plateau(returns: Sequence[float], config: AgentConfig) -> str | None:
@@ -129,30 +139,21 @@ def _check_finite(step: Step) -> None:
         raise DivergedError("the environment gave NaN or infinity")
 
 
-def test_agent(
-    agent: Agent, spec: TaskSpec, episodes: int, seed: int
-) -> tuple[list[float], int]:
-    """Greedy episodes on the task.
-
-    Returns:
-        The return of each episode, and the environment steps of all.
-
-    Raises:
-        DivergedError: the agent's values are not finite.
-    """
+def test_agent(agent: Agent, spec: TaskSpec, episodes: int, seed: int) -> TestLog:
+    """Greedy episodes on the task, without learning."""
     env = TaskTrainingEnv(spec, seed, truncation="bootstrap")
-    returns, steps = [], 0
-    for _ in range(episodes):
-        state, ended = env.reset(), False
-        returns.append(0.0)
-        while not ended:
-            state, reward, _, ended = env.step(agent.act_greedily(state))
-            returns[-1] += reward
-            steps += 1
-    return returns, steps
-
-
-test_agent.__test__ = False  # type: ignore[attr-defined]  # not a test for pytest
+    log = TestLog()
+    try:
+        for _ in range(episodes):
+            state, ended = env.reset(), False
+            log.returns.append(0.0)
+            while not ended:
+                state, reward, _, ended = env.step(agent.act_greedily(state))
+                log.returns[-1] += reward
+                log.env_steps += 1
+    except DivergedError:
+        log.diverged = True
+    return log
 
 
 def run_job(job: TrainingJob) -> TrainingResult:
@@ -169,22 +170,17 @@ def run_job(job: TrainingJob) -> TrainingResult:
         seed = seeding.integer_seed(job.seed, "agent")
         agent = make_agent(config, spec.obs_size, spec.n_actions, seed)
         env, rule = _environment(job, spec)
-        log = train_agent(agent, env, config, rule)
-        returns, steps = [spec.worst_return] * config.test_episodes, 0
+        log, test = train_agent(agent, env, config, rule), TestLog(diverged=True)
         if log.stop_reason != "diverged":
-            try:
-                test_seed = seeding.integer_seed(job.seed, "test")
-                returns, steps = test_agent(
-                    agent, spec, config.test_episodes, test_seed
-                )
-            except DivergedError:
-                log.stop_reason = "diverged"
+            seed = seeding.integer_seed(job.seed, "test")
+            test = test_agent(agent, spec, config.test_episodes, seed)
+    worst = [spec.worst_return] * config.test_episodes
     return TrainingResult(
-        test_returns=np.array(returns, np.float64),
+        test_returns=np.array(worst if test.diverged else test.returns, np.float64),
         episode_returns=np.array(log.returns, np.float64),
         episode_lengths=np.array(log.lengths, np.int64),
-        test_env_steps=steps,
-        stop_reason=log.stop_reason,
+        test_env_steps=test.env_steps,
+        stop_reason="diverged" if test.diverged else log.stop_reason,
     )
 
 

@@ -38,4 +38,8 @@ class Agent(Protocol):
         """Store a transition. `done` may be any number: (1 - done) bootstraps."""
 
     def update(self) -> None:
-        """One gradient update."""
+        """One gradient update.
+
+        Raises:
+            DivergedError: the loss is not finite.
+        """

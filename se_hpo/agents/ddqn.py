@@ -86,7 +86,11 @@ class DDQN:
         self.replay.add(state, action, reward, next_state, done)
 
     def update(self) -> None:
-        """One step of Adam on a sampled batch, one of the target network."""
+        """One step of Adam on a sampled batch, one of the target network.
+
+        Raises:
+            DivergedError: the loss is not finite.
+        """
         state, next_state, reward, done, action = self.replay.sample(
             self.config.batch_size
         )
@@ -94,5 +98,8 @@ class DDQN:
             best = self.q(next_state).argmax(dim=1, keepdim=True)
             next_value = self.q_target(next_state).gather(1, best)
             target = reward + self.config.gamma * (1 - done) * next_value
-        self.adam.minimize(F.mse_loss(self.q(state).gather(1, action), target))
+        loss = F.mse_loss(self.q(state).gather(1, action), target)
+        self.adam.minimize(loss)
         self.target_parameters.lerp_(self.adam.parameters, self.config.tau)
+        if not math.isfinite(loss.item()):
+            raise DivergedError("the loss is not finite")
