@@ -6,16 +6,13 @@ The run's master may be on another machine; both see the same run folder.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from se_hpo.bohb.worker import TrialWorker
+from se_hpo.bohb.nes_worker import NESWorker
 from se_hpo.cli import log_to_stderr, run_command
 from se_hpo.inner_loop import InnerLoop
-from se_hpo.objective import Objective
-from se_hpo.paths import ConfigId, RunPaths
+from se_hpo.paths import RunPaths
 from se_hpo.processes import available_cores, die_with_parent
 from se_hpo.run_folder import read_run
 from se_hpo.settings import settings_from_dict
@@ -39,39 +36,6 @@ class WorkerOptions:
     """Log warnings only."""
 
 
-class NESWorker(TrialWorker):
-    """hpbandster's worker around complete NES runs (or whatever the objective is)."""
-
-    # A full disk or a lost share says nothing about the configuration.
-    fatal_errors = (OSError,)
-
-    def __init__(
-        self,
-        run: RunPaths,
-        objective: Objective,
-        inner_loop: InnerLoop,
-        host: str | None = None,
-        master_timeout: float = 120.0,
-    ) -> None:
-        super().__init__(run.credentials, host=host, master_timeout=master_timeout)
-        self.run_folder = run
-        self.objective = objective
-        self.inner_loop = inner_loop
-
-    def compute(
-        self,
-        config_id: ConfigId,
-        config: dict[str, Any],
-        budget: float,
-        working_directory: str,
-    ) -> Mapping[str, Any]:
-        """Run or continue the trial up to its budget."""
-        record = self.objective.evaluate(
-            config_id, config, budget, self.run_folder, self.inner_loop, self.checkpoint
-        )
-        return {"loss": record.loss, "info": record.to_dict()}
-
-
 def main(options: WorkerOptions) -> int:
     """Work until the master ends the run."""
     if options.parent:
@@ -82,11 +46,11 @@ def main(options: WorkerOptions) -> int:
     threads = options.threads or available_cores()
     with InnerLoop(settings.engine, threads) as inner_loop:
         worker = NESWorker(
-            run,
             settings.objective_function(),
+            run,
             inner_loop,
-            options.host,
-            options.timeout,
+            host=options.host,
+            master_timeout=options.timeout,
         )
         worker.run()
     return 0

@@ -38,6 +38,6 @@ class NESWorker(TrialWorker):
             budget,
             self.run_paths,
             self.inner_loop,
-            on_generation=lambda _line: self.checkpoint(),
+            guard=self.checkpoint,
         )
         return {"loss": record.loss, "info": record.to_dict()}

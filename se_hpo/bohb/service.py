@@ -29,7 +29,17 @@ def run_id_of(run: RunPaths) -> str:
     return re.sub(r"[^A-Za-z0-9_-]", "_", run.root.resolve().name) or "run"
 
 
-def run_master(
+def run_master(run: RunPaths, *args: Any, **kwargs: Any) -> Result:
+    """Take the run's lock, then `run_locked_master` with the same arguments.
+
+    Raises:
+        UserError: another master has the run; or see there.
+    """
+    with RunLock(run.lock):
+        return run_locked_master(run, *args, **kwargs)
+
+
+def run_locked_master(
     run: RunPaths,
     brackets: Sequence[Bracket],
     generator: Any,
@@ -44,7 +54,7 @@ def run_master(
     again with the same arguments.
 
     Args:
-        run: paths of the run's folder.
+        run: paths of the run's folder; the caller holds its lock.
         brackets: what to run, in order; see `brackets.hyperband_brackets`.
         generator: `BOHBGenerator` or `RandomGenerator`, new.
         settings: how to behave.
@@ -56,31 +66,30 @@ def run_master(
         hpbandster's result object.
 
     Raises:
-        UserError: another master has the run, a host that is not ours, a journal of
-            another search space, or too many failures.
+        UserError: a host that is not ours, a journal of another search space, or too
+            many failures.
         OSError: the run's folder cannot be written.
     """
     key, run_id = new_key(), run_id_of(run)
-    with RunLock(run.lock):
-        journal = Journal(run.configs, run.results)
-        server = NameServer(run_id, key, run.credentials, settings.host)
-        master = None
-        try:
-            host, port = server.start()
-            make = functools.partial(
-                Dispatcher,
-                run_id=run_id,
-                key=key,
-                nameserver=host,
-                nameserver_port=port,
-            )
-            master = Master(
-                run, brackets, generator, journal, make, settings, on_result, on_status
-            )
-            if on_start is not None:
-                on_start(master)
-            return master.run()
-        finally:
-            if master is not None:
-                master.shutdown()
-            server.shutdown()
+    journal = Journal(run.configs, run.results)
+    server = NameServer(run_id, key, run.credentials, settings.host)
+    master = None
+    try:
+        host, port = server.start()
+        make = functools.partial(
+            Dispatcher,
+            run_id=run_id,
+            key=key,
+            nameserver=host,
+            nameserver_port=port,
+        )
+        master = Master(
+            run, brackets, generator, journal, make, settings, on_result, on_status
+        )
+        if on_start is not None:
+            on_start(master)
+        return master.run()
+    finally:
+        if master is not None:
+            master.shutdown()
+        server.shutdown()
