@@ -1,0 +1,236 @@
+import dataclasses
+import subprocess
+import sys
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from gymnasium.utils.env_checker import check_env
+
+import se_hpo  # noqa: F401  # registers the ids
+from se_hpo.checkpoint import SECheckpoint, save_se
+from se_hpo.config import ACTIVATIONS, SyntheticEnvConfig
+from se_hpo.errors import UserError
+from se_hpo.registration import register_synthetic_env
+from se_hpo.se_parameters import split_psi
+from se_hpo.synthetic_env import (
+    SyntheticEnv,
+    SyntheticEnvNet,
+    from_parameters,
+    initial_psi,
+    n_parameters,
+    parameter_shapes,
+)
+from se_hpo.tasks import get_task, make_env
+
+TASK = "CartPole-v0"
+SPEC = get_task(TASK)
+CONFIG = SyntheticEnvConfig(hidden_size=9, hidden_layers=2)
+
+
+def random_psi(config=CONFIG, task=SPEC, seed=0):
+    return initial_psi(config, task, np.random.default_rng(seed))
+
+
+def bias_only_psi(next_state=(0, 0, 0, 0), reward=1.0, done=0.0):
+    """An SE with constant outputs: all weights are 0."""
+    psi = np.zeros(n_parameters(CONFIG, 4, 2), np.float32)
+    parts = dict(split_psi(psi, CONFIG, 4, 2))
+    parts["state.2.bias"][:] = next_state
+    parts["reward.2.bias"][:] = reward
+    parts["done.2.bias"][:] = done
+    return psi
+
+
+def numpy_step(psi, config, action, state):
+    """The definition, written a second way."""
+    activation = {
+        "tanh": np.tanh,
+        "relu": lambda x: np.maximum(x, 0),
+        "leaky_relu": lambda x: np.where(x > 0, x, 0.01 * x),
+        "prelu": lambda x: np.where(x > 0, x, 0.25 * x),
+    }[config.activation]
+    outputs, rest = [], psi.astype(np.float64)
+    for n_outputs in (4, 1, 1):
+        x = np.concatenate([np.eye(2)[action], state])
+        sizes = [6, *[config.hidden_size] * config.hidden_layers, n_outputs]
+        for layer in range(len(sizes) - 1):
+            n_in, n_out = sizes[layer : layer + 2]
+            weight, rest = (
+                rest[: n_in * n_out].reshape(n_out, n_in),
+                rest[n_in * n_out :],
+            )
+            bias, rest = rest[:n_out], rest[n_out:]
+            x = weight @ x + bias
+            x = activation(x) if layer < len(sizes) - 2 else x
+        outputs.append(x)
+    assert not len(rest)
+    return np.concatenate(outputs)
+
+
+@pytest.mark.parametrize("hidden_layers", [1, 2, 3])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_step_and_module_compute_the_three_networks(activation, hidden_layers):
+    config = SyntheticEnvConfig(activation, hidden_size=7, hidden_layers=hidden_layers)
+    psi = random_psi(config)
+    env = from_parameters(TASK, config, psi)
+    state, _ = env.reset(seed=3)
+    for action in (0, 1, 1):
+        expected = numpy_step(psi, config, action, state)
+        one_hot = torch.eye(2)[action]
+        by_module = env.net(one_hot[None], torch.tensor(state)[None])
+        state, reward, terminated, truncated, info = env.step(action)
+        by_step = [*state, reward, info["raw_done"]]
+        np.testing.assert_allclose(by_step, expected, atol=1e-6)
+        np.testing.assert_allclose(
+            torch.cat([by_module[0][0], by_module[1], by_module[2]]),
+            expected,
+            atol=1e-6,
+        )
+        assert terminated == (expected[-1] > 0.5)
+        assert not truncated
+
+
+@pytest.mark.parametrize(
+    ("task", "activation", "size", "expected"),
+    [
+        ("CartPole-v0", "leaky_relu", 83, 2247),
+        ("CartPole-v0", "leaky_relu", 128, 3462),
+        ("Acrobot-v1", "prelu", 167, 6354),
+        ("Acrobot-v1", "leaky_relu", 128, 4872),
+    ],
+)
+def test_parameter_counts_of_the_papers_environments(task, activation, size, expected):
+    spec, config = get_task(task), SyntheticEnvConfig(activation, size, 1)
+    assert n_parameters(config, spec.obs_size, spec.n_actions) == expected
+    assert random_psi(config, spec).shape == (expected,)
+
+
+def test_initial_psi_is_uniform_within_one_over_root_fan_in():
+    config = SyntheticEnvConfig(hidden_size=100, hidden_layers=2)
+    psi = random_psi(config)
+    assert psi.dtype == np.float32
+    for name, values in split_psi(psi, config, 4, 2):
+        bound = 6**-0.5 if ".0." in name else 0.1
+        assert np.abs(values).max() <= bound
+        if values.size >= 100:
+            assert np.abs(values).max() > 0.9 * bound
+            assert abs(values.std() - bound / 3**0.5) < 0.15 * bound
+    assert (psi == random_psi(config)).all()
+    assert not (psi == random_psi(config, seed=1)).any()
+
+
+def test_psi_that_does_not_fit_is_refused():
+    net = SyntheticEnvNet(CONFIG, 4, 2)
+    psi = random_psi()
+    for wrong in (psi[:-1], psi.astype(np.float64), psi[None]):
+        with pytest.raises(ValueError, match=r"psi: .*expected float32"):
+            net.load_psi(wrong)
+
+
+def test_shapes_come_in_the_order_of_psi():
+    names = list(parameter_shapes(CONFIG, 4, 2))
+    assert names[:3] == ["state.0.weight", "state.0.bias", "state.1.weight"]
+    assert names[-2:] == ["done.2.weight", "done.2.bias"]
+
+
+@pytest.mark.filterwarnings("ignore:.*A Box observation space m:UserWarning")
+@pytest.mark.filterwarnings("ignore:.*Not able to test alternative render:UserWarning")
+@pytest.mark.parametrize("task", ["CartPole-v0", "Acrobot-v1", "MountainCar-v0"])
+def test_gymnasium_accepts_the_environment(task):
+    psi = random_psi(task=get_task(task))
+    check_env(from_parameters(task, CONFIG, psi))
+
+
+def test_gymnasium_makes_it_from_a_checkpoint(tmp_path):
+    save_se(tmp_path / "se.safetensors", random_psi(), TASK, CONFIG)
+    env = gymnasium.make(
+        "se_hpo:Synthetic/CartPole-v0", checkpoint=tmp_path / "se.safetensors"
+    )
+    assert (env.spec.max_episode_steps, env.spec.reward_threshold) == (200, 195.0)
+    state, _ = env.reset(seed=5)
+    with make_env(SPEC) as task_env:
+        assert (state == task_env.reset(seed=5)[0]).all()
+    direct = from_parameters(TASK, CONFIG, random_psi())
+    direct.reset(seed=5)
+    np.testing.assert_array_equal(env.step(1)[0], direct.step(1)[0])
+
+
+def test_same_seed_and_actions_give_the_same_episode():
+    def rollout():
+        env = from_parameters(TASK, CONFIG, random_psi())
+        env.reset(seed=11)
+        steps = [env.step(a)[:2] for a in (0, 1, 1, 0)]
+        again, _ = env.reset()
+        return np.concatenate([*(s for s, _ in steps), again, [r for _, r in steps]])
+
+    np.testing.assert_array_equal(rollout(), rollout())
+
+
+def test_observations_are_not_overwritten_by_later_steps():
+    env = from_parameters(TASK, CONFIG, random_psi())
+    first, _ = env.reset(seed=0)
+    kept = first.copy()
+    second = env.step(0)[0]
+    kept_second = second.copy()
+    env.step(1)
+    assert (first == kept).all() and (second == kept_second).all()
+    assert not (first == second).all()
+
+
+def test_episode_terminates_above_a_raw_done_of_one_half_only():
+    for done, expected in [(0.5, False), (0.5001, True), (-3.0, False), (7.0, True)]:
+        env = from_parameters(TASK, CONFIG, bias_only_psi(done=done))
+        env.reset(seed=0)
+        *_, terminated, truncated, info = env.step(0)
+        assert (terminated, truncated) == (expected, False)
+        assert info["raw_done"] == pytest.approx(done)
+
+
+def test_made_environment_truncates_at_the_tasks_step_limit(tmp_path):
+    save_se(tmp_path / "se.safetensors", bias_only_psi(), TASK, CONFIG)
+    env = gymnasium.make(
+        "se_hpo:Synthetic/CartPole-v0", checkpoint=str(tmp_path / "se.safetensors")
+    )
+    env.reset(seed=0)
+    ends = [env.step(0)[2:4] for _ in range(200)]
+    assert ends[:-1] == [(False, False)] * 199
+    assert ends[-1] == (False, True)
+
+
+def test_wrong_or_no_checkpoint_is_refused_with_the_mend(tmp_path):
+    path = tmp_path / "se.safetensors"
+    save_se(path, random_psi(), TASK, CONFIG)
+    with pytest.raises(UserError, match="for CartPole-v0, not for Acrobot-v1"):
+        gymnasium.make("se_hpo:Synthetic/Acrobot-v1", checkpoint=path)
+    with pytest.raises(UserError, match="add checkpoint="):
+        gymnasium.make("se_hpo:Synthetic/CartPole-v0")
+
+
+def test_making_the_version_0_environment_warns_of_no_newer_version(tmp_path):
+    path = tmp_path / "se.safetensors"
+    save_se(path, random_psi(), TASK, CONFIG)
+    code = f"""
+import gymnasium
+gymnasium.make("se_hpo:Synthetic/CartPole-v0", checkpoint={str(path)!r})
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, check=True, timeout=60
+    )
+    assert b"out of date" not in done.stderr
+
+
+def test_further_tasks_can_be_registered():
+    spec = dataclasses.replace(SPEC, id="some_module:space/Pole-v3", max_steps=7)
+    env_id = register_synthetic_env(spec)
+    try:
+        assert env_id == register_synthetic_env(spec) == "Synthetic/Pole-v3"
+        assert gymnasium.spec(env_id).max_episode_steps == 7
+    finally:
+        del gymnasium.registry[env_id]
+
+
+def test_a_checkpoint_in_memory_needs_no_file():
+    env = SyntheticEnv(TASK, SECheckpoint(random_psi(), TASK, CONFIG))
+    assert env.reset(seed=0)[0].shape == (4,)

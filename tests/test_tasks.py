@@ -1,0 +1,140 @@
+import subprocess
+import sys
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.spaces import Box, Discrete
+
+from se_hpo.errors import UserError
+from se_hpo.tasks import get_task, list_tasks, make_env, measure_random_returns
+
+
+class Corridor(gymnasium.Env):
+    """Every step costs 1; action 1 ends the episode."""
+
+    def __init__(self, observation_space=None, action_space=None):
+        self.observation_space = observation_space or Box(-1, 1, (2, 3), np.float64)
+        self.action_space = action_space or Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return np.zeros(self.observation_space.shape), {}
+
+    def step(self, action):
+        return np.ones(self.observation_space.shape), -1.0, action == 1, False, {}
+
+
+@pytest.fixture
+def register():
+    """Registers `Corridor` for one test."""
+    ids = []
+
+    def register_corridor(env_id, threshold=-1.1, max_steps=50, **kwargs):
+        gymnasium.register(
+            env_id,
+            Corridor,
+            reward_threshold=threshold,
+            max_episode_steps=max_steps,
+            kwargs=kwargs,
+        )
+        ids.append(env_id)
+
+    yield register_corridor
+    for env_id in ids:
+        del gymnasium.registry[env_id]
+
+
+@pytest.mark.parametrize("task", list_tasks())
+def test_measured_tasks_agree_with_gymnasium(task):
+    spec, theirs = get_task(task), gymnasium.spec(get_task(task).gymnasium_id)
+    with make_env(spec) as env:
+        assert env.observation_space.shape == (spec.obs_size,)
+        assert env.action_space == Discrete(spec.n_actions)
+    if task != "CartPole-v0":  # Gymnasium knows it no more without a warning
+        assert spec.max_steps == theirs.max_episode_steps
+        assert spec.solved_return == theirs.reward_threshold
+    assert spec.worst_return <= spec.random_return < spec.solved_return
+
+
+def test_random_returns_are_what_random_actions_return():
+    spec = get_task("CartPole-v0")
+    with make_env(spec) as env:
+        mean, worst = measure_random_returns(env, seed=1, episodes=300)
+    assert abs(mean - spec.random_return) < 2.5
+    assert worst >= spec.worst_return
+
+
+@pytest.mark.parametrize("task", ["CartPole-v0", "MountainCar-v0"])
+def test_episodes_are_truncated_at_the_tasks_step_limit(task):
+    spec = get_task(task)
+    with make_env(spec) as env:
+        env.reset(seed=0)
+        env.unwrapped.state = np.zeros(spec.obs_size)
+        for step in range(1, spec.max_steps + 1):
+            if task == "CartPole-v0":
+                env.unwrapped.state = np.zeros(spec.obs_size)
+            *_, terminated, truncated, _ = env.step(0)
+            assert not terminated
+            assert truncated == (step == spec.max_steps)
+
+
+def test_making_the_tasks_warns_of_nothing(recwarn):
+    for task in list_tasks():
+        make_env(get_task(task)).close()
+    assert not recwarn.list
+
+
+def test_any_gymnasium_id_becomes_a_task(register):
+    register("test/Corridor-v0")
+    spec = get_task("test/Corridor-v0")
+    assert (spec.obs_size, spec.n_actions, spec.native) == (6, 2, None)
+    assert (spec.solved_return, spec.max_steps) == (-1.1, 50)
+    assert abs(spec.random_return + 2) < 0.4  # geometric with p = 1/2
+    assert spec.worst_return <= -4
+    assert get_task("test/Corridor-v0") is spec
+    with make_env(spec) as env:
+        state, _ = env.reset()
+        assert state.shape == (6,)
+
+
+@pytest.mark.parametrize(
+    ("task", "hint"),
+    [
+        ("CartPol-v0", "did you mean 'CartPole-v0'"),
+        ("Acrobot-v3", "did you mean 'Acrobot-v1'"),
+        ("Nothing/Like-This-v7", "known: Acrobot-v1, CartPole-v0"),
+        ("no id at all", "known: Acrobot-v1"),
+        ("", "known: Acrobot-v1"),
+        ("no_such_module:CartPole-v1", "No module named 'no_such_module'"),
+        ("Pendulum-v1", "actions Box"),
+        ("FrozenLake-v1", "observations Discrete"),
+    ],
+)
+def test_unusable_tasks_are_refused_with_the_mend(task, hint):
+    with pytest.raises(UserError, match=hint) as caught:
+        get_task(task)
+    assert "\n" not in str(caught.value)
+
+
+def test_gymnasium_ids_without_threshold_or_limit_are_refused(register):
+    register("test/NoThreshold-v0", threshold=None)
+    register("test/NoLimit-v0", max_steps=None)
+    register("test/TooEasy-v0", threshold=-30.0)
+    register("test/Shifted-v0", action_space=Discrete(2, start=1))
+    for name, hint in [
+        ("NoThreshold", "reward_threshold"),
+        ("NoLimit", "max_episode_steps"),
+        ("TooEasy", "a higher one"),
+        ("Shifted", "actions from 0"),
+    ]:
+        with pytest.raises(UserError, match=hint):
+            get_task(f"test/{name}-v0")
+
+
+def test_importing_tasks_and_checkpoints_does_not_import_torch():
+    code = (
+        "import sys, se_hpo, se_hpo.tasks, se_hpo.checkpoint, se_hpo.inner_loop;"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

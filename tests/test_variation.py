@@ -1,0 +1,64 @@
+import dataclasses
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from se_hpo.config import DDQNConfig, DuelingDDQNConfig
+from se_hpo.variation import vary_agent
+
+BASE = DDQNConfig(batch_size=128, lr=1e-3, hidden_size=48, hidden_layers=2)
+
+
+def draws(base=BASE, n=3000, seed=0):
+    rng = np.random.default_rng(seed)
+    return [vary_agent(base, rng) for _ in range(n)]
+
+
+@pytest.mark.parametrize("name", ["lr", "batch_size", "hidden_size"])
+def test_values_are_log_uniform_from_a_third_to_three_times_the_base(name):
+    base, values = getattr(BASE, name), np.array([getattr(c, name) for c in draws()])
+    low = base / 3 if name == "lr" else int(base / 3)
+    assert low <= values.min() < 1.02 * low
+    assert 0.98 * 3 * base < values.max() <= 3 * base
+    position = np.log(values / base) / np.log(3)
+    quarters = np.histogram(position, [-1.03, -0.5, 0, 0.5, 1])[0] / len(values)
+    np.testing.assert_allclose(quarters, 0.25, atol=0.04)
+
+
+def test_layers_are_one_less_to_one_more_equally_often():
+    counts = Counter(c.hidden_layers for c in draws())
+    assert sorted(counts) == [1, 2, 3]
+    assert all(abs(n / 3000 - 1 / 3) < 0.03 for n in counts.values())
+
+
+def test_one_layer_keeps_the_papers_double_weight_of_one():
+    base = dataclasses.replace(BASE, hidden_layers=1)
+    counts = Counter(c.hidden_layers for c in draws(base))
+    assert sorted(counts) == [1, 2]
+    assert abs(counts[1] / 3000 - 2 / 3) < 0.03
+
+
+def test_nothing_else_varies_and_the_type_is_kept():
+    base = DuelingDDQNConfig(gamma=0.9, feature_size=17)
+    varied = vary_agent(base, np.random.default_rng(0))
+    assert type(varied) is DuelingDDQNConfig
+    changed = {
+        f.name
+        for f in dataclasses.fields(base)
+        if getattr(base, f.name) != getattr(varied, f.name)
+    }
+    assert changed <= {"lr", "batch_size", "hidden_size", "hidden_layers"}
+
+
+def test_same_generator_same_agent():
+    assert draws(n=5, seed=3) == draws(n=5, seed=3) != draws(n=5, seed=4)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_smallest_sizes_stay_at_least_one(size):
+    base = dataclasses.replace(BASE, batch_size=size, hidden_size=size)
+    values = draws(base, n=300)
+    assert {c.batch_size for c in values} == set(range(1, 3 * size + 1))
+    assert {c.hidden_size for c in values} == set(range(1, 3 * size + 1))
+    assert all(type(c.batch_size) is int and type(c.lr) is float for c in values)
