@@ -1,0 +1,41 @@
+// What the inner loop needs of an agent.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "../job.hpp"
+
+namespace se_hpo {
+
+class Agent {
+ public:
+  virtual ~Agent() = default;
+  virtual void begin_episode(std::int64_t episode) = 0;
+  // The action to take in training; negative if the agent's values are not finite.
+  virtual int explore(const float* obs) = 0;
+  // The action to take in a test; negative if the agent's values are not finite.
+  virtual int exploit(const float* obs) = 0;
+  virtual void store(const float* state, int action, const float* next_state, float reward,
+                     float done) = 0;
+  // One gradient update; false if it was not finite.
+  virtual bool learn() = 0;
+};
+
+struct AgentContext {
+  const Kernels& kernels;
+  const AgentConfig& config;
+  int obs_size, n_actions;
+  std::uint64_t seed;
+  const std::atomic<bool>& stop;  // end early: the result will be thrown away
+};
+
+using AgentMaker = std::unique_ptr<Agent> (*)(const AgentContext&);
+
+// All agents by algorithm; a new one adds one line to registry.cpp.
+const std::map<std::string, AgentMaker>& agent_makers();
+
+}  // namespace se_hpo

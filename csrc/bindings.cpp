@@ -1,0 +1,147 @@
+// The Python module se_hpo._engine. se_hpo/engine.py checks all arguments.
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <map>
+#include <stdexcept>
+#include <string>
+
+#include "agents/agent.hpp"
+#include "convert.hpp"
+#include "envs/environment.hpp"
+#include "pool.hpp"
+#include "testing.hpp"
+
+namespace py = pybind11;
+
+namespace se_hpo {
+
+// Any Gymnasium task: a Python object with reset() -> observation and step(action) ->
+// (observation, reward, terminated, truncated). The GIL is taken for each call.
+class PythonTask final : public Environment {
+ public:
+  PythonTask(const py::function& factory, int obs_size, Random random) : obs_size_(obs_size) {
+    const Guard guard;
+    object_ = factory(random.next() >> 1);
+  }
+  ~PythonTask() override {
+    const Guard guard;
+    object_ = py::object();
+  }
+
+  void reset(float* obs) override {
+    const Guard guard;
+    write(object_.attr("reset")(), obs);
+  }
+
+  Step step(int action, float* obs) override {
+    const Guard guard;
+    const py::tuple out = object_.attr("step")(action);
+    write(out[0], obs);
+    const bool terminated = out[2].cast<bool>();
+    return {out[1].cast<double>(), terminated ? 1.0f : 0.0f, terminated, out[3].cast<bool>()};
+  }
+
+ private:
+  struct Guard {
+    FlushDenormals normal{false};  // NumPy warns of flushed denormals
+    py::gil_scoped_acquire gil;
+  };
+
+  void write(const py::object& value, float* obs) const {
+    using Array = py::array_t<float, py::array::c_style | py::array::forcecast>;
+    const Array array = Array::ensure(value);
+    if (!array) throw py::error_already_set();
+    if (array.size() != obs_size_)
+      throw std::runtime_error("the task gave an observation of " +
+                               std::to_string(array.size()) + " numbers instead of " +
+                               std::to_string(obs_size_));
+    std::copy(array.data(), array.data() + obs_size_, obs);
+  }
+
+  int obs_size_;
+  py::object object_;
+};
+
+namespace {
+
+TaskSpec task_from(const py::dict& d) {
+  TaskSpec task{d["max_steps"].cast<std::int64_t>(), d["solved_return"].cast<double>(),
+                d["worst_return"].cast<double>(),    d["obs_size"].cast<int>(),
+                d["n_actions"].cast<int>(),          {}};
+  if (!d["native"].is_none()) {
+    const NativeTaskEntry& entry = native_tasks().at(d["native"].cast<std::string>());
+    task.make = [make = entry.make](Random random) { return make(random); };
+  } else {
+    const py::function factory = d["factory"];
+    // The function object lives as long as the caller's job list.
+    task.make = [handle = factory.ptr(), obs_size = task.obs_size](Random random) {
+      return std::make_unique<PythonTask>(py::reinterpret_borrow<py::function>(handle), obs_size,
+                                          random);
+    };
+  }
+  return task;
+}
+
+Job job_from(const py::dict& d) {
+  Job job{task_from(d["task"]), agent_config_from(d["agent"]), d["seed"].cast<std::uint64_t>(),
+          !d["psi"].is_none(),  {},                             {}};
+  if (job.on_se) {
+    job.se = se_config_from(d["se"]);
+    const auto psi = d["psi"].cast<py::array_t<float, py::array::c_style>>();
+    job.psi.assign(psi.data(), psi.data() + psi.size());
+  }
+  return job;
+}
+
+py::tuple result_to(const Result& result) {
+  static const char* const kReasons[] = {"plateau", "solved", "train_episodes", "max_env_steps",
+                                         "diverged"};
+  const auto array = [](const auto& v) {
+    return py::array_t<typename std::decay_t<decltype(v)>::value_type>(v.size(), v.data());
+  };
+  return py::make_tuple(array(result.test_returns), array(result.episode_returns),
+                        array(result.episode_lengths), result.test_env_steps,
+                        kReasons[int(result.stop_reason)]);
+}
+
+py::list train_agents(const py::list& jobs, int n_threads, const std::string& isa) {
+  std::vector<Job> all;
+  for (const py::handle job : jobs) all.push_back(job_from(py::cast<py::dict>(job)));
+  const Kernels& kernels = kernels_named(isa);
+  bool interrupted = false;
+  std::vector<Result> results;
+  {
+    const py::gil_scoped_release release;
+    results = run_jobs(all, n_threads, kernels, [&] {
+      const py::gil_scoped_acquire gil;
+      interrupted = interrupted || PyErr_CheckSignals() != 0;
+      return !interrupted;
+    });
+  }
+  if (interrupted) throw py::error_already_set();
+  py::list out;
+  for (const Result& result : results) out.append(result_to(result));
+  return out;
+}
+
+}  // namespace
+}  // namespace se_hpo
+
+PYBIND11_MODULE(_engine, m) {
+  m.doc() = "Native engine: trains agents in C++; use se_hpo.engine.";
+  m.def("train_agents", &se_hpo::train_agents, py::arg("jobs"), py::arg("n_threads"),
+        py::arg("isa"));
+  m.def("usable_isas", [] {
+    std::vector<std::string> names;
+    for (const char* const* name = se_hpo::usable_isas(); *name; ++name) names.push_back(*name);
+    return names;
+  });
+  m.def("algorithms", [] {
+    std::vector<std::string> names;
+    for (const auto& [name, maker] : se_hpo::agent_makers()) names.push_back(name);
+    return names;
+  });
+  se_hpo::bind_testing(m);
+}

@@ -1,0 +1,18 @@
+#include "environment.hpp"
+
+namespace se_hpo {
+
+std::unique_ptr<NativeTask> make_cartpole(Random random);
+std::unique_ptr<NativeTask> make_acrobot(Random random);
+std::unique_ptr<NativeTask> make_mountain_car(Random random);
+
+const std::map<std::string, NativeTaskEntry>& native_tasks() {
+  static const std::map<std::string, NativeTaskEntry> tasks = {
+      {"cartpole", {4, 2, make_cartpole}},
+      {"acrobot", {6, 3, make_acrobot}},
+      {"mountain_car", {2, 3, make_mountain_car}},
+  };
+  return tasks;
+}
+
+}  // namespace se_hpo

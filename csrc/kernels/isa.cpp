@@ -1,0 +1,33 @@
+// One instruction set's kernel table; compiled once per instruction set with
+// SE_HPO_ISA (the name), SE_HPO_VECTOR_BYTES and SE_HPO_VECTOR_REGISTERS defined.
+#include "gradient.hpp"
+#include "kernels.hpp"
+#include "learning.hpp"
+#include "single.hpp"
+
+#define SE_HPO_STRING_(x) #x
+#define SE_HPO_STRING(x) SE_HPO_STRING_(x)
+#define SE_HPO_JOIN_(a, b) a##b
+#define SE_HPO_JOIN(a, b) SE_HPO_JOIN_(a, b)
+
+namespace se_hpo {
+
+extern const Kernels SE_HPO_JOIN(kKernels_, SE_HPO_ISA);
+const Kernels SE_HPO_JOIN(kKernels_, SE_HPO_ISA) = {
+    SE_HPO_STRING(SE_HPO_ISA),
+    kWidth,
+    forward,
+    activate,
+    backward_input,
+    accumulate,
+    collect,
+    weight_sum_size,
+    scratch_size,
+    prelu_backward,
+    double_q_delta,
+    adam_polyak,
+    vector_forward,
+    vector_output,
+};
+
+}  // namespace se_hpo

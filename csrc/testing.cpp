@@ -1,0 +1,146 @@
+#include "testing.hpp"
+
+#include <pybind11/numpy.h>
+#include <pybind11/stl.h>
+
+#include <atomic>
+
+#include "agents/double_q.hpp"
+#include "convert.hpp"
+#include "envs/synthetic_env.hpp"
+
+namespace py = pybind11;
+
+namespace se_hpo {
+namespace {
+
+using Floats = py::array_t<float, py::array::c_style | py::array::forcecast>;
+
+const std::atomic<bool> kGoOn{false};
+
+Floats to_array(const Buffer& buffer) { return Floats(buffer.size(), buffer.data()); }
+
+std::unique_ptr<DoubleQAgent> make_agent(const py::dict& config, int obs_size, int n_actions,
+                                         const std::string& isa) {
+  const AgentConfig c = agent_config_from(config);
+  auto agent = agent_makers().at(c.algorithm)(
+      {kernels_named(isa), c, obs_size, n_actions, std::uint64_t(0), kGoOn});
+  return std::unique_ptr<DoubleQAgent>(dynamic_cast<DoubleQAgent*>(agent.release()));
+}
+
+void load(Buffer& buffer, const Floats& values) {
+  if (std::size_t(values.size()) != buffer.size())
+    throw std::invalid_argument("expected " + std::to_string(buffer.size()) + " parameters");
+  std::copy(values.data(), values.data() + values.size(), buffer.data());
+}
+
+// Updates on the batches of `states` (n x batch x obs), in order. Returns the online and
+// target parameters after the last one.
+py::tuple run_updates(const py::dict& config, int n_actions, const Floats& online,
+                      const Floats& target, const Floats& states, const Floats& actions,
+                      const Floats& next_states, const Floats& rewards, const Floats& dones,
+                      const std::string& isa) {
+  const int n = int(states.shape(0)), batch_size = int(states.shape(1));
+  const int obs_size = int(states.shape(2));
+  const auto agent = make_agent(config, obs_size, n_actions, isa);
+  load(agent->online(), online);
+  load(agent->target(), target);
+  Batch batch(kernels_named(isa), batch_size, obs_size);
+  bool finite = true;
+  for (int i = 0; i < n; ++i) {
+    for (int b = 0; b < batch_size; ++b)
+      batch.set(b, states.data(i, b, 0), *actions.data(i, b), next_states.data(i, b, 0),
+                *rewards.data(i, b), *dones.data(i, b));
+    batch.pad();
+    finite = agent->update(batch) && finite;
+  }
+  return py::make_tuple(to_array(agent->online()), to_array(agent->target()), finite);
+}
+
+Floats q_values(const py::dict& config, int n_actions, const Floats& online, const Floats& obs,
+                const std::string& isa) {
+  const auto agent = make_agent(config, int(obs.size()), n_actions, isa);
+  load(agent->online(), online);
+  const std::vector<float> q = agent->q_values(obs.data());
+  return Floats(q.size(), q.data());
+}
+
+// The parameters that an agent starts with.
+Floats initial_parameters(const py::dict& config, int obs_size, int n_actions,
+                          std::uint64_t seed, const std::string& isa) {
+  const AgentConfig c = agent_config_from(config);
+  auto agent = agent_makers().at(c.algorithm)(
+      {kernels_named(isa), c, obs_size, n_actions, seed, kGoOn});
+  return to_array(dynamic_cast<DoubleQAgent&>(*agent).online());
+}
+
+// Starts every episode in the given state.
+class FixedStart final : public Environment {
+ public:
+  explicit FixedStart(std::vector<float> state) : state_(std::move(state)) {}
+  void reset(float* obs) override { std::copy(state_.begin(), state_.end(), obs); }
+  Step step(int, float*) override { return {}; }
+
+ private:
+  std::vector<float> state_;
+};
+
+py::tuple se_step(const py::dict& config, const Floats& psi, int n_actions, const Floats& state,
+                  int action, const std::string& isa) {
+  const int obs_size = int(state.size());
+  const SyntheticEnvConfig c = se_config_from(config);
+  if (std::size_t(psi.size()) != SyntheticEnv::n_parameters(c, obs_size, n_actions))
+    throw std::invalid_argument("psi has the wrong size");
+  std::vector<float> obs(state.data(), state.data() + obs_size);
+  SyntheticEnv env(kernels_named(isa), c, psi.data(), obs_size, n_actions,
+                   std::make_unique<FixedStart>(obs));
+  env.reset(obs.data());
+  const Step step = env.step(action, obs.data());
+  return py::make_tuple(Floats(obs_size, obs.data()), step.reward, step.done, step.ended);
+}
+
+Floats activate(const std::string& name, const Floats& x, const std::string& isa) {
+  Buffer buffer(x.size());
+  std::copy(x.data(), x.data() + x.size(), buffer.data());
+  kernels_named(isa).activate(buffer.data(), buffer.padded_size(), activation_from(name),
+                              kPreluSlope);
+  return to_array(buffer);
+}
+
+class TaskHandle {
+ public:
+  TaskHandle(const std::string& name, std::uint64_t seed)
+      : entry_(native_tasks().at(name)), task_(entry_.make(Random(seed, Role::kEnv))) {}
+  Floats reset() {
+    task_->reset(obs_.data());
+    return Floats(entry_.obs_size, obs_.data());
+  }
+  py::tuple step(int action) {
+    const Step step = task_->step(action, obs_.data());
+    return py::make_tuple(Floats(entry_.obs_size, obs_.data()), step.reward, step.ended);
+  }
+  std::vector<double> state() const { return task_->state; }
+  void set_state(const std::vector<double>& state) { task_->state = state; }
+
+ private:
+  NativeTaskEntry entry_;
+  std::unique_ptr<NativeTask> task_;
+  std::vector<float> obs_ = std::vector<float>(entry_.obs_size);
+};
+
+}  // namespace
+
+void bind_testing(py::module_& m) {
+  m.def("run_updates", &run_updates);
+  m.def("q_values", &q_values);
+  m.def("initial_parameters", &initial_parameters);
+  m.def("se_step", &se_step);
+  m.def("activate", &activate);
+  py::class_<TaskHandle>(m, "NativeTask")
+      .def(py::init<const std::string&, std::uint64_t>())
+      .def("reset", &TaskHandle::reset)
+      .def("step", &TaskHandle::step)
+      .def_property("state", &TaskHandle::state, &TaskHandle::set_state);
+}
+
+}  // namespace se_hpo

@@ -1,0 +1,10 @@
+// Entry points for the tests: single updates, single steps, single functions.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace se_hpo {
+
+void bind_testing(pybind11::module_& m);
+
+}  // namespace se_hpo

@@ -1,0 +1,155 @@
+#include "training.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+
+#include "agents/agent.hpp"
+#include "envs/environment.hpp"
+#include "envs/synthetic_env.hpp"
+
+namespace se_hpo {
+namespace {
+
+bool all_finite(const std::vector<float>& values) {
+  return std::all_of(values.begin(), values.end(), [](float x) { return is_finite(x); });
+}
+
+class InnerLoop {
+ public:
+  InnerLoop(const Job& job, const Kernels& kernels, const std::atomic<bool>& stop)
+      : job_(job),
+        config_(job.agent),
+        stop_(stop),
+        agent_(agent_makers().at(config_.algorithm)(
+            {kernels, config_, job.task.obs_size, job.task.n_actions, job.seed, stop})),
+        env_(make_env(job, kernels)),
+        state_(job.task.obs_size),
+        next_state_(job.task.obs_size) {}
+
+  Result run() {
+    if (train() && test()) return std::move(result_);
+    result_.stop_reason = StopReason::kDiverged;
+    result_.test_returns.assign(config_.test_episodes, job_.task.worst_return);
+    return std::move(result_);
+  }
+
+ private:
+  static std::unique_ptr<Environment> make_env(const Job& job, const Kernels& kernels) {
+    std::unique_ptr<Environment> task = job.task.make(Random(job.seed, Role::kEnv));
+    if (!job.on_se) return task;
+    return std::make_unique<SyntheticEnv>(kernels, job.se, job.psi.data(), job.task.obs_size,
+                                          job.task.n_actions, std::move(task));
+  }
+
+  // False if anything was not finite.
+  bool train() {
+    if (!all_finite(job_.psi)) return false;
+    for (std::int64_t episode = 0; episode < config_.train_episodes && !stop_; ++episode) {
+      const bool finite = train_episode(episode);
+      if (!finite) return false;
+      if (config_.max_env_steps && env_steps_ >= config_.max_env_steps) {
+        result_.stop_reason = StopReason::kMaxEnvSteps;
+        return true;
+      }
+      if (episode >= config_.init_episodes && may_stop(episode)) return true;
+    }
+    return true;
+  }
+
+  bool train_episode(std::int64_t episode) {
+    result_.episode_returns.push_back(0.0);
+    result_.episode_lengths.push_back(0);
+    double& sum = result_.episode_returns.back();
+    std::int64_t& length = result_.episode_lengths.back();
+    agent_->begin_episode(episode);
+    env_->reset(state_.data());
+    for (bool ended = false; !ended && !stop_;) {
+      const int action = agent_->explore(state_.data());
+      if (action < 0) return false;
+      const Step step = env_->step(action, next_state_.data());
+      ++length;
+      ++env_steps_;
+      if (!is_sound(step)) return false;
+      sum += step.reward;
+      const bool truncated = step.truncated || length >= job_.task.max_steps;
+      agent_->store(state_.data(), action, next_state_.data(), float(step.reward),
+                    stored_done(step, truncated));
+      if (episode >= config_.init_episodes && !agent_->learn()) return false;
+      std::swap(state_, next_state_);
+      ended = step.ended || truncated ||
+              (config_.max_env_steps && env_steps_ >= config_.max_env_steps);
+    }
+    return true;
+  }
+
+  bool is_sound(const Step& step) const {
+    return is_finite(float(step.reward)) && is_finite(step.done) && all_finite(next_state_);
+  }
+
+  // On the SE the raw done. On the task 1 for a termination; a truncation is none, unless
+  // the configuration says so.
+  float stored_done(const Step& step, bool truncated) const {
+    if (job_.on_se || step.ended) return step.done;
+    return truncated && config_.terminal_truncation ? 1.0f : 0.0f;
+  }
+
+  // The stopping rules; m is the mean return of the last k episodes, m' of the k before.
+  bool may_stop(std::int64_t episode) {
+    const auto& returns = result_.episode_returns;
+    const std::int64_t n = returns.size(), k = config_.stop_window;
+    const double m = mean(std::max<std::int64_t>(0, n - k), n);
+    if (!job_.on_se) {
+      if (m < job_.task.solved_return) return false;
+      result_.stop_reason = StopReason::kSolved;
+      return true;
+    }
+    if (episode < config_.init_episodes + k) return false;
+    const double before = mean(std::max<std::int64_t>(0, n - 2 * k), n - k);
+    if (std::abs(m - before) / (std::abs(before) + 1e-9) >= config_.plateau_tolerance)
+      return false;
+    result_.stop_reason = StopReason::kPlateau;
+    return true;
+  }
+
+  double mean(std::int64_t from, std::int64_t to) const {
+    double sum = 0;
+    for (std::int64_t i = from; i < to; ++i) sum += result_.episode_returns[i];
+    return sum / double(to - from);
+  }
+
+  bool test() {
+    const std::unique_ptr<Environment> task = job_.task.make(Random(job_.seed, Role::kTest));
+    for (std::int64_t episode = 0; episode < config_.test_episodes && !stop_; ++episode) {
+      double sum = 0;
+      task->reset(state_.data());
+      for (std::int64_t length = 1; !stop_; ++length) {
+        const int action = agent_->exploit(state_.data());
+        if (action < 0) return false;
+        const Step step = task->step(action, state_.data());
+        ++result_.test_env_steps;
+        sum += step.reward;
+        if (step.ended || step.truncated || length >= job_.task.max_steps) break;
+      }
+      result_.test_returns.push_back(sum);
+    }
+    return true;
+  }
+
+  const Job& job_;
+  const AgentConfig& config_;
+  const std::atomic<bool>& stop_;
+  std::unique_ptr<Agent> agent_;
+  std::unique_ptr<Environment> env_;
+  std::vector<float> state_, next_state_;
+  std::int64_t env_steps_ = 0;
+  Result result_;
+};
+
+}  // namespace
+
+Result train_agent(const Job& job, const Kernels& kernels, const std::atomic<bool>& stop) {
+  return InnerLoop(job, kernels, stop).run();
+}
+
+}  // namespace se_hpo

@@ -1,0 +1,166 @@
+"""One update of the native engine equals torch autograd, for every instruction set."""
+
+from __future__ import annotations
+
+import dataclasses
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from se_hpo import engine
+from se_hpo.config import (
+    ACTIVATIONS,
+    AgentConfig,
+    DDQNConfig,
+    DuelingDDQNConfig,
+    algorithm_of,
+)
+
+pytestmark = pytest.mark.skipif(
+    not engine.available(), reason=str(engine.unavailable_reason())
+)
+
+OBS, ACTIONS = 5, 3
+ISAS = engine.isas() if engine.available() else []
+MODULES = {
+    "tanh": nn.Tanh,
+    "relu": nn.ReLU,
+    "leaky_relu": nn.LeakyReLU,
+    "prelu": nn.PReLU,
+}
+
+
+def mlp(inputs: int, outputs: int, hidden: int, layers: int, name: str) -> nn.Module:
+    """Layers first, the shared activation last: the order of the flat parameters."""
+    sizes = [inputs, *[hidden] * layers, outputs]
+    linear = nn.ModuleList(
+        nn.Linear(a, b) for a, b in zip(sizes, sizes[1:], strict=False)
+    )
+    return nn.ModuleDict({"linear": linear, "act": MODULES[name]()})
+
+
+def run_mlp(net: Any, x: torch.Tensor) -> torch.Tensor:
+    *hidden, last = net["linear"]
+    for layer in hidden:
+        x = net["act"](layer(x))
+    return last(x)
+
+
+class TorchQ(nn.Module):
+    """The Q-networks of docs/engine.md, written without the package's networks."""
+
+    def __init__(self, config: AgentConfig) -> None:
+        super().__init__()
+        shape = (config.hidden_size, config.hidden_layers, config.activation)
+        self.config = config
+        if isinstance(config, DuelingDDQNConfig):
+            size, act = config.feature_size, config.activation
+            self.features = mlp(OBS, size, *shape)
+            self.value = mlp(size, 1, size, 1, act)
+            self.advantage = mlp(size, ACTIONS, size, 1, act)
+        else:
+            self.q = mlp(OBS, ACTIONS, *shape)
+
+    def forward(self, s: torch.Tensor) -> torch.Tensor:
+        if not isinstance(self.config, DuelingDDQNConfig):
+            return run_mlp(self.q, s)
+        features = run_mlp(self.features, s)
+        advantage = run_mlp(self.advantage, features)
+        mean = advantage.mean(dim=1, keepdim=True)
+        if self.config.advantage_mean == "batch":
+            mean = advantage.mean()
+        return run_mlp(self.value, features) + advantage - mean
+
+    def flat(self) -> np.ndarray:
+        return np.concatenate([p.detach().numpy().ravel() for p in self.parameters()])
+
+
+def batches(n: int, batch: int, seed: int) -> list[np.ndarray]:
+    rng = np.random.default_rng(seed)
+    shapes = [(n, batch, OBS), (n, batch), (n, batch, OBS), (n, batch), (n, batch)]
+    data = [rng.standard_normal(shape).astype(np.float32) for shape in shapes]
+    data[1] = rng.integers(ACTIONS, size=(n, batch)).astype(np.float32)
+    data[4] = np.where(rng.random((n, batch)) < 0.3, data[4], 0).astype(np.float32)
+    return data
+
+
+def torch_updates(
+    config: AgentConfig, online: TorchQ, target: TorchQ, data: list[np.ndarray]
+) -> None:
+    adam = torch.optim.Adam(online.parameters(), lr=config.lr)
+    for rows in zip(*map(torch.from_numpy, data), strict=True):
+        s, a, s2, r, d = (row.to(next(online.parameters()).dtype) for row in rows)
+        with torch.no_grad():
+            best = online(s2).argmax(dim=1, keepdim=True)
+            y = r + config.gamma * (1 - d) * target(s2).gather(1, best).squeeze(1)
+        q = online(s).gather(1, a.long().unsqueeze(1)).squeeze(1)
+        adam.zero_grad()
+        nn.functional.mse_loss(q, y).backward()
+        adam.step()
+        with torch.no_grad():
+            for p, t in zip(online.parameters(), target.parameters(), strict=True):
+                t += config.tau * (p - t)
+
+
+def relative_errors(
+    config: AgentConfig, batch: int, updates: int, isa: str, seed: int = 0
+) -> tuple[float, float]:
+    """Of online and target parameters, in the 2-norm, against torch in double."""
+    torch.manual_seed(seed)
+    online, target = TorchQ(config), TorchQ(config)
+    data = batches(updates, batch, seed)
+    flat = {"algorithm": algorithm_of(config), **dataclasses.asdict(config)}
+    got = engine._engine.run_updates(
+        flat, ACTIONS, online.flat(), target.flat(), *data, isa.replace("-", "_")
+    )
+    online, target = online.double(), target.double()
+    torch_updates(config, online, target, data)
+    assert got[2]
+    return tuple(
+        float(np.linalg.norm(mine - net.flat()) / np.linalg.norm(net.flat()))
+        for mine, net in zip(got, (online, target), strict=False)
+    )
+
+
+SIZES = list(zip([1, 17, 199, 597], [1, 19, 57, 171], strict=True))
+SIZES += [(199, 19), (17, 57), (597, 1), (1, 171)]
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("layers", [1, 2, 3])
+def test_one_ddqn_update_equals_torch(activation: str, layers: int, isa: str) -> None:
+    for batch, hidden in SIZES:
+        config = DDQNConfig(
+            activation=activation, hidden_size=hidden, hidden_layers=layers
+        )
+        errors = relative_errors(config, batch, 1, isa)
+        assert max(errors) <= 1e-5, (batch, hidden, errors)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("mean", ["sample", "batch"])
+def test_one_dueling_update_equals_torch(activation: str, mean: str, isa: str) -> None:
+    for (batch, hidden), layers in product(SIZES, [1, 2, 3]):
+        config = DuelingDDQNConfig(
+            activation=activation,
+            hidden_size=hidden,
+            hidden_layers=layers,
+            feature_size=(hidden * 5) // 4 + 1,
+            advantage_mean=mean,
+        )
+        errors = relative_errors(config, batch, 1, isa)
+        assert max(errors) <= 1e-5, (batch, hidden, layers, errors)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("cls", [DDQNConfig, DuelingDDQNConfig])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_200_updates_stay_close_to_torch(cls: Any, activation: str, isa: str) -> None:
+    config = cls(activation=activation, hidden_size=19, hidden_layers=2)
+    assert max(relative_errors(config, 17, 200, isa)) <= 1e-3
