@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 import se_hpo
 from se_hpo.config import SyntheticEnvConfig
@@ -23,6 +22,7 @@ from se_hpo.paths import write_atomic
 from se_hpo.records import to_builtin
 from se_hpo.se_parameters import parameter_shapes, split_psi
 from se_hpo.tasks import TaskSpec, get_task
+from se_hpo.tensor_files import tensor_bytes
 
 FORMAT = "se_hpo synthetic environment 1"
 """Marks our files; the number rises when old readers could not read new files."""
@@ -75,7 +75,7 @@ def save_se(
         "se": json.dumps(dataclasses.asdict(se_config)),
         "metadata": json.dumps(data, allow_nan=False),
     }
-    write_atomic(Path(path), save(tensors, header))
+    write_atomic(Path(path), tensor_bytes(tensors, header))
 
 
 def load_se(path: Path | str, task: str | None = None) -> SECheckpoint:

@@ -97,7 +97,11 @@ def test_a_crash_is_a_failed_record_with_loss_one_and_traceback(tmp_path):
 
 
 def test_a_diverged_se_is_a_finished_evaluation_with_loss_one(tmp_path):
-    wild = {"nes.step_size": 1e38, "nes.noise_std": 100.0}
+    wild = {
+        "nes.step_size": 1e38,
+        "nes.noise_std": 100.0,
+        "nes.score_transform": "rank",
+    }
     record, _, _ = evaluate(NES, tmp_path, 4, wild)
     assert (record.status, record.loss) == (Status.FINISHED, 1.0)
     assert record.reason.startswith("diverged: SE parameters are not finite")

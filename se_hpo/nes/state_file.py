@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from se_hpo.config import RunConfig
 from se_hpo.errors import UserError
 from se_hpo.nes.strategy import NESState
 from se_hpo.paths import TrialPaths, read_json_lines, write_atomic
+from se_hpo.tensor_files import tensor_bytes
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ def save_state(path: Path, state: NESState, owner: str) -> None:
         "solved_at": json.dumps(state.solved_at),
     }
     tensors = {"psi": state.psi, "best_psi": state.best_psi}
-    write_atomic(path, save(tensors, metadata))
+    write_atomic(path, tensor_bytes(tensors, metadata))
 
 
 def load_state(path: Path, owner: str) -> NESState:
