@@ -6,7 +6,7 @@ continues from the run's journal, raises in order; SIGINT as usual, have SIGTERM
 
     from se_hpo.bohb.brackets import hyperband_brackets
     from se_hpo.bohb.generator import BOHBGenerator
-    from se_hpo.bohb.master import Evaluation, MasterSettings
+    from se_hpo.bohb.settings import Evaluation, MasterSettings
     from se_hpo.bohb.service import run_master
 
     result = run_master(
@@ -16,7 +16,7 @@ continues from the run's journal, raises in order; SIGINT as usual, have SIGTERM
         MasterSettings(host="127.0.0.1", max_parallel=1, max_failures=20),
         on_result=...,  # (Evaluation), in this thread, after it is on disk
         on_status=...,  # (dict), in this thread, every status_seconds
-        on_start=...,   # (Master), once workers can attach: start local workers here
+        on_start=...,   # (Master), once workers can attach: start local workers
     )
 
 A worker, in the main thread of its process (blocks; signals are handled inside)::
@@ -29,10 +29,11 @@ A worker, in the main thread of its process (blocks; signals are handled inside)
 or a subclass that overrides `compute`, as `se_hpo.bohb.nes_worker.NESWorker` does;
 then `NESWorker(objective, run, inner_loop).run()` blocks in the same way. Long
 evaluations call `worker.checkpoint()` between steps, before they write. On SIGTERM,
-SIGINT, SIGUSR1, SIGHUP, or the master's end, an exception that is no `Exception` unwinds
-the evaluation (`finally` and `with` run), the trial is queued again at once, and `run`
-returns; after 1.5 s the process is ended regardless. `worker.interrupts.leave_reason`
-says why it ended. No master within `master_timeout` is a `UserError`.
+SIGINT, SIGUSR1, SIGHUP, or the master's end, an exception that is no `Exception`
+unwinds the evaluation (`finally` and `with` run), the trial is queued again at once,
+and `run` returns; after 1.5 s the process is ended regardless.
+`worker.interrupts.leave_reason` says why it ended. No master within `master_timeout` is
+a `UserError`.
 
 Failed evaluations (they raised, or returned nonsense) have loss 1 and
 `info["status"] == "failed"`, `info["reason"]`, `info["error"]` (traceback). Evaluations

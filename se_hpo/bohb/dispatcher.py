@@ -20,6 +20,7 @@ import Pyro4
 from se_hpo.bohb import pyro
 from se_hpo.bohb.job_table import Job, JobTable
 from se_hpo.bohb.pool import PoolWorker
+from se_hpo.bohb.watch import Watch
 
 log = logging.getLogger(__name__)
 
@@ -78,9 +79,8 @@ class Dispatcher(hpbandster.core.dispatcher.Dispatcher):
         self.lost = 0
         self.worker_pool: dict[str, PoolWorker] = {}
         self.idle_workers: dict[str, None] = {}  # first in, first out
-        self._ending = threading.Event()
-        self._look = threading.Event()
-        self._name_server_ok = True
+        self.ending = threading.Event()
+        self.watch = Watch(self)
         self.pyro_daemon: pyro.KeyedDaemon | None = None
 
     # -- life -----------------------------------------------------------------
@@ -88,9 +88,9 @@ class Dispatcher(hpbandster.core.dispatcher.Dispatcher):
     def run(self) -> None:
         """Open the port, register, and start the threads (all daemons)."""
         self.pyro_daemon = pyro.KeyedDaemon(self.key, self.host)
-        self.pyro_daemon.on_disconnect = self._hung_up
+        self.pyro_daemon.on_disconnect = self.watch.hung_up
         self.uri = str(self.pyro_daemon.register(self, self.pyro_id))
-        self._publish()
+        self.watch.publish()
         self.pyro_daemon.serve_in_thread("dispatcher")
         for target in (self.discover_workers, self.job_runner):
             threading.Thread(
@@ -105,8 +105,8 @@ class Dispatcher(hpbandster.core.dispatcher.Dispatcher):
 
     def shutdown(self, shutdown_workers: bool = False, seconds: float = 2.0) -> None:
         """Tell workers to end, wait for them a moment, and close the port."""
-        self._ending.set()
-        self._look.set()
+        self.ending.set()
+        self.watch.look_now()
         with self.runner_cond:
             self.runner_cond.notify_all()
             workers = list(self.worker_pool.values())
@@ -146,7 +146,7 @@ class Dispatcher(hpbandster.core.dispatcher.Dispatcher):
             if worker is None:
                 return "unknown"
             worker.heard(Pyro4.current_context.client)
-            if self._ending.is_set():
+            if self.ending.is_set():
                 return "end"
             return self._agree(worker, token)
 
@@ -179,10 +179,10 @@ class Dispatcher(hpbandster.core.dispatcher.Dispatcher):
     def claim(self, name: str, token: str) -> bool:
         """May the worker start this evaluation?"""
         with self.runner_cond:
-            return not self._ending.is_set() and self.table.claim(token, name)
+            return not self.ending.is_set() and self.table.claim(token, name)
 
     @Pyro4.expose
-    def register_result(  # type: ignore[override]
+    def register_result(
         self, id: Any = None, result: str = "", token: str = "", name: str = ""
     ) -> bool:
         """A worker delivers a result as JSON; a second one is dropped."""
@@ -207,11 +207,11 @@ class Dispatcher(hpbandster.core.dispatcher.Dispatcher):
     @Pyro4.expose
     def leave(self, name: str, reason: str) -> None:
         """A worker says goodbye; what it had is queued again at once."""
-        self._drop(name, reason, expected=True)
+        self.drop(name, reason, expected=True)
 
     # -- what the master calls ------------------------------------------------
 
-    def submit_job(self, id: tuple[int, int, int], **kwargs: Any) -> None:  # noqa: A002
+    def submit_job(self, id: tuple[int, int, int], **kwargs: Any) -> None:
         """Queue an evaluation; its result comes through the callback."""
         job = Job(id, **kwargs)
         with self.runner_cond:
@@ -234,9 +234,9 @@ class Dispatcher(hpbandster.core.dispatcher.Dispatcher):
         """Thread: give waiting evaluations to idle workers."""
         while True:
             with self.runner_cond:
-                while not (self._ending.is_set() or self._can_hand_out()):
+                while not (self.ending.is_set() or self._can_hand_out()):
                     self.runner_cond.wait(self.ping_interval)
-                if self._ending.is_set():
+                if self.ending.is_set():
                     return
                 worker = self.worker_pool[next(iter(self.idle_workers))]
                 del self.idle_workers[worker.name]
@@ -258,7 +258,7 @@ class Dispatcher(hpbandster.core.dispatcher.Dispatcher):
         except pyro.PyroError as error:
             log.debug("%s could not be handed to %s: %s", job.token, worker.name, error)
             accepted = False
-            self._look.set()
+            self.watch.look_now()
         if not accepted:
             with self.runner_cond:
                 if not job.claimed and worker.runs_job is job:
@@ -281,54 +281,19 @@ class Dispatcher(hpbandster.core.dispatcher.Dispatcher):
         if owner is not None and owner.runs_job is job:
             owner.runs_job = None
 
-    # -- looking after workers ------------------------------------------------
-
-    def _hung_up(self, connection: Any) -> None:
-        """Called when a connection breaks, which a killed process's does at once."""
-        for worker in list(self.worker_pool.values()):
-            if worker.connection is connection:
-                worker.hung_up = True
-                self._look.set()
+    # -- who is there ---------------------------------------------------------
 
     @Pyro4.expose
     def trigger_discover_worker(self) -> None:
         """Look at the workers now."""
-        self._look.set()
+        self.watch.look_now()
 
     def discover_workers(self) -> None:
-        """Thread: keep the phonebook right and find out who is gone."""
-        last = time.monotonic()
-        while not self._ending.is_set():
-            self._look.wait(self.ping_interval)
-            self._look.clear()
-            now = time.monotonic()
-            if now - last > 3 * self.ping_interval + 5.0:
-                self._was_frozen()
-            last = now
-            self._publish()
-            for worker in list(self.worker_pool.values()):
-                quiet = worker.silent_for() > 2.5 * self.ping_interval + 1.0
-                if (worker.hung_up or quiet) and not worker.probing:
-                    worker.probing = True
-                    threading.Thread(
-                        target=self._probe, args=(worker,), daemon=True
-                    ).start()
+        """Thread: find out who is gone; hpbandster's name for it."""
+        self.watch.run()
 
-    def _was_frozen(self) -> None:
-        """We were stopped ourselves: nobody's silence means anything."""
-        with self.runner_cond:
-            for worker in self.worker_pool.values():
-                worker.seen = time.monotonic()
-
-    def _probe(self, worker: PoolWorker) -> None:
-        alive = worker.is_alive()
-        worker.probing = False
-        if alive is False:
-            self._drop(worker.name, "it is gone", expected=self._ending.is_set())
-        elif alive is None and worker.silent_for() > self.patience:
-            self._drop(worker.name, f"silent for {worker.silent_for():.0f} s")
-
-    def _drop(self, name: str, reason: str, expected: bool = False) -> None:
+    def drop(self, name: str, reason: str, expected: bool = False) -> None:
+        """A worker is gone: forget it and queue again what it had."""
         with self.runner_cond:
             worker = self.worker_pool.pop(name, None)
             if worker is None:
@@ -341,34 +306,13 @@ class Dispatcher(hpbandster.core.dispatcher.Dispatcher):
                 self.lost += 1
         level = logging.INFO if expected else logging.WARNING
         log.log(level, "worker %s on %s left: %s", name, worker.host, reason)
-        if job is not None and not self._ending.is_set():
+        if job is not None and not self.ending.is_set():
             log.log(level, "%s is queued again", job.token)
         self._pool_changed()
 
     def _pool_changed(self) -> None:
         if self.queue_callback is not None:
             self.queue_callback(len(self.worker_pool))
-
-    def _publish(self) -> None:
-        """Keep us and our workers in the nameserver, also a restarted one."""
-        try:
-            with pyro.name_server(
-                self.nameserver, self.nameserver_port, self.key
-            ) as ns:
-                prefix = f"hpbandster.run_{self.run_id}."
-                listed = ns.list(prefix=prefix)
-                wanted = {w.name: w.uri for w in list(self.worker_pool.values())}
-                wanted[self.pyro_id] = self.uri
-                for name in wanted.keys() - listed.keys():
-                    ns.register(name, wanted[name])
-                for name in listed.keys() - wanted.keys():
-                    ns.remove(name)
-        except pyro.PyroError as error:
-            if self._name_server_ok and not self._ending.is_set():
-                log.warning("the nameserver does not answer: %s", error)
-            self._name_server_ok = False
-        else:
-            self._name_server_ok = True
 
 
 def _tell_to_end(worker: PoolWorker) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-
 from hpbandster.optimizers.iterations.successivehalving import (
     SuccessiveHalving as HpbandsterHalving,
 )

@@ -18,7 +18,7 @@ from se_hpo.bohb.tokens import evaluation_token
 class Job(hpbandster.core.dispatcher.Job):
     """hpbandster's job, with the name of its evaluation and who has it."""
 
-    def __init__(self, id: tuple[int, int, int], **kwargs: Any) -> None:  # noqa: A002
+    def __init__(self, id: tuple[int, int, int], **kwargs: Any) -> None:
         """Wait from now on; `kwargs` go to the worker's `compute`."""
         super().__init__(id, **kwargs)
         self.token = evaluation_token(id, kwargs["config"], kwargs["budget"])

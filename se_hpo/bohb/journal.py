@@ -83,8 +83,8 @@ class Journal:
         damaged = []
         for number, line in read_json_lines(self.configs_path):
             try:
-                config_id, (config, info) = _config_id(line[0]), line[1:]
-                self.configs[config_id] = (dict(config), dict(info))
+                config_id, config, info = _triple(line)
+                self.configs[_config_id(config_id)] = (dict(config), dict(info))
             except (TypeError, ValueError, IndexError, KeyError):
                 damaged.append(number)
         _put_aside(self.configs_path, damaged)
@@ -114,6 +114,11 @@ class Journal:
         info = {"restored": True}
         append_json_line(self.configs_path, [list(entry.config_id), config, info])
         self.configs[entry.config_id] = (config, info)
+
+
+def _triple(line: Any) -> tuple[Any, Any, Any]:
+    config_id, config, info = line
+    return config_id, config, info
 
 
 def _config_id(value: Any) -> ConfigId:

@@ -23,7 +23,7 @@ LOG_SECONDS = 10.0
 """How often a waiting worker says what it is waiting for."""
 
 
-class NoMaster(UserError):
+class NoMaster(UserError):  # noqa: N818 - the name says it
     """No master could be reached in the time given."""
 
 

@@ -11,7 +11,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import hpbandster.core.master
@@ -23,53 +22,16 @@ from se_hpo.bohb.dispatcher import Dispatcher
 from se_hpo.bohb.halving import NextRun, SuccessiveHalving
 from se_hpo.bohb.job_table import Job
 from se_hpo.bohb.journal import Journal
-from se_hpo.errors import UserError
-from se_hpo.paths import ConfigId, RunPaths, write_json
+from se_hpo.bohb.settings import (
+    Evaluation,
+    MasterSettings,
+    TooManyFailures,
+    evaluation_of,
+)
+from se_hpo.paths import RunPaths, write_json
 from se_hpo.records import Status
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """One finished evaluation, as `on_result` gets it."""
-
-    config_id: ConfigId
-    configuration: dict[str, Any]
-    budget: float
-    loss: float
-    info: dict[str, Any]
-    """What the worker returned; `status` is always there."""
-    worker: str
-    submitted: float
-    """Unix seconds, as the next two."""
-    started: float
-    finished: float
-
-
-@dataclass(frozen=True)
-class MasterSettings:
-    """How a master behaves; nothing here changes a result."""
-
-    host: str = "127.0.0.1"
-    """Address to listen on and to publish; loopback keeps other machines out."""
-    max_parallel: int | None = None
-    """Most evaluations at once; None: as many as there are workers. A run that must be
-    a function of its seed needs 1."""
-    max_failures: int | None = None
-    """Failed evaluations after which the run stops; None: never."""
-    ping_interval: float = 1.0
-    """Seconds between looks at the workers."""
-    patience: float = 30.0
-    """Seconds of silence after which a frozen worker's trial goes to another."""
-    status_seconds: float = 2.0
-    """Time between two statuses."""
-    quiet_seconds: float = 60.0
-    """Time without a result after which the log says what is running."""
-
-
-class TooManyFailures(UserError):
-    """The run was stopped because too many evaluations failed."""
 
 
 class Master(hpbandster.core.master.Master):
@@ -149,7 +111,7 @@ class Master(hpbandster.core.master.Master):
 
     # -- the search -----------------------------------------------------------
 
-    def run(self, *_args: Any, **_kwargs: Any) -> Result:  # type: ignore[override]
+    def run(self, *_args: Any, **_kwargs: Any) -> Result:
         """Run to the end of the last bracket.
 
         Returns:
@@ -165,13 +127,17 @@ class Master(hpbandster.core.master.Master):
             self._take_results()
             if self._has_room() and (following := self._next_run()) is not None:
                 self._submit_job(*following)
-            elif not self.active_iterations() and not self._brackets_left():
+            elif self.is_complete():
                 break
             else:
                 self._wait()
         self._report()
         data = [iteration.data for iteration in self.iterations]
         return Result(data, self.config)
+
+    def is_complete(self) -> bool:
+        """Whether every bracket has been run to its end."""
+        return not self.active_iterations() and not self._brackets_left()
 
     def _brackets_left(self) -> bool:
         return len(self.iterations) < len(self.brackets)
@@ -251,7 +217,7 @@ class Master(hpbandster.core.master.Master):
         self.num_running_jobs -= 1
         self.finished += 1
         self._last_result = time.monotonic()
-        evaluation = _evaluation(job)
+        evaluation = evaluation_of(job)
         if self.on_result is not None:
             self.on_result(evaluation)
         self._count_failure(evaluation)
@@ -315,18 +281,3 @@ class Master(hpbandster.core.master.Master):
     def shutdown(self, shutdown_workers: bool = True) -> None:
         """End workers and dispatcher."""
         self.dispatcher.shutdown(shutdown_workers)
-
-
-def _evaluation(job: Job) -> Evaluation:
-    stamps = job.timestamps
-    return Evaluation(
-        config_id=job.id,
-        configuration=job.kwargs["config"],
-        budget=float(job.kwargs["budget"]),
-        loss=float(job.result["loss"]),
-        info=job.result["info"],
-        worker=job.worker_name or "",
-        submitted=stamps["submitted"],
-        started=stamps.get("started", stamps["submitted"]),
-        finished=stamps["finished"],
-    )

@@ -49,6 +49,9 @@ class NameServer(hpbandster.core.nameserver.NameServer):
             port: 0 takes a free one.
         """
         super().__init__(run_id, host=host, port=port)
+        self.host: str = host
+        self.port: int = port
+        self.pyro_ns: _KeyedNameServerDaemon | None = None
         self.key = key
         self.credentials_path = credentials
         self.published: Credentials | None = None

@@ -1,4 +1,4 @@
-"""A master from start to end: lock, journal, nameserver, search, and all closed again."""
+"""A master from start to end: lock, journal, nameserver, search, and an end."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from se_hpo.bohb.credentials import new_key
 from se_hpo.bohb.dispatcher import Dispatcher
 from se_hpo.bohb.journal import Journal
 from se_hpo.bohb.lock import RunLock
-from se_hpo.bohb.master import Evaluation, Master, MasterSettings
+from se_hpo.bohb.master import Master
 from se_hpo.bohb.nameserver import NameServer
+from se_hpo.bohb.settings import Evaluation, MasterSettings
 from se_hpo.paths import RunPaths
 
 
@@ -43,7 +44,7 @@ def run_locked_master(
     run: RunPaths,
     brackets: Sequence[Bracket],
     generator: Any,
-    settings: MasterSettings = MasterSettings(),
+    settings: MasterSettings | None = None,
     on_result: Callable[[Evaluation], None] | None = None,
     on_status: Callable[[dict[str, Any]], None] | None = None,
     on_start: Callable[[Master], None] | None = None,
@@ -57,10 +58,10 @@ def run_locked_master(
         run: paths of the run's folder; the caller holds its lock.
         brackets: what to run, in order; see `brackets.hyperband_brackets`.
         generator: `BOHBGenerator` or `RandomGenerator`, new.
-        settings: how to behave.
+        settings: how to behave; None takes the defaults.
         on_result: called in this thread after each new evaluation is on disk.
         on_status: called in this thread every `settings.status_seconds`.
-        on_start: called once when workers can attach.
+        on_start: called once when workers can attach, unless nothing is left to do.
 
     Returns:
         hpbandster's result object.
@@ -70,6 +71,7 @@ def run_locked_master(
             many failures.
         OSError: the run's folder cannot be written.
     """
+    settings = settings or MasterSettings()
     key, run_id = new_key(), run_id_of(run)
     journal = Journal(run.configs, run.results)
     server = NameServer(run_id, key, run.credentials, settings.host)

@@ -10,8 +10,6 @@ import json
 import logging
 import queue
 import secrets
-import threading
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,11 +18,10 @@ import hpbandster.core.worker
 import Pyro4
 
 from se_hpo.bohb import pyro
-from se_hpo.bohb.credentials import Credentials, NotReady
 from se_hpo.bohb.evaluation import checked_result, failure_of
 from se_hpo.bohb.leaving import Abandon, Interrupts, Leave
-from se_hpo.bohb.link import Link, machine, own_host, wait_for_master
-from se_hpo.errors import UserError
+from se_hpo.bohb.link import Link
+from se_hpo.bohb.presence import Presence
 from se_hpo.paths import ConfigId
 
 log = logging.getLogger(__name__)
@@ -71,8 +68,6 @@ class TrialWorker(hpbandster.core.worker.Worker):
             run_id or "any", logger=log, host=host, id=secrets.token_hex(3)
         )
         self.evaluate = evaluate
-        self.heartbeat_seconds = heartbeat_seconds
-        self.master_timeout = master_timeout
         self.interrupts = Interrupts()
         self.link = Link(credentials, run_id)
         self.current: str | None = None
@@ -80,8 +75,14 @@ class TrialWorker(hpbandster.core.worker.Worker):
         self._next: dict[str, Any] | None = None
         self._delivering = False
         self._inbox: queue.Queue[dict[str, Any] | None] = queue.Queue()
-        self._closed = threading.Event()
-        self.pyro_daemon: pyro.KeyedDaemon | None = None
+        self.presence = Presence(
+            self,
+            self.link,
+            self.interrupts,
+            self._token,
+            heartbeat_seconds,
+            master_timeout,
+        )
 
     # -- to override ----------------------------------------------------------
 
@@ -114,18 +115,18 @@ class TrialWorker(hpbandster.core.worker.Worker):
         given to another worker while this process was frozen, or if it is to leave.
         """
         if self.link.silent_for() > LEASE_SECONDS:
-            self._beat()
+            self.presence.beat()
         self.interrupts.check()
 
     # -- what the dispatcher calls --------------------------------------------
 
     @Pyro4.expose
-    def start_computation(  # type: ignore[override]
+    def start_computation(
         self,
         callback: None,
         id: ConfigId,
         token: str,
-        **kwargs: Any,  # noqa: A002
+        **kwargs: Any,
     ) -> bool:
         """Take an evaluation, unless there is one already."""
         del callback  # results go through our own line
@@ -141,6 +142,10 @@ class TrialWorker(hpbandster.core.worker.Worker):
     def is_busy(self) -> bool:
         """Whether an evaluation is running or waiting here."""
         return self._token() is not None
+
+    def _token(self) -> str | None:
+        following = self._next
+        return following["token"] if following is not None else self.current
 
     @Pyro4.expose
     @Pyro4.oneway
@@ -161,69 +166,16 @@ class TrialWorker(hpbandster.core.worker.Worker):
         Raises:
             UserError: no master within `master_timeout`, or untrusted credentials.
         """
-        self.interrupts.on_overdue = self._say_goodbye
+        self.interrupts.on_overdue = self.presence.say_goodbye
         with self.interrupts.installed():
             try:
-                self._start()
+                self.presence.start()
                 while True:
                     self._work_on(self._take())
             except Leave as end:
                 log.info("worker %s ends: %s", self.worker_id, end)
             finally:
-                self._close()
-
-    def _start(self) -> None:
-        with self.interrupts.allowed():
-            wait_for_master(
-                self._attach, self.master_timeout, self.interrupts.requested
-            )
-        self.interrupts.check()
-        threading.Thread(target=self._heartbeats, name="heartbeat", daemon=True).start()
-
-    def _attach(self) -> None:
-        if self._closed.is_set():
-            raise NotReady("this worker is closed")
-        self.link.attach(self._listen)
-        self._announce()
-
-    def _announce(self) -> None:
-        host, pid = machine()
-        uri = str(self.pyro_daemon.uriFor(self.worker_id)) if self.pyro_daemon else ""
-        token = self._token()
-        self._obey(
-            self.link.call("announce", self.worker_id, uri, host, pid, token), token
-        )
-
-    def _listen(self, credentials: Credentials) -> tuple[str, str]:
-        """Open our port with the run's key, or take over a new key."""
-        if self.pyro_daemon is None:
-            self.run_id = credentials.run_id
-            host, pid = machine()
-            suffix = self.worker_id.rpartition(".")[2]
-            self.worker_id = (
-                f"hpbandster.run_{self.run_id}.worker.{host}.{pid}.{suffix}"
-            )
-            self.host = own_host(credentials, self.host)
-            self.pyro_daemon = pyro.KeyedDaemon(credentials.key, self.host)
-            self.pyro_daemon.register(self, self.worker_id)
-            self.pyro_daemon.serve_in_thread("worker")
-        self.pyro_daemon._pyroHmacKey = credentials.key.encode()
-        return self.worker_id, str(self.pyro_daemon.uriFor(self.worker_id))
-
-    def _close(self) -> None:
-        self._closed.set()
-        self.link.close()
-        self._say_goodbye()
-        if self.pyro_daemon is not None:
-            self.pyro_daemon.stop()
-
-    def _say_goodbye(self) -> None:
-        """Let the master give our trial to somebody else at once."""
-        reason = self.interrupts.leave_reason or "it failed"
-        try:
-            self.link.call_apart("leave", self.worker_id, reason)
-        except pyro.PyroError:
-            log.debug("nobody to say goodbye to")
+                self.presence.close()
 
     # -- evaluating -----------------------------------------------------------
 
@@ -290,48 +242,6 @@ class TrialWorker(hpbandster.core.worker.Worker):
             self.interrupts.requested.wait(0.2)
             self.interrupts.check()
 
-    # -- signs of life --------------------------------------------------------
-
-    def _token(self) -> str | None:
-        """What the master should believe that we are doing."""
-        following = self._next
-        return following["token"] if following is not None else self.current
-
-    def _heartbeats(self) -> None:
-        """Thread: tell the master that we live, and find it again if it moved."""
-        while not self._closed.wait(self.heartbeat_seconds):
-            try:
-                self._beat()
-            except BaseException as error:  # noqa: BLE001 - the worker must not go deaf
-                log.warning("heartbeat: %r", error)
-
-    def _beat(self) -> None:
-        try:
-            token = self._token()
-            reply = self.link.call("heartbeat", self.worker_id, token)
-            if reply == "unknown" and not self._closed.is_set():
-                self._announce()
-            self._obey(reply, token)
-        except pyro.PyroError as error:
-            self._find_again(error)
-
-    def _find_again(self, error: Exception) -> None:
-        """The line is down: a restarted master has other credentials."""
-        try:
-            self._attach()
-        except (NotReady, UserError, pyro.PyroError) as reason:
-            log.info("the master does not answer (%s; %s)", error, reason)
-            if self.link.silent_for() > self.master_timeout:
-                self.stop(f"no master for {self.master_timeout:.0f} s")
-        else:
-            log.info("found the master again")
-
-    def _obey(self, reply: str, token: str | None) -> None:
-        if reply == "end":
-            self.stop("the master ended it")
-        elif reply == "abandon" and token is not None:
-            self.interrupts.abandon(token)
-
 
 def run_worker(
     credentials: Path,
@@ -358,7 +268,6 @@ def run_worker(
     Raises:
         UserError: no master in time, or credentials that are not to be trusted.
     """
-    started = time.monotonic()
     worker = TrialWorker(
         credentials,
         evaluate,
@@ -368,5 +277,4 @@ def run_worker(
         master_timeout=master_timeout,
     )
     worker.run()
-    log.debug("worker lived %.1f s", time.monotonic() - started)
     return worker.interrupts.leave_reason or "ended"
