@@ -11,11 +11,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
+from rich.table import Table
 
 from se_hpo import seeding
 from se_hpo.inner_loop import InnerLoop
 from se_hpo.objective import Objective
-from se_hpo.paths import ConfigId, RunPaths, trial_name
+from se_hpo.paths import ConfigId, RunPaths, trial_name, write_json
+from se_hpo.reading import read_configurations, read_evaluations
+from se_hpo.records import Status
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +50,22 @@ class Confirmation:
         return float(np.mean(self.losses)) - self.finalist.loss
 
 
+def best_trials(run: RunPaths, n: int) -> list[Finalist]:
+    """The `n` best trials, each at its largest budget: large budgets, then low loss."""
+    finished = [e for e in read_evaluations(run) if e.record.status is Status.FINISHED]
+    finished.sort(key=lambda e: (-e.record.budget, e.record.loss))
+    configurations = read_configurations(run)
+    finalists: dict[ConfigId, Finalist] = {}
+    for evaluation in finished:
+        config_id, record = evaluation.config_id, evaluation.record
+        if config_id in configurations and config_id not in finalists:
+            values = dict(configurations[config_id].values)
+            finalists[config_id] = Finalist(
+                config_id, values, record.budget, record.loss
+            )
+    return list(finalists.values())[:n]
+
+
 def confirm(
     finalists: Iterable[Finalist],
     objective: Objective,
@@ -74,4 +93,35 @@ def confirm(
             log.info("confirm %s, seed %d: loss %.4f", name, k, record.loss)
             losses.append(record.loss)
         confirmations.append(Confirmation(finalist, tuple(losses)))
+    write_json(run.confirmation, [_row(c) for c in confirmations])
     return confirmations
+
+
+def _row(confirmation: Confirmation) -> dict[str, object]:
+    finalist = confirmation.finalist
+    return {
+        "trial": trial_name(finalist.config_id),
+        "budget": finalist.budget,
+        "loss": finalist.loss,
+        "fresh_losses": list(confirmation.losses),
+        "optimism": confirmation.optimism,
+    }
+
+
+def confirmation_table(confirmations: Iterable[Confirmation]) -> Table:
+    """Loss in the run, losses on fresh seeds, and how optimistic the first was."""
+    table = Table(title="On fresh seeds", title_justify="left", title_style="bold")
+    table.add_column("trial", no_wrap=True)
+    for name in ("budget", "loss in the run", "fresh losses", "mean", "optimism"):
+        table.add_column(name, justify="right")
+    for confirmation in confirmations:
+        finalist = confirmation.finalist
+        table.add_row(
+            trial_name(finalist.config_id),
+            f"{finalist.budget:g}",
+            f"{finalist.loss:.4f}",
+            ", ".join(f"{loss:.4f}" for loss in confirmation.losses),
+            f"{np.mean(confirmation.losses):.4f}",
+            f"{confirmation.optimism:+.4f}",
+        )
+    return table

@@ -120,6 +120,11 @@ class RunPaths:
         return self.root / "logs"
 
     @property
+    def confirmation(self) -> Path:
+        """What fresh seeds said of the best trials."""
+        return self.root / "confirm" / "confirmation.json"
+
+    @property
     def trials(self) -> Path:
         """One folder per trial."""
         return self.root / "trials"

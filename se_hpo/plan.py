@@ -17,7 +17,7 @@ from se_hpo.jobs import TrainingJob
 from se_hpo.nes.generation import inner_loop_job
 from se_hpo.nes.strategy import n_signs
 from se_hpo.objective import Objective
-from se_hpo.synthetic_env import initial_psi
+from se_hpo.se_parameters import initial_psi
 from se_hpo.tasks import get_task
 
 SAMPLES = 8  # random configurations whose inner loops are timed

@@ -1,4 +1,8 @@
-"""hpbandster's successive halving, stable in ties, resumable, and not quadratic."""
+"""Successive halving on hpbandster's iteration: stable in ties, resumable, linear.
+
+hpbandster's own subclass adds one method, which is replaced here; importing it would
+load statsmodels for a second.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from hpbandster.optimizers.iterations.successivehalving import (
-    SuccessiveHalving as HpbandsterHalving,
-)
+from hpbandster.core.base_iteration import BaseIteration
 
 from se_hpo.bohb.brackets import Bracket
 from se_hpo.paths import ConfigId
@@ -18,7 +20,7 @@ Configuration = dict[str, Any]
 NextRun = tuple[ConfigId, Configuration, float]
 
 
-class SuccessiveHalving(HpbandsterHalving):
+class SuccessiveHalving(BaseIteration):
     """One bracket: rungs of trials, the best of each promoted to the next."""
 
     def __init__(

@@ -36,7 +36,7 @@ from se_hpo.nes.strategy import (
 )
 from se_hpo.paths import TrialPaths, append_json_line, write_json
 from se_hpo.records import to_builtin
-from se_hpo.synthetic_env import initial_psi
+from se_hpo.se_parameters import initial_psi
 from se_hpo.tasks import get_task
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy.stats import rankdata
 
 from se_hpo.errors import UserError, did_you_mean
 
@@ -22,7 +21,9 @@ BETTER_BY = 1e-6  # how much a score must exceed the baseline to count as better
 
 
 def _descending_ranks(scores: np.ndarray) -> np.ndarray:
-    return rankdata(-scores, method="average")
+    """Rank 1 for the highest; ties share their mean (scipy's takes long to import)."""
+    _, place, counts = np.unique(-scores, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts - 1) / 2)[place]
 
 
 def _divided(values: np.ndarray, by: float) -> np.ndarray:

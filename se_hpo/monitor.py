@@ -1,0 +1,106 @@
+"""From the master's status to what the display shows: curves, incumbent, time to go."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from se_hpo import progress
+from se_hpo.paths import RunPaths
+from se_hpo.records import EvaluationRecord, Status
+
+
+class Monitor:
+    """Keeps what a status does not have: the incumbent, curves, and the pace.
+
+    Args:
+        run: the run's folder.
+        earlier: records of earlier attempts, for the incumbent.
+    """
+
+    def __init__(self, run: RunPaths, earlier: Iterable[EvaluationRecord]) -> None:
+        self.run = run
+        self.best: progress.Best | None = None
+        self._curves: dict[str, progress.CurveReader] = {}
+        self._started = time.monotonic()
+        self._spent_before: float | None = None
+        for record in earlier:
+            self.add(record)
+
+    def add(self, record: EvaluationRecord) -> None:
+        """Take a finished evaluation: larger budgets first, then lower loss."""
+        if record.status is not Status.FINISHED:
+            return
+        best = self.best
+        if best is None or (-record.budget, record.loss) < (-best.budget, best.loss):
+            self.best = progress.Best(record.trial, record.budget, record.loss)
+
+    def snapshot(self, status: dict[str, Any]) -> progress.Snapshot:
+        """What the display draws."""
+        now = time.time()
+        elapsed = time.monotonic() - self._started
+        workers = tuple(
+            progress.WorkerState(w["worker"], w["host"], w["trial"])
+            for w in status["workers"]
+        )
+        return progress.Snapshot(
+            brackets=tuple(_bracket(b) for b in status["brackets"]),
+            workers=workers,
+            running=tuple(self._running(r, now) for r in status["running"]),
+            incumbent=self.best,
+            evaluations_done=status["finished"],
+            evaluations_planned=status["planned"],
+            elapsed=elapsed,
+            eta=self._time_to_go(status["brackets"], elapsed),
+        )
+
+    def _running(self, running: dict[str, Any], now: float) -> progress.RunningTrial:
+        trial = running["trial"]
+        if trial not in self._curves:
+            path = self.run.trials / trial / "generations.jsonl"
+            self._curves[trial] = progress.CurveReader(path)
+        return progress.RunningTrial(
+            trial=trial,
+            budget=running["budget"],
+            seconds=max(0.0, now - running["since"]),
+            curve=self._curves[trial].read(),
+            worker=running["worker"] or "",
+        )
+
+    def _time_to_go(
+        self, brackets: Sequence[dict[str, Any]], elapsed: float
+    ) -> float | None:
+        """Remaining budget at the pace of this attempt; None before a first result."""
+        spent, planned = spent_budget(brackets)
+        if self._spent_before is None:
+            self._spent_before = spent
+        gained = spent - self._spent_before
+        if spent >= planned:
+            return 0.0
+        return elapsed * (planned - spent) / gained if gained > 0 else None
+
+
+def _bracket(bracket: dict[str, Any]) -> progress.Bracket:
+    rungs = (
+        progress.Rung(r["budget"], r["done"], r["planned"]) for r in bracket["rungs"]
+    )
+    return progress.Bracket(bracket["bracket"], tuple(rungs))
+
+
+def spent_budget(brackets: Iterable[dict[str, Any]]) -> tuple[float, float]:
+    """Budget spent and planned; a promoted trial pays only the difference.
+
+    >>> rungs = [{"budget": 1, "done": 3, "planned": 3},
+    ...          {"budget": 3, "done": 0, "planned": 1}]
+    >>> spent_budget([{"rungs": rungs}])
+    (3.0, 5.0)
+    """
+    spent = planned = 0.0
+    for bracket in brackets:
+        below = 0.0
+        for rung in bracket["rungs"]:
+            step, below = rung["budget"] - below, rung["budget"]
+            spent += step * rung["done"]
+            planned += step * rung["planned"]
+    return spent, planned
