@@ -116,9 +116,15 @@ class InnerLoop:
 
 def _native_engine() -> tuple[ModuleType | None, str]:
     """The native engine's module, or why it cannot be used."""
-    if importlib.util.find_spec("se_hpo.engine") is None:
+    engine = _load_native_engine()
+    if engine is None:
         return None, "this installation has none"
-    engine = importlib.import_module("se_hpo.engine")
     if not engine.available():
         return None, str(engine.unavailable_reason())
     return engine, ""
+
+
+def _load_native_engine() -> ModuleType | None:
+    if importlib.util.find_spec("se_hpo.engine") is None:
+        return None
+    return importlib.import_module("se_hpo.engine")

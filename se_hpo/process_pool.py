@@ -65,6 +65,7 @@ class ProcessPool:
             process.kill()
         for connection, process in self._processes.items():
             process.join()
+            process.close()
             connection.close()
         self._cpu_seconds_of_ended = self.cpu_seconds()
         self._processes, self._cpu_seconds = {}, {}
