@@ -138,9 +138,9 @@ def _space_from(path: Path, module: Mapping[str, Any]) -> Space:
     meta, build = module.get("META"), module.get("space")
     if not isinstance(meta, Mapping):
         raise UserError("no dict META; see docs/spaces.md for what it holds")
+    _check_meta(meta)
     if not callable(build):
         raise UserError("no function space(seed=None)")
-    _check_meta(meta)
     summary = (module.get("__doc__") or "").strip().partition("\n")[0]
     fields = {**meta, "base": MappingProxyType(dict(meta["base"]))}
     return Space(path.stem, path, summary, build=build, **fields)

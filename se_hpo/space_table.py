@@ -50,7 +50,7 @@ def space_table(space: Space) -> Table:
     table = Table(title=title, caption=f"fixed: {base}" if base else None)
     table.add_column("hyperparameter", no_wrap=True)
     for column in ("values", "default", "comment"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for row in describe(space):
         values = f"{row.type}: {row.values}" + (", log" if row.log else "")
         condition = f"Only if {row.condition}. " if row.condition else ""
@@ -64,7 +64,7 @@ def spaces_table(spaces: Iterable[Space]) -> Table:
     table = Table()
     table.add_column("space", no_wrap=True)
     for column in ("budgets", "what it is"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for space in spaces:
         table.add_row(Text(space.name), Text(_budgets(space)), Text(space.summary))
     return table

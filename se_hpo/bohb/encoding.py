@@ -65,10 +65,12 @@ class SpaceEncoding:
         """
         entries = dict(zip(self.names, vector, strict=True))
         active: dict[str, Any] = {}
-        for name, hp in self._space.items():  # parents come before children
+        inner = np.full(len(self._space), np.nan)  # ConfigSpace's own vector
+        for i, (name, hp) in enumerate(self._space.items()):  # parents come first
             conditions = self._space.parent_conditions_of[name]
-            if all(c.satisfied_by_value(active) for c in conditions):
+            if all(c.satisfied_by_vector(inner) for c in conditions):
                 active[name] = _value(hp, entries.get(name, 0.0))
+                inner[i] = hp.to_vector(active[name])
         try:
             ConfigSpace.Configuration(self._space, values=active)
         except ForbiddenValueError:

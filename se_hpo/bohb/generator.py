@@ -29,6 +29,9 @@ from se_hpo.errors import UserError
 
 logger = logging.getLogger(__name__)
 
+# hpbandster asks for size + 1 points whatever the size. A product kernel does with
+# fewer, and waiting for more costs: see experiments/bench_bohb.py.
+_MOST_MIN_POINTS = 8
 _LOG_FLOOR = math.log(1e-32)  # densities below this one count as equally absent
 
 
@@ -87,9 +90,8 @@ class BOHBGenerator(RandomGenerator):
         Args:
             configspace: what to search; copied.
             seed: root of every random number.
-            min_points_in_model: results that each of the two densities needs; default
-                and hpbandster's least value: one more than there are hyperparameters
-                that can vary.
+            min_points_in_model: results that each of the two densities needs; default:
+                one more than there are hyperparameters that can vary, at most 8.
             top_n_percent: share of results that counts as good.
             num_samples: candidates per proposal.
             random_fraction: share of proposals drawn from the prior.
@@ -102,9 +104,9 @@ class BOHBGenerator(RandomGenerator):
         """
         super().__init__(configspace, seed, **kwargs)
         size = len(self.encoding.names)
-        self.min_points = (
-            size + 1 if min_points_in_model is None else min_points_in_model
-        )
+        if min_points_in_model is None:
+            min_points_in_model = min(size + 1, _MOST_MIN_POINTS)
+        self.min_points = min_points_in_model
         self.top_n_percent = top_n_percent
         self.num_samples = num_samples
         self.random_fraction = random_fraction

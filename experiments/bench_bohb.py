@@ -1,0 +1,211 @@
+"""Compare config generators: median regret at equal total budget, no network involved.
+
+    python experiments/bench_bohb.py            # a few minutes, one thread
+    python experiments/bench_bohb.py --smoke    # seconds
+
+Random search, Hyperband and BOHB (ours) with 30 seeds, hpbandster's own BOHB with 10.
+Budgets 1, 3, 9, 27 with eta 3; each method stops when it has spent what 16 brackets of
+Hyperband cost; promoted trials pay their full budget again, as in hpbandster. A run's
+regret is the one, without noise, of the configuration with its lowest top-budget loss.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import statistics
+import time
+import types
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from bohb_problems import MAX_BUDGET, PROBLEMS, Problem, Values
+from ConfigSpace import ConfigurationSpace
+from rich.console import Console
+from rich.table import Table
+
+from se_hpo import seeding
+from se_hpo.bohb.brackets import Bracket, hyperband_brackets
+from se_hpo.bohb.generator import BOHBGenerator, RandomGenerator
+from se_hpo.paths import write_json
+from se_hpo.records import to_builtin
+
+MIN_BUDGET, ETA = 1, 3
+BRACKETS = 16
+
+
+class Generator(Protocol):
+    """What hpbandster asks of a config generator."""
+
+    def get_config(self, budget: float) -> tuple[Values, Values]:
+        """Propose a configuration."""
+
+    def new_result(self, job: Any, update_model: bool = True) -> None:
+        """Register a result."""
+
+
+def _original(space: ConfigurationSpace, seed: int) -> Generator:
+    """Hpbandster's own generator; it has no seed but NumPy's global one."""
+    from hpbandster.optimizers.config_generators.bohb import BOHB
+
+    warnings.simplefilter("ignore")
+    logging.getLogger("hpbandster").setLevel(logging.CRITICAL)
+    space.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002
+    return BOHB(space)
+
+
+METHODS: dict[str, tuple[Callable[[ConfigurationSpace, int], Generator], str]] = {
+    "random": (RandomGenerator, "top"),
+    "hyperband": (RandomGenerator, "cycle"),
+    "ours": (BOHBGenerator, "cycle"),
+    "original": (_original, "cycle"),
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One run of one method."""
+
+    regret: float
+    proposal_ms: float
+    """Mean time of `get_config` and `new_result` per trial."""
+    model_share: float
+    """Share of model-based picks."""
+
+
+class Run:
+    """Successive halving over brackets, with one evaluation after the other."""
+
+    def __init__(self, problem: Problem, generator: Generator, seed: int) -> None:
+        self.problem, self.generator = problem, generator
+        self.rng = seeding.generator(seed, "bench", "noise")
+        self.best = (np.inf, np.inf)  # loss at the top budget, regret
+        self.seconds, self.trials, self.model_based = 0.0, 0, 0
+
+    def bracket(self, bracket: Bracket) -> Iterator[float]:
+        """Do one bracket; yield the budget of each evaluation."""
+        trials: list[Values] = []
+        for count, budget in zip(bracket.num_configs, bracket.budgets, strict=True):
+            losses = []
+            for i in range(count):
+                if len(trials) < count:
+                    trials.append(self._propose(budget))
+                losses.append(self._evaluate(trials[i], budget))
+                yield budget
+            trials = [trials[i] for i in np.argsort(losses, kind="stable")]
+            later = bracket.num_configs[bracket.budgets.index(budget) + 1 :]
+            trials = trials[: later[0]] if later else trials
+
+    def _propose(self, budget: float) -> Values:
+        start = time.perf_counter()
+        values, info = self.generator.get_config(budget)
+        self.seconds += time.perf_counter() - start
+        self.trials += 1
+        self.model_based += bool(info.get("model_based_pick"))
+        return values
+
+    def _evaluate(self, values: Values, budget: float) -> float:
+        plain = to_builtin(values)
+        loss = self.problem.observe(plain, budget, self.rng)
+        if budget == MAX_BUDGET:
+            self.best = min(self.best, (loss, self.problem.regret(plain)))
+        job = types.SimpleNamespace(
+            id=(0, 0, 0),
+            kwargs={"config": values, "budget": budget},
+            result={"loss": loss},
+            exception=None,
+        )
+        start = time.perf_counter()
+        self.generator.new_result(job)
+        self.seconds += time.perf_counter() - start
+        return loss
+
+
+def run_once(
+    problem: Problem,
+    make: Callable[[ConfigurationSpace, int], Generator],
+    which: str,
+    seed: int,
+    n_brackets: int = BRACKETS,
+) -> Outcome:
+    """One run until the budget of `n_brackets` Hyperband brackets is spent."""
+    cycle = hyperband_brackets(MIN_BUDGET, MAX_BUDGET, ETA, n_brackets)
+    left = sum(
+        n * b for k in cycle for n, b in zip(k.num_configs, k.budgets, strict=True)
+    )
+    run = Run(problem, make(problem.space(), seed), seed)
+    for bracket in hyperband_brackets(MIN_BUDGET, MAX_BUDGET, ETA, 10_000, which):
+        for spent in run.bracket(bracket):
+            left -= spent
+            if left <= 0:
+                share = run.model_based / run.trials
+                return Outcome(run.best[1], 1e3 * run.seconds / run.trials, share)
+    raise AssertionError("10,000 brackets did not spend the budget")
+
+
+def compare(seeds: dict[str, int], n_brackets: int) -> Iterator[dict[str, Any]]:
+    """One row per method and problem."""
+    for method, (make, which) in METHODS.items():
+        for problem in PROBLEMS:
+            outcomes = [
+                run_once(problem, make, which, seed, n_brackets)
+                for seed in range(seeds[method])
+            ]
+            row = {"problem": problem.name, "method": method, **summary(outcomes)}
+            logging.info("%s", json.dumps(row))
+            yield row
+
+
+def summary(outcomes: list[Outcome]) -> dict[str, Any]:
+    """Medians and means over seeds."""
+    regrets = [o.regret for o in outcomes]
+    lower, median, upper = statistics.quantiles(regrets, n=4, method="inclusive")
+    times = [o.proposal_ms for o in outcomes]
+    return {
+        "seeds": len(outcomes),
+        "median_regret": round(median, 4),
+        "quartiles": [round(lower, 4), round(upper, 4)],
+        "model_share": round(statistics.mean(o.model_share for o in outcomes), 3),
+        "proposal_ms": round(statistics.median(times), 2),
+    }
+
+
+def print_table(rows: list[dict[str, Any]]) -> None:
+    """Regrets, one line per problem."""
+    table = Table("median regret", *METHODS, "ms/trial ours", "ms/trial original")
+    cell = {(r["problem"], r["method"]): r for r in rows}
+    for problem in PROBLEMS:
+        regrets = [f"{cell[problem.name, m]['median_regret']:.3f}" for m in METHODS]
+        times = [
+            f"{cell[problem.name, m]['proposal_ms']:.1f}" for m in ("ours", "original")
+        ]
+        table.add_row(problem.name, *regrets, *times)
+    Console().print(table)
+
+
+def main() -> None:
+    """Run everything, print the table, write the JSON."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--smoke", action="store_true", help="2 seeds, 3 brackets")
+    parser.add_argument("--out", type=Path, help="write the rows as JSON")
+    args = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    count, original = (2, 2) if args.smoke else (30, 10)
+    seeds = {m: original if m == "original" else count for m in METHODS}
+    n_brackets = 3 if args.smoke else BRACKETS
+    rows = []
+    for row in compare(seeds, n_brackets):
+        rows.append(row)
+        if args.out:  # after every row: the last ones take the longest
+            write_json(args.out, {"brackets": n_brackets, "eta": ETA, "rows": rows})
+    print_table(rows)
+
+
+if __name__ == "__main__":
+    main()
