@@ -6,6 +6,7 @@ results are taken from an inbox there, so an error anywhere ends the run in orde
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -66,6 +67,7 @@ class Master(hpbandster.core.master.Master):
         self.warmstart_iteration: list[Any] = []
         self.num_running_jobs = 0
         self.n_workers = 0
+        self._state = "running"
         self.failures = 0
         self.finished = 0
         self.thread_cond = threading.Condition()
@@ -131,7 +133,6 @@ class Master(hpbandster.core.master.Master):
                 break
             else:
                 self._wait()
-        self._report()
         data = [iteration.data for iteration in self.iterations]
         return Result(data, self.config)
 
@@ -259,6 +260,7 @@ class Master(hpbandster.core.master.Master):
     def status(self) -> dict[str, Any]:
         """A snapshot of builtin types: counts, brackets, running trials, workers."""
         return {
+            "state": self._state,
             "time": time.time(),
             "started": self._started,
             "finished": self.finished,
@@ -277,6 +279,12 @@ class Master(hpbandster.core.master.Master):
         write_json(self.paths.status, snapshot)
         if self.on_status is not None:
             self.on_status(snapshot)
+
+    def report_end(self) -> None:
+        """Leave a last status that says whether the run is finished or was stopped."""
+        self._state = "finished" if self.is_complete() else "stopped"
+        with contextlib.suppress(OSError):  # a full disk must not hide the first error
+            write_json(self.paths.status, self.status())
 
     def shutdown(self, shutdown_workers: bool = True) -> None:
         """End workers and dispatcher."""

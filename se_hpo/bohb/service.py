@@ -88,10 +88,11 @@ def run_locked_master(
         master = Master(
             run, brackets, generator, journal, make, settings, on_result, on_status
         )
-        if on_start is not None:
+        if on_start is not None and not master.is_complete():
             on_start(master)
         return master.run()
     finally:
         if master is not None:
             master.shutdown()
+            master.report_end()
         server.shutdown()
