@@ -13,7 +13,7 @@ EXTRA = $(BIN)/python -c "import configparser, sys; c = configparser.ConfigParse
 SOURCES := setup.cfg setup.py pyproject.toml constraints.txt \
 	$(shell find csrc -name '*.[ch]pp' -not -path '*/tests/*' 2>/dev/null)
 
-.PHONY: help optimize test lint format types wheel clean
+.PHONY: help optimize test lint format types wheel test-wheel clean
 .DELETE_ON_ERROR:
 
 help:
@@ -21,7 +21,7 @@ help:
 	@echo "make test      install the test extra and run every test"
 	@echo "make lint      ruff: rules and format"
 	@echo "make types     mypy"
-	@echo "make wheel     build dist/*.whl"
+	@echo "make wheel     build dist/*.whl; make test-wheel installs and runs one"
 	@echo "make clean     remove $(VENV) and what was built"
 
 optimize: $(VENV)/.installed
@@ -41,8 +41,11 @@ format: $(VENV)/.installed-dev
 types: $(VENV)/.installed-dev
 	$(BIN)/python -m mypy
 
-wheel: $(VENV)/.installed-dev
+wheel: $(VENV)/.installed-test
 	$(BIN)/python -m build
+
+test-wheel: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -m slow tests/test_packaging.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info se_hpo/_engine*.so
