@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -42,6 +43,10 @@ class Session:
             raise UserError(f"--n-workers {options.n_workers}: must be 1 or more")
         if options.threads < 0:
             raise UserError(f"--threads {options.threads}: must be 0 or more")
+        if not 0 <= options.random_fraction <= 1:
+            value = options.random_fraction
+            raise UserError(f"--random-fraction {value:g}: must be in [0, 1]")
+        _check_host(options.host)
         self.threads = options.threads or max(1, available_cores() // options.n_workers)
         engine = InnerLoop(options.engine).engine_name
         self.settings = resolve_settings(options, space, engine)
@@ -67,7 +72,7 @@ class Session:
                 self.options.overwrite,
             )
             # More brackets may be asked for later; fewer never undo what was started.
-            n = max(len(self.brackets()), data.get("n_brackets", 1))
+            n = max(len(self.brackets), data.get("n_brackets", 1))
             write_json(self.paths.run, {**data, "n_brackets": n})
             self._run_brackets(self.settings.bracket_list(n))
 
@@ -148,6 +153,17 @@ def record_of(evaluation: Evaluation) -> EvaluationRecord:
         "status": Status(evaluation.info["status"]),
     }
     return EvaluationRecord(**{**defaults, **values, **fixed})
+
+
+def _check_host(host: str) -> None:
+    try:
+        with socket.socket() as probe:
+            probe.bind((host, 0))
+    except OSError as error:
+        raise UserError(
+            f"cannot listen on --host {host} ({error}): give an address or name of "
+            "this machine"
+        ) from error
 
 
 def _default_folder(settings: Settings) -> Path:

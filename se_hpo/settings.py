@@ -63,16 +63,12 @@ def resolve_settings(options: Options, space: Space, engine: str) -> Settings:
     Args:
         options: the command line.
         space: the loaded search space.
-        engine: the engine that was chosen, not `auto`.
-
-    Raises:
-        UserError: budgets that make no ladder.
-    """
+        engine: the engine that was chosen, not `auto`."""
 
     def given(flag: Any, default: Any) -> Any:
         return default if flag is None else flag
 
-    settings = Settings(
+    return Settings(
         space=space.name,
         objective=space.objective,
         task=space.task,
@@ -87,5 +83,3 @@ def resolve_settings(options: Options, space: Space, engine: str) -> Settings:
         random_fraction=options.random_fraction,
         engine=engine,
     )
-    settings.bracket_list(1)  # refuses budgets that make no ladder
-    return settings
