@@ -52,11 +52,11 @@ class Session:
         self.settings = resolve_settings(options, space, engine)
         self.paths = RunPaths(options.run or _default_folder(self.settings))
         self.configspace = space.configuration_space(self.settings.seed)
-
-    def brackets(self) -> tuple[Bracket, ...]:
+        n = options.n_brackets
+        self.brackets: tuple[Bracket, ...] = self.settings.bracket_list(
+            len(self.settings.ladder) if n is None else n
+        )
         """What the flags ask for; by default one Hyperband cycle."""
-        n = self.options.n_brackets
-        return self.settings.bracket_list(len(self.settings.ladder) if n is None else n)
 
     def run(self) -> None:
         """Run or continue; returns when all brackets are done.

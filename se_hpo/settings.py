@@ -63,7 +63,8 @@ def resolve_settings(options: Options, space: Space, engine: str) -> Settings:
     Args:
         options: the command line.
         space: the loaded search space.
-        engine: the engine that was chosen, not `auto`."""
+        engine: the engine that was chosen, not `auto`.
+    """
 
     def given(flag: Any, default: Any) -> Any:
         return default if flag is None else flag

@@ -180,7 +180,18 @@ def test_master_and_worker_can_be_started_apart(tmp_path):
 
 def test_confirm_reports_how_optimistic_the_winner_was(tmp_path):
     run = tmp_path / "confirmed"
-    done = optimize("--space", "smoke", "--run", run, "--max-budget", 1, "--confirm", 2)
+    done = optimize(
+        "--space",
+        "smoke",
+        "--run",
+        run,
+        "--max-budget",
+        1,
+        "--n-brackets",
+        3,
+        "--confirm",
+        2,
+    )
     assert done.returncode == 0, done.stderr
     assert "On fresh seeds" in done.stdout
     rows = json.loads((run / "confirm" / "confirmation.json").read_text())
