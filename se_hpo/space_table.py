@@ -84,7 +84,10 @@ def _row(built: ConfigurationSpace, name: str, comment: str) -> Row:
         shown = f"{values[0]:g} .. {values[1]:g}"
     else:
         shown = ", ".join(map(str, values))
-    when = [str(c).partition("|")[2].strip() for c in built.parent_conditions_of[name]]
+    when = [
+        str(condition).replace(f"{name} | ", "")
+        for condition in built.parent_conditions_of[name]
+    ]
     log = bool(getattr(hp, "log", False))
     default = str(hp.default_value)
     return Row(name, kind, shown, log, default, " and ".join(when), comment)
@@ -93,7 +96,7 @@ def _row(built: ConfigurationSpace, name: str, comment: str) -> Row:
 def _comments(path: Path) -> dict[str, str]:
     """Names in the file's strings, each with the comment lines right above it."""
     found: dict[str, str] = {}
-    for name, comment in _commented_strings(path.read_text()):
+    for name, comment in _commented_strings(path.read_text(encoding="utf-8")):
         found.setdefault(name, comment)
     return found
 

@@ -182,6 +182,12 @@ def test_every_kind_of_hyperparameter_is_described_in_the_files_order(tmp_path):
             Integer("se.hidden_layers", (1, 3), default=2),
         ])
         cs.add(EqualsCondition(cs["nes.weight_decay"], cs["nes.sampling"], "single"))
+        cs.add(
+            AndConjunction(
+                EqualsCondition(cs["se.hidden_size"], cs["nes.sampling"], "single"),
+                GreaterThanCondition(cs["se.hidden_size"], cs["se.hidden_layers"], 1),
+            )
+        )
         return cs
     """
     rows = describe(load_space(write_space(tmp_path, body)))
@@ -196,7 +202,14 @@ def test_every_kind_of_hyperparameter_is_described_in_the_files_order(tmp_path):
         ),
         ("nes.sampling", "categorical", "single, antithetic", False, "antithetic", ""),
         ("nes.step_size", "constant", "0.5", False, "0.5", ""),
-        ("se.hidden_size", "ordinal", "8, 16", False, "8", ""),
+        (
+            "se.hidden_size",
+            "ordinal",
+            "8, 16",
+            False,
+            "8",
+            "(nes.sampling == 'single' && se.hidden_layers > 1)",
+        ),
         ("se.hidden_layers", "integer", "1 .. 3", False, "2", ""),
     ]
     assert rows[0].comment == "Weight decay. A range over two lines."

@@ -1,6 +1,7 @@
 """Every shipped space samples, builds, and has the ranges it claims."""
 
 import ast
+from pathlib import Path
 
 import pytest
 
@@ -128,3 +129,15 @@ def _empty():
     from se_hpo.bohb.generator import _Results
 
     return _Results()
+
+
+def test_the_example_in_the_documentation_is_a_space(tmp_path):
+    page = Path(__file__).parents[1] / "docs" / "spaces.md"
+    if not page.exists():
+        pytest.skip("docs/ is not beside the tests")
+    source = page.read_text().split("```python\n")[1].split("```")[0]
+    path = tmp_path / "own.py"
+    path.write_text(source)
+    space = load_space(path)
+    assert [row.name for row in describe(space)] == ["nes.noise_std", "nes.step_size"]
+    assert "0.0124" in describe(space)[0].comment
