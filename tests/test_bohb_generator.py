@@ -1,4 +1,4 @@
-"""The model's kernels by hand, and proposals that are legal, seeded and better."""
+"""Proposals are legal, builtin, seeded, and better than random ones."""
 
 import json
 import math
@@ -10,25 +10,20 @@ from ConfigSpace import (
     Categorical,
     Configuration,
     ConfigurationSpace,
-    Constant,
-    EqualsCondition,
     Float,
     ForbiddenAndConjunction,
     ForbiddenEqualsClause,
     ForbiddenInClause,
-    GreaterThanCondition,
-    Integer,
-    OrdinalHyperparameter,
 )
 from hpbandster.core.dispatcher import Job
 
 from se_hpo import seeding
 from se_hpo.bohb import generator as generator_module
 from se_hpo.bohb.brackets import hyperband_brackets
-from se_hpo.bohb.encoding import SpaceEncoding
 from se_hpo.bohb.generator import BOHBGenerator, RandomGenerator
-from se_hpo.bohb.kde import ProductKernel, fit_kernel, impute, truncated_normal
+from se_hpo.bohb.kde import fit_kernel
 from se_hpo.errors import UserError
+from tests.rich_space import rich_space
 
 
 def rng(*path):
@@ -41,178 +36,10 @@ def result(generator, config, loss, budget=1.0):
     generator.new_result(job)
 
 
-def rich_space():
-    """Every kind of hyperparameter, nested conditions, forbidden clauses."""
-    cs = ConfigurationSpace()
-    cs.add(
-        [
-            Categorical("algorithm", ["sgd", "adam", "none"]),
-            Categorical("flag", [True, False]),
-            Categorical("mixed", [1, 2.5, "x"]),
-            Constant("constant", 7),
-            Constant("text", "fixed"),
-            OrdinalHyperparameter("size", [16, 32, 64, 128]),
-            Integer("layers", (1, 4)),
-            Integer("batch", (1, 1000), log=True),
-            Float("lr", (1e-5, 1 / 3), log=True),
-            Float("share", (1 / 3, 2 / 3)),
-            Float("momentum", (0.0, 1.0)),
-            Float("nested", (0.0, 1.0)),
-        ]
-    )
-    cs.add(EqualsCondition(cs["momentum"], cs["algorithm"], "sgd"))
-    cs.add(GreaterThanCondition(cs["nested"], cs["momentum"], 0.5))
-    cs.add(
-        ForbiddenAndConjunction(
-            ForbiddenEqualsClause(cs["algorithm"], "none"),
-            ForbiddenInClause(cs["layers"], [3, 4]),
-        )
-    )
-    return cs
-
-
 def loss_of(config):
     """Small where lr is large, momentum is active and near 0.9, size is 64."""
     loss = 0.2 * abs(math.log10(config["lr"]) + 1) + (config["size"] != 64) * 0.2
     return loss + abs(config.get("momentum", 0.0) - 0.9)
-
-
-# ---- kernels
-
-
-def test_log_density_is_the_mean_of_products_computed_by_hand():
-    data = np.array([[0.2, 0.0], [0.6, 2.0]])
-    kernel = ProductKernel(data, np.array([0, 3]), np.array([0.1, 0.3]))
-
-    def normal(z):
-        return math.exp(-z * z / 2) / math.sqrt(2 * math.pi)
-
-    # at (0.3, 2): the first observation has another choice, the second the same
-    first = normal((0.3 - 0.2) / 0.1) / 0.1 * (0.3 / 2)
-    second = normal((0.3 - 0.6) / 0.1) / 0.1 * (1 - 0.3)
-    got = kernel.log_density(np.array([[0.3, 2.0]]))
-    assert got == pytest.approx([math.log((first + second) / 2)])
-
-
-def test_a_choice_nobody_tried_has_a_density_and_all_choices_sum_to_one():
-    kernel = ProductKernel(
-        np.array([[0.0], [0.0], [1.0]]), np.array([4]), np.array([0.4])
-    )
-    density = np.exp(kernel.log_density(np.arange(4.0)[:, None]))
-    assert density[3] == pytest.approx(0.4 / 3)
-    assert density.sum() == pytest.approx(1.0)
-
-
-def test_far_away_points_keep_finite_log_densities():
-    kernel = ProductKernel(np.full((5, 20), 0.5), np.zeros(20, int), np.full(20, 1e-3))
-    value = kernel.log_density(np.ones((1, 20)))
-    assert np.isfinite(value)
-    assert value < -1e6
-
-
-def test_bandwidths_follow_the_normal_reference_rule():
-    data = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
-    kernel = fit_kernel(data, np.array([0, 2]), min_bandwidth=1e-3)
-    factor = 1.06 * 4 ** (-1 / 6)
-    assert kernel.bandwidth == pytest.approx([0.5 * factor, math.sqrt(3 / 16) * factor])
-
-
-def test_bandwidths_stay_between_the_floor_and_a_uniform_kernel():
-    same = fit_kernel(np.zeros((6, 2)), np.array([0, 5]), min_bandwidth=1e-3)
-    assert same.bandwidth == pytest.approx([1e-3, 1e-3])
-    spread = fit_kernel(np.array([[0.0], [1.0]]), np.array([2]), min_bandwidth=1e-3)
-    assert spread.bandwidth[0] <= 0.5
-
-
-def test_the_order_in_which_choices_are_declared_does_not_matter():
-    data = rng("order").integers(12, size=(30, 1)).astype(float)
-    relabelled = rng("relabel").permutation(12)[data.astype(int)].astype(float)
-    levels = np.array([12])
-    assert fit_kernel(data, levels, 1e-3).bandwidth == pytest.approx(
-        fit_kernel(relabelled, levels, 1e-3).bandwidth
-    )
-
-
-def test_samples_are_legal_and_follow_the_kernel():
-    kernel = ProductKernel(
-        np.array([[1.0, 2.0]]), np.array([0, 4]), np.array([0.1, 0.3])
-    )
-    points = kernel.sample(rng("sample"), 4000, widening=3)
-    assert points[:, 0].min() >= 0
-    assert points[:, 0].max() <= 1
-    # half a normal of deviation 0.3 at the upper end: mean distance 0.3 sqrt(2 / pi)
-    assert 1 - points[:, 0].mean() == pytest.approx(0.239, abs=0.02)
-    shares = np.bincount(points[:, 1].astype(int), minlength=4) / 4000
-    assert shares == pytest.approx([0.1, 0.1, 0.7, 0.1], abs=0.03)
-
-
-def test_the_truncated_normal_is_redrawn_not_clipped():
-    x = truncated_normal(rng("truncated"), np.zeros(2000), 0.5)
-    assert ((x > 0) & (x < 1)).all()
-
-
-def test_inactive_entries_are_imputed_from_active_ones():
-    data = np.array([[0.1, np.nan, np.nan], [0.2, 3.0, np.nan], [0.3, 5.0, np.nan]])
-    filled = impute(data, np.array([0, 6, 2]), rng("impute"))
-    assert filled[1:, :2] == pytest.approx(data[1:, :2])
-    assert filled[0, 1] in (3.0, 5.0)
-    assert set(filled[:, 2]) <= {0.0, 1.0}  # never active: any choice
-    assert np.isnan(data[0, 1])  # the input is left alone
-
-
-# ---- encoding
-
-
-def test_configurations_survive_encoding_and_json():
-    space = rich_space()
-    encoding = SpaceEncoding(space)
-    assert "constant" not in encoding.names
-    for seed in range(50):
-        config = json.loads(json.dumps(encoding.sample(seed)))
-        vector = encoding.encode(config)
-        filled = np.where(np.isnan(vector), 0.0, vector)
-        decoded = encoding.decode(filled)
-        assert decoded == pytest.approx(config)
-        assert {k: type(v) for k, v in decoded.items()} == {
-            k: type(v) for k, v in config.items()
-        }
-
-
-def test_sampled_values_are_builtin_and_keep_their_declared_types():
-    seen = {}
-    encoding = SpaceEncoding(rich_space())
-    for seed in range(60):
-        for name, value in encoding.sample(seed).items():
-            seen.setdefault(name, set()).add(type(value))
-    assert seen["mixed"] == {int, float, str}
-    assert seen["flag"] == {bool}
-    assert seen["layers"] == seen["batch"] == seen["size"] == seen["constant"] == {int}
-    assert seen["lr"] == {float}
-
-
-def test_ends_of_a_range_decode_to_legal_values():
-    space = rich_space()
-    encoding = SpaceEncoding(space)
-    ends = [encoding.decode(np.full(len(encoding.names), end)) for end in (0.0, 1.0)]
-    for name in ("share", "lr", "batch", "layers"):
-        assert [config[name] for config in ends] == [
-            space[name].lower,
-            space[name].upper,
-        ]
-    assert [config["size"] for config in ends] == [16, 128]
-
-
-def test_a_forbidden_vector_decodes_to_none_and_a_foreign_value_raises():
-    encoding = SpaceEncoding(rich_space())
-    config = {**encoding.sample(0), "algorithm": "none", "layers": 4}
-    config.pop("momentum", None)
-    vector = np.nan_to_num(encoding.encode(config))
-    assert encoding.decode(vector) is None
-    with pytest.raises(ValueError, match="rmsprop"):
-        encoding.encode({"algorithm": "rmsprop"})
-
-
-# ---- proposals
 
 
 def drive(generator, n, loss=loss_of, budget=1.0):
@@ -422,9 +249,6 @@ def test_ten_thousand_results_are_fitted_once_when_a_proposal_needs_them(monkeyp
 def test_settings_outside_their_range_are_user_errors(setting):
     with pytest.raises(UserError, match=next(iter(setting))):
         BOHBGenerator(ConfigurationSpace({"x": (0.0, 1.0)}), seed=1, **setting)
-
-
-# ---- search
 
 
 def search(generator, which, seed, total=700):
