@@ -17,6 +17,9 @@ from pathlib import Path
 
 from se_hpo.errors import UserError
 
+MAX_BYTES = 65_536
+"""The file is far smaller; anything longer is damaged."""
+
 
 class NotReady(Exception):  # noqa: N818 - a state to wait out, not an error
     """There are no usable credentials yet; waiting may help."""
@@ -71,11 +74,15 @@ def read_credentials(path: Path, run_id: str | None = None) -> Credentials:
         UserError: readable by others or owned by somebody else, so not to be trusted.
     """
     try:
-        with path.open(encoding="utf-8") as file:
+        with path.open("rb") as file:
             _check_private(path, os.fstat(file.fileno()))
-            data = json.load(file)
+            text = file.read(MAX_BYTES)
     except FileNotFoundError:
         raise NotReady(f"there is no {path}") from None
+    except OSError as error:
+        raise NotReady(f"{path} cannot be read: {error.strerror}") from error
+    try:
+        data = json.loads(text)
     except ValueError:
         raise NotReady(f"{path} is half written or damaged") from None
     known = {f.name for f in dataclasses.fields(Credentials)}

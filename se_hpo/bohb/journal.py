@@ -137,20 +137,20 @@ def _entry(line: Any) -> Entry:
 
 
 def _put_aside(path: Path, damaged: list[int]) -> None:
-    """Move damaged lines to `<name>.damaged`, so that hpbandster can read the rest."""
-    if not damaged:
+    """Move damaged lines to `<name>.damaged`, so that hpbandster can read the rest.
+
+    Blank lines, which it cannot read either, are dropped.
+    """
+    text = path.read_bytes() if path.exists() else b""
+    lines = text.removesuffix(b"\n").split(b"\n") if text else []
+    if not damaged and all(line.strip() for line in lines):
         return
     aside = path.with_name(path.name + ".damaged")
     for number in damaged:
         log.warning("%s, line %d is damaged: set aside in %s", path, number, aside.name)
-    lines = path.read_bytes().splitlines(keepends=True)
     bad = set(damaged)
-    with aside.open("ab") as file:
-        for number in damaged:
-            file.write(lines[number - 1].rstrip(b"\n") + b"\n")
+    if damaged:
+        with aside.open("ab") as file:
+            file.writelines(lines[number - 1] + b"\n" for number in damaged)
     good = [line for n, line in enumerate(lines, 1) if n not in bad and line.strip()]
-    write_atomic(path, b"".join(_closed(line) for line in good))
-
-
-def _closed(line: bytes) -> bytes:
-    return line if line.endswith(b"\n") else line + b"\n"
+    write_atomic(path, b"".join(line + b"\n" for line in good))

@@ -88,6 +88,8 @@ class KeyedDaemon(Pyro4.core.Daemon):
         Pyro waits 0.1 s for each open connection, seconds with many workers; closing
         them first ends their threads at once.
         """
+        if self.transportServer is not None:
+            self.transportServer.shutting_down = True  # whoever calls again is refused
         hang_up(self)
         self.shutdown()
 
