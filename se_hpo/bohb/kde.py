@@ -25,22 +25,34 @@ class ProductKernel:
 
     def log_density(self, points: np.ndarray) -> np.ndarray:
         """Logarithm of the density at `points` (`m x d`): `m`."""
-        log_kernel = self._log_normal(points)
-        for j in np.flatnonzero(self.levels):
-            h, others = self.bandwidth[j], self.levels[j] - 1
-            same = points[:, j, None] == self.data[None, :, j]
-            log_kernel += np.where(same, np.log1p(-h), np.log(h / others))
+        # Every log kernel is a constant minus half a squared distance of features, so
+        # that one matrix product serves all pairs of point and observation: `m x n`.
+        x, y = self._features(points), self._features(self.data)
+        log_kernel = x @ y.T
+        log_kernel -= 0.5 * (x * x).sum(axis=1)[:, None]
+        log_kernel -= 0.5 * (y * y).sum(axis=1)
         peak = log_kernel.max(axis=1, keepdims=True)
-        return peak[:, 0] + np.log(np.exp(log_kernel - peak).mean(axis=1))
+        np.exp(log_kernel - peak, out=log_kernel)
+        return peak[:, 0] + np.log(log_kernel.mean(axis=1)) + self._log_peak()
 
-    def _log_normal(self, points: np.ndarray) -> np.ndarray:
-        """Log kernel of the numbers, per point and observation: `m x n`."""
+    def _features(self, points: np.ndarray) -> np.ndarray:
+        """Numbers in bandwidths; a scaled indicator of each choice: `m x features`."""
         numbers = self.levels == 0
-        h = self.bandwidth[numbers]
-        x, y = points[:, numbers] / h, self.data[:, numbers] / h
-        # (x - y)^2 as one matrix product; both are at most 1 / min_bandwidth
-        distance = (x * x).sum(1)[:, None] + (y * y).sum(1) - 2.0 * (x @ y.T)
-        return -0.5 * distance - np.log(h * np.sqrt(2.0 * np.pi)).sum()
+        columns = [points[:, numbers] / self.bandwidth[numbers]]
+        for j in np.flatnonzero(self.levels):
+            k, h = self.levels[j], self.bandwidth[j]
+            odds = np.log(
+                (1.0 - h) * (k - 1) / h
+            )  # of the same to another choice, >= 0
+            same = points[:, j, None] == np.arange(k)
+            columns.append(np.sqrt(max(odds, 0.0)) * same)
+        return np.concatenate(columns, axis=1)
+
+    def _log_peak(self) -> float:
+        """Log kernel at an observation itself."""
+        h, numbers = self.bandwidth, self.levels == 0
+        normal = np.log(h[numbers] * np.sqrt(2.0 * np.pi)).sum()
+        return float(np.log1p(-h[~numbers]).sum() - normal)
 
     def sample(
         self, rng: np.random.Generator, size: int, widening: float
