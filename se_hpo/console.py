@@ -10,6 +10,7 @@ import time
 from types import TracebackType
 
 from rich.console import Console, RenderableType
+from rich.constrain import Constrain
 from rich.highlighter import NullHighlighter
 from rich.live import Live
 from rich.logging import RichHandler
@@ -97,8 +98,10 @@ class ProgressDisplay:
 
     def _draw(self) -> RenderableType:
         age = time.monotonic() - self._taken
-        height = self.console.height
-        return draw(self.plan, self._snapshot, age, self._latest, height)
+        width, height = self.console.size
+        view = draw(self.plan, self._snapshot, age, self._latest, height)
+        # The terminal echoes ^C after the last line: it must not begin a new one there.
+        return Constrain(view, width - 3)
 
 
 def _handler(

@@ -224,6 +224,16 @@ def test_a_log_line_moves_the_display_down_instead_of_tearing_it() -> None:
     assert erased < line < after.index("nes_cartpole, bohb", line)
 
 
+def test_an_echoed_interrupt_does_not_begin_a_line_of_its_own() -> None:
+    target = console()
+    with ProgressDisplay(PLAN, console=target) as display:
+        display.update(snapshot())
+        assert display._live is not None
+        display._live.refresh()
+        drawing = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", output(target))
+        assert max(len(line) for line in drawing.splitlines()) <= 80 - len("^C")
+
+
 def test_an_error_inside_leaves_the_terminal_and_logging_as_they_were() -> None:
     target = console()
     with pytest.raises(KeyboardInterrupt), ProgressDisplay(PLAN, console=target):
