@@ -24,7 +24,7 @@ FLOORS = {
     "outer loop": "nes",
     "hyperparameter optimization": "bohb confirm local_workers losses monitor "
     "objective options plan run_folder search_space session settings space_table",
-    "command line": "__main__ cli optimize worker",
+    "command line": "__main__ cli doctor optimize worker",
 }
 ALTITUDE = {
     name: altitude
