@@ -8,6 +8,7 @@
 #include <string>
 
 #include "agents/agent.hpp"
+#include "benchmark.hpp"
 #include "convert.hpp"
 #include "envs/environment.hpp"
 #include "pool.hpp"
@@ -144,4 +145,5 @@ PYBIND11_MODULE(_engine, m) {
     return names;
   });
   se_hpo::bind_testing(m);
+  se_hpo::bind_benchmark(m);
 }

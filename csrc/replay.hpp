@@ -10,33 +10,28 @@
 
 namespace se_hpo {
 
-// A batch of transitions, split into panels of nearly equal width.
+// A batch of transitions, split into panels of nearly equal width. A panel's rows are
+// state, next state, action, reward, done, scale; the last panel's surplus columns hold
+// copies of sample 0 with scale 0.
 class Batch {
  public:
   Batch(const Kernels& kernels, int batch_size, int obs_size);
 
   int size() const { return batch_size_; }
   const std::vector<TransitionPanel>& panels() const { return panels_; }
-  // Sample i becomes (state, action, next_state, reward, done).
-  void set(int i, const float* state, float action, const float* next_state, float reward,
-           float done);
-  // Fills the padding columns with copies of sample 0. Call after all samples are set.
-  void pad();
+  // Sample i becomes row index()[i] of `rows`.
+  std::vector<std::uint32_t>& index() { return index_; }
+  void gather(const float* rows, std::ptrdiff_t row_size);
 
  private:
-  struct Column {
-    float* block;  // first row of its panel, at this column
-    int stride;    // columns of the panel
-  };
-  void write(const Column& at, const float* state, float action, const float* next_state,
-             float reward, float done);
-
+  const Kernels& kernels_;
   int batch_size_, obs_size_;
   Buffer data_;
   std::vector<TransitionPanel> panels_;
-  std::vector<Column> columns_;  // samples, then padding
+  std::vector<std::uint32_t> index_;  // one per column
 };
 
+// Transitions in rows of state, next state, action, reward, done; whole cache lines.
 class Replay {
  public:
   Replay(std::int64_t capacity, int obs_size);
@@ -46,13 +41,15 @@ class Replay {
   std::int64_t size() const { return size_; }
   // Uniformly, with replacement.
   void sample(Random& random, Batch& batch) const;
+  // All transitions up to the batch size, in order.
+  void first(Batch& batch) const;
 
  private:
   void grow();
 
   std::int64_t capacity_, size_ = 0, next_ = 0, allocated_ = 0;
-  int obs_size_, row_;
-  Buffer rows_;  // state, next state, action, reward, done; whole cache lines
+  int obs_size_, row_size_;
+  Buffer rows_;
 };
 
 }  // namespace se_hpo

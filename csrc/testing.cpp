@@ -46,12 +46,13 @@ py::tuple run_updates(const py::dict& config, int n_actions, const Floats& onlin
   load(agent->online(), online);
   load(agent->target(), target);
   Batch batch(kernels_named(isa), batch_size, obs_size);
+  Replay replay(batch_size, obs_size);
   bool finite = true;
   for (int i = 0; i < n; ++i) {
     for (int b = 0; b < batch_size; ++b)
-      batch.set(b, states.data(i, b, 0), *actions.data(i, b), next_states.data(i, b, 0),
-                *rewards.data(i, b), *dones.data(i, b));
-    batch.pad();
+      replay.add(states.data(i, b, 0), int(*actions.data(i, b)), next_states.data(i, b, 0),
+                 *rewards.data(i, b), *dones.data(i, b));
+    replay.first(batch);
     finite = agent->update(batch) && finite;
   }
   return py::make_tuple(to_array(agent->online()), to_array(agent->target()), finite);

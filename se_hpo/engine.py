@@ -63,7 +63,7 @@ def isas() -> list[str]:
     """Instruction sets that this processor can run, best first."""
     if _engine is None:
         return []
-    return [name.replace("_", "-").replace("x86-64", "x86-64") for name in _names()]
+    return [name.replace("_", "-") for name in _engine.usable_isas()]
 
 
 def isa() -> str:
@@ -106,10 +106,6 @@ def train_agents(
     flat = [_flatten(i, job) for i, job in enumerate(jobs)]
     rows = _engine.train_agents(flat, min(n_threads, 4096), _internal(name))
     return [TrainingResult(*row) for row in rows]
-
-
-def _names() -> list[str]:
-    return list(_engine.usable_isas())
 
 
 def _internal(name: str) -> str:
@@ -213,7 +209,7 @@ def _se_size(config: SyntheticEnvConfig, spec: TaskSpec) -> int:
 
 
 class _TaskCallback:
-    """A Gymnasium task as csrc/bindings.cpp calls it; seeded once, at its first reset."""
+    """A Gymnasium task as csrc/bindings.cpp calls it; seeded at its first reset."""
 
     def __init__(self, spec: TaskSpec, seed: int) -> None:
         self._env = make_env(spec)

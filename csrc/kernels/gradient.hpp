@@ -25,14 +25,6 @@ std::size_t scratch_size(int inputs) {
   return std::size_t(padded(inputs)) * kWidth * se_hpo::kMaxVectors;
 }
 
-template <int kVectors>
-inline Vec dot_columns(const float* a, const float* b) {
-  Vec total = load(a) * load(b);
-#pragma GCC unroll 4
-  for (int v = 1; v < kVectors; ++v) total += load(a + v * kWidth) * load(b + v * kWidth);
-  return total;
-}
-
 struct Accumulate {
   const float *dy, *x;
   int outputs, inputs;
@@ -58,28 +50,52 @@ struct Accumulate {
 
   template <int kVectors>
   void narrow() const {
+    if (first)
+      narrow_rows<kVectors, true>();
+    else
+      narrow_rows<kVectors, false>();
+  }
+
+  template <int kVectors, bool kFirst>
+  void narrow_rows() const {
     constexpr int kColumns = kVectors * kWidth;
     float* out = weight_sum;
-    for (int o = 0; o < outputs; ++o)
-      for (int i = 0; i < inputs; ++i, out += kWidth)
-        add(out, dot_columns<kVectors>(dy + o * kColumns, x + i * kColumns));
+    for (int o = 0; o < outputs; ++o) {
+      Vec d[kVectors];
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) d[v] = load(dy + o * kColumns + v * kWidth);
+      const float* row = x;
+      for (int i = 0; i < inputs; ++i, out += kWidth, row += kColumns) {
+        Vec total = kFirst ? Vec{} : load(out);
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v) total += d[v] * load(row + v * kWidth);
+        store(out, total);
+      }
+    }
   }
 
   // scratch = x transposed: columns x stride, zero beyond the inputs.
   template <int kVectors>
-  void transpose(int stride) const {
+  void transpose_input(int stride) const {
     constexpr int kColumns = kVectors * kWidth;
-    for (int i = 0; i < inputs; ++i)
-      for (int c = 0; c < kColumns; ++c) scratch[c * stride + i] = x[i * kColumns + c];
-    for (int i = inputs; i < stride; ++i)
-      for (int c = 0; c < kColumns; ++c) scratch[c * stride + i] = 0.0f;
+    for (int i = 0; i < stride; i += kWidth)
+      for (int v = 0; v < kVectors; ++v) {
+        Vec square[kWidth];
+#pragma GCC unroll 16
+        for (int r = 0; r < kWidth; ++r)
+          square[r] = i + r < inputs ? load(x + (i + r) * kColumns + v * kWidth) : Vec{};
+        transpose(square);
+#pragma GCC unroll 16
+        for (int r = 0; r < kWidth; ++r)
+          store(scratch + (v * kWidth + r) * stride + i, square[r]);
+      }
   }
 
   template <int kVectors>
   void wide() const {
     constexpr int kColumns = kVectors * kWidth;
     const int stride = padded(inputs);
-    transpose<kVectors>(stride);
+    transpose_input<kVectors>(stride);
     int i = 0;
     for (; i + 3 * kWidth <= stride; i += 3 * kWidth) wide_block<3>(i, stride, kColumns);
     if (i + 2 * kWidth == stride) wide_block<2>(i, stride, kColumns);
@@ -105,17 +121,29 @@ void accumulate(const float* dy, const float* x, int outputs, int inputs, int ve
   with_vectors(vectors, Accumulate{dy, x, outputs, inputs, weight_sum, bias_sum, scratch, first});
 }
 
+// to[i] = sum of the i-th vector of `from`.
+void collect_sums(const float* from, int n, float* to) {
+  int i = 0;
+  for (; i + kWidth <= n; i += kWidth) {
+    Vec rows[kWidth];
+#pragma GCC unroll 16
+    for (int r = 0; r < kWidth; ++r) rows[r] = load(from + std::ptrdiff_t(i + r) * kWidth);
+    store(to + i, sums(rows));
+  }
+  for (; i < n; ++i) to[i] = sum(load(from + std::ptrdiff_t(i) * kWidth));
+}
+
 void collect(const float* weight_sum, const float* bias_sum, int outputs, int inputs,
              float* weight_gradient, float* bias_gradient) {
-  for (int o = 0; o < outputs; ++o) bias_gradient[o] = sum(load(bias_sum + o * kWidth));
+  collect_sums(bias_sum, outputs, bias_gradient);
   if (is_narrow(outputs, inputs)) {
-    for (int i = 0; i < outputs * inputs; ++i)
-      weight_gradient[i] = sum(load(weight_sum + std::ptrdiff_t(i) * kWidth));
+    collect_sums(weight_sum, outputs * inputs, weight_gradient);
   } else {
     const int stride = padded(inputs);
     for (int o = 0; o < outputs; ++o)
       for (int i = 0; i < inputs; ++i)
-        weight_gradient[o * inputs + i] = weight_sum[std::ptrdiff_t(o) * stride + i];
+        weight_gradient[std::ptrdiff_t(o) * inputs + i] =
+            weight_sum[std::ptrdiff_t(o) * stride + i];
   }
 }
 

@@ -1,8 +1,10 @@
 // One instruction set's kernel table; compiled once per instruction set with
 // SE_HPO_ISA (the name), SE_HPO_VECTOR_BYTES and SE_HPO_VECTOR_REGISTERS defined.
+#include "gather.hpp"
 #include "gradient.hpp"
 #include "kernels.hpp"
 #include "learning.hpp"
+#include "peak.hpp"
 #include "single.hpp"
 
 #define SE_HPO_STRING_(x) #x
@@ -16,6 +18,7 @@ extern const Kernels SE_HPO_JOIN(kKernels_, SE_HPO_ISA);
 const Kernels SE_HPO_JOIN(kKernels_, SE_HPO_ISA) = {
     SE_HPO_STRING(SE_HPO_ISA),
     kWidth,
+    gather,
     forward,
     activate,
     backward_input,
@@ -28,6 +31,7 @@ const Kernels SE_HPO_JOIN(kKernels_, SE_HPO_ISA) = {
     adam_polyak,
     vector_forward,
     vector_output,
+    peak,
 };
 
 }  // namespace se_hpo

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace se_hpo {
 
@@ -37,6 +38,11 @@ struct AdamStep {
 struct Kernels {
   const char* name;
   int width;  // floats per SIMD vector
+
+  // Column c of a panel of `features` rows becomes row index[c] of `rows`; rows are
+  // padded to whole vectors.
+  void (*gather)(const float* rows, std::ptrdiff_t row_size, const std::uint32_t* index,
+                 int features, float* panel, int vectors);
 
   // y = w x + b; w is outputs x inputs.
   void (*forward)(const float* w, const float* b, int outputs, int inputs, const float* x,
@@ -81,6 +87,10 @@ struct Kernels {
   // y = b + w x for one sample; w is outputs x stride, zero beyond the inputs.
   void (*vector_output)(const float* w, const float* b, int outputs, int stride,
                         const float* x, float* y);
+
+  // Runs `rounds` of independent multiply-adds in registers; returns their number of
+  // floating point operations. `sink` keeps the compiler from dropping them.
+  double (*peak)(long rounds, float* sink);
 };
 
 // The best instruction set of this processor, or the one named; null if it is unknown

@@ -1,17 +1,10 @@
 // The double Q-learning target, and Adam with Polyak averaging.
 #pragma once
 
-#include <cmath>
-
 #include "kernels.hpp"
 #include "vec.hpp"
 
 namespace {
-
-inline Vec sqrt_vec(Vec x) {
-  for (int i = 0; i < kWidth; ++i) x[i] = __builtin_sqrtf(x[i]);
-  return x;
-}
 
 inline Vec abs_vec(Vec x) { return x < 0.0f ? -x : x; }
 
