@@ -44,15 +44,16 @@ class Monitor:
             progress.WorkerState(w["worker"], w["host"], w["trial"])
             for w in status["workers"]
         )
+        running = tuple(self._running(r, now) for r in status["running"])
         return progress.Snapshot(
             brackets=tuple(_bracket(b) for b in status["brackets"]),
             workers=workers,
-            running=tuple(self._running(r, now) for r in status["running"]),
+            running=running,
             incumbent=self.best,
             evaluations_done=status["finished"],
             evaluations_planned=status["planned"],
             elapsed=elapsed,
-            eta=self._time_to_go(status["brackets"], elapsed),
+            eta=self._time_to_go(status["brackets"], running, elapsed),
         )
 
     def _running(self, running: dict[str, Any], now: float) -> progress.RunningTrial:
@@ -69,16 +70,29 @@ class Monitor:
         )
 
     def _time_to_go(
-        self, brackets: Sequence[dict[str, Any]], elapsed: float
+        self,
+        brackets: Sequence[dict[str, Any]],
+        running: Iterable[progress.RunningTrial],
+        elapsed: float,
     ) -> float | None:
-        """Remaining budget at the pace of this attempt; None before a first result."""
+        """Remaining budget at the pace of this attempt; None before a first step."""
         spent, planned = spent_budget(brackets)
+        spent += sum(_under_way(trial, brackets) for trial in running)
         if self._spent_before is None:
             self._spent_before = spent
         gained = spent - self._spent_before
         if spent >= planned:
             return 0.0
         return elapsed * (planned - spent) / gained if gained > 0 else None
+
+
+def _under_way(
+    trial: progress.RunningTrial, brackets: Sequence[dict[str, Any]]
+) -> float:
+    """Generations of a running trial that no finished evaluation has counted."""
+    rungs = brackets[int(trial.trial.partition("-")[0])]["rungs"]
+    below = max((r["budget"] for r in rungs if r["budget"] < trial.budget), default=0.0)
+    return max(0.0, len(trial.curve) - below)
 
 
 def _bracket(bracket: dict[str, Any]) -> progress.Bracket:
