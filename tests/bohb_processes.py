@@ -288,7 +288,9 @@ def _master(args: argparse.Namespace) -> None:
         run,
         hyperband_brackets(1, 9, 3, args.brackets),
         BOHBGenerator(space(), seed=7, min_points_in_model=2),
-        MasterSettings(max_parallel=args.parallel, ping_interval=0.2),
+        MasterSettings(
+            max_parallel=args.parallel, ping_interval=0.2, patience=args.patience
+        ),
         on_result=on_result,
     )
     print("master ended", flush=True)
@@ -303,6 +305,7 @@ def main() -> None:
     parser.add_argument("--timeout", type=float, default=20.0)
     parser.add_argument("--brackets", type=int, default=2)
     parser.add_argument("--parallel", type=int, default=1)
+    parser.add_argument("--patience", type=float, default=30.0)
     parser.add_argument("--die-after", type=int, default=0)
     parser.add_argument("--raise-after", type=int, default=0)
     args = parser.parse_args()
