@@ -192,9 +192,10 @@ def print_table(rows: list[dict[str, Any]]) -> None:
     methods = [m for m in METHODS if (PROBLEMS[0].name, m) in cell]
     table = Table("median regret", *methods)
     for problem in PROBLEMS:
-        found = [cell[problem.name, m] for m in methods]
+        found = [cell.get((problem.name, m)) for m in methods]
         shown = [
-            f"{row['median_regret']:.3f} ({row['proposal_ms']:.1f} ms)" for row in found
+            f"{row['median_regret']:.3f} ({row['proposal_ms']:.1f} ms)" if row else "-"
+            for row in found
         ]
         table.add_row(problem.name, *shown)
     Console().print(table)

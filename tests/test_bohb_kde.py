@@ -27,6 +27,19 @@ def test_log_density_is_the_mean_of_products_computed_by_hand():
     assert got == pytest.approx([math.log((first + second) / 2)])
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_numbers_and_tried_pairs_of_choices_have_the_density_hpbandster_gives_them():
+    from statsmodels.nonparametric.api import KDEMultivariate
+
+    draw = rng("statsmodels")
+    data = np.hstack([draw.random((12, 3)), draw.integers(2, size=(12, 2))])
+    points = np.hstack([draw.random((9, 3)), draw.integers(2, size=(9, 2))])
+    theirs = KDEMultivariate(data=data, var_type="cccuu", bw="normal_reference")
+    ours = fit_kernel(data, np.array([0, 0, 0, 2, 2]), min_bandwidth=1e-3)
+    assert ours.bandwidth == pytest.approx(theirs.bw)
+    assert ours.log_density(points) == pytest.approx(np.log(theirs.pdf(points)))
+
+
 def test_a_choice_nobody_tried_has_a_density_and_all_choices_sum_to_one():
     kernel = ProductKernel(
         np.array([[0.0], [0.0], [1.0]]), np.array([4]), np.array([0.4])
