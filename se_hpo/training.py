@@ -156,6 +156,9 @@ def test_agent(agent: Agent, spec: TaskSpec, episodes: int, seed: int) -> TestLo
     return log
 
 
+test_agent.__test__ = False  # type: ignore[attr-defined]  # its name misleads pytest
+
+
 def run_job(job: TrainingJob) -> TrainingResult:
     """Train and test one agent; same job, same bytes, in any process.
 
