@@ -25,7 +25,8 @@ NATIVE_ALGORITHMS = ("ddqn", "dueling_ddqn")
 class InnerLoop:
     """Trains agents on `n_threads` cores; a context manager.
 
-    The results depend on the jobs and the engine, never on `n_threads`.
+    The results depend on the jobs and the engine, never on `n_threads`. Processes are
+    spawned: a script that uses them needs `if __name__ == "__main__":`.
 
     Args:
         engine: a name in `ENGINES`.
