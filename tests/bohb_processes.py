@@ -28,6 +28,12 @@ SECONDS = float(os.environ.get("SE_HPO_TEST_SECONDS", "40"))
 """Hard limit for anything a test waits for."""
 
 
+def say(*words: str) -> None:
+    """Write a line that the test reads."""
+    sys.stdout.write(" ".join(words) + "\n")
+    sys.stdout.flush()
+
+
 # -- what is evaluated ------------------------------------------------------------
 
 
@@ -61,7 +67,7 @@ def endless(_id: Any, _configuration: dict[str, Any], _budget: float) -> dict[st
 
 def stubborn(_id: Any, _configuration: dict[str, Any], _budget: float) -> Any:
     """Never comes back, and swallows every exception."""
-    print("inside", flush=True)
+    say("inside")
     while True:
         with contextlib.suppress(BaseException):
             time.sleep(0.01)
@@ -160,9 +166,26 @@ def wait_for(what: Callable[[], Any], seconds: float = SECONDS) -> Any:
     return value
 
 
+def wait_for_line(process: subprocess.Popen[str], text: str) -> str:
+    """Read what a process prints until a line has the text."""
+    lines: list[str] = []
+    found = threading.Event()
+
+    def read() -> None:
+        for line in process.stdout or ():
+            lines.append(line)
+            if text in line:
+                found.set()
+                return
+
+    threading.Thread(target=read, daemon=True).start()
+    assert found.wait(SECONDS), f"no {text!r} in {lines}"
+    return lines[-1]
+
+
 def space() -> Any:
     """Float on a log scale, integer, choices, a condition and a constant."""
-    import ConfigSpace as CS  # noqa: PLC0415, N817 - workers need not wait for it
+    import ConfigSpace as CS  # noqa: N817 - workers do without
 
     rate = CS.Float("rate", (1e-5, 1e-1), log=True)
     layers = CS.Integer("layers", (1, 3))
@@ -180,10 +203,10 @@ class MasterThread:
 
     def __init__(self, folder: Path, n_brackets: int = 1, **options: Any) -> None:
         """Start."""
-        from se_hpo.bohb.brackets import hyperband_brackets  # noqa: PLC0415
-        from se_hpo.bohb.generator import BOHBGenerator  # noqa: PLC0415
-        from se_hpo.bohb.service import run_master  # noqa: PLC0415
-        from se_hpo.bohb.settings import MasterSettings  # noqa: PLC0415
+        from se_hpo.bohb.brackets import hyperband_brackets
+        from se_hpo.bohb.generator import BOHBGenerator
+        from se_hpo.bohb.service import run_master
+        from se_hpo.bohb.settings import MasterSettings
 
         brackets = options.pop("brackets", None)
         callbacks = {k: options.pop(k) for k in list(options) if k.startswith("on_")}
@@ -263,20 +286,20 @@ def _worker(args: argparse.Namespace) -> None:
         heartbeat_seconds=0.1,
         master_timeout=args.timeout,
     )
-    print("worker ended:", reason, flush=True)
+    say("worker ended:", reason)
 
 
 def _master(args: argparse.Namespace) -> None:
     """A master with its one worker, as the command line will have it."""
-    from se_hpo.bohb.brackets import hyperband_brackets  # noqa: PLC0415
-    from se_hpo.bohb.generator import BOHBGenerator  # noqa: PLC0415
-    from se_hpo.bohb.service import run_master  # noqa: PLC0415
-    from se_hpo.bohb.settings import MasterSettings  # noqa: PLC0415
+    from se_hpo.bohb.brackets import hyperband_brackets
+    from se_hpo.bohb.generator import BOHBGenerator
+    from se_hpo.bohb.service import run_master
+    from se_hpo.bohb.settings import MasterSettings
 
     run = RunPaths(args.folder)
 
     def on_result(_evaluation: Any) -> None:
-        print("result", flush=True)
+        say("result")
         if args.die_after and len(counted) + 1 == args.die_after:
             os.kill(os.getpid(), signal.SIGKILL)
         if args.raise_after and len(counted) + 1 == args.raise_after:
@@ -293,7 +316,7 @@ def _master(args: argparse.Namespace) -> None:
         ),
         on_result=on_result,
     )
-    print("master ended", flush=True)
+    say("master ended")
 
 
 def main() -> None:

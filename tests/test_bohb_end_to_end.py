@@ -17,6 +17,7 @@ from tests.bohb_processes import (
     master_process,
     output,
     wait_for,
+    wait_for_line,
     worker_process,
 )
 
@@ -145,8 +146,10 @@ def test_master_killed_at_any_moment_and_resumed_equals_undisturbed(
                 wait_for(
                     lambda n=lines, m=master: (
                         m.poll() is not None
-                        or (tmp_path / "configs.json").exists()
-                        and len(_whole_lines(tmp_path / "configs.json")) >= n
+                        or (
+                            (tmp_path / "configs.json").exists()
+                            and len(_whole_lines(tmp_path / "configs.json")) >= n
+                        )
                     )
                 )
                 kill(master)
@@ -166,13 +169,8 @@ def test_worker_killed_again_and_again_equals_undisturbed(tmp_path, undisturbed)
         for _ in range(3):
             worker = worker_process(tmp_path, "slow")
             with ended(worker):
-                wait_for(lambda w=worker: _says(w, "evaluating"))
+                wait_for_line(worker, "evaluating")
         worker = worker_process(tmp_path)
         with ended(worker):
             assert "master ended" in output(master)
     assert _sequence(tmp_path) == undisturbed
-
-
-def _says(process, text):
-    """Read until a line has the text."""
-    return text in process.stdout.readline()

@@ -16,6 +16,7 @@ from tests.bohb_processes import (
     master_process,
     output,
     wait_for,
+    wait_for_line,
     worker_process,
 )
 
@@ -143,7 +144,7 @@ def test_worker_comes_back_to_a_restarted_master_with_its_trial(tmp_path):
     with ended(worker):
         master = master_process(tmp_path)
         with ended(master):
-            wait_for(lambda: "evaluating 000-0-000@1" in worker.stdout.readline())
+            wait_for_line(worker, "evaluating 000-0-000@1")
             kill(master)
         with master_in_thread(tmp_path) as again:
             _complete(again)
@@ -156,7 +157,7 @@ def test_master_frozen_for_longer_than_its_patience_drops_nobody(tmp_path):
     master = master_process(tmp_path, "--patience", "1")
     workers = [worker_process(tmp_path, "slow") for _ in range(2)]
     with ended(master, *workers):
-        wait_for(lambda: "evaluating" in workers[0].stdout.readline())
+        wait_for_line(workers[0], "evaluating")
         os.kill(master.pid, signal.SIGSTOP)
         time.sleep(7)  # workers' calls time out after 5
         os.kill(master.pid, signal.SIGCONT)
@@ -170,12 +171,12 @@ def test_worker_that_was_left_for_dead_is_told_to_drop_its_trial(tmp_path):
     with master_in_thread(tmp_path, **options) as master:
         frozen = worker_process(tmp_path, "endless")
         with ended(frozen):
-            wait_for(master.running)
+            wait_for_line(frozen, "evaluating")
             os.kill(frozen.pid, signal.SIGSTOP)
             other = worker_process(tmp_path, "endless")
             with ended(other):
                 wait_for(lambda: [r["pid"] for r in master.running()] == [other.pid])
                 assert master.running()[0]["trial"] == "000-0-000"
                 os.kill(frozen.pid, signal.SIGCONT)
-                wait_for(lambda: "was given to another" in frozen.stdout.readline())
+                wait_for_line(frozen, "was given to another")
                 assert [r["pid"] for r in master.running()] == [other.pid]

@@ -87,7 +87,7 @@ def test_resumed_at_any_point_equals_undisturbed(tmp_path, steps):
 
 
 def test_what_was_proposed_and_not_finished_is_run_again_as_it_was(tmp_path):
-    _, (_journal_, _generator, bracket) = _run(tmp_path, 2)
+    _, (_, _, bracket) = _run(tmp_path, 2)
     asked = bracket.get_next_run()
     _, generator, resumed = _resumed(tmp_path)
     assert generator.n_proposals == 3

@@ -26,6 +26,7 @@ from tests.bohb_processes import (
     master_process,
     output,
     wait_for,
+    wait_for_line,
     worker_process,
 )
 
@@ -185,7 +186,7 @@ def test_as_many_evaluations_are_out_as_there_are_workers(tmp_path):
 def test_too_many_failures_stop_the_run(tmp_path):
     worker = worker_process(tmp_path, "garbage")
     with ended(worker), master_in_thread(tmp_path, max_failures=2) as master:
-        with pytest.raises(TooManyFailures, match="3 evaluations failed.*no 'loss'"):
+        with pytest.raises(TooManyFailures, match=r"3 evaluations failed.*no 'loss'"):
             master.wait()
         assert "worker ended: the master ended it" in output(worker)
     assert len(master.results) == 3
@@ -215,7 +216,7 @@ def test_interrupted_master_ends_everything_and_can_be_resumed(tmp_path):
     worker = worker_process(tmp_path, "endless")
     master = master_process(tmp_path)
     with ended(worker, master):
-        wait_for(lambda: "evaluating" in worker.stdout.readline())
+        wait_for_line(worker, "evaluating")
         master.send_signal(signal.SIGINT)
         assert "KeyboardInterrupt" in output(master, 5)
         assert "worker ended: the master ended it" in output(worker, 5)

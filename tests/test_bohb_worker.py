@@ -26,6 +26,7 @@ from tests.bohb_processes import (
     output,
     quick,
     wait_for,
+    wait_for_line,
     worker_process,
 )
 
@@ -62,9 +63,12 @@ def test_real_numbers_are_losses(loss):
 
 @pytest.mark.parametrize(
     "value",
-    [None, 1, [], {}, {"loss": None}, {"loss": "1"}, {"loss": np.nan}]
-    + [{"loss": np.inf}, {"loss": np.array([0.5])}, {"loss": np.bool_(True)}, {1: 2}]
-    + [{"loss": 1j}, {"loss": 0.5, "info": {"x": {1, 2, object()}}}],
+    [
+        *(None, 1, [], {}, {1: 2}),
+        *({"loss": v} for v in (None, "1", np.nan, np.inf, 1j, np.bool_(True))),
+        {"loss": np.array([0.5])},
+        {"loss": 0.5, "info": {"x": {1, 2, object()}}},
+    ],
 )
 def test_everything_else_is_failed_with_a_reason_of_one_line(value):
     result = checked_result(value)
@@ -111,14 +115,14 @@ def test_worker_refuses_credentials_that_others_can_read_at_once(tmp_path):
     path = tmp_path / "credentials.json"
     write_credentials(path, credentials_now("run", "127.0.0.1", 9, new_key()))
     path.chmod(0o644)
-    with pytest.raises(UserError, match="0644.*remove it and restart the master"):
+    with pytest.raises(UserError, match=r"0644.*remove it and restart the master"):
         run_worker(path, quick, master_timeout=5)
 
 
 def test_worker_started_before_its_master_waits_for_it(tmp_path):
     worker = worker_process(tmp_path)
     with ended(worker):
-        wait_for(lambda: "waiting for the master" in worker.stdout.readline())
+        wait_for_line(worker, "waiting for the master")
         with master_in_thread(tmp_path) as master:
             master.wait()
     assert len(master.results) == 13
@@ -144,7 +148,7 @@ def test_signalled_worker_ends_even_if_its_evaluation_swallows_everything(tmp_pa
     with master_in_thread(tmp_path, patience=1e6, ping_interval=30) as master:
         worker = worker_process(tmp_path, "stubborn")
         with ended(worker):
-            wait_for(lambda: "inside" in worker.stdout.readline())
+            wait_for_line(worker, "inside")
             time.sleep(0.1)
             worker.send_signal(signal.SIGTERM)
             assert "did not end in time" in output(worker, 8)

@@ -39,6 +39,8 @@ class Interrupts:
         """Nothing requested."""
         self.leave_reason: str | None = None
         self.by_signal = False
+        self.unwound = False
+        """The evaluation has let go; the rest takes bounded time."""
         self.evaluating: str | None = None
         """Token of the evaluation that `abandon` may end."""
         self._abandoned: str | None = None
@@ -107,7 +109,7 @@ class Interrupts:
 
     def _overdue(self) -> None:
         """The evaluation would not let go."""
-        if self._installed:
+        if not self.unwound:
             log.warning("the evaluation did not end in time: ending the process")
             self.on_overdue()
             logging.shutdown()

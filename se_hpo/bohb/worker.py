@@ -175,6 +175,7 @@ class TrialWorker(hpbandster.core.worker.Worker):
             except Leave as end:
                 log.info("worker %s ends: %s", self.worker_id, end)
             finally:
+                self.interrupts.unwound = True
                 self.presence.close()
 
     # -- evaluating -----------------------------------------------------------
