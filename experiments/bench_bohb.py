@@ -201,18 +201,28 @@ def print_table(rows: list[dict[str, Any]]) -> None:
     Console().print(table)
 
 
+def kept_rows(out: Path | None, methods: list[str]) -> list[dict[str, Any]]:
+    """Rows that an earlier run wrote for methods that this one leaves out."""
+    if out is None or not out.exists():
+        return []
+    rows = json.loads(out.read_text())["rows"]
+    return [row for row in rows if row["method"] not in methods]
+
+
 def main() -> None:
     """Run everything, print the table, write the JSON."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--smoke", action="store_true", help="2 seeds, 3 brackets")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
-    parser.add_argument("--out", type=Path, help="write the rows as JSON")
+    parser.add_argument(
+        "--out", type=Path, help="JSON to write; keeps what --methods leaves out"
+    )
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     count, original = (2, 2) if args.smoke else (30, 10)
     seeds = {m: original if m == "original" else count for m in METHODS}
     n_brackets = 3 if args.smoke else BRACKETS
-    rows = []
+    rows = kept_rows(args.out, args.methods)
     for row in compare(args.methods, seeds, n_brackets):
         rows.append(row)
         if args.out:  # after every row: the last ones take the longest
