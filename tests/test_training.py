@@ -397,7 +397,12 @@ DUELING_LEARNER = DuelingDDQNConfig(
         ("torch", LEARNER, 3),
         ("native", LEARNER, 11),
         ("native", DUELING_LEARNER, 5),
-        pytest.param("torch", DUELING_LEARNER, 3, marks=pytest.mark.slow),
+        pytest.param(
+            "torch",
+            DUELING_LEARNER,
+            3,
+            marks=[pytest.mark.slow, pytest.mark.timeout(1200)],
+        ),
     ],
 )
 def test_agents_solve_cartpole_for_a_majority_of_seeds(engine, learner, n_seeds):
