@@ -1,0 +1,379 @@
+"""Speed and memory of the native engine, with the torch engine beside it.
+
+    python experiments/bench_engine.py            # about five minutes
+    python experiments/bench_engine.py --smoke    # seconds; the numbers mean nothing
+
+Env steps per second, one update each, come in rounds in which one thread, all threads
+and the torch engine take turns; the best round counts. With `--cpu` they are per CPU
+second, for a machine that does other things too (all cores: always wall time). GFLOP/s
+are those of the matrix products, in whole env steps; "update" is the gradient update
+alone, as a share of the core's peak in a loop of independent multiply-adds. Writes
+OUT.json and OUT.png.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import math
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from se_hpo import engine, seeding
+from se_hpo.config import AgentConfig, DDQNConfig, SyntheticEnvConfig, algorithm_of
+from se_hpo.jobs import TrainingJob
+from se_hpo.paths import write_json
+from se_hpo.tasks import TaskSpec, get_task
+from se_hpo.variation import vary_agent
+
+OUT = Path(__file__).parent / "results" / "bench_engine"
+
+# paper-tuned and untuned agents (Ferreira et al. 2022, reference configurations)
+CARTPOLE = DDQNConfig(
+    batch_size=199,
+    gamma=0.988,
+    lr=3.04e-4,
+    tau=0.00848,
+    eps_init=0.809,
+    eps_min=0.0371,
+    eps_decay=0.961,
+    activation="tanh",
+    hidden_size=57,
+    hidden_layers=1,
+)
+UNTUNED = DDQNConfig()
+ACROBOT = DDQNConfig(
+    batch_size=149,
+    gamma=0.991,
+    lr=2.22e-3,
+    tau=0.0209,
+    eps_init=0.904,
+    eps_min=0.0471,
+    eps_decay=0.899,
+    activation="leaky_relu",
+    hidden_size=112,
+    hidden_layers=1,
+)
+
+
+@dataclass
+class Workload:
+    """Jobs of one row of the table."""
+
+    name: str
+    task: str
+    agents: list[AgentConfig]
+    se: SyntheticEnvConfig
+    steps: int
+    """Env steps per job."""
+    bar: float
+    """Env steps per second and core on a 2-core x86-64 with AVX-512; 0: none."""
+    torch_jobs: int = 1
+    """Jobs that the torch engine also runs."""
+    rates: dict[str, float] = field(default_factory=dict)
+    """Env steps per second, by column."""
+
+    def jobs(self, steps: int | None = None) -> list[TrainingJob]:
+        """Each trains on an SE of its own whose episodes never end early."""
+        spec = get_task(self.task)
+        return [
+            TrainingJob(
+                self.task,
+                dataclasses.replace(
+                    agent,
+                    max_env_steps=steps or self.steps,
+                    train_episodes=10**6,
+                    test_episodes=1,
+                    init_episodes=0,
+                    plateau_tolerance=0.0,
+                ),
+                seeding.integer_seed(0, "bench", i),
+                self.se,
+                endless_psi(self.se, spec, i),
+            )
+            for i, agent in enumerate(self.agents)
+        ]
+
+
+def endless_psi(se: SyntheticEnvConfig, spec: TaskSpec, seed: int) -> np.ndarray:
+    """Random SE parameters with a done output far below one half."""
+    inputs, hidden = spec.obs_size + spec.n_actions, se.hidden_size
+    rng, parts = seeding.generator(0, "psi", seed), []
+    for outputs in (spec.obs_size, 1, 1):
+        for size, fan_in in ((hidden, inputs), (outputs, hidden)):
+            bound = 1 / math.sqrt(fan_in)
+            parts.append(rng.uniform(-bound, bound, size * (fan_in + 1)))
+    parts[-1][-1] = -5.0
+    return np.concatenate(parts).astype(np.float32)
+
+
+def workloads(smoke: bool) -> list[Workload]:
+    """The rows of the table."""
+    varied, steps = (4, 200) if smoke else (48, 4000)
+
+    def vary(base: AgentConfig) -> list[AgentConfig]:
+        return [
+            vary_agent(base, seeding.generator(0, "varied", i)) for i in range(varied)
+        ]
+
+    se, acrobot_se = (
+        SyntheticEnvConfig(hidden_size=83),
+        SyntheticEnvConfig("prelu", 167),
+    )
+    untuned_se = SyntheticEnvConfig(hidden_size=128)
+    few = 2 if smoke else 8
+    return [
+        Workload("tuned CartPole", "CartPole-v0", [CARTPOLE] * few, se, steps, 52_000),
+        Workload(
+            "tuned CartPole, varied", "CartPole-v0", vary(CARTPOLE), se, steps, 13_000
+        ),
+        Workload(
+            "untuned CartPole, varied",
+            "CartPole-v0",
+            vary(UNTUNED)[:: 1 if smoke else 4],
+            untuned_se,
+            steps // 4,
+            0,
+        ),
+        Workload(
+            "tuned Acrobot", "Acrobot-v1", [ACROBOT] * few, acrobot_se, steps, 25_000
+        ),
+    ]
+
+
+def update_flops(agent: AgentConfig, spec: TaskSpec) -> float:
+    """Of the matrix products of one update: three forward passes and a backward one."""
+    h, batch = agent.hidden_size, agent.batch_size
+    first, last = h * spec.obs_size, h * spec.n_actions
+    weights = first + (agent.hidden_layers - 1) * h**2 + last
+    return 2.0 * batch * (3 * weights + weights + weights - first)
+
+
+def timed(
+    run: Callable[[Sequence[TrainingJob]], Any], jobs: list[TrainingJob], cpu: bool
+) -> float:
+    """Env steps per second."""
+    clock = time.process_time if cpu else time.perf_counter
+    start = clock()
+    results = run(jobs)
+    return sum(r.env_steps for r in results) / (clock() - start)
+
+
+def measure_rates(rows: list[Workload], args: argparse.Namespace) -> None:
+    """Fill the rates of all rows."""
+    from se_hpo.training import run_job
+
+    threads, torch_steps = os.cpu_count() or 1, 100 if args.smoke else 600
+    for _ in range(1 if args.smoke else args.rounds):
+        for row in rows:
+            jobs = row.jobs()
+            columns: dict[str, Callable[[], float]] = {
+                "native": lambda jobs=jobs: timed(engine.train_agents, jobs, args.cpu),
+                "native, all cores": lambda jobs=jobs: timed(
+                    lambda j: engine.train_agents(j, threads), jobs, False
+                ),
+                "torch": lambda row=row: timed(
+                    lambda j: [run_job(job) for job in j],
+                    row.jobs(torch_steps)[: row.torch_jobs],
+                    args.cpu,
+                ),
+            }
+            for name, measure in columns.items():
+                row.rates[name] = max(row.rates.get(name, 0.0), measure())
+
+
+def update_seconds(agent: AgentConfig, spec: TaskSpec, smoke: bool) -> float:
+    """CPU seconds of one update, best of a few."""
+    config = {"algorithm": algorithm_of(agent), **dataclasses.asdict(agent)}
+    n = 3 if smoke else max(5, int(5e8 / update_flops(agent, spec)))
+    name = engine.isa().replace("-", "_")
+    return min(
+        engine._engine.time_updates(config, spec.obs_size, spec.n_actions, n, name)
+        for _ in range(2 if smoke else 5)
+    )
+
+
+def peak_flops(smoke: bool) -> float:
+    """Of one core, in a loop of independent multiply-adds."""
+    name = engine.isa().replace("-", "_")
+    rounds = 100_000 if smoke else 3_000_000
+    return max(engine._engine.peak_flops(rounds, name) for _ in range(5))
+
+
+def describe(row: Workload, peak: float, smoke: bool) -> dict[str, Any]:
+    """One row of the results."""
+    spec = get_task(row.task)
+    flops = [update_flops(agent, spec) for agent in row.agents]
+    seconds = [update_seconds(agent, spec, smoke) for agent in row.agents[:12]]
+    in_updates = sum(flops[:12]) / sum(seconds)
+    native, many = row.rates["native"], row.rates["native, all cores"]
+    return {
+        "workload": row.name,
+        "env_steps_per_second": {k: round(v) for k, v in row.rates.items()},
+        "bar": row.bar,
+        "times_torch": native / row.rates["torch"] if row.torch_jobs else None,
+        "all_cores_over_one": many / native,
+        "gflops": native * float(np.mean(flops)) / 1e9,
+        "update_us": 1e6 * float(np.mean(seconds)),
+        "update_gflops": in_updates / 1e9,
+        "update_share_of_peak": in_updates / peak,
+    }
+
+
+def measure_steps(smoke: bool) -> dict[str, dict[str, float]]:
+    """Real steps per second: the task alone, and greedy tests of an agent."""
+    out = {}
+    for task, agent, bar in (
+        ("CartPole-v0", CARTPOLE, 1_000_000),
+        ("Acrobot-v1", ACROBOT, 400_000),
+    ):
+        n = 10_000 if smoke else 300_000
+        alone = 1 / engine._engine.time_steps(get_task(task).native, n)
+        config = dataclasses.replace(
+            agent, train_episodes=1, max_env_steps=1, test_episodes=n // 100
+        )
+        start = time.process_time()
+        (result,) = engine.train_agents([TrainingJob(task, config, 1)])
+        seconds = time.process_time() - start
+        out[task] = {
+            "task_alone": alone,
+            "greedy_test": result.test_env_steps / seconds,
+            "bar": bar,
+        }
+    return out
+
+
+def generation_memory(smoke: bool) -> float:
+    """Peak resident MB of a process that runs one NES generation of tuned CartPole."""
+    code = f"""
+import resource
+from experiments.bench_engine import CARTPOLE, Workload, SyntheticEnvConfig, engine
+row = Workload("", "CartPole-v0", [CARTPOLE] * 48, SyntheticEnvConfig(hidden_size=83),
+               {100 if smoke else 5000}, 0)
+engine.train_agents(row.jobs(), 2)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+    root = Path(__file__).parent.parent
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return float(done.stdout)
+
+
+def machine() -> dict[str, Any]:
+    """What the numbers were measured on."""
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        lines = cpuinfo.read_text().splitlines()
+        names = [x.split(":")[1].strip() for x in lines if x.startswith("model name")]
+        model = names[0] if names else model
+    return {
+        "processor": model,
+        "cores": os.cpu_count(),
+        "isa": engine.isa(),
+        "usable_isas": engine.isas(),
+        "load_average": round(os.getloadavg()[0], 1),
+        "python": platform.python_version(),
+    }
+
+
+def show(console: Console, data: dict[str, Any]) -> None:
+    """Print the one table."""
+    info = data["machine"]
+    table = Table(
+        title=f"{info['processor']}, {info['cores']} cores, {info['isa']}, "
+        f"peak {data['peak_gflops']:.0f} GFLOP/s per core"
+    )
+    names = "workload;steps/s;bar*;torch;x torch;cores/1;GFLOP/s;update us;% peak"
+    for name in names.split(";"):
+        table.add_column(name, justify="left" if name == "workload" else "right")
+    for row in data["workloads"]:
+        rates = row["env_steps_per_second"]
+        table.add_row(
+            row["workload"],
+            f"{rates['native']:,}",
+            f"{row['bar']:,}" if row["bar"] else "",
+            f"{rates['torch']:,}",
+            f"{row['times_torch']:.1f}",
+            f"{row['all_cores_over_one']:.2f}",
+            f"{row['gflops']:.1f}",
+            f"{row['update_us']:.1f}",
+            f"{100 * row['update_share_of_peak']:.0f}",
+        )
+    for task, rates in data["real_steps"].items():
+        for name in ("task_alone", "greedy_test"):
+            label = f"{task}, {name.replace('_', ' ')}"
+            table.add_row(label, f"{rates[name]:,.0f}", f"{rates['bar']:,}")
+    memory = data["generation_peak_mb"]
+    table.add_row("NES generation, peak MB", f"{memory:.0f}", "500")
+    table.caption = "* per core, for a processor with AVX-512"
+    console.print(table)
+
+
+def draw(path: Path, data: dict[str, Any]) -> None:
+    """Bars of env steps per second, both engines."""
+    try:
+        import matplotlib as mpl
+    except ImportError:
+        return
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    rows = data["workloads"]
+    figure, axes = plt.subplots(figsize=(7, 3.2), layout="constrained")
+    for i, name in enumerate(("torch", "native", "native, all cores")):
+        rates = [row["env_steps_per_second"][name] for row in rows]
+        axes.barh(np.arange(len(rows)) + 0.27 * (i - 1), rates, 0.25, label=name)
+    axes.set_yticks(range(len(rows)), [row["workload"] for row in rows])
+    axes.invert_yaxis()
+    axes.set(xscale="log", xlabel="env steps per second, one update each")
+    axes.legend(frameon=False)
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--smoke", action="store_true")
+    parser.add_argument("--cpu", action="store_true", help="per CPU second")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--out", type=Path, default=OUT, help="without ending")
+    args = parser.parse_args(argv)
+    rows = workloads(args.smoke)
+    measure_rates(rows, args)
+    peak = peak_flops(args.smoke)
+    data = {
+        "machine": machine(),
+        "per": "cpu second" if args.cpu else "wall second",
+        "peak_gflops": peak / 1e9,
+        "workloads": [describe(row, peak, args.smoke) for row in rows],
+        "real_steps": measure_steps(args.smoke),
+        "generation_peak_mb": generation_memory(args.smoke),
+        "own_peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+    show(Console(width=110), data)
+    write_json(args.out.with_suffix(".json"), data)
+    draw(args.out.with_suffix(".png"), data)
+
+
+if __name__ == "__main__":
+    main()
