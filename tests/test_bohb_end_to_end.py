@@ -119,7 +119,7 @@ def undisturbed(tmp_path_factory):
     return sequence
 
 
-@pytest.mark.parametrize("points", [(1, 1, 6), (12, 3)])
+@pytest.mark.parametrize("points", [(1, 6), (13,)])
 def test_master_killed_and_resumed_equals_undisturbed(tmp_path, undisturbed, points):
     worker = worker_process(tmp_path)
     with ended(worker):
@@ -140,7 +140,7 @@ def test_master_killed_at_any_moment_and_resumed_equals_undisturbed(
 ):
     worker = worker_process(tmp_path)
     with ended(worker):
-        for lines in (2, 7, 11):
+        for lines in (3, 10):
             master = master_process(tmp_path)
             with ended(master):
                 wait_for(

@@ -34,7 +34,7 @@ def test_killed_busy_worker_is_noticed_and_its_trial_goes_to_another(tmp_path):
     with master_in_thread(tmp_path, patience=1e6) as master:
         victim = worker_process(tmp_path, "endless")
         with ended(victim):
-            wait_for(master.running)
+            wait_for_line(victim, "evaluating")
             kill(victim)
             wait_for(lambda: not master.workers(), 5)
         assert master.master.status()["lost"] == 1

@@ -18,14 +18,13 @@ import hpbandster.core.dispatcher
 import Pyro4
 
 from se_hpo.bohb import pyro
+from se_hpo.bohb.handout import Handout
 from se_hpo.bohb.job_table import Job, JobTable
 from se_hpo.bohb.pool import PoolWorker
 from se_hpo.bohb.watch import Watch
 
 log = logging.getLogger(__name__)
 
-START_SECONDS = 2.0
-"""Limit for handing an evaluation to a worker."""
 UNCLAIMED_SECONDS = 2.0
 """An idle worker that has not claimed by then did not get it."""
 
@@ -125,13 +124,28 @@ class Dispatcher(hpbandster.core.dispatcher.Dispatcher):
 
     @Pyro4.expose
     def announce(
-        self, name: str, uri: str, host: str, pid: int, token: str | None
+        self,
+        name: str,
+        uri: str,
+        host: str,
+        pid: int,
+        token: str | None,
+        every: float = 1.0,
     ) -> str:
-        """A worker joins, or is back; `token` is what it is evaluating."""
+        """A worker joins, or is back.
+
+        Args:
+            name: its name in the nameserver.
+            uri: where it listens.
+            host: name of its machine.
+            pid: its process.
+            token: what it is evaluating.
+            every: seconds between its heartbeats.
+        """
         with self.runner_cond:
             known = name in self.worker_pool
             if not known:
-                worker = PoolWorker(name, uri, self.key, host, pid)
+                worker = PoolWorker(name, uri, self.key, host, pid, every)
                 self.worker_pool[name] = worker
         if not known:
             log.info("worker %s on %s joined", name, host)
@@ -158,8 +172,8 @@ class Dispatcher(hpbandster.core.dispatcher.Dispatcher):
                 age = time.monotonic() - job.assigned
                 if not job.claimed and age < UNCLAIMED_SECONDS:
                     return "ok"  # on its way
-                self._take_back(worker)
-            self._set_idle(worker)
+                self.take_back(worker)
+            self.set_idle(worker)
             return "ok"
         if job is not None and job.token == token:
             return "ok"
@@ -167,7 +181,7 @@ class Dispatcher(hpbandster.core.dispatcher.Dispatcher):
         if token in self.table.finished or running is not None:
             return "abandon"
         if self.table.adopt(token, worker.name):
-            self._take_back(worker)
+            self.take_back(worker)
             worker.runs_job = self.table.running[token]
             log.info("worker %s is back with %s", worker.name, token)
         elif job is None:
@@ -197,7 +211,7 @@ class Dispatcher(hpbandster.core.dispatcher.Dispatcher):
                 worker.runs_job is None or worker.runs_job is job
             ):
                 worker.runs_job = None
-                self._set_idle(worker)
+                self.set_idle(worker)
         if job is None:
             log.info("result of %s from %s: not waited for", token, name)
         else:
@@ -228,47 +242,17 @@ class Dispatcher(hpbandster.core.dispatcher.Dispatcher):
         if here:
             self.new_result_callback(job)
 
-    # -- handing out ----------------------------------------------------------
-
     def job_runner(self) -> None:
-        """Thread: give waiting evaluations to idle workers."""
-        while True:
-            with self.runner_cond:
-                while not (self.ending.is_set() or self._can_hand_out()):
-                    self.runner_cond.wait(self.ping_interval)
-                if self.ending.is_set():
-                    return
-                worker = self.worker_pool[next(iter(self.idle_workers))]
-                del self.idle_workers[worker.name]
-                job = worker.runs_job = self.table.next_job(worker.name)
-            # A thread each: a worker that froze a moment ago holds nobody up.
-            threading.Thread(target=self._send, args=(job, worker), daemon=True).start()
+        """Thread: give waiting evaluations to idle workers; hpbandster's name."""
+        Handout(self).run()
 
-    def _can_hand_out(self) -> bool:
-        stale = 3 * self.ping_interval + 1.0
-        for name in list(self.idle_workers):
-            worker = self.worker_pool.get(name)
-            if worker is None or worker.hung_up or worker.silent_for() > stale:
-                del self.idle_workers[name]  # its next heartbeat brings it back
-        return bool(self.table.waiting and self.idle_workers)
-
-    def _send(self, job: Job, worker: PoolWorker) -> None:
-        try:
-            accepted = worker.start(job, START_SECONDS)
-        except pyro.PyroError as error:
-            log.debug("%s could not be handed to %s: %s", job.token, worker.name, error)
-            accepted = False
-            self.watch.look_now()
-        if not accepted:
-            with self.runner_cond:
-                if not job.claimed and worker.runs_job is job:
-                    self._take_back(worker)
-
-    def _set_idle(self, worker: PoolWorker) -> None:
+    def set_idle(self, worker: PoolWorker) -> None:
+        """It can be given something; the caller holds the lock."""
         self.idle_workers.setdefault(worker.name)
         self.runner_cond.notify_all()
 
-    def _take_back(self, worker: PoolWorker) -> Job | None:
+    def take_back(self, worker: PoolWorker) -> Job | None:
+        """Queue again what it has, if anything; the caller holds the lock."""
         job, worker.runs_job = worker.runs_job, None
         if job is None or self.table.take_back(job.token, worker.name) is None:
             return None
@@ -300,7 +284,7 @@ class Dispatcher(hpbandster.core.dispatcher.Dispatcher):
                 return
             self.idle_workers.pop(name, None)
             self.table.forget_worker(name)
-            job = self._take_back(worker)
+            job = self.take_back(worker)
             if job is not None:
                 job.times_lost += 1
                 self.lost += 1

@@ -62,7 +62,8 @@ class RunLock:
         self._released.set()
         file, self._file = self._file, None
         if file is not None:
-            self.path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # must not hide why the run ended
+                self.path.unlink(missing_ok=True)
             file.close()
 
     def _try_to_lock(self) -> IO[str] | None:

@@ -6,7 +6,6 @@ results are taken from an inbox there, so an error anywhere ends the run in orde
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import threading
 import time
@@ -17,19 +16,20 @@ from typing import Any
 import hpbandster.core.master
 from hpbandster.core.result import Result
 
-from se_hpo.bohb import replay, status
+from se_hpo.bohb import replay
 from se_hpo.bohb.brackets import Bracket
 from se_hpo.bohb.dispatcher import Dispatcher
 from se_hpo.bohb.halving import NextRun, SuccessiveHalving
 from se_hpo.bohb.job_table import Job
 from se_hpo.bohb.journal import Journal
+from se_hpo.bohb.reporter import Reporter
 from se_hpo.bohb.settings import (
     Evaluation,
     MasterSettings,
     TooManyFailures,
     evaluation_of,
 )
-from se_hpo.paths import RunPaths, write_json
+from se_hpo.paths import RunPaths
 from se_hpo.records import Status
 
 log = logging.getLogger(__name__)
@@ -61,21 +61,19 @@ class Master(hpbandster.core.master.Master):
         self.working_directory = str(run.root)
         self.config_generator = generator
         self.result_logger = journal
-        self.on_result, self.on_status = on_result, on_status
+        self.on_result = on_result
         self.iterations: list[SuccessiveHalving] = []
         self._active: list[int] = []
         self.warmstart_iteration: list[Any] = []
         self.num_running_jobs = 0
         self.n_workers = 0
-        self._state = "running"
         self.failures = 0
         self.finished = 0
         self.thread_cond = threading.Condition()
         self._inbox: deque[Job] = deque()
         self._error: BaseException | None = None
-        self._last_result = self._last_status = time.monotonic()
-        self._started = time.time()
-        self.time_ref = self._started
+        self.reporter = Reporter(self, on_status)
+        self.time_ref = time.time()
         self.config = self._describe()
         self.dispatcher = dispatcher(
             self.job_callback,
@@ -124,7 +122,7 @@ class Master(hpbandster.core.master.Master):
             TooManyFailures: see `MasterSettings.max_failures`.
             OSError: the journal cannot be written.
         """
-        self._report()
+        self.reporter.report()
         while True:
             self._take_results()
             if self._has_room() and (following := self._next_run()) is not None:
@@ -217,7 +215,7 @@ class Master(hpbandster.core.master.Master):
         self.config_generator.new_result(job)
         self.num_running_jobs -= 1
         self.finished += 1
-        self._last_result = time.monotonic()
+        self.reporter.note_result()
         evaluation = evaluation_of(job)
         if self.on_result is not None:
             self.on_result(evaluation)
@@ -238,53 +236,18 @@ class Master(hpbandster.core.master.Master):
 
     def _wait(self) -> None:
         """Wait for a result or a worker; tell now and then what is going on."""
-        now = time.monotonic()
-        if now - self._last_status >= self.settings.status_seconds:
-            self._report()
-        if now - self._last_result >= self.settings.quiet_seconds:
-            self._last_result = now
-            self._log_quiet()
+        self.reporter.tick()
         with self.thread_cond:
             if not self._inbox and self._error is None:
                 self.thread_cond.wait(min(self.settings.status_seconds, 0.5))
 
-    def _log_quiet(self) -> None:
-        quiet = f"no result for {self.settings.quiet_seconds:.0f} s"
-        if not self.n_workers:
-            log.warning("%s: no worker is alive, start one for this run", quiet)
-            return
-        running = status.running_trials(self.dispatcher)
-        waiting = len(self.dispatcher.table.waiting)
-        log.info("%s: %s", quiet, status.describe_running(running, waiting))
-
     def status(self) -> dict[str, Any]:
         """A snapshot of builtin types: counts, brackets, running trials, workers."""
-        return {
-            "state": self._state,
-            "time": time.time(),
-            "started": self._started,
-            "finished": self.finished,
-            "planned": sum(b.evaluations for b in self.brackets),
-            "failed": self.failures,
-            "lost": self.dispatcher.lost,
-            "waiting": len(self.dispatcher.table.waiting),
-            "running": status.running_trials(self.dispatcher),
-            "workers": status.workers_alive(self.dispatcher),
-            "brackets": status.bracket_counts(self.brackets, self.iterations),
-        }
-
-    def _report(self) -> None:
-        self._last_status = time.monotonic()
-        snapshot = self.status()
-        write_json(self.paths.status, snapshot)
-        if self.on_status is not None:
-            self.on_status(snapshot)
+        return self.reporter.snapshot()
 
     def report_end(self) -> None:
         """Leave a last status that says whether the run is finished or was stopped."""
-        self._state = "finished" if self.is_complete() else "stopped"
-        with contextlib.suppress(OSError):  # a full disk must not hide the first error
-            write_json(self.paths.status, self.status())
+        self.reporter.report_end()
 
     def shutdown(self, shutdown_workers: bool = True) -> None:
         """End workers and dispatcher."""

@@ -15,13 +15,25 @@ from se_hpo.bohb.job_table import Job
 class PoolWorker(hpbandster.core.dispatcher.Worker):
     """hpbandster's handle on a worker, with a key and with signs of life."""
 
-    def __init__(self, name: str, uri: str, key: str, host: str, pid: int) -> None:
-        """A worker that has just announced itself."""
+    def __init__(
+        self, name: str, uri: str, key: str, host: str, pid: int, every: float
+    ) -> None:
+        """A worker that has just announced itself.
+
+        Args:
+            name: its name in the nameserver.
+            uri: where it listens.
+            key: HMAC key of the run.
+            host: name of its machine.
+            pid: its process.
+            every: seconds between its heartbeats.
+        """
         self.name = name
         self.uri = uri
         self.key = key
         self.host = host
         self.pid = pid
+        self.every = every
         self.runs_job: Job | None = None
         self.connection: Any = None
         """Pyro's connection that its heartbeats come through."""
@@ -37,6 +49,10 @@ class PoolWorker(hpbandster.core.dispatcher.Worker):
     def silent_for(self) -> float:
         """Seconds since the last sign of life."""
         return time.monotonic() - self.seen
+
+    def is_overdue(self) -> bool:
+        """Two heartbeats have not come, or the connection broke."""
+        return self.hung_up or self.silent_for() > 2.5 * self.every + 1.0
 
     def start(self, job: Job, timeout: float) -> bool:
         """Hand an evaluation over; False if the worker will not take it now.

@@ -66,7 +66,8 @@ class Presence:
     def _announce(self) -> None:
         host, pid = machine()
         name, token = self.worker.worker_id, self.token()
-        reply = self.link.call("announce", name, self._uri(), host, pid, token)
+        every = self.heartbeat_seconds
+        reply = self.link.call("announce", name, self._uri(), host, pid, token, every)
         self._obey(reply, token)
 
     def _uri(self) -> str:

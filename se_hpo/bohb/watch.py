@@ -52,8 +52,7 @@ class Watch:
             last = now
             self.publish()
             for worker in list(self.dispatcher.worker_pool.values()):
-                quiet = worker.silent_for() > 2.5 * interval + 1.0
-                if (worker.hung_up or quiet) and not worker.probing:
+                if worker.is_overdue() and not worker.probing:
                     worker.probing = True
                     threading.Thread(
                         target=self._probe, args=(worker,), daemon=True
