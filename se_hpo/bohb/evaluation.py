@@ -46,7 +46,7 @@ def checked_result(value: Any) -> dict[str, Any]:
     >>> checked_result({"loss": 0.5})["info"]
     {'status': 'finished'}
     >>> checked_result({"loss": None})["info"]["reason"]
-    "failed: its loss is None, not a finite number"
+    'failed: its loss is None, not a finite number'
     """
     if not isinstance(value, Mapping):
         return failed_result(f"it returned {_short(value)}, not a dict with a loss")

@@ -20,7 +20,7 @@ def evaluation_token(
     """The name of an evaluation.
 
     >>> evaluation_token((0, 0, 3), {"x": 1}, 9.0)
-    '000-0-003@9#3ab51a91'
+    '000-0-003@9#df78ddc4'
     """
     text = json.dumps(configuration, sort_keys=True)
     return f"{trial_name(config_id)}@{budget:g}#{zlib.crc32(text.encode()):08x}"
