@@ -9,10 +9,10 @@ import numpy as np
 from se_hpo.tasks import TaskSpec
 
 
-def normalized_return(score: float | np.ndarray, task: TaskSpec) -> float | np.ndarray:
+def normalized_return(scores: np.ndarray, task: TaskSpec) -> np.ndarray:
     """0 at the return of a random policy, 1 at the solved return, clipped between."""
     span = task.solved_return - task.random_return
-    return np.clip((np.asarray(score) - task.random_return) / span, 0.0, 1.0)
+    return np.clip((scores - task.random_return) / span, 0.0, 1.0)
 
 
 def nes_loss(center_scores: Sequence[float], budget: int, task: TaskSpec) -> float:

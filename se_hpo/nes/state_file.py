@@ -100,13 +100,16 @@ def restore(
 
 
 def _history(path: Path, generations: int) -> list[dict[str, Any]]:
-    lines = [line for _, line in read_json_lines(path)][:generations]
-    for number, line in enumerate(lines):
-        if not isinstance(line, dict) or line.get("generation") != number:
-            raise UserError(f"{path}, line {number + 1} is damaged")
-    if len(lines) < generations:
-        raise UserError(f"{path} ends after {len(lines)} of {generations} generations")
-    return lines
+    history: list[dict[str, Any]] = []
+    for number, line in read_json_lines(path):
+        if len(history) == generations:
+            break
+        if not isinstance(line, dict) or line.get("generation") != len(history):
+            raise UserError(f"{path}, line {number} is damaged")
+        history.append(line)
+    if len(history) < generations:
+        raise UserError(f"{path} ends after {len(history)} of {generations} lines")
+    return history
 
 
 def _keep_lines(path: Path, count: int) -> None:
