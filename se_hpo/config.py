@@ -12,9 +12,33 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from se_hpo.agent_config import (
+    ACTIVATIONS,
+    AGENT_CONFIGS,
+    AgentConfig,
+    DDQNConfig,
+    DuelingDDQNConfig,
+    algorithm_of,
+)
 from se_hpo.errors import UserError, did_you_mean
+from se_hpo.validation import check, check_one_of, check_types
 
-ACTIVATIONS = ("tanh", "relu", "leaky_relu", "prelu")
+__all__ = [
+    "ACTIVATIONS",
+    "AGENT_CONFIGS",
+    "SAMPLINGS",
+    "SCORE_TRANSFORMS",
+    "AgentConfig",
+    "DDQNConfig",
+    "DuelingDDQNConfig",
+    "NESConfig",
+    "RunConfig",
+    "SyntheticEnvConfig",
+    "algorithm_of",
+    "from_configuration",
+    "run_config_from_dict",
+]
+
 SCORE_TRANSFORMS = (
     "linear",
     "rank",
@@ -29,122 +53,6 @@ SCORE_TRANSFORMS = (
 SAMPLINGS = ("mirrored_best", "antithetic", "single")
 
 
-def _check(ok: bool, owner: object, name: str, rule: str) -> None:
-    if not ok:
-        value = getattr(owner, name)
-        raise UserError(f"{type(owner).__name__}.{name} = {value!r}: must be {rule}")
-
-
-def _check_one_of(owner: object, name: str, allowed: tuple[str, ...]) -> None:
-    if (value := getattr(owner, name)) not in allowed:
-        hint = did_you_mean(str(value), allowed)
-        raise UserError(f"{type(owner).__name__}.{name} = {value!r}: {hint}")
-
-
-def _check_types(owner: Any) -> None:
-    """Field values have their declared builtin type (an int passes for a float)."""
-    for f in fields(owner):
-        value, kind = getattr(owner, f.name), str(f.type)
-        if kind == "float" and type(value) is int:
-            object.__setattr__(owner, f.name, float(value))
-        elif kind in ("int", "float", "bool", "str"):
-            _check(type(value).__name__ == kind, owner, f.name, f"of type {kind}")
-
-
-@dataclass(frozen=True)
-class AgentConfig:
-    """What every agent has: its inner loop, its network and its optimizer."""
-
-    train_episodes: int = 1000
-    """Most training episodes."""
-    test_episodes: int = 10
-    """Greedy episodes on the task after training; their mean return is the score."""
-    init_episodes: int = 10
-    """Episodes that only fill the replay buffer."""
-    max_env_steps: int = 0
-    """Stop training after this many environment steps (0: no such limit)."""
-    stop_window: int = 10
-    """Episodes k in each of the two windows that the stopping rules compare."""
-    plateau_tolerance: float = 0.01
-    """Relative change of the mean return below which training on an SE stops."""
-    truncation: str = "bootstrap"
-    """Done stored for a time-limit truncation on the task: `bootstrap` 0, `terminal` 1
-    (the authors' code)."""
-    batch_size: int = 128
-    """Transitions per gradient update."""
-    buffer_size: int = 100_000
-    """Most transitions kept; sampled uniformly with replacement."""
-    gamma: float = 0.99
-    """Discount factor."""
-    lr: float = 1e-3
-    """Adam's step size."""
-    tau: float = 0.01
-    """Polyak factor of the target network, applied after every update."""
-    activation: str = "relu"
-    """Activation of the hidden layers."""
-    hidden_size: int = 128
-    """Units per hidden layer."""
-    hidden_layers: int = 2
-    """Hidden layers."""
-
-    def __post_init__(self) -> None:
-        _check_types(self)
-        for name in ("train_episodes", "test_episodes", "stop_window", "batch_size"):
-            _check(getattr(self, name) >= 1, self, name, ">= 1")
-        for name in ("buffer_size", "hidden_size", "hidden_layers"):
-            _check(getattr(self, name) >= 1, self, name, ">= 1")
-        for name in ("init_episodes", "max_env_steps", "plateau_tolerance"):
-            _check(getattr(self, name) >= 0, self, name, ">= 0")
-        _check(0 < self.lr < float("inf"), self, "lr", "> 0")
-        _check(0 <= self.gamma <= 1, self, "gamma", "in [0, 1]")
-        _check(0 < self.tau <= 1, self, "tau", "in (0, 1]")
-        _check_one_of(self, "activation", ACTIVATIONS)
-        _check_one_of(self, "truncation", ("bootstrap", "terminal"))
-
-
-@dataclass(frozen=True)
-class DDQNConfig(AgentConfig):
-    """Double DQN with an epsilon-greedy policy; epsilon changes once per episode."""
-
-    eps_init: float = 1.0
-    """Epsilon of the first episode."""
-    eps_min: float = 0.01
-    """Lowest epsilon."""
-    eps_decay: float = 0.9
-    """Factor on epsilon after each episode."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name in ("eps_init", "eps_min", "eps_decay"):
-            _check(0 <= getattr(self, name) <= 1, self, name, "in [0, 1]")
-
-
-@dataclass(frozen=True)
-class DuelingDDQNConfig(DDQNConfig):
-    """Double DQN with separate value and advantage streams."""
-
-    feature_size: int = 128
-    """Outputs of the shared features, and hidden units of both streams."""
-    advantage_mean: str = "sample"
-    """Subtracted mean: per `sample`, or over the whole `batch` (the authors')."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _check(self.feature_size >= 1, self, "feature_size", ">= 1")
-        _check_one_of(self, "advantage_mean", ("sample", "batch"))
-
-
-AGENT_CONFIGS: dict[str, type[AgentConfig]] = {
-    "ddqn": DDQNConfig,
-    "dueling_ddqn": DuelingDDQNConfig,
-}
-
-
-def algorithm_of(config: AgentConfig) -> str:
-    """The registry name of an agent configuration (`ddqn`)."""
-    return next(name for name, cls in AGENT_CONFIGS.items() if type(config) is cls)
-
-
 @dataclass(frozen=True)
 class SyntheticEnvConfig:
     """The three networks (next state, reward, done) of an SE; same size for each."""
@@ -157,10 +65,10 @@ class SyntheticEnvConfig:
     """Hidden layers, 1 to 3."""
 
     def __post_init__(self) -> None:
-        _check_types(self)
-        _check_one_of(self, "activation", ACTIVATIONS)
-        _check(self.hidden_size >= 1, self, "hidden_size", ">= 1")
-        _check(1 <= self.hidden_layers <= 3, self, "hidden_layers", "1, 2 or 3")
+        check_types(self)
+        check_one_of(self, "activation", ACTIVATIONS)
+        check(self.hidden_size >= 1, self, "hidden_size", ">= 1")
+        check(1 <= self.hidden_layers <= 3, self, "hidden_layers", "1, 2 or 3")
 
 
 @dataclass(frozen=True)
@@ -198,16 +106,16 @@ class NESConfig:
     """Draw agent hyperparameters anew for each inner loop."""
 
     def __post_init__(self) -> None:
-        _check_types(self)
+        check_types(self)
         for name in ("population", "n_evaluations", "n_center_evaluations"):
-            _check(getattr(self, name) >= 1, self, name, ">= 1")
-        _check(self.n_initial >= 1, self, "n_initial", ">= 1")
-        _check(0 < self.noise_std < float("inf"), self, "noise_std", "> 0")
-        _check(0 <= self.step_size < float("inf"), self, "step_size", ">= 0")
-        _check(0 <= self.weight_decay < 1, self, "weight_decay", "in [0, 1)")
-        _check_one_of(self, "score_transform", SCORE_TRANSFORMS)
-        _check_one_of(self, "sampling", SAMPLINGS)
-        _check_one_of(self, "evaluation_aggregate", ("mean", "min"))
+            check(getattr(self, name) >= 1, self, name, ">= 1")
+        check(self.n_initial >= 1, self, "n_initial", ">= 1")
+        check(0 < self.noise_std < float("inf"), self, "noise_std", "> 0")
+        check(0 <= self.step_size < float("inf"), self, "step_size", ">= 0")
+        check(0 <= self.weight_decay < 1, self, "weight_decay", "in [0, 1)")
+        check_one_of(self, "score_transform", SCORE_TRANSFORMS)
+        check_one_of(self, "sampling", SAMPLINGS)
+        check_one_of(self, "evaluation_aggregate", ("mean", "min"))
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ ROOT = Path(__file__).parents[1]
 # From the ground up. A module imports modules of its own floor and of floors below,
 # never in a circle. A package stands for all its modules.
 FLOORS = {
-    "ground": "config errors jobs networks paths processes records seeding "
-    "tensor_files",
+    "ground": "agent_config config errors jobs networks paths processes records "
+    "seeding tensor_files validation",
     "environments": "checkpoint registration se_parameters synthetic_env tasks "
     "training_envs",
     "reading results": "console console_table console_view frames progress reading "

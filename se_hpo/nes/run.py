@@ -15,16 +15,15 @@ from typing import Any
 import numpy as np
 
 from se_hpo import seeding
-from se_hpo.checkpoint import save_se
 from se_hpo.config import RunConfig
 from se_hpo.inner_loop import InnerLoop
 from se_hpo.nes.generation import (
-    GenerationScores,
     aggregate,
     collect,
     generation_jobs,
     initial_jobs,
 )
+from se_hpo.nes.outputs import append_timing, generation_line, save_center
 from se_hpo.nes.state_file import fingerprint, restore, save_state
 from se_hpo.nes.strategy import (
     NESState,
@@ -35,7 +34,6 @@ from se_hpo.nes.strategy import (
     tell,
 )
 from se_hpo.paths import TrialPaths, append_json_line, write_json
-from se_hpo.records import to_builtin
 from se_hpo.se_parameters import initial_psi
 from se_hpo.tasks import get_task
 
@@ -105,10 +103,11 @@ class NESRun:
             state, line = self._generation(state)
             history.append(line)
             self._save(state, line)
-            self._log_timing(line["generation"], started, cpu)
+            spent = self.inner_loop.cpu_seconds() - cpu
+            append_timing(self.paths.timing, line["generation"], started, spent)
         assert state is not None
-        if restored is None or len(history) > restored[0].generation:
-            self._save_se(self.paths.last_se, state.psi, state, "last")
+        self.guard()
+        self._save_center("last", state)
         return NESOutcome(state, history, reason)
 
     def _ended(
@@ -168,57 +167,23 @@ class NESRun:
         else:
             baseline = float(scores.center.mean())
             state, update = tell(state, nes, directions, scores.members, baseline)
-        return state, self._line(g, state, scores, update)
-
-    def _line(
-        self, g: int, state: NESState, scores: GenerationScores, update: Update
-    ) -> dict[str, Any]:
         first = self._first_line if g == 0 else {}
-        line = {
-            "generation": g,
-            "center_scores": scores.center,
-            "member_scores": scores.members,
-            "weights": update.weights,
-            "step_norm": update.step_norm,
-            "env_steps_se": scores.env_steps_se + first.get("env_steps_se", 0),
-            "env_steps_task": scores.env_steps_task + first.get("env_steps_task", 0),
-            "best_score": state.best_score,
-            "center_diverged": scores.center_diverged,
-            "stop_reasons": scores.stop_reasons,
-        }
-        if "initial_scores" in first:
-            line["initial_scores"] = first["initial_scores"]
-        return to_builtin(line)
+        return state, generation_line(g, state, scores, update, first)
 
     def _save(self, state: NESState, line: dict[str, Any]) -> None:
         self.guard()
         append_json_line(self.paths.generations, line)
         if np.mean(line["center_scores"]) == state.best_score:
-            self._save_se(self.paths.best_se, state.best_psi, state, "best")
+            self._save_center("best", state)
         save_state(self.paths.state, state, self._owner)
         score = float(np.mean(line["center_scores"]))
         log.info("generation %d: center score %.1f", state.generation, score)
 
-    def _save_se(self, path: Any, psi: np.ndarray, state: NESState, kind: str) -> None:
-        if not np.isfinite(psi).all():
-            return
-        metadata = {
-            "kind": kind,
-            "seed": self.seed,
-            "generation": state.generation,
-            "best_score": state.best_score,
-            "solved_at": state.solved_at,
-        }
-        save_se(path, psi, self.config.task, self.config.se, to_builtin(metadata))
-
-    def _log_timing(self, generation: int, started: float, cpu: float) -> None:
-        timing = {
-            "generation": generation,
-            "started": started,
-            "wall_seconds": time.time() - started,
-            "cpu_seconds": self.inner_loop.cpu_seconds() - cpu,
-        }
-        append_json_line(self.paths.timing, timing)
+    def _save_center(self, kind: str, state: NESState) -> None:
+        best = kind == "best"
+        path = self.paths.best_se if best else self.paths.last_se
+        psi = state.best_psi if best else state.psi
+        save_center(path, psi, state, self.config, self.seed, kind)
 
 
 def run_nes(
