@@ -92,7 +92,7 @@ def extensions() -> list[Extension]:
     sources = [p for p in sorted(SOURCE.rglob("*.cpp")) if p != ISA_SOURCE]
     engine: dict[str, Any] = {
         "sources": [str(p) for p in sources if "tests" not in p.parts],
-        "depends": [str(p) for p in sorted(SOURCE.rglob("*.hpp"))],
+        "depends": [str(p) for p in [ISA_SOURCE, *sorted(SOURCE.rglob("*.hpp"))]],
         "include_dirs": [pybind11.get_include()],
         "extra_link_args": ["-pthread"],
         "language": "c++",

@@ -62,11 +62,12 @@ const float* Mlp::forward(const float* parameters, const float* x, int vectors,
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     const Layer& layer = layers_[l];
     float* h = tape.h[l].data();
+    const bool hidden = l + 1 < layers_.size();
     kernels_.forward(parameters + layer.weight, parameters + layer.bias, layer.outputs,
-                     layer.inputs, x, h, vectors);
-    if (l + 1 < layers_.size()) {
+                     layer.inputs, x, h, vectors, hidden ? activation_ : Activation::kLinear);
+    if (hidden && activation_ == Activation::kPrelu) {
       const std::size_t n = layer.outputs * columns;
-      if (activation_ == Activation::kPrelu) std::copy(h, h + n, tape.z[l].data());
+      std::copy(h, h + n, tape.z[l].data());
       kernels_.activate(h, n, activation_, slope(parameters));
     }
     x = h;

@@ -81,7 +81,7 @@ class Workload:
     bar: float
     """Env steps per second and core on a 2-core x86-64 with AVX-512; 0: none."""
     torch_jobs: int = 1
-    """Jobs that the torch engine also runs."""
+    """Jobs that the torch engine also runs; 0 where they differ in size."""
     rates: dict[str, float] = field(default_factory=dict)
     """Env steps per second, by column."""
 
@@ -137,7 +137,13 @@ def workloads(smoke: bool) -> list[Workload]:
     return [
         Workload("tuned CartPole", "CartPole-v0", [CARTPOLE] * few, se, steps, 52_000),
         Workload(
-            "tuned CartPole, varied", "CartPole-v0", vary(CARTPOLE), se, steps, 13_000
+            "tuned CartPole, varied",
+            "CartPole-v0",
+            vary(CARTPOLE),
+            se,
+            steps,
+            13_000,
+            0,
         ),
         Workload(
             "untuned CartPole, varied",
@@ -145,6 +151,7 @@ def workloads(smoke: bool) -> list[Workload]:
             vary(UNTUNED)[:: 1 if smoke else 4],
             untuned_se,
             steps // 4,
+            0,
             0,
         ),
         Workload(
@@ -190,6 +197,8 @@ def measure_rates(rows: list[Workload], args: argparse.Namespace) -> None:
                     args.cpu,
                 ),
             }
+            if not row.torch_jobs:
+                del columns["torch"]
             for name, measure in columns.items():
                 row.rates[name] = max(row.rates.get(name, 0.0), measure())
 
@@ -311,8 +320,8 @@ def show(console: Console, data: dict[str, Any]) -> None:
             row["workload"],
             f"{rates['native']:,}",
             f"{row['bar']:,}" if row["bar"] else "",
-            f"{rates['torch']:,}",
-            f"{row['times_torch']:.1f}",
+            f"{rates['torch']:,}" if row["times_torch"] else "",
+            f"{row['times_torch']:.1f}" if row["times_torch"] else "",
             f"{row['all_cores_over_one']:.2f}",
             f"{row['gflops']:.1f}",
             f"{row['update_us']:.1f}",
@@ -340,7 +349,7 @@ def draw(path: Path, data: dict[str, Any]) -> None:
     rows = data["workloads"]
     figure, axes = plt.subplots(figsize=(7, 3.2), layout="constrained")
     for i, name in enumerate(("torch", "native", "native, all cores")):
-        rates = [row["env_steps_per_second"][name] for row in rows]
+        rates = [row["env_steps_per_second"].get(name, np.nan) for row in rows]
         axes.barh(np.arange(len(rows)) + 0.27 * (i - 1), rates, 0.25, label=name)
     axes.set_yticks(range(len(rows)), [row["workload"] for row in rows])
     axes.invert_yaxis()

@@ -44,9 +44,9 @@ struct Kernels {
   void (*gather)(const float* rows, std::ptrdiff_t row_size, const std::uint32_t* index,
                  int features, float* panel, int vectors);
 
-  // y = w x + b; w is outputs x inputs.
+  // y = activation(w x + b); w is outputs x inputs. Prelu is left to `activate`.
   void (*forward)(const float* w, const float* b, int outputs, int inputs, const float* x,
-                  float* y, int vectors);
+                  float* y, int vectors, Activation activation);
   // In place on n floats; `slope` for prelu.
   void (*activate)(float* x, std::size_t n, Activation activation, float slope);
 

@@ -20,7 +20,7 @@ template <int kRows, int kVectors>
 inline void tile(const float* a, std::ptrdiff_t row_stride, std::ptrdiff_t k_stride,
                  const float* x, std::ptrdiff_t x_stride, int k_count,
                  Vec (&c)[kRows][kVectors]) {
-  for (int k = 0; k < k_count; ++k) {
+  for (int k = 0; k < k_count; ++k, a += k_stride, x += x_stride) {
     Vec xs[kVectors];
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) xs[v] = load(x + v * kWidth);
@@ -30,8 +30,6 @@ inline void tile(const float* a, std::ptrdiff_t row_stride, std::ptrdiff_t k_str
 #pragma GCC unroll 4
       for (int v = 0; v < kVectors; ++v) c[m][v] += xs[v] * w;
     }
-    a += k_stride;
-    x += x_stride;
   }
 }
 
@@ -86,6 +84,7 @@ inline void with_vectors(int vectors, F f) {
   return f.template operator()<1>();
 }
 
+template <Activation kActivation>
 struct Forward {
   const float *w, *b;
   int outputs, inputs;
@@ -97,13 +96,22 @@ struct Forward {
     product<kVectors>(
         Product{w, inputs, 1, x, kColumns, outputs, inputs},
         [this](int row, int) { return splat(b[row]); },
-        [this](int row, int v, Vec value) { store(y + row * kColumns + v * kWidth, value); });
+        [this](int row, int v, Vec value) {
+          store(y + row * kColumns + v * kWidth, activate_vec<kActivation>(value, 0.0f));
+        });
   }
 };
 
+// Cheap activations are applied to the register tile, tanh by a pass of its own.
 void forward(const float* w, const float* b, int outputs, int inputs, const float* x, float* y,
-             int vectors) {
-  with_vectors(vectors, Forward{w, b, outputs, inputs, x, y});
+             int vectors, Activation activation) {
+  if (activation == Activation::kRelu)
+    return with_vectors(vectors, Forward<Activation::kRelu>{w, b, outputs, inputs, x, y});
+  if (activation == Activation::kLeakyRelu)
+    return with_vectors(vectors, Forward<Activation::kLeakyRelu>{w, b, outputs, inputs, x, y});
+  with_vectors(vectors, Forward<Activation::kLinear>{w, b, outputs, inputs, x, y});
+  if (activation == Activation::kTanh)
+    activate(y, std::size_t(outputs) * vectors * kWidth, activation, 0.0f);
 }
 
 template <Activation kActivation>
