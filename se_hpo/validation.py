@@ -23,7 +23,7 @@ def check_one_of(owner: object, name: str, allowed: tuple[str, ...]) -> None:
 
 
 def check_types(owner: Any) -> None:
-    """Raise `UserError` unless values have their declared type (int passes for float)."""
+    """Raise `UserError` unless each value has its type; an int passes for a float."""
     for f in fields(owner):
         value, kind = getattr(owner, f.name), str(f.type)
         if kind == "float" and type(value) is int:
