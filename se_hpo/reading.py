@@ -188,7 +188,7 @@ def _parse_running(entry: Any, run: RunPaths, ended: list[Evaluation]) -> Evalua
         status=Status.RUNNING,
         loss=float("nan"),
         reason="",
-        worker=str(entry.get("worker", "")),
+        worker=str(entry.get("pid", "")),
         host=str(entry.get("host", "")),
         started=float(entry.get("since") or 0.0),
         seed=before[-1].seed if before else 0,

@@ -205,6 +205,7 @@ def write_status(run: RunPaths, *entries: tuple) -> None:
             "config_id": list(c),
             "budget": b,
             "worker": "w1",
+            "pid": 77,
             "host": "h",
             "since": 1060.0,
         }
@@ -223,7 +224,7 @@ def test_running_evaluations_come_last_and_only_when_asked_for(run: RunPaths) ->
     row = frame.iloc[-1]
     assert len(frame) == 5
     assert (row["trial"], row["status"], row["rung"]) == ("000-0-000", "running", 1)
-    assert (row["worker"], row["host"], row["generations"]) == ("w1", "h", 2)
+    assert (row["worker"], row["host"], row["generations"]) == ("77", "h", 2)
     assert (row["score_final"], row["score_best"]) == (70.0, 80.0)
     assert (row["env_steps_se"], row["env_steps_task"]) == (1000, 200)
     assert np.isnan(row["loss"]) and row["finished"] is pd.NaT

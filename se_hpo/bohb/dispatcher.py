@@ -148,7 +148,7 @@ class Dispatcher(hpbandster.core.dispatcher.Dispatcher):
                 worker = PoolWorker(name, uri, self.key, host, pid, every)
                 self.worker_pool[name] = worker
         if not known:
-            log.info("worker %s on %s joined", name, host)
+            log.info("worker %s on %s joined", pid, host)
             self._pool_changed()
         return self.heartbeat(name, token)
 
@@ -289,7 +289,7 @@ class Dispatcher(hpbandster.core.dispatcher.Dispatcher):
                 job.times_lost += 1
                 self.lost += 1
         level = logging.INFO if expected else logging.WARNING
-        log.log(level, "worker %s on %s left: %s", name, worker.host, reason)
+        log.log(level, "worker %s on %s left: %s", worker.pid, worker.host, reason)
         if job is not None and not self.ending.is_set():
             log.log(level, "%s is queued again", job.token)
         self._pool_changed()
