@@ -175,7 +175,8 @@ def _check_configurations(space: Space) -> None:
         raise UserError("space() has no hyperparameters")
     space.resolve({})
     for name, hp in built.items():
-        if name in space.base:
+        # The base may say what holds where a conditional one is inactive.
+        if name in space.base and not built.parent_conditions_of[name]:
             raise UserError(f"{name!r} is in META['base'] and in the space: keep one")
         for value in extremes(hp):
             space.resolve({name: to_builtin(value)})

@@ -9,7 +9,7 @@ from ConfigSpace import (
     Categorical,
     ConfigurationSpace,
     Float,
-    GreaterThanCondition,
+    InCondition,
     Integer,
 )
 
@@ -75,11 +75,9 @@ def space(seed: int | None = None) -> ConfigurationSpace:
             Integer("nes.n_initial", (1, 32), log=True, default=8),
             # Ours: members compared with the same agent seeds. Authors: off.
             Categorical("nes.common_random_numbers", [False, True], default=True),
-            # Agents per direction and sign; 2 halve the noise of the ranking for twice
-            # the time. Authors: 1 here, 1 to 5 in their HalfCheetah search.
-            Integer("nes.n_evaluations", (1, 2), default=1),
-            # Their mean or their worst; matters only where there are several.
-            Categorical("nes.evaluation_aggregate", ["mean", "min"], default="mean"),
+            # Agents trained on the center. They give the curve in any case; only these
+            # transforms use their mean as the baseline. Authors: 16.
+            Integer("nes.n_center_evaluations", (4, 16), log=True, default=8),
             # Episodes that only fill the replay buffer. Authors: 1 to 20.
             Integer("ddqn.init_episodes", (1, 20), log=True, default=10),
             # Transitions per update. Authors: 64 to 256.
@@ -111,6 +109,10 @@ def space(seed: int | None = None) -> ConfigurationSpace:
         ]
     )
     cs.add(
-        GreaterThanCondition(cs["nes.evaluation_aggregate"], cs["nes.n_evaluations"], 1)
+        InCondition(
+            cs["nes.n_center_evaluations"],
+            cs["nes.score_transform"],
+            ["single_better", "all_better", "all_better_sum"],
+        )
     )
     return cs

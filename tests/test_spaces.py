@@ -84,12 +84,15 @@ def test_the_agents_part_is_the_same_in_all_cartpole_spaces():
 
 
 @pytest.mark.parametrize("name", ["nes_cartpole", "nes_acrobot"])
-def test_the_aggregate_matters_only_for_several_evaluations(name):
-    encoding = SpaceEncoding(load_space(name).configuration_space())
+def test_center_evaluations_matter_where_their_mean_is_the_baseline(name):
+    space = load_space(name)
+    encoding = SpaceEncoding(space.configuration_space())
     for seed in range(40):
         config = encoding.sample(seed)
-        several = config["nes.n_evaluations"] > 1
-        assert ("nes.evaluation_aggregate" in config) is several
+        baseline = "better" in config["nes.score_transform"]
+        assert ("nes.n_center_evaluations" in config) is baseline
+        if not baseline:
+            assert space.resolve(config).nes.n_center_evaluations == 8
 
 
 @pytest.mark.parametrize("name", ["nes_cartpole", "nes_acrobot", "ddqn_cartpole"])
