@@ -31,6 +31,8 @@ class Options:
     """Hyperband's cycle, or always the bracket with all rungs."""
     random_fraction: float = 1 / 3
     """Share of proposals that ignore BOHB's model."""
+    random_start: bool = False
+    """Do not begin with the space's default configuration."""
     n_workers: int = 1
     """Worker processes on this machine."""
     threads: int = 0

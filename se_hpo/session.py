@@ -122,13 +122,18 @@ class Session:
             )
 
     def _generator(self) -> RandomGenerator:
-        if self.settings.optimizer == "bohb":
+        settings = self.settings
+        first = not settings.random_start
+        if settings.optimizer == "bohb":
             return BOHBGenerator(
                 self.configspace,
-                seed=self.settings.seed,
-                random_fraction=self.settings.random_fraction,
+                seed=settings.seed,
+                random_fraction=settings.random_fraction,
+                start_from_default=first,
             )
-        return RandomGenerator(self.configspace, seed=self.settings.seed)
+        return RandomGenerator(
+            self.configspace, seed=settings.seed, start_from_default=first
+        )
 
     def random_configurations(self, n: int) -> list[dict[str, Any]]:
         """Configurations from the prior, for a look at what they cost."""

@@ -28,6 +28,7 @@ class Settings:
     eta: float
     brackets: str
     random_fraction: float
+    random_start: bool
     engine: str
     """`native` or `torch`: the two agree in distribution, not in every bit."""
 
@@ -82,5 +83,6 @@ def resolve_settings(options: Options, space: Space, engine: str) -> Settings:
         eta=float(given(options.eta, space.eta)),
         brackets=options.brackets,
         random_fraction=options.random_fraction,
+        random_start=options.random_start,
         engine=engine,
     )

@@ -32,27 +32,27 @@ def space(seed: int | None = None) -> ConfigurationSpace:
     cs.add(
         [
             # Episodes that only fill the replay buffer. Authors: 1 to 20.
-            Integer("ddqn.init_episodes", (1, 20), log=True, default=10),
+            Integer("ddqn.init_episodes", (1, 20), log=True, default=1),
             # Transitions per update. Authors: 64 to 256.
-            Integer("ddqn.batch_size", (64, 256), default=128),
+            Integer("ddqn.batch_size", (64, 256), default=199),
             # 1 - discount: a horizon of 10 to 1,000 steps. Authors: the same.
-            Float("ddqn.one_minus_gamma", (0.001, 0.1), log=True, default=0.01),
+            Float("ddqn.one_minus_gamma", (0.001, 0.1), log=True, default=0.012),
             # Adam's step size. Authors: 1e-4 to 5e-3.
-            Float("ddqn.lr", (1e-4, 5e-3), log=True, default=1e-3),
+            Float("ddqn.lr", (1e-4, 5e-3), log=True, default=3.04e-4),
             # Polyak factor of the target network. Authors: 0.005 to 0.05.
-            Float("ddqn.tau", (0.005, 0.05), log=True, default=0.01),
+            Float("ddqn.tau", (0.005, 0.05), log=True, default=0.00848),
             # Epsilon of the first episode. Authors: 0.8 to 1.
-            Float("ddqn.eps_init", (0.8, 1.0), log=True, default=0.9),
+            Float("ddqn.eps_init", (0.8, 1.0), log=True, default=0.809),
             # Lowest epsilon. Authors: 0.005 to 0.05 (their best: near the top).
-            Float("ddqn.eps_min", (0.005, 0.05), log=True, default=0.05),
+            Float("ddqn.eps_min", (0.005, 0.05), log=True, default=0.0371),
             # 1 - factor on epsilon after each episode. Authors: 0.01 to 0.2.
-            Float("ddqn.one_minus_eps_decay", (0.01, 0.2), log=True, default=0.1),
+            Float("ddqn.one_minus_eps_decay", (0.01, 0.2), log=True, default=0.039),
             # Hidden activation of the Q network. Authors: the same four.
-            Categorical("ddqn.activation", ACTIVATIONS, default="relu"),
+            Categorical("ddqn.activation", ACTIVATIONS, default="tanh"),
             # Units per hidden layer of the Q network. Authors: 48 to 192.
-            Integer("ddqn.hidden_size", (48, 192), log=True, default=128),
+            Integer("ddqn.hidden_size", (48, 192), log=True, default=57),
             # Hidden layers of the Q network. Authors: 1 or 2.
-            Integer("ddqn.hidden_layers", (1, 2), default=2),
+            Integer("ddqn.hidden_layers", (1, 2), default=1),
         ]
     )
     return cs

@@ -306,3 +306,21 @@ def test_a_job_needs_nothing_but_what_hpbandster_gives_it():
         id=(0, 0, 0), exception="Traceback", result=None, kwargs={}
     )
     generator.new_result(job)  # logs the failure, learns nothing
+
+
+@pytest.mark.parametrize("name", ["nes_cartpole", "nes_acrobot", "smoke"])
+@pytest.mark.parametrize("kind", [RandomGenerator, BOHBGenerator])
+def test_the_default_configuration_comes_first_and_shifts_nothing(name, kind):
+    from se_hpo.search_space import load_space
+
+    space = load_space(name)
+    built = space.configuration_space()
+    with_default = kind(built, seed=1, start_from_default=True)
+    without = kind(built, seed=1)
+    first, info = with_default.get_config(1.0)
+    assert first == dict(built.get_default_configuration())
+    assert all(type(value) in (int, float, str, bool) for value in first.values())
+    assert not info["model_based_pick"]
+    space.resolve(first)
+    without.get_config(1.0)
+    assert with_default.get_config(1.0) == without.get_config(1.0)

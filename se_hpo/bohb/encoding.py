@@ -90,6 +90,14 @@ class SpaceEncoding:
             values[name] = listed[round(entry)] if listed else configuration[name]
         return to_builtin(values)
 
+    def default(self) -> dict[str, Any]:
+        """The space's default configuration."""
+        values = dict(self._space.get_default_configuration())
+        vector = self.encode(values)
+        inactive = np.isnan(vector)
+        vector[inactive] = 0.0  # decode leaves them out again
+        return self.decode(vector) or to_builtin(values)
+
     def _entry(self, name: str, value: Any) -> float:
         hp, listed = self._space[name], self._choices[name]
         if not listed:

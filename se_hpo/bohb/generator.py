@@ -39,9 +39,22 @@ class RandomGenerator(base_config_generator):
     """Draws from the space's prior, for Hyperband and random search."""
 
     def __init__(
-        self, configspace: ConfigSpace.ConfigurationSpace, seed: int, **kwargs: Any
+        self,
+        configspace: ConfigSpace.ConfigurationSpace,
+        seed: int,
+        start_from_default: bool = False,
+        **kwargs: Any,
     ) -> None:
+        """Start without proposals.
+
+        Args:
+            configspace: what to search; copied.
+            seed: root of every random number.
+            start_from_default: propose the space's default configuration first.
+            **kwargs: for hpbandster's base class.
+        """
         super().__init__(logger=logger, **kwargs)
+        self.start_from_default = start_from_default
         self.encoding = SpaceEncoding(configspace)
         self.seed = seed
         self.n_proposals = 0
@@ -59,6 +72,8 @@ class RandomGenerator(base_config_generator):
         """
         rng = seeding.generator(self.seed, "proposal", self.n_proposals)
         self.n_proposals += 1
+        if self.start_from_default and self.n_proposals == 1:
+            return self.encoding.default(), _info(None)
         return self._propose(rng, explore=rng.random(), prior_seed=_seed32(rng))
 
     def _propose(
@@ -97,7 +112,7 @@ class BOHBGenerator(RandomGenerator):
             random_fraction: share of proposals drawn from the prior.
             bandwidth_factor: widening of numbers' kernels when sampling candidates.
             min_bandwidth: narrowest kernel.
-            **kwargs: for hpbandster's base class.
+            **kwargs: for `RandomGenerator`.
 
         Raises:
             UserError: a setting outside its range.
