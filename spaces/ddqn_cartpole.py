@@ -1,7 +1,7 @@
 """DDQN alone on CartPole-v0, without any SE.
 
-Ranges and defaults of the agent's part of the authors' CartPole search for Ferreira et
-al. (2022), `experiments/GTNC_evaluate_cartpole_params.py`.
+Ranges of the agent's part of the authors' CartPole search for Ferreira et al. (2022),
+`experiments/GTNC_evaluate_cartpole_params.py`; the default is the agent they found.
 Budget: agent seeds; those already trained are kept on promotion.
 """
 
