@@ -43,10 +43,10 @@ def run_command(options: type[OptionsT], main: Callable[[OptionsT], int]) -> Non
         _say(f"error: {error}")
         code = 2
     except Terminated:
-        _say("terminated; the same command continues the run")
+        _say("terminated; the same command goes on from here")
         code = 143
     except KeyboardInterrupt:
-        _say("interrupted; the same command continues the run")
+        _say("interrupted; the same command goes on from here")
         code = 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -180,6 +180,11 @@ def from_configuration(
     parts: dict[str, dict[str, Any]] = {prefix: {} for prefix in classes}
     for name, value in configuration.items():
         prefix, key, value = _resolve(name, value, classes)
+        if key in parts[prefix]:
+            raise UserError(
+                f"hyperparameter {name!r} sets {prefix}.{key}, and so does another: "
+                "keep one"
+            )
         parts[prefix][key] = value
     return RunConfig(
         task=task,
@@ -204,4 +209,8 @@ def _resolve(
         ]
         hint = did_you_mean(name, known)
         raise UserError(f"hyperparameter {name!r} sets no configuration field: {hint}")
-    return prefix, target, (1.0 - value if key in _TRANSFORMS else value)
+    if key in _TRANSFORMS:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise UserError(f"hyperparameter {name!r} = {value!r}: must be a number")
+        value = 1.0 - value
+    return prefix, target, value

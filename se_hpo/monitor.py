@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 from se_hpo import progress
 from se_hpo.paths import RunPaths
 from se_hpo.records import EvaluationRecord, Status
+
+log = logging.getLogger(__name__)
 
 
 class Monitor:
@@ -22,6 +25,7 @@ class Monitor:
     def __init__(self, run: RunPaths, earlier: Iterable[EvaluationRecord]) -> None:
         self.run = run
         self.best: progress.Best | None = None
+        self._damaged = set(run.trials.glob("*/*.damaged"))
         self._curves: dict[str, progress.CurveReader] = {}
         self._started = time.monotonic()
         self._spent_before: float | None = None
@@ -35,6 +39,13 @@ class Monitor:
         best = self.best
         if best is None or (-record.budget, record.loss) < (-best.budget, best.loss):
             self.best = progress.Best(record.trial, record.budget, record.loss)
+
+    def tell_damage(self, trial: str) -> None:
+        """Name files of a trial that its worker had to set aside."""
+        for path in set((self.run.trials / trial).glob("*.damaged")) - self._damaged:
+            self._damaged.add(path)
+            name = path.with_name(path.name.removesuffix(".damaged"))
+            log.warning("%s was damaged: set aside, computed again", name)
 
     def snapshot(self, status: dict[str, Any]) -> progress.Snapshot:
         """What the display draws."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import socket
 import time
@@ -26,6 +27,7 @@ from se_hpo.inner_loop import InnerLoop
 from se_hpo.jobs import TrainingJob, TrainingResult
 from se_hpo.losses import agent_loss, nes_loss
 from se_hpo.nes.run import Guard, run_nes
+from se_hpo.nes.state_file import ForeignStateError, set_aside
 from se_hpo.paths import (
     ConfigId,
     RunPaths,
@@ -137,7 +139,12 @@ def _evaluate_nes(
     budget: int,
     guard: Guard,
 ) -> dict[str, Any]:
-    outcome = run_nes(config, seed, paths, inner_loop, budget, guard)
+    try:
+        outcome = run_nes(config, seed, paths, inner_loop, budget, guard)
+    except ForeignStateError as error:  # of another version, say: not the trial's fault
+        guard()
+        set_aside(paths, str(error))
+        outcome = run_nes(config, seed, paths, inner_loop, budget, guard)
     scores = outcome.center_scores
     diverged = outcome.reason.startswith("diverged")
     loss = 1.0 if diverged else nes_loss(list(scores), budget, get_task(config.task))
@@ -168,11 +175,13 @@ def _evaluate_agent(
         TrainingJob(config.task, config.agent, seeding.integer_seed(seed, "agent", k))
         for k in missing
     ]
-    results = inner_loop.train_agents(jobs)
-    guard()
-    for k, result in zip(missing, results, strict=True):
-        agents[k] = _agent_line(k, result)
-        append_json_line(paths.agents, agents[k])
+    at_once = inner_loop.n_threads  # what is trained is kept, whatever happens next
+    for first in range(0, len(jobs), at_once):
+        results = inner_loop.train_agents(jobs[first : first + at_once])
+        guard()
+        for k, result in zip(missing[first:], results, strict=False):
+            agents[k] = _agent_line(k, result)
+            append_json_line(paths.agents, agents[k])
     rows = [agents[k] for k in range(budget)]
     task = get_task(config.task)
     scores = [row["score"] for row in rows]
@@ -220,12 +229,17 @@ def _finished_record(path: Path) -> EvaluationRecord | None:
     """The record of an evaluation that finished before its master heard of it."""
     try:
         record = record_from_dict(json.loads(path.read_text()))
+        usable = math.isfinite(record.loss) and record.trial == path.parent.name
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError) as error:
-        log.warning("%s is damaged (%s): evaluated again", path, error)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        record, usable = None, False
+        log.debug("%s: %s", path, error)
+    if not usable:
+        log.warning("%s is damaged: set aside, evaluated again", path)
+        path.replace(path.with_name(path.name + ".damaged"))
         return None
-    return record if record.status is Status.FINISHED else None
+    return record if record and record.status is Status.FINISHED else None
 
 
 def _failure(error: Exception) -> dict[str, Any]:

@@ -40,14 +40,15 @@ def main(options: Options) -> int:
     if options.plan:
         _show_plan(session, console)
         return 0
-    session.run()
-    _show_outcome(session, console)
+    session.run(afterwards=lambda: _show_outcome(session, console))
     return 0
 
 
 def _work(options: Options) -> int:
     if options.run is None:
         raise UserError("--role worker needs --run DIR, the folder of the master's run")
+    if options.n_workers != 1:
+        raise UserError("--role worker is one worker: give the command once for each")
     host = None if options.host == Options.host else options.host
     return work(WorkerOptions(options.run, options.threads, host, quiet=options.quiet))
 

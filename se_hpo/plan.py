@@ -29,6 +29,8 @@ class Cost:
 
     inner_loops_per_generation: float
     """Agents trained per unit of budget, mean over sampled configurations."""
+    inner_loops_per_trial: float
+    """Agents trained once per trial, to choose among `n_initial` random SEs."""
     seconds_per_inner_loop: float
     """One agent on one core, mean over sampled configurations."""
     wall_seconds: float
@@ -54,7 +56,7 @@ def measure_cost(
         engine: `auto`, `native` or `torch`.
         n_parallel: workers times threads.
     """
-    jobs, counts = zip(
+    jobs, counts, starts = zip(
         *(_sample_job(objective, c, i) for i, c in enumerate(configurations)),
         strict=True,
     )
@@ -65,24 +67,26 @@ def measure_cost(
         started = time.perf_counter()
         inner_loop.train_agents(list(jobs))
         seconds = (time.perf_counter() - started) / len(jobs)
-    per_budget = float(np.mean(counts))
-    total = plan(brackets).generations * per_budget * seconds
-    return Cost(per_budget, seconds, total / n_parallel)
+    per_budget, per_trial = float(np.mean(counts)), float(np.mean(starts))
+    planned = plan(brackets)
+    loops = planned.generations * per_budget + planned.trials * per_trial
+    return Cost(per_budget, per_trial, seconds, loops * seconds / n_parallel)
 
 
 def _sample_job(
     objective: Objective, configuration: Mapping[str, Any], index: int
-) -> tuple[TrainingJob, int]:
-    """One inner loop of a configuration, and how many of them a budget unit takes."""
+) -> tuple[TrainingJob, int, int]:
+    """An inner loop of a configuration; how many a budget unit and a trial take."""
     config = objective.run_config(configuration)
     seed = seeding.integer_seed(objective.run_seed, "plan", index)
     if objective.kind == "agent":
-        return TrainingJob(config.task, config.agent, seed), 1
+        return TrainingJob(config.task, config.agent, seed), 1, 0
     rng = seeding.generator(seed, "psi")
     psi = initial_psi(config.se, get_task(config.task), rng)
     nes = config.nes
     members = nes.population * n_signs(nes) * nes.n_evaluations
-    return inner_loop_job(config, psi, seed), nes.n_center_evaluations + members
+    start = nes.n_initial * nes.n_evaluations if nes.n_initial > 1 else 0
+    return inner_loop_job(config, psi, seed), nes.n_center_evaluations + members, start
 
 
 def bracket_table(brackets: Sequence[Bracket], unit: str) -> Table:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import logging
 import os
 import platform
+import re
 import shutil
 import socket
 import subprocess
@@ -26,7 +28,10 @@ from se_hpo.errors import UserError
 from se_hpo.paths import RunPaths, write_json
 from se_hpo.records import to_builtin
 
+log = logging.getLogger(__name__)
+
 FORMAT = 1
+_TEMPORARY = re.compile(r"\..+\.\d+\.tmp")  # of `paths.write_atomic`
 _PACKAGES = ("ConfigSpace", "gymnasium", "hpbandster", "numpy", "torch")
 
 
@@ -48,8 +53,15 @@ def read_run(paths: RunPaths) -> dict[str, Any]:
             f"{paths.run} is damaged ({error}): restore it, or start over with "
             "--overwrite"
         ) from error
-    if not isinstance(data, dict) or "settings" not in data:
+    shape = {"settings": dict, "attempts": list, "n_brackets": int}
+    if not isinstance(data, dict) or not isinstance(data.get("settings"), dict):
         raise UserError(f"{paths.run} was not written by se_hpo: use another --run")
+    for key, kind in shape.items():
+        if not isinstance(data.setdefault(key, kind()), kind):
+            raise UserError(
+                f"{paths.run} is damaged ({key} is no {kind.__name__}): restore it, or "
+                "start over with --overwrite"
+            )
     return data
 
 
@@ -81,7 +93,8 @@ def open_run(
         data = read_run(paths)
         _check_same(paths, data["settings"], settings)
         data["attempts"].append(_attempt())
-        _write(paths, data)
+        _warn_of_other_version(paths, data)
+        _write(paths, data, space)
         return data
     elif _foreign_files(paths):
         raise UserError(
@@ -94,14 +107,25 @@ def open_run(
         "git_commit": _git_commit(),
         "attempts": [_attempt()],
     }
-    _write(paths, data)
-    space.to_json(paths.configspace)
+    _write(paths, data, space)
     return data
 
 
-def _write(paths: RunPaths, data: Mapping[str, Any]) -> None:
+def _warn_of_other_version(paths: RunPaths, data: Mapping[str, Any]) -> None:
+    before = data.get("versions", {}).get("se_hpo")
+    if before != se_hpo.__version__:
+        log.warning(
+            "%s was begun with se_hpo %s, this is %s: trials may be computed again",
+            paths.root,
+            before,
+            se_hpo.__version__,
+        )
+
+
+def _write(paths: RunPaths, data: Mapping[str, Any], space: ConfigurationSpace) -> None:
     try:
         paths.logs.mkdir(parents=True, exist_ok=True)
+        write_json(paths.configspace, space.to_serialized_dict())
         write_json(paths.run, data)
     except OSError as error:
         raise UserError(
@@ -122,7 +146,7 @@ def _delete_run(paths: RunPaths) -> None:
     known |= {paths.logs.name, paths.trials.name, paths.credentials.name}
     known |= {"ses", "evaluations", "figures", "confirm", "report.html"}
     strange = sorted(p.name for p in paths.root.iterdir() if p.name not in known)
-    strange = [name for name in strange if not name.startswith(".")]
+    strange = [name for name in strange if not _TEMPORARY.fullmatch(name)]
     if strange:
         raise UserError(
             f"--overwrite: {paths.root} also holds {strange[0]!r}, which no run "
@@ -144,7 +168,7 @@ def _check_same(
         for name in sorted({*old, *new})
         if old.get(name) != new.get(name) and name != "configspace"
     ]
-    differences += _space_differences(old["configspace"], new["configspace"])
+    differences += _space_differences(old.get("configspace"), new["configspace"])
     if differences:
         raise UserError(
             f"{paths.root} is a run with other settings: {'; '.join(differences)}. "
@@ -157,11 +181,15 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _space_differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+def _space_differences(old: Any, new: Mapping[str, Any]) -> list[str]:
     def by_name(space: Mapping[str, Any]) -> dict[str, Any]:
         return {h["name"]: h for h in space["hyperparameters"]}
 
-    before, after = by_name(old), by_name(new)
+    try:
+        before = by_name(old)
+    except (KeyError, TypeError):
+        return ["the stored space is damaged"]
+    after = by_name(new)
     changed = [
         f"hyperparameter {name} changed"
         for name in sorted({*before, *after})

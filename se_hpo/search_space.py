@@ -115,10 +115,15 @@ def _shipped_folder() -> Path:
 
 
 def _find(name: str) -> Path:
+    if not name:
+        raise UserError("the space's name is empty: see --list-spaces")
     given = Path(name).expanduser()
+    if given.is_dir() and len(given.parts) > 1:
+        raise UserError(f"space {name!r} is a folder: name a .py file")
     if given.suffix == ".py" or len(given.parts) > 1:
         if not given.is_file():
-            raise UserError(f"space file {name!r} does not exist")
+            hint = f"; did you mean {name}.py?" if Path(f"{name}.py").is_file() else ""
+            raise UserError(f"space file {name!r} does not exist{hint}")
         return given.resolve()
     shipped = list_spaces()
     if name in shipped:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,12 @@ class Session:
             raise UserError(f"--n-workers {options.n_workers}: must be 1 or more")
         if options.threads < 0:
             raise UserError(f"--threads {options.threads}: must be 0 or more")
+        if not 0 <= options.seed < 2**32:
+            raise UserError(f"--seed {options.seed}: must be in [0, 2**32)")
+        if options.confirm < 0:
+            raise UserError(f"--confirm {options.confirm}: must be 0 or more")
+        if options.max_failures is not None and options.max_failures < 0:
+            raise UserError(f"--max-failures {options.max_failures}: must be 0 or more")
         if not 0 <= options.random_fraction <= 1:
             value = options.random_fraction
             raise UserError(f"--random-fraction {value:g}: must be in [0, 1]")
@@ -58,8 +64,8 @@ class Session:
         )
         """What the flags ask for; by default one Hyperband cycle."""
 
-    def run(self) -> None:
-        """Run or continue; returns when all brackets are done.
+    def run(self, afterwards: Callable[[], None]) -> None:
+        """Run or continue all brackets, then call `afterwards` under the same lock.
 
         Raises:
             UserError: the folder belongs to another run or master, or is not writable.
@@ -72,9 +78,10 @@ class Session:
                 self.options.overwrite,
             )
             # More brackets may be asked for later; fewer never undo what was started.
-            n = max(len(self.brackets), data.get("n_brackets", 1))
+            n = max(len(self.brackets), data.get("n_brackets", 0))
             write_json(self.paths.run, {**data, "n_brackets": n})
             self._run_brackets(self.settings.bracket_list(n))
+            afterwards()
 
     def _run_brackets(self, brackets: tuple[Bracket, ...]) -> None:
         options, settings = self.options, self.settings
@@ -104,6 +111,7 @@ class Session:
             def take(evaluation: Evaluation) -> None:
                 record = record_of(evaluation)
                 monitor.add(record)
+                monitor.tell_damage(record.trial)
                 display.evaluation_finished(record)
 
             run_locked_master(
@@ -161,6 +169,8 @@ def record_of(evaluation: Evaluation) -> EvaluationRecord:
 
 
 def _check_host(host: str) -> None:
+    if host in ("", "0.0.0.0", "::"):
+        raise UserError(f"--host {host!r}: give the one address that workers reach")
     try:
         with socket.socket() as probe:
             probe.bind((host, 0))

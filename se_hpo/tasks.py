@@ -152,7 +152,6 @@ def _task_from_gymnasium(task_id: str) -> TaskSpec:
     spec = _gymnasium_spec(task_id)
     with _make(task_id) as env:
         obs_size, n_actions = _check_spaces(task_id, env)
-        mean, worst = measure_random_returns(env, seed=0, episodes=100)
     if spec.reward_threshold is None or spec.max_episode_steps is None:
         missing = "reward_threshold" if spec.reward_threshold is None else "step limit"
         raise UserError(
@@ -160,7 +159,6 @@ def _task_from_gymnasium(task_id: str) -> TaskSpec:
             "with reward_threshold=... and max_episode_steps=..."
         )
     with _make(task_id) as env:
-        obs_size, n_actions = _check_spaces(task_id, env)
         mean, worst = measure_random_returns(env, seed=0, episodes=100)
     if not spec.reward_threshold > mean:
         raise UserError(

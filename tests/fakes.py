@@ -9,6 +9,7 @@ class FakeInnerLoop:
     """Scores psi by its distance to a target, noisily: no agent, the same interface."""
 
     engine_name = "fake"
+    n_threads = 2
 
     def __init__(self, fail_after=None, noise=1.0, diverge=False):
         self.calls, self.fail_after = 0, fail_after

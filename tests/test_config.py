@@ -105,3 +105,14 @@ def test_defaults_are_the_paper_s_untuned_cartpole_run():
     assert (nes.score_transform, nes.sampling) == ("all_better_sum", "mirrored_best")
     assert (config.se.hidden_size, config.se.activation) == (128, "leaky_relu")
     assert (config.agent.batch_size, config.agent.lr) == (128, 1e-3)
+
+
+def test_two_names_for_one_field_are_refused():
+    both = {"ddqn.gamma": 0.9, "ddqn.one_minus_gamma": 0.1}
+    with pytest.raises(UserError, match="so does another"):
+        from_configuration(both, "CartPole-v0", "ddqn")
+
+
+def test_a_complement_must_be_a_number():
+    with pytest.raises(UserError, match="must be a number"):
+        from_configuration({"ddqn.one_minus_gamma": "a"}, "CartPole-v0", "ddqn")

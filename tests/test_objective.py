@@ -142,3 +142,34 @@ def test_trials_have_different_seeds_that_depend_on_the_run_seed():
     seeds = {NES.trial_seed(i) for i in ids}
     assert len(seeds) == 3
     assert seeds.isdisjoint(replace(NES, run_seed=4).trial_seed(i) for i in ids)
+
+
+def test_the_state_of_another_version_is_set_aside_and_no_failure(tmp_path, caplog):
+    first, _, paths = evaluate(NES, tmp_path, 2)
+    other, _, other_paths = evaluate(replace(NES, run_seed=4), tmp_path / "other", 2)
+    paths.state.write_bytes(other_paths.state.read_bytes())
+    paths.record(2).unlink()
+    with caplog.at_level(logging.WARNING):
+        again, _, _ = evaluate(NES, tmp_path, 2)
+    assert "state.safetensors" in caplog.text
+    assert (again.status, again.loss) == (Status.FINISHED, first.loss)
+    assert other.loss != first.loss
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", "3", "null", '{"loss": null}'])
+def test_a_record_of_any_wrong_shape_is_set_aside(tmp_path, text):
+    first, _, paths = evaluate(NES, tmp_path, 2)
+    paths.record(2).write_text(text)
+    again, _, _ = evaluate(NES, tmp_path, 2)
+    assert (again.status, again.loss) == (Status.FINISHED, first.loss)
+    assert paths.record(2).with_name("record-2.json.damaged").read_text() == text
+
+
+def test_agents_trained_before_a_kill_are_kept(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(AGENT, tmp_path, 6, fail_after=2)
+    paths = RunPaths(tmp_path).trial(ID)
+    assert len(paths.agents.read_text().splitlines()) == 4, "two batches of two"
+    record, inner_loop, _ = evaluate(AGENT, tmp_path, 6)
+    whole, _, _ = evaluate(AGENT, tmp_path / "whole", 6)
+    assert (record.loss, inner_loop.calls) == (whole.loss, 1)

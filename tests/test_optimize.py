@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -103,6 +104,27 @@ def test_other_settings_in_the_same_folder_are_refused_with_the_difference(finis
         main(Options(space="smoke", run=run, max_budget=9))
 
 
+@pytest.mark.parametrize("damaged", [0, 1, 3, 20, 47])
+def test_a_damaged_journal_line_is_computed_again_and_the_rest_used(
+    tmp_path, finished, damaged
+):
+    run = tmp_path / "damaged"
+    shutil.copytree(finished[0], run)
+    lines = (run / "results.json").read_bytes().splitlines(keepends=True)
+    lost = json.loads(lines[damaged])
+    lines[damaged] = b'{"half\n'
+    (run / "results.json").write_bytes(b"".join(lines))
+    again = optimize("--space", "smoke", "--run", run, "--n-brackets", 16)
+    assert again.returncode == 0, again.stderr
+    assert f"line {damaged + 1} is damaged" in again.stderr
+    after = decided(run).sort_values(["trial", "budget"], ignore_index=True)
+    before = decided(finished[0]).sort_values(["trial", "budget"], ignore_index=True)
+    pd.testing.assert_frame_equal(after, before)
+    assert (
+        json.loads((run / "results.json").read_bytes().splitlines()[-1])[0] == lost[0]
+    )
+
+
 def wait_for_results(run, lines, timeout=60):
     deadline = time.monotonic() + timeout
     results = Path(run) / "results.json"
@@ -127,7 +149,7 @@ def test_an_interrupted_run_ends_within_five_seconds_and_continues_the_same(
         process.send_signal(number)
         _, stderr = process.communicate(timeout=5)
     assert process.returncode == code
-    assert b"the same command continues the run" in stderr
+    assert b"the same command goes on" in stderr
     assert b"Traceback" not in stderr
     left = subprocess.run(["pgrep", "-f", str(tmp_path / "cut")], capture_output=True)
     assert not left.stdout, "no process is left"
@@ -253,7 +275,16 @@ META = {
         ({"space": "smoke", "threads": -1}, "--threads -1"),
         ({"space": "smoke", "random_fraction": 1.5}, "--random-fraction 1.5"),
         ({"space": "smoke", "host": "no.such.host.invalid"}, "host"),
+        ({"space": "smoke", "seed": -1}, "--seed -1"),
+        ({"space": "smoke", "seed": 2**32}, "--seed 4294967296"),
+        ({"space": "smoke", "confirm": -1}, "--confirm -1"),
+        ({"space": "smoke", "max_failures": -1}, "--max-failures -1"),
+        ({"space": "smoke", "host": "0.0.0.0"}, "--host"),
+        ({"space": ""}, "--list-spaces"),
+        ({"describe": ""}, "--list-spaces"),
+        ({"space": "/tmp"}, "is a folder"),
         ({"role": "worker"}, "--run DIR"),
+        ({"role": "worker", "run": Path(), "n_workers": 2}, "one worker"),
     ],
 )
 def test_bad_flags_are_one_line_and_write_nothing(

@@ -90,3 +90,43 @@ def test_a_damaged_run_json_is_named(tmp_path, text):
 def test_reading_where_no_run_is_names_the_command(tmp_path):
     with pytest.raises(UserError, match=r"python -m se_hpo\.optimize"):
         read_run(RunPaths(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"settings": 3},
+        {"attempts": {}},
+        {"n_brackets": "x"},
+        {"settings": {"configspace": 3}},
+        {"settings": {}},
+    ],
+)
+def test_a_run_json_of_the_wrong_shape_is_one_line(tmp_path, change):
+    data, paths = opened(tmp_path)
+    paths.run.write_text(json.dumps({**data, **change}))
+    with pytest.raises(UserError):
+        opened(tmp_path)
+
+
+def test_overwrite_spares_hidden_files(tmp_path):
+    _, paths = opened(tmp_path)
+    (paths.root / ".git").mkdir()
+    with pytest.raises(UserError, match=r"\.git"):
+        opened(tmp_path, overwrite=True)
+    assert paths.run.exists()
+
+
+def test_a_damaged_configspace_is_written_again(tmp_path):
+    _, paths = opened(tmp_path)
+    paths.configspace.write_text("{")
+    opened(tmp_path)
+    assert ConfigurationSpace.from_json(paths.configspace) == space()
+
+
+def test_continuing_with_another_version_says_so(tmp_path, caplog):
+    data, paths = opened(tmp_path)
+    data["versions"]["se_hpo"] = "0.0.1"
+    paths.run.write_text(json.dumps(data))
+    opened(tmp_path)
+    assert "begun with se_hpo 0.0.1" in caplog.text

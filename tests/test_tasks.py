@@ -138,3 +138,22 @@ def test_importing_tasks_and_checkpoints_does_not_import_torch():
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_a_task_that_never_ends_is_refused_before_it_is_played():
+    class Endless(gymnasium.Env):
+        observation_space = Box(-1.0, 1.0, (1,), np.float32)
+        action_space = Discrete(2)
+
+        def reset(self, *, seed=None, options=None):
+            return np.zeros(1, np.float32), {}
+
+        def step(self, action):
+            raise AssertionError("played")
+
+    gymnasium.register("Endless-v0", Endless, reward_threshold=1.0)
+    try:
+        with pytest.raises(UserError, match="step limit"):
+            get_task("Endless-v0")
+    finally:
+        del gymnasium.registry["Endless-v0"]

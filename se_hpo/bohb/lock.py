@@ -145,7 +145,8 @@ def _refusal(path: Path, holder: dict[str, Any]) -> UserError:
 
 
 def _is_alive(holder: dict[str, Any]) -> bool:
-    started = _started(int(holder.get("pid", 0)))
+    pid = holder.get("pid")
+    started = _started(pid) if isinstance(pid, int) else None
     return started is not None and started == holder.get("started")
 
 

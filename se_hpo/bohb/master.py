@@ -29,7 +29,7 @@ from se_hpo.bohb.settings import (
     TooManyFailures,
     evaluation_of,
 )
-from se_hpo.paths import RunPaths
+from se_hpo.paths import ConfigId, RunPaths
 from se_hpo.records import Status
 
 log = logging.getLogger(__name__)
@@ -68,6 +68,7 @@ class Master(hpbandster.core.master.Master):
         self.num_running_jobs = 0
         self.n_workers = 0
         self.failures = 0
+        self._untaken: dict[tuple[ConfigId, float], Job] = {}
         self.finished = 0
         self.thread_cond = threading.Condition()
         self._inbox: deque[Job] = deque()
@@ -102,10 +103,12 @@ class Master(hpbandster.core.master.Master):
             journal, self.config_generator, self.working_directory
         )
         finished = {(job.id, float(job.kwargs["budget"])): job for job in jobs}
-        self.dispatcher.table.finished.update(job.token for job in jobs)
         for _ in range(min(replay.brackets_begun(journal), len(self.brackets))):
             replay.replay_bracket(self._open_bracket(), journal, finished)
-        self.finished = len(jobs)
+        self._untaken = finished
+        taken = [job for job in jobs if (job.id, job.kwargs["budget"]) not in finished]
+        self.dispatcher.table.finished.update(job.token for job in taken)
+        self.finished = len(taken)
         if jobs:
             log.info("%d finished evaluations taken from the journal", len(jobs))
 
@@ -126,13 +129,27 @@ class Master(hpbandster.core.master.Master):
         while True:
             self._take_results()
             if self._has_room() and (following := self._next_run()) is not None:
-                self._submit_job(*following)
+                self._evaluate(*following)
             elif self.is_complete():
                 break
             else:
                 self._wait()
         data = [iteration.data for iteration in self.iterations]
         return Result(data, self.config)
+
+    def _evaluate(
+        self, config_id: ConfigId, config: dict[str, Any], budget: float
+    ) -> None:
+        """Submit, unless the journal knows the result of a rung not reached again.
+
+        That is so after a line of a lower rung was damaged and had to be run again.
+        """
+        known = self._untaken.pop((config_id, budget), None)
+        if known is None:
+            self._submit_job(config_id, config, budget)
+            return
+        self.iterations[config_id[0]].register_result(known)
+        self.finished += 1
 
     def is_complete(self) -> bool:
         """Whether every bracket has been run to its end."""

@@ -62,7 +62,7 @@ def replay_bracket(
     Args:
         bracket: without trials.
         journal: the run's.
-        finished: (config id, budget) -> its job.
+        finished: (config id, budget) -> its job; what the bracket takes is removed.
     """
     moved = True
     while moved:
@@ -71,7 +71,7 @@ def replay_bracket(
             bracket.add_configuration(*journal.configs[slot])
             moved = True
         for config_id, budget in bracket.queued():
-            job = finished.get((config_id, budget))
+            job = finished.pop((config_id, budget), None)
             if job is not None:
                 bracket.hand_out(config_id)
                 bracket.register_result(job)

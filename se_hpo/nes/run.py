@@ -100,9 +100,10 @@ class NESRun:
             started, cpu = time.time(), self.inner_loop.cpu_seconds()
             if state is None:
                 state = self._initial_state()
+            best_before = state.best_score
             state, line = self._generation(state)
             history.append(line)
-            self._save(state, line)
+            self._save(state, line, improved=state.best_score > best_before)
             spent = self.inner_loop.cpu_seconds() - cpu
             append_timing(self.paths.timing, line["generation"], started, spent)
         assert state is not None
@@ -170,10 +171,10 @@ class NESRun:
         first = self._first_line if g == 0 else {}
         return state, generation_line(g, state, scores, update, first)
 
-    def _save(self, state: NESState, line: dict[str, Any]) -> None:
+    def _save(self, state: NESState, line: dict[str, Any], improved: bool) -> None:
         self.guard()
         append_json_line(self.paths.generations, line)
-        if np.mean(line["center_scores"]) == state.best_score:
+        if improved or not self.paths.best_se.exists():
             self._save_center("best", state)
         save_state(self.paths.state, state, self._owner)
         score = float(np.mean(line["center_scores"]))

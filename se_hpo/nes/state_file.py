@@ -25,6 +25,10 @@ from se_hpo.tensor_files import tensor_bytes
 log = logging.getLogger(__name__)
 
 
+class ForeignStateError(UserError):
+    """The state of another configuration, seed or engine."""
+
+
 def fingerprint(config: RunConfig, seed: int, engine: str) -> str:
     """What a state must share with the run that continues it."""
     data = json.dumps([config.to_dict(), seed, engine], sort_keys=True)
@@ -48,7 +52,8 @@ def load_state(path: Path, owner: str) -> NESState:
     """Read a state.
 
     Raises:
-        UserError: the state of another run, or no readable state.
+        ForeignStateError: the state of another run.
+        UserError: no readable state.
     """
     try:
         with safe_open(path, framework="numpy") as file:
@@ -64,7 +69,7 @@ def load_state(path: Path, owner: str) -> NESState:
     except (SafetensorError, KeyError, ValueError, OSError) as error:
         raise UserError(f"{path} is no readable NES state ({error})") from error
     if metadata.get("owner") != owner:
-        raise UserError(
+        raise ForeignStateError(
             f"{path} belongs to another configuration, seed or engine: "
             "use another folder, or delete this one"
         )
@@ -80,7 +85,7 @@ def restore(
     are computed again, to the same result.
 
     Raises:
-        UserError: the folder holds the state of another run.
+        ForeignStateError: the folder holds the state of another run.
     """
     if not paths.state.exists():
         for leftover in (paths.generations, paths.timing):
@@ -89,10 +94,10 @@ def restore(
     try:
         state = load_state(paths.state, owner)
         history = _history(paths.generations, state.generation)
+    except ForeignStateError:
+        raise
     except UserError as error:
-        if "belongs to another" in str(error):
-            raise
-        _set_aside(paths, str(error))
+        set_aside(paths, str(error))
         return None
     _keep_lines(paths.generations, state.generation)
     _keep_timing(paths.timing, state.generation)
@@ -127,7 +132,8 @@ def _keep_timing(path: Path, generations: int) -> None:
         write_atomic(path, text)
 
 
-def _set_aside(paths: TrialPaths, reason: str) -> None:
+def set_aside(paths: TrialPaths, reason: str) -> None:
+    """Rename the files of a run that cannot go on, so that it starts again."""
     log.warning("%s; set aside as *.damaged, the trial starts again", reason)
     for path in (paths.state, paths.generations, paths.timing):
         if path.exists():
