@@ -26,7 +26,7 @@ class Options:
     eta: float | None = None
     """One trial in eta is promoted to the next rung."""
     n_brackets: int | None = None
-    """Brackets to run; may be raised later. Default: one Hyperband cycle."""
+    """Brackets to run; may be raised later. Default: two Hyperband cycles."""
     brackets: Literal["cycle", "aggressive"] = "cycle"
     """Hyperband's cycle, or always the bracket with all rungs."""
     random_fraction: float = 1 / 3

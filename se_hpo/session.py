@@ -29,6 +29,8 @@ from se_hpo.run_folder import open_run
 from se_hpo.search_space import Space
 from se_hpo.settings import Settings, resolve_settings
 
+DEFAULT_CYCLES = 2  # enough for BOHB's model to have a say
+
 
 class Session:
     """A run as the command line asks for it.
@@ -60,9 +62,9 @@ class Session:
         self.configspace = space.configuration_space(self.settings.seed)
         n = options.n_brackets
         self.brackets: tuple[Bracket, ...] = self.settings.bracket_list(
-            len(self.settings.ladder) if n is None else n
+            DEFAULT_CYCLES * len(self.settings.ladder) if n is None else n
         )
-        """What the flags ask for; by default one Hyperband cycle."""
+        """What the flags ask for; by default two Hyperband cycles."""
 
     def run(self, afterwards: Callable[[], None]) -> None:
         """Run or continue all brackets, then call `afterwards` under the same lock.

@@ -237,7 +237,7 @@ def test_other_optimizers_never_ask_the_model(tmp_path, optimizer):
 def test_plan_prints_the_cost_and_writes_nothing(tmp_path):
     done = optimize("--space", "smoke", "--plan", "--n-workers", 2, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "5 trials, 6 evaluations, 11 generations" in done.stdout
+    assert "10 trials, 12 evaluations, 22 generations" in done.stdout
     assert "expected wall time with 2 worker(s)" in done.stdout
     assert not list(tmp_path.iterdir())
 
@@ -332,4 +332,4 @@ def test_a_user_s_own_space_by_path_runs(tmp_path):
     path = space_file(tmp_path, smoke.read_text())
     done = optimize("--space", path, "--max-budget", 1, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert len(se_hpo.load_trials(tmp_path / "results" / "own-0")) == 1
+    assert len(se_hpo.load_trials(tmp_path / "results" / "own-0")) == 2
