@@ -40,6 +40,8 @@ def best_trials(frame: pd.DataFrame, n: int = 5) -> RenderableType:
         n: how many at most.
     """
     best = ranked(frame).head(n)
+    seconds = frame.groupby("trial")["wall_seconds"].sum()
+    best = best.assign(wall_seconds=best["trial"].map(seconds))
     if best.empty:
         return Text("No evaluation has finished.")
     table = Table(title="Best trials", title_justify="left", title_style="bold")
