@@ -20,6 +20,8 @@ ISA_SOURCE = SOURCE / "kernels" / "isa.cpp"
 """Compiled once per instruction set, see `instruction_sets`."""
 
 FLAGS = ["-std=c++17", "-O3", "-fvisibility=hidden", "-fno-math-errno", "-g0"]
+# Counting a Python reference without the GIL throws instead of corrupting memory.
+FLAGS += ["-DPYBIND11_ASSERT_GIL_HELD_INCREF_DECREF"]
 
 
 def instruction_sets() -> dict[str, list[str]]:
@@ -47,13 +49,15 @@ class BuildEngine(build_ext):
 
     def build_extension(self, ext: Extension) -> None:
         """Compile and link the extension, or warn."""
+        sources, self.force = ext.sources, True  # always link what was compiled
         try:
             ext.extra_objects = self.compile_objects(ext)
-            sources, ext.sources = ext.sources, []
+            ext.sources = []
             super().build_extension(ext)
-            ext.sources = sources
         except Exception as error:  # noqa: BLE001 (the package must install without)
             self.warn(f"the native engine was not built, torch will be used: {error}")
+        finally:
+            ext.sources = sources
 
     def compile_objects(self, ext: Extension) -> list[str]:
         """Compile all sources; returns the object files."""
@@ -75,7 +79,8 @@ class BuildEngine(build_ext):
 
     def copy_extensions_to_source(self) -> None:
         """Editable installs: copy what was built."""
-        if all(Path(self.get_ext_fullpath(e.name)).exists() for e in self.extensions):
+        names = [self.get_ext_filename(e.name) for e in self.extensions]
+        if all(Path(self.build_lib, name).exists() for name in names):
             super().copy_extensions_to_source()
 
     def get_outputs(self) -> list[str]:
