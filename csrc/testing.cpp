@@ -35,7 +35,7 @@ void load(Buffer& buffer, const Floats& values) {
 }
 
 // Updates on the batches of `states` (n x batch x obs), in order. Returns the online and
-// target parameters after the last one.
+// target parameters after the last one, whether all were finite, and the last gradient.
 py::tuple run_updates(const py::dict& config, int n_actions, const Floats& online,
                       const Floats& target, const Floats& states, const Floats& actions,
                       const Floats& next_states, const Floats& rewards, const Floats& dones,
@@ -55,7 +55,8 @@ py::tuple run_updates(const py::dict& config, int n_actions, const Floats& onlin
     replay.first(batch);
     finite = agent->update(batch) && finite;
   }
-  return py::make_tuple(to_array(agent->online()), to_array(agent->target()), finite);
+  return py::make_tuple(to_array(agent->online()), to_array(agent->target()), finite,
+                        to_array(agent->gradient()));
 }
 
 Floats q_values(const py::dict& config, int n_actions, const Floats& online, const Floats& obs,

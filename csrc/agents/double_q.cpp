@@ -75,9 +75,9 @@ bool DoubleQAgent::learn() {
 }
 
 bool DoubleQAgent::update(const Batch& batch) {
-  const float loss = differentiate(batch);
+  const float squared_error = differentiate(batch);
   adam_.step(online_, target_, gradient_);
-  return is_finite(loss);
+  return is_finite(squared_error);
 }
 
 float DoubleQAgent::differentiate(const Batch& batch) {

@@ -47,12 +47,14 @@ class DoubleQAgent : public Agent {
   bool update(const Batch& batch);
   Buffer& online() { return online_; }
   Buffer& target() { return target_; }
+  // Of the last update's loss.
+  const Buffer& gradient() const { return gradient_; }
   std::size_t n_parameters() const { return network_->n_parameters(); }
   // Q(obs, .): n_actions values.
   std::vector<float> q_values(const float* obs);
 
  protected:
-  // Leaves the gradient of the loss in gradient_; returns the sum of all |dL/dq|.
+  // Leaves the gradient of the loss in gradient_; returns the sum of squared errors.
   virtual float differentiate(const Batch& batch);
 
   const Kernels& kernels_;

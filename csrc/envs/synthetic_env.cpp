@@ -39,7 +39,7 @@ const float* SyntheticEnv::load_net(const float* psi, const SyntheticEnvConfig& 
     const int one_hot = l == 0 ? n_actions : 0, inputs = l == 0 ? obs_size_ : size;
     const int columns = one_hot + inputs;
     const float* bias = psi + std::ptrdiff_t(size) * columns;
-    Hidden hidden{inputs, stride, Buffer(std::size_t(inputs) * stride), {}};
+    Hidden hidden{inputs, size, stride, Buffer(std::size_t(inputs) * stride), {}};
     for (int o = 0; o < size; ++o)
       for (int i = 0; i < inputs; ++i)
         hidden.weight[std::size_t(i) * stride + o] = psi[std::ptrdiff_t(o) * columns + one_hot + i];
@@ -70,6 +70,7 @@ void SyntheticEnv::evaluate(const Net& net, int action, const float* state, floa
     const Buffer& bias = layer.bias[layer.bias.size() > 1 ? action : 0];
     kernels_.vector_forward(layer.weight.data(), bias.data(), layer.inputs, layer.stride, x, y,
                             activation_);
+    std::fill(y + layer.outputs, y + layer.stride, 0.0f);  // NaN where an input is infinite
     x = y;
     std::swap(y, other);
   }

@@ -26,7 +26,7 @@ class SyntheticEnv final : public Environment {
  private:
   // A hidden layer, outputs padded to whole SIMD vectors; weight is inputs x stride.
   struct Hidden {
-    int inputs, stride;
+    int inputs, outputs, stride;
     Buffer weight;
     std::vector<Buffer> bias;  // first layer: one per action, its weights added
   };

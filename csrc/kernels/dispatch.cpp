@@ -1,6 +1,10 @@
 // Picks the kernels of the best instruction set that this processor has.
 #include <cstring>
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 #include "kernels.hpp"
 
 namespace se_hpo {
@@ -9,6 +13,13 @@ namespace se_hpo {
 extern const Kernels kKernels_x86_64_v2, kKernels_x86_64_v3, kKernels_x86_64_v4;
 
 namespace {
+// The part of x86-64-v3 whose names not every compiler's __builtin_cpu_supports knows.
+bool has_lzcnt_movbe_f16c() {
+  unsigned a, b, c, d, extended;
+  return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_MOVBE) && (c & bit_F16C) &&
+         __get_cpuid(0x80000001, &a, &b, &extended, &d) && (extended & bit_LZCNT);
+}
+
 bool has(const char* name) {
   __builtin_cpu_init();
   if (!std::strcmp(name, "x86_64_v4"))
@@ -18,7 +29,7 @@ bool has(const char* name) {
   if (!std::strcmp(name, "x86_64_v3"))
     return has("x86_64_v2") && __builtin_cpu_supports("avx2") &&
            __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") &&
-           __builtin_cpu_supports("bmi2");
+           __builtin_cpu_supports("bmi2") && has_lzcnt_movbe_f16c();
   return __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("popcnt") &&
          __builtin_cpu_supports("ssse3");
 }

@@ -71,7 +71,7 @@ struct Kernels {
 
   // delta[a] = 2 / batch * (q(s, a) - y) for the action taken, else 0, with
   // y = r + gamma (1 - d) q_target(s', argmax_a q_next(s', a)).
-  // Returns the panel's sum of |delta|: not finite if any q or y is not.
+  // Returns the panel's sum of (q(s, a) - y)^2: not finite if any q or y is not.
   float (*double_q_delta)(const TransitionPanel& panel, const float* q, const float* q_next,
                           const float* q_target, int n_actions, float gamma, float factor,
                           float* delta);

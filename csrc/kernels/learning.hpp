@@ -6,8 +6,6 @@
 
 namespace {
 
-inline Vec abs_vec(Vec x) { return x < 0.0f ? -x : x; }
-
 float double_q_delta(const se_hpo::TransitionPanel& panel, const float* q, const float* q_next,
                      const float* q_target, int n_actions, float gamma, float factor,
                      float* delta) {
@@ -24,10 +22,11 @@ float double_q_delta(const se_hpo::TransitionPanel& panel, const float* q, const
       taken = action == float(a) ? load(q + a * columns + c) : taken;
     }
     const Vec target = load(panel.reward + c) + gamma * (1.0f - load(panel.done + c)) * value;
-    const Vec error = (taken - target) * (load(panel.scale + c) * factor);
+    const Vec scale = load(panel.scale + c), error = taken - target;
+    const Vec gradient = error * (scale * factor);
     for (int a = 0; a < n_actions; ++a)
-      store(delta + a * columns + c, action == float(a) ? error : Vec{});
-    total += abs_vec(error);
+      store(delta + a * columns + c, action == float(a) ? gradient : Vec{});
+    total += scale * (error * error);
   }
   return sum(total);
 }
@@ -35,9 +34,11 @@ float double_q_delta(const se_hpo::TransitionPanel& panel, const float* q, const
 struct AdamVec {
   const se_hpo::AdamStep& step;
   inline void operator()(Vec& p, Vec& t, Vec& m, Vec& v, Vec g) const {
-    constexpr float kBeta1 = 0.9f, kBeta2 = 0.999f, kEpsilon = 1e-8f;
-    m = m + (1.0f - kBeta1) * (g - m);
-    v = kBeta2 * v + (1.0f - kBeta2) * (g * g);
+    // 1 - beta as literals: 1.0f - 0.999f is off by 1e-5.
+    constexpr float kBeta2 = 0.999f, kOneMinusBeta1 = 0.1f, kOneMinusBeta2 = 0.001f;
+    constexpr float kEpsilon = 1e-8f;
+    m = m + kOneMinusBeta1 * (g - m);
+    v = kBeta2 * v + kOneMinusBeta2 * (g * g);
     p = p - step.step_size * m / (sqrt_vec(v) * step.inverse_root + kEpsilon);
     t = t + step.tau * (p - t);
   }
