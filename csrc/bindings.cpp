@@ -4,6 +4,7 @@
 #include <pybind11/stl.h>
 
 #include <map>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
@@ -18,16 +19,22 @@ namespace py = pybind11;
 
 namespace se_hpo {
 
-// Any Gymnasium task: a Python object with reset() -> observation and step(action) ->
-// (observation, reward, terminated, truncated). The GIL is taken for each call.
+// Any Gymnasium task: a Python object with reset() -> observation, step(action) ->
+// (observation, reward, terminated, truncated) and close(). The GIL is taken for each
+// call; made and destroyed without it, so no reference may be counted outside a Guard.
 class PythonTask final : public Environment {
  public:
-  PythonTask(const py::function& factory, int obs_size, Random random) : obs_size_(obs_size) {
+  PythonTask(PyObject* factory, int obs_size, Random random) : obs_size_(obs_size) {
     const Guard guard;
-    object_ = factory(random.next() >> 1);
+    object_ = py::handle(factory)(random.next() >> 1);
   }
   ~PythonTask() override {
     const Guard guard;
+    try {
+      object_.attr("close")();
+    } catch (py::error_already_set& error) {
+      error.discard_as_unraisable("closing a task");
+    }
     object_ = py::object();
   }
 
@@ -77,9 +84,8 @@ TaskSpec task_from(const py::dict& d) {
   } else {
     const py::function factory = d["factory"];
     // The function object lives as long as the caller's job list.
-    task.make = [handle = factory.ptr(), obs_size = task.obs_size](Random random) {
-      return std::make_unique<PythonTask>(py::reinterpret_borrow<py::function>(handle), obs_size,
-                                          random);
+    task.make = [pointer = factory.ptr(), obs_size = task.obs_size](Random random) {
+      return std::make_unique<PythonTask>(pointer, obs_size, random);
     };
   }
   return task;
@@ -111,17 +117,19 @@ py::list train_agents(const py::list& jobs, int n_threads, const std::string& is
   std::vector<Job> all;
   for (const py::handle job : jobs) all.push_back(job_from(py::cast<py::dict>(job)));
   const Kernels& kernels = kernels_named(isa);
-  bool interrupted = false;
+  std::optional<py::error_already_set> interrupt;
   std::vector<Result> results;
-  {
+  try {
     const py::gil_scoped_release release;
     results = run_jobs(all, n_threads, kernels, [&] {
       const py::gil_scoped_acquire gil;
-      interrupted = interrupted || PyErr_CheckSignals() != 0;
-      return !interrupted;
+      if (!interrupt && PyErr_CheckSignals() != 0) interrupt.emplace();
+      return !interrupt;
     });
+  } catch (...) {  // what a signal handler raised goes before what a job did
+    if (!interrupt) throw;
   }
-  if (interrupted) throw py::error_already_set();
+  if (interrupt) throw py::error_already_set(*interrupt);
   py::list out;
   for (const Result& result : results) out.append(result_to(result));
   return out;
