@@ -16,7 +16,8 @@ import numpy as np
 
 from se_hpo.config import AgentConfig, SyntheticEnvConfig, algorithm_of
 from se_hpo.errors import UserError, did_you_mean
-from se_hpo.jobs import TrainingJob, TrainingResult
+from se_hpo.jobs import TrainingJob, TrainingResult, check_no_psi
+from se_hpo.native_agents import has_agent
 from se_hpo.tasks import TaskSpec, get_task, make_env
 
 try:
@@ -67,7 +68,7 @@ def isas() -> list[str]:
 
 
 def isa() -> str:
-    """The instruction set in use: the best, or the one `SE_HPO_ISA` names.
+    """The instruction set in use: the best, or the one `SE_HPO_ISA` names, if any.
 
     Raises:
         UserError: the engine is not available, or `SE_HPO_ISA` names no usable one.
@@ -76,7 +77,7 @@ def isa() -> str:
         raise UserError(f"the native engine is not available: {reason}")
     usable = isas()
     forced = os.environ.get(ISA_VARIABLE)
-    if forced is None:
+    if not forced:
         return usable[0]
     if forced not in usable:
         hint = did_you_mean(forced, usable)
@@ -151,7 +152,7 @@ def _agent_dict(where: str, config: AgentConfig) -> dict[str, Any]:
             f"{where}: agent is a {type(config).__name__}: must be one of "
             "se_hpo.config.AGENT_CONFIGS"
         ) from None
-    if algorithm not in _engine.algorithms():
+    if not has_agent(config):
         raise UserError(f"{where}: the native engine has no {algorithm!r}: use torch")
     data = dataclasses.asdict(config)
     for name, most in _LARGEST.items():
@@ -179,7 +180,8 @@ def _check_memory(where: str, config: AgentConfig, spec: TaskSpec) -> None:
 
 
 def _check_se(where: str, job: TrainingJob, spec: TaskSpec) -> dict[str, Any] | None:
-    if job.se is None and job.psi is None:
+    if job.se is None:
+        check_no_psi(job, f"{where}: ")
         return None
     if not isinstance(job.se, SyntheticEnvConfig):
         raise UserError(f"{where}: se = {job.se!r}: must be a SyntheticEnvConfig")
@@ -223,6 +225,9 @@ class _TaskCallback:
     def step(self, action: int) -> tuple[np.ndarray, float, bool, bool]:
         observation, reward, terminated, truncated, _ = self._env.step(action)
         return observation, float(reward), bool(terminated), bool(truncated)
+
+    def close(self) -> None:
+        self._env.close()
 
 
 def _callback(spec: TaskSpec) -> Callable[[int], _TaskCallback]:

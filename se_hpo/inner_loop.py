@@ -13,13 +13,12 @@ from typing import Self
 from se_hpo.config import algorithm_of
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.jobs import TrainingJob, TrainingResult
+from se_hpo.native_agents import has_agent
 from se_hpo.process_pool import ProcessPool
 
 ENGINES = ("auto", "native", "torch")
-"""`auto` is `native` where that is built, else `torch`."""
-
-NATIVE_ALGORITHMS = ("ddqn", "dueling_ddqn")
-"""Agents that the native engine has; `auto` trains others with the torch engine."""
+"""`auto` is `native` where that is built, else `torch`. Agents that the native engine
+lacks, `auto` trains with the torch engine."""
 
 
 class InnerLoop:
@@ -63,7 +62,7 @@ class InnerLoop:
             UserError: an unknown task, or an agent that the chosen engine lacks.
             ValueError: a job whose parts do not fit together.
         """
-        on_native = [self._native is not None and self._has_agent(job) for job in jobs]
+        on_native = [self._has_agent(job) for job in jobs]
         native = iter(self._run_native(list(itertools.compress(jobs, on_native))))
         on_torch = [not is_native for is_native in on_native]
         torch = iter(self._run_torch(list(itertools.compress(jobs, on_torch))))
@@ -91,13 +90,15 @@ class InnerLoop:
         self.close()
 
     def _has_agent(self, job: TrainingJob) -> bool:
-        algorithm = algorithm_of(job.agent)
-        if algorithm not in NATIVE_ALGORITHMS and self._only_native:
+        if self._native is None:
+            return False
+        is_native = has_agent(job.agent)
+        if self._only_native and not is_native:
             raise UserError(
-                f"the native engine has no agent {algorithm!r}: choose the engine "
-                "`auto` or `torch`"
+                f"the native engine has no agent {algorithm_of(job.agent)!r}: choose "
+                "the engine `auto` or `torch`"
             )
-        return algorithm in NATIVE_ALGORITHMS
+        return is_native
 
     def _run_native(self, jobs: list[TrainingJob]) -> list[TrainingResult]:
         if not jobs or self._native is None:

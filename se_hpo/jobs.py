@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from se_hpo.config import AgentConfig, SyntheticEnvConfig
+from se_hpo.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,15 @@ class TrainingJob:
     """Sizes of the SE to train on; None trains on the task itself."""
     psi: np.ndarray | None = None
     """SE parameters: float32 vector, see `synthetic_env.parameter_shapes`."""
+
+
+def check_no_psi(job: TrainingJob, where: str = "") -> None:
+    """Raise `UserError`, its line beginning with `where`, for psi without `se`."""
+    if job.se is None and job.psi is not None:
+        raise UserError(
+            f"{where}psi is given, but se = None: give the sizes of the SE, or no psi "
+            "to train on the task"
+        )
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ import torch
 from se_hpo import seeding
 from se_hpo.agents import Agent, DivergedError, make_agent
 from se_hpo.config import AgentConfig
-from se_hpo.jobs import TrainingJob, TrainingResult
+from se_hpo.jobs import TrainingJob, TrainingResult, check_no_psi
 from se_hpo.tasks import TaskSpec, get_task
 from se_hpo.training_envs import (
     Step,
@@ -165,7 +165,7 @@ def run_job(job: TrainingJob) -> TrainingResult:
     A diverged agent gets the task's worst return in every test episode.
 
     Raises:
-        UserError: unknown task.
+        UserError: unknown task, or psi without the sizes of its SE.
         ValueError: `psi` does not fit `se` and the task.
     """
     with _one_thread():
@@ -173,7 +173,9 @@ def run_job(job: TrainingJob) -> TrainingResult:
         seed = seeding.integer_seed(job.seed, "agent")
         agent = make_agent(config, spec.obs_size, spec.n_actions, seed)
         env, rule = _environment(job, spec)
-        log, test = train_agent(agent, env, config, rule), TestLog(diverged=True)
+        log, test = TrainingLog(stop_reason="diverged"), TestLog(diverged=True)
+        if job.psi is None or np.isfinite(job.psi).all():
+            log = train_agent(agent, env, config, rule)
         if log.stop_reason != "diverged":
             seed = seeding.integer_seed(job.seed, "test")
             test = test_agent(agent, spec, config.test_episodes, seed)
@@ -191,6 +193,7 @@ def _environment(job: TrainingJob, spec: TaskSpec) -> tuple[TrainingEnv, Stoppin
     """The environment of a job, and the stopping rule that goes with it."""
     seed = seeding.integer_seed(job.seed, "environment")
     if job.se is None:
+        check_no_psi(job)
         env = TaskTrainingEnv(spec, seed, job.agent.truncation)
         return env, lambda returns: stop_when_solved(
             returns, job.agent, spec.solved_return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import signal
 import subprocess
 import sys
@@ -12,10 +13,12 @@ import gymnasium
 import numpy as np
 import pytest
 
-from se_hpo import engine
-from se_hpo.config import DuelingDDQNConfig
+from se_hpo import agents, engine
+from se_hpo.config import AGENT_CONFIGS, DDQNConfig, DuelingDDQNConfig
 from se_hpo.errors import UserError
+from se_hpo.inner_loop import InnerLoop
 from se_hpo.jobs import STOP_REASONS, TrainingJob
+from se_hpo.native_agents import has_agent
 from se_hpo.tasks import get_task
 from tests.engine_jobs import (
     SMALL,
@@ -219,6 +222,49 @@ def test_error_of_a_python_task_reaches_the_caller(odd_task):
         train(*(task_job(seed, "Odd-v0") for seed in range(3)), n_threads=2)
 
 
+def test_python_tasks_are_closed_also_after_an_error(odd_task):
+    made, closed = [], []
+    odd_task.__init__ = lambda self: made.append(id(self))
+    odd_task.close = lambda self: closed.append(id(self))
+    train(*(task_job(seed, "Odd-v0", train_episodes=2) for seed in range(3)))
+    assert len(made) == 6  # one to train on, one to test on
+    assert sorted(closed) == sorted(made)
+    made.clear(), closed.clear()
+    odd_task.fail = True
+    with pytest.raises(RuntimeError, match="broke"):
+        train(task_job(0, "Odd-v0"))
+    assert len(closed) == len(made) > 0
+
+
+def test_an_interruption_goes_before_the_error_of_a_job(odd_task):
+    def step(self, action):
+        os.kill(os.getpid(), signal.SIGINT)
+        threading.Event().wait(0.5)  # until the main thread has seen it
+        raise RuntimeError("the simulator broke")
+
+    odd_task.step = step
+    with pytest.raises(KeyboardInterrupt):
+        train(task_job(0, "Odd-v0"))
+
+
+def test_references_are_counted_under_the_gil(odd_task):
+    """The build asserts it at every count; many makers at once would show the rest."""
+    factories = []
+    original = engine._callback
+
+    def callback(spec):
+        factories.append(original(spec))
+        return factories[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "_callback", callback)
+        jobs = [task_job(seed, "Odd-v0", train_episodes=1) for seed in range(8)]
+        train(*jobs, n_threads=4)
+    for factory in factories:
+        # this list, the loop variable, getrefcount's argument
+        assert sys.getrefcount(factory) == 3
+
+
 def test_python_task_with_other_observations_is_refused(odd_task):
     odd_task.obs_size = 5
     with pytest.raises(RuntimeError, match="5 numbers instead of 2"):
@@ -228,6 +274,40 @@ def test_python_task_with_other_observations_is_refused(odd_task):
 def test_unknown_isa_is_a_user_error(monkeypatch):
     with forced_isa(monkeypatch, "x86-64-v9"), pytest.raises(UserError, match="x86-64"):
         engine.isa()
+
+
+def test_empty_isa_is_the_best_one(monkeypatch):
+    with forced_isa(monkeypatch, ""):
+        assert engine.isa() == engine.isas()[0]
+
+
+class _OtherConfig(DDQNConfig):
+    pass
+
+
+def test_an_agent_replaced_by_name_is_not_trained_natively(monkeypatch):
+    for registry in (agents.AGENTS, AGENT_CONFIGS):
+        for name in ("ddqn", "dueling_ddqn"):
+            monkeypatch.setitem(registry, name, registry[name])  # undone afterwards
+    seen = []
+
+    def factory(config, obs_size, n_actions, seed):
+        seen.append(config)
+        return agents.DDQN(config, obs_size, n_actions, seed)
+
+    jobs = [task_job(0, train_episodes=2), task_job(0, config=DUELING)]
+    assert all(has_agent(job.agent) for job in jobs)
+    agents.register_agent("ddqn", DDQNConfig, factory)
+    assert [has_agent(job.agent) for job in jobs] == [False, True]
+    InnerLoop("auto").train_agents(jobs)
+    assert len(seen) == 1
+    with pytest.raises(UserError, match="no 'ddqn'"):
+        train(jobs[0])
+    with pytest.raises(UserError, match="no agent 'ddqn'"):
+        InnerLoop("native").train_agents(jobs)
+    agents.register_agent("dueling_ddqn", _OtherConfig, factory)
+    assert not has_agent(_OtherConfig())
+    assert not has_agent(DUELING)
 
 
 def test_missing_engine_is_said_and_named(monkeypatch):

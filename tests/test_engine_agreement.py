@@ -8,14 +8,23 @@ import numpy as np
 import pytest
 from scipy.stats import ks_2samp
 
-from se_hpo import seeding
-from se_hpo.config import DDQNConfig, SyntheticEnvConfig
+from se_hpo import engine, seeding
+from se_hpo.config import DDQNConfig, DuelingDDQNConfig, SyntheticEnvConfig
+from se_hpo.errors import UserError
 from se_hpo.jobs import TrainingJob, TrainingResult
 from se_hpo.process_pool import ProcessPool
+from se_hpo.se_parameters import split_psi
 from se_hpo.tasks import get_task
 from se_hpo.training import run_job
 from se_hpo.variation import vary_agent
-from tests.engine_jobs import needs_engine, random_psi, train
+from tests.engine_jobs import (
+    constant_psi,
+    forced_isa,
+    needs_engine,
+    random_psi,
+    se_job,
+    train,
+)
 
 pytestmark = needs_engine
 
@@ -71,6 +80,92 @@ def test_200_whole_trainings_agree(on_se):
     assert {r.stop_reason for r in native} == {r.stop_reason for r in torch}
 
 
+def assert_same_shape(native: TrainingResult, torch: TrainingResult) -> None:
+    """Same end after as many episodes and steps, cut off or not."""
+    assert native.stop_reason == torch.stop_reason
+    assert native.episode_lengths.shape == torch.episode_lengths.shape
+    assert native.episode_returns.shape == torch.episode_returns.shape
+    assert native.test_returns.shape == torch.test_returns.shape
+    if native.stop_reason == "diverged":
+        assert native.episode_lengths.tolist() == torch.episode_lengths.tolist()
+        assert native.episode_returns.tolist() == torch.episode_returns.tolist()
+        assert native.test_returns.tolist() == torch.test_returns.tolist()
+        assert native.test_env_steps == torch.test_env_steps
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("at", [0, -1])
+def test_psi_that_is_not_finite_is_not_trained_on_at_all(at, bad):
+    psi = random_psi()
+    psi[at] = bad
+    job = se_job(psi=psi)
+    (native,) = train(job)
+    assert_same_shape(native, run_job(job))
+    assert native.stop_reason == "diverged"
+    assert native.env_steps == len(native.episode_returns) == 0
+
+
+@pytest.mark.parametrize("mean", [None, "sample", "batch"])
+def test_an_overflow_of_the_squared_error_diverges_at_the_same_step(mean, monkeypatch):
+    # The errors, 1e20, are finite in float32, their squares are not.
+    job = se_job(psi=constant_psi(done=0.0, reward=1e20), max_env_steps=300)
+    if mean:
+        agent = DuelingDDQNConfig(
+            **dataclasses.asdict(job.agent), feature_size=5, advantage_mean=mean
+        )
+        job = dataclasses.replace(job, agent=agent)
+    torch = run_job(job)
+    assert (torch.stop_reason, torch.env_steps) == ("diverged", 201)
+    for isa in engine.isas():
+        with forced_isa(monkeypatch, isa):
+            assert_same_shape(train(job)[0], torch)
+
+
+def overflowing_psi(se: SyntheticEnvConfig, second: float) -> np.ndarray:
+    """The first layer's units are +inf; `second` times that goes into the second's."""
+    psi = np.zeros_like(random_psi(se))
+    for name, value in split_psi(psi, se, 4, 2):
+        _, layer, kind = name.split(".")
+        if layer == "0":
+            value[...] = 3e38 if kind == "bias" else 0
+            if kind == "weight":
+                value[:, :2] = 3e38  # one of the actions
+        elif layer == "1" and kind == "weight":
+            value[...] = second
+        elif layer == "2":
+            value[...] = 0.25
+    return psi
+
+
+@pytest.mark.parametrize("hidden", [1, 7, 15, 16, 17])
+@pytest.mark.parametrize("activation", ["relu", "tanh", "leaky_relu"])
+@pytest.mark.parametrize("second", [-1.0, 1.0])
+def test_what_ends_as_diverged_does_not_depend_on_the_width_of_vectors(
+    hidden, activation, second, monkeypatch
+):
+    se = SyntheticEnvConfig(activation, hidden, 2)
+    job = dataclasses.replace(
+        se_job(max_env_steps=30), se=se, psi=overflowing_psi(se, second)
+    )
+    torch = run_job(job)
+    # relu turns -inf into 0 and tanh any infinity into 1: these SEs are sound.
+    sound = activation == "tanh" or (activation == "relu" and second < 0)
+    assert (torch.stop_reason == "diverged") == (not sound)
+    for isa in engine.isas():
+        with forced_isa(monkeypatch, isa):
+            (native,) = train(job)
+        assert_same_shape(native, torch)
+        assert native.episode_lengths.tolist() == torch.episode_lengths.tolist()
+
+
+def test_psi_without_the_sizes_of_its_se_is_the_same_error_in_both_engines():
+    job = dataclasses.replace(se_job(), se=None)
+    with pytest.raises(UserError, match="psi is given, but se = None"):
+        run_job(job)
+    with pytest.raises(UserError, match="job 0: psi is given, but se = None"):
+        train(job)
+
+
 def test_both_engines_agree_on_deterministic_outcomes():
     """What no random number can change: lengths, stop reasons, divergence."""
     spec = get_task("CartPole-v0")
@@ -82,8 +177,7 @@ def test_both_engines_agree_on_deterministic_outcomes():
             )
             job = TrainingJob("CartPole-v0", agent, 3, SE, psi)
             (native,), torch = train(job), run_job(job)
-            assert native.stop_reason == torch.stop_reason
-            assert len(native.test_returns) == len(torch.test_returns)
+            assert_same_shape(native, torch)
             if psi is bad:
                 assert native.test_returns.tolist() == [spec.worst_return] * 2
                 assert native.test_returns.tolist() == torch.test_returns.tolist()

@@ -303,8 +303,8 @@ def test_an_se_that_is_not_finite_ends_as_diverged_with_the_worst_return(where, 
     result = run_job(job(psi))
     assert result.stop_reason == "diverged"
     np.testing.assert_array_equal(result.test_returns, [SPEC.worst_return] * 3)
-    assert (result.test_env_steps, result.env_steps) == (0, 1)
-    assert np.isfinite(result.episode_returns).all()
+    assert (result.test_env_steps, result.env_steps) == (0, 0)
+    assert len(result.episode_returns) == 0
 
 
 def test_an_se_that_explodes_later_ends_as_diverged():
