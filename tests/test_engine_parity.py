@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from itertools import pairwise, product
 from typing import Any
 
@@ -88,7 +89,8 @@ def batches(n: int, batch: int, seed: int) -> list[np.ndarray]:
 
 def torch_updates(
     config: AgentConfig, online: TorchQ, target: TorchQ, data: list[np.ndarray]
-) -> None:
+) -> list[np.ndarray]:
+    """Returns the last gradient, by tensor."""
     adam = torch.optim.Adam(online.parameters(), lr=config.lr)
     for rows in zip(*map(torch.from_numpy, data), strict=True):
         s, a, s2, r, d = (row.to(next(online.parameters()).dtype) for row in rows)
@@ -102,26 +104,48 @@ def torch_updates(
         with torch.no_grad():
             for p, t in zip(online.parameters(), target.parameters(), strict=True):
                 t += config.tau * (p - t)
+    return [p.grad.numpy().ravel() for p in online.parameters()]
+
+
+@functools.cache
+def torch_result(
+    config: AgentConfig, batch: int, updates: int, seed: int
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Online and target parameters at the start; both and the last gradient after."""
+    torch.manual_seed(seed)
+    online, target = TorchQ(config), TorchQ(config)
+    before = [online.flat(), target.flat()]
+    online, target = online.double(), target.double()
+    data = batches(updates, batch, seed)
+    gradient = np.concatenate(torch_updates(config, online, target, data))
+    return before, [online.flat(), target.flat(), gradient]
 
 
 def relative_errors(
     config: AgentConfig, batch: int, updates: int, isa: str, seed: int = 0
-) -> tuple[float, float]:
-    """Of online and target parameters, in the 2-norm, against torch in double."""
-    torch.manual_seed(seed)
-    online, target = TorchQ(config), TorchQ(config)
-    data = batches(updates, batch, seed)
+) -> tuple[float, float, float]:
+    """Of online and target parameters and the last gradient, against torch in double.
+
+    In the 2-norm. The gradient is looked at for itself, since Adam hides its scale.
+    """
+    before, expected = torch_result(config, batch, updates, seed)
     flat = {"algorithm": algorithm_of(config), **dataclasses.asdict(config)}
-    got = engine._engine.run_updates(
-        flat, ACTIONS, online.flat(), target.flat(), *data, isa.replace("-", "_")
+    online, target, finite, gradient = engine._engine.run_updates(
+        flat, ACTIONS, *before, *batches(updates, batch, seed), isa.replace("-", "_")
     )
-    online, target = online.double(), target.double()
-    torch_updates(config, online, target, data)
-    assert got[2]
-    return tuple(
-        float(np.linalg.norm(mine - net.flat()) / np.linalg.norm(net.flat()))
-        for mine, net in zip(got, (online, target), strict=False)
-    )
+    assert finite
+    errors = [
+        float(np.linalg.norm(mine - theirs) / np.linalg.norm(theirs))
+        for mine, theirs in zip((online, target, gradient), expected, strict=True)
+    ]
+    return errors[0], errors[1], errors[2]
+
+
+def assert_equal(errors: tuple[float, float, float], batch: int) -> None:
+    """To 1e-5; one sample alone may have a TD error that is mostly rounding."""
+    *parameters, gradient = errors
+    assert max(parameters) <= 1e-5, errors
+    assert gradient <= (1e-5 if batch > 1 else 1e-4), errors
 
 
 SIZES = list(zip([1, 17, 199, 597], [1, 19, 57, 171], strict=True))
@@ -137,7 +161,7 @@ def test_one_ddqn_update_equals_torch(activation: str, layers: int, isa: str) ->
             activation=activation, hidden_size=hidden, hidden_layers=layers
         )
         errors = relative_errors(config, batch, 1, isa)
-        assert max(errors) <= 1e-5, (batch, hidden, errors)
+        assert_equal(errors, batch)
 
 
 @pytest.mark.parametrize("isa", ISAS)
@@ -153,7 +177,24 @@ def test_one_dueling_update_equals_torch(activation: str, mean: str, isa: str) -
             advantage_mean=mean,
         )
         errors = relative_errors(config, batch, 1, isa)
-        assert max(errors) <= 1e-5, (batch, hidden, layers, errors)
+        assert_equal(errors, batch)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_adams_first_step_is_lr_in_the_direction_of_the_gradient(isa: str) -> None:
+    # Off by 7e-6 if 1 - beta is computed in single precision.
+    config = DDQNConfig(hidden_size=3, hidden_layers=1, lr=1e-3)
+    zeros = np.zeros_like(TorchQ(config).flat())
+    flat = {"algorithm": "ddqn", **dataclasses.asdict(config)}
+    data = batches(1, 50, 0)
+    name = isa.replace("-", "_")
+    after, _, _, gradient = engine._engine.run_updates(
+        flat, ACTIONS, zeros, zeros, *data, name
+    )
+    moved = np.abs(gradient) > 0.02  # far above Adam's epsilon
+    assert moved.sum() == ACTIONS  # the output biases
+    expected = -1e-3 * np.sign(gradient[moved])
+    np.testing.assert_allclose(after[moved], expected, rtol=2e-6)
 
 
 @pytest.mark.parametrize("isa", ISAS)
@@ -163,5 +204,20 @@ def test_200_updates_stay_close_to_torch(cls: Any, activation: str, isa: str) ->
     # The median of three seeds, since one near-tie of the argmax in 3,400 targets that
     # rounding decides otherwise sends two right computations apart.
     config = cls(activation=activation, hidden_size=19, hidden_layers=2)
-    errors = [max(relative_errors(config, 17, 200, isa, seed)) for seed in range(3)]
+    errors = [max(relative_errors(config, 17, 200, isa, seed)[:2]) for seed in range(3)]
     assert sorted(errors)[1] <= 1e-3, errors
+
+
+@pytest.mark.parametrize("cls", [DDQNConfig, DuelingDDQNConfig])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_200_updates_of_a_big_batch_stay_close_to_torch(
+    cls: Any, activation: str
+) -> None:
+    # Some near-tie among 40,000 targets often sends two right computations apart (torch
+    # in single and in double precision too, by 1e-2). A wrong one is off with any seed.
+    config = cls(activation=activation, hidden_size=19, hidden_layers=2)
+    for isa in ISAS:
+        errors = [
+            max(relative_errors(config, 199, 200, isa, seed)[:2]) for seed in range(3)
+        ]
+        assert min(errors) <= 1e-3, (isa, errors)
