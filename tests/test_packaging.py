@@ -216,7 +216,8 @@ def test_make_installs_first_and_not_again_while_nothing_changed(
     for stamp in (".made", ".installed", ".installed-test"):
         (venv / stamp).touch()
     again = make("-n", "test", f"VENV={venv}").stdout
-    assert again.split() == [f"{venv}/bin/python", "-m", "pytest"]
+    parallel = ["-n", "2", "--dist", "loadfile"]
+    assert again.split() == [f"{venv}/bin/python", "-m", "pytest", *parallel]
     optimize = make("-n", "optimize", f"VENV={venv}").stdout
     assert "pip" not in optimize
     assert "-m se_hpo.optimize --space nes_cartpole" in optimize
