@@ -20,7 +20,8 @@ FLOORS = {
     "training_envs",
     "reading results": "console console_table console_view frames progress reading "
     "results",
-    "inner loop": "agents engine inner_loop process_pool training variation _engine",
+    "inner loop": "agents engine inner_loop native_agents process_pool training "
+    "variation _engine",
     "outer loop": "nes",
     "hyperparameter optimization": "bohb confirm local_workers losses monitor "
     "objective options plan run_folder search_space session settings space_table",
