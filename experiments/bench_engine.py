@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from paper_settings import ACROBOT_AGENT, ACROBOT_SE, CARTPOLE_AGENT, CARTPOLE_SE
 from rich.console import Console
 from rich.table import Table
 
@@ -40,32 +41,7 @@ from se_hpo.variation import vary_agent
 
 OUT = Path(__file__).parent / "results" / "bench_engine"
 
-# paper-tuned and untuned agents (Ferreira et al. 2022, reference configurations)
-CARTPOLE = DDQNConfig(
-    batch_size=199,
-    gamma=0.988,
-    lr=3.04e-4,
-    tau=0.00848,
-    eps_init=0.809,
-    eps_min=0.0371,
-    eps_decay=0.961,
-    activation="tanh",
-    hidden_size=57,
-    hidden_layers=1,
-)
 UNTUNED = DDQNConfig()
-ACROBOT = DDQNConfig(
-    batch_size=149,
-    gamma=0.991,
-    lr=2.22e-3,
-    tau=0.0209,
-    eps_init=0.904,
-    eps_min=0.0471,
-    eps_decay=0.899,
-    activation="leaky_relu",
-    hidden_size=112,
-    hidden_layers=1,
-)
 
 
 @dataclass
@@ -129,17 +105,19 @@ def workloads(smoke: bool) -> list[Workload]:
         ]
 
     se, acrobot_se = (
-        SyntheticEnvConfig(hidden_size=83),
-        SyntheticEnvConfig("prelu", 167),
+        CARTPOLE_SE,
+        ACROBOT_SE,
     )
     untuned_se = SyntheticEnvConfig(hidden_size=128)
     few = 2 if smoke else 8
     return [
-        Workload("tuned CartPole", "CartPole-v0", [CARTPOLE] * few, se, steps, 52_000),
+        Workload(
+            "tuned CartPole", "CartPole-v0", [CARTPOLE_AGENT] * few, se, steps, 52_000
+        ),
         Workload(
             "tuned CartPole, varied",
             "CartPole-v0",
-            vary(CARTPOLE),
+            vary(CARTPOLE_AGENT),
             se,
             steps,
             13_000,
@@ -155,7 +133,12 @@ def workloads(smoke: bool) -> list[Workload]:
             0,
         ),
         Workload(
-            "tuned Acrobot", "Acrobot-v1", [ACROBOT] * few, acrobot_se, steps, 25_000
+            "tuned Acrobot",
+            "Acrobot-v1",
+            [ACROBOT_AGENT] * few,
+            acrobot_se,
+            steps,
+            25_000,
         ),
     ]
 
@@ -267,8 +250,8 @@ def measure_steps(smoke: bool) -> dict[str, dict[str, float]]:
     """Real steps per CPU second: the task alone, and tests of a trained agent."""
     out = {}
     for task, agent, bar in (
-        ("CartPole-v0", CARTPOLE, 1_000_000),
-        ("Acrobot-v1", ACROBOT, 400_000),
+        ("CartPole-v0", CARTPOLE_AGENT, 1_000_000),
+        ("Acrobot-v1", ACROBOT_AGENT, 400_000),
     ):
         n = 10_000 if smoke else 300_000
         alone = 1 / engine._engine.time_steps(get_task(task).native, n)
@@ -293,14 +276,14 @@ def generation_memory(smoke: bool) -> float:
 import dataclasses, resource, tempfile
 from pathlib import Path
 import se_hpo.worker
-from experiments.bench_engine import CARTPOLE
-from se_hpo.config import NESConfig, RunConfig, SyntheticEnvConfig
+from experiments.paper_settings import CARTPOLE_AGENT, CARTPOLE_SE
+from se_hpo.config import NESConfig, RunConfig
 from se_hpo.inner_loop import InnerLoop
 from se_hpo.nes.run import run_nes
 from se_hpo.paths import TrialPaths
 config = RunConfig(
-    agent=dataclasses.replace(CARTPOLE, max_env_steps={100 if smoke else 6000}),
-    se=SyntheticEnvConfig(hidden_size=83),
+    agent=dataclasses.replace(CARTPOLE_AGENT, max_env_steps={100 if smoke else 6000}),
+    se=CARTPOLE_SE,
     nes=NESConfig(population=16, sampling="mirrored_best", n_center_evaluations=16),
 )
 with tempfile.TemporaryDirectory() as folder, InnerLoop("native", 2) as loop:

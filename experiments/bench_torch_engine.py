@@ -18,14 +18,16 @@ import argparse
 import random
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from paper_settings import CARTPOLE_AGENT, CARTPOLE_SE
 from torch import nn
 
 from se_hpo.agents import make_agent
-from se_hpo.config import AgentConfig, DDQNConfig, SyntheticEnvConfig
+from se_hpo.config import AgentConfig
 from se_hpo.se_parameters import initial_psi
 from se_hpo.synthetic_env import SyntheticEnvNet
 from se_hpo.tasks import get_task, make_env
@@ -33,20 +35,8 @@ from se_hpo.training import train_agent
 from se_hpo.training_envs import SyntheticTrainingEnv
 
 TASK = get_task("CartPole-v0")
-SE = SyntheticEnvConfig(activation="leaky_relu", hidden_size=83, hidden_layers=1)
-AGENT = DDQNConfig(
-    batch_size=199,
-    gamma=0.988,
-    lr=3.04e-4,
-    tau=0.00848,
-    eps_init=0.809,
-    eps_min=0.0371,
-    eps_decay=0.961,
-    activation="tanh",
-    hidden_size=57,
-    hidden_layers=1,
-    init_episodes=0,
-)
+SE = CARTPOLE_SE
+AGENT = replace(CARTPOLE_AGENT, init_episodes=0)
 
 
 def torch_engine(psi: np.ndarray, steps: int, seed: int) -> None:

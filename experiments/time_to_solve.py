@@ -18,8 +18,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from paper_settings import ACROBOT_AGENT, ACROBOT_SE, CARTPOLE_AGENT, CARTPOLE_SE
 
-from se_hpo.config import DDQNConfig, NESConfig, RunConfig, SyntheticEnvConfig
+from se_hpo.config import NESConfig, RunConfig
 from se_hpo.inner_loop import InnerLoop
 from se_hpo.nes.run import run_nes
 from se_hpo.paths import TrialPaths, write_json
@@ -36,40 +37,14 @@ _STRATEGY = NESConfig(
 SETTINGS = {
     "cartpole": RunConfig(
         task="CartPole-v0",
-        agent=DDQNConfig(
-            init_episodes=1,
-            batch_size=199,
-            gamma=0.988,
-            lr=3.04e-4,
-            tau=0.00848,
-            eps_init=0.809,
-            eps_min=0.0371,
-            eps_decay=0.961,
-            activation="tanh",
-            hidden_size=57,
-            hidden_layers=1,
-            max_env_steps=6000,
-        ),
-        se=SyntheticEnvConfig(activation="leaky_relu", hidden_size=83),
+        agent=replace(CARTPOLE_AGENT, init_episodes=1, max_env_steps=6000),
+        se=CARTPOLE_SE,
         nes=_STRATEGY,
     ),
     "acrobot": RunConfig(
         task="Acrobot-v1",
-        agent=DDQNConfig(
-            init_episodes=20,
-            batch_size=149,
-            gamma=0.991,
-            lr=2.22e-3,
-            tau=0.0209,
-            eps_init=0.904,
-            eps_min=0.0471,
-            eps_decay=0.899,
-            activation="leaky_relu",
-            hidden_size=112,
-            hidden_layers=1,
-            max_env_steps=15_000,
-        ),
-        se=SyntheticEnvConfig(activation="prelu", hidden_size=167),
+        agent=replace(ACROBOT_AGENT, init_episodes=20, max_env_steps=15_000),
+        se=ACROBOT_SE,
         nes=_STRATEGY,
     ),
 }

@@ -42,8 +42,6 @@ from se_hpo.tasks import TaskSpec, get_task
 
 log = logging.getLogger(__name__)
 
-OBJECTIVES = ("nes", "agent")
-
 
 @dataclass(frozen=True)
 class Objective:
