@@ -18,6 +18,7 @@ from se_hpo.agent_config import (
     AgentConfig,
     DDQNConfig,
     DuelingDDQNConfig,
+    TD3DiscreteConfig,
     algorithm_of,
 )
 from se_hpo.errors import UserError, did_you_mean
@@ -34,6 +35,7 @@ __all__ = [
     "NESConfig",
     "RunConfig",
     "SyntheticEnvConfig",
+    "TD3DiscreteConfig",
     "algorithm_of",
     "from_configuration",
     "run_config_from_dict",

@@ -129,9 +129,53 @@ class RunPaths:
         """One folder per trial."""
         return self.root / "trials"
 
+    @property
+    def ses(self) -> Path:
+        """One folder per set of SEs (`SESetPaths`)."""
+        return self.root / "ses"
+
+    @property
+    def evaluations(self) -> Path:
+        """Records of phase 2: `*.jsonl`, one line per trained agent."""
+        return self.root / "evaluations"
+
+    @property
+    def figures(self) -> Path:
+        """Figures as PNG and PDF, and the frame behind each as CSV."""
+        return self.root / "figures"
+
+    @property
+    def report(self) -> Path:
+        """The self-contained report."""
+        return self.root / "report.html"
+
     def trial(self, config_id: ConfigId) -> TrialPaths:
         """The files of one trial."""
         return TrialPaths(self.trials / trial_name(config_id))
+
+
+@dataclass(frozen=True)
+class SESetPaths:
+    """Files of one set of SEs: `results/<run>/ses/<set>/`."""
+
+    root: Path
+
+    @property
+    def set(self) -> Path:
+        """What the set is: setting, task, resolved config, seed, origin."""
+        return self.root / "set.json"
+
+    def checkpoint(self, index: int) -> Path:
+        """The best SE of NES run `index` (from 0), solved or not."""
+        return self.root / f"{index:03d}.safetensors"
+
+    def outcome(self, index: int) -> Path:
+        """How NES run `index` ended, and what it cost."""
+        return self.root / f"{index:03d}.json"
+
+    def run(self, index: int) -> TrialPaths:
+        """The folder of NES run `index`."""
+        return TrialPaths(self.root / "runs" / f"{index:03d}")
 
 
 def write_atomic(path: Path, data: bytes | str) -> None:
