@@ -102,6 +102,7 @@ class TD3DiscreteConfig(AgentConfig):
     Defaults are the paper's phase-2 settings for CartPole.
     """
 
+    buffer_size: int = 1_000_000
     lr: float = 5e-4
     activation: str = "tanh"
     policy_delay: int = 2
@@ -113,14 +114,14 @@ class TD3DiscreteConfig(AgentConfig):
     policy_std_clip: float = 0.5
     """Largest absolute noise on the target action vector."""
     gumbel_temperature: float = 1.0
-    """Softmax temperature of the first update."""
+    """Softmax temperature until the first update."""
     gumbel_anneal_updates: int = 2000
     """Updates in which the temperature falls linearly to a twentieth (0: constant)."""
     gumbel_hard: bool = False
     """Action vectors are one-hot, with the gradient of the soft ones."""
     layer_norm: bool = True
-    """Layer normalization after every hidden layer of actor and critics but the
-    first."""
+    """Layer normalization in every hidden layer of actor and critics but the first,
+    before its activation."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

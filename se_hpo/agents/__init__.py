@@ -12,6 +12,7 @@ from typing import Any
 from se_hpo.agents.base import Agent, DivergedError
 from se_hpo.agents.ddqn import DDQN
 from se_hpo.agents.dueling_ddqn import DuelingDDQN
+from se_hpo.agents.td3_discrete import TD3Discrete
 from se_hpo.config import AGENT_CONFIGS, AgentConfig, algorithm_of
 
 __all__ = ["AGENTS", "Agent", "DivergedError", "make_agent", "register_agent"]
@@ -19,7 +20,11 @@ __all__ = ["AGENTS", "Agent", "DivergedError", "make_agent", "register_agent"]
 AgentFactory = Callable[[Any, int, int, int], Agent]
 """Called with (config, obs_size, n_actions, seed)."""
 
-AGENTS: dict[str, AgentFactory] = {"ddqn": DDQN, "dueling_ddqn": DuelingDDQN}
+AGENTS: dict[str, AgentFactory] = {
+    "ddqn": DDQN,
+    "dueling_ddqn": DuelingDDQN,
+    "td3_discrete": TD3Discrete,
+}
 
 
 def make_agent(config: AgentConfig, obs_size: int, n_actions: int, seed: int) -> Agent:

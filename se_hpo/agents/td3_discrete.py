@@ -31,8 +31,8 @@ Update, number u from 0, on a batch (s, v, r, s', d):
    -mean Q1(s, G(s, g2)), with the new Q1 and T(u); then each of the three targets moves
    by `tau` towards its network.
 
-Adam as everywhere (0.9, 0.999, 1e-8), one learning rate. Diverged: logits or v not
-finite when acting, a loss of 2. or 3. not finite.
+Adam as everywhere (0.9, 0.999, 1e-8), one learning rate. Diverged: v (training) or the
+logits (testing) not finite, or a loss of 2. or 3. not finite.
 
 Streams: "network" (torch) for weights; "replay" for batches; "exploration" for, per
 training step, the random action or g and then the noise; "update noise" for, per
@@ -41,3 +41,191 @@ update, g1, the noise of a', and g2 only if the actor is updated; each batch x
 """
 
 from __future__ import annotations
+
+import copy
+import math
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from se_hpo import seeding
+from se_hpo.agents.actor_critic import TwinCritics, make_mlp
+from se_hpo.agents.adam import Adam
+from se_hpo.agents.base import DivergedError
+from se_hpo.agents.gumbel import gumbel_noise, gumbel_softmax, normal_noise
+from se_hpo.agents.replay import Batch, ReplayBuffer
+from se_hpo.config import TD3DiscreteConfig
+from se_hpo.networks import flatten_
+
+FINAL_TEMPERATURE = 0.05
+"""Where annealing ends, as a fraction of `gumbel_temperature`."""
+
+
+class UpdateNoise(NamedTuple):
+    """All that is random in an update besides the batch; `batch x n_actions`."""
+
+    target_gumbel: torch.Tensor
+    """Standard Gumbel noise of the target actor."""
+    target_normal: torch.Tensor
+    """Standard normal noise of the target action, neither scaled nor clipped yet."""
+    actor_gumbel: torch.Tensor | None = None
+    """Standard Gumbel noise of the actor; not needed where the actor rests."""
+
+
+class TD3Discrete:
+    """Actor, two critics, and a target of each that follows by Polyak averaging."""
+
+    def __init__(
+        self, config: TD3DiscreteConfig, obs_size: int, n_actions: int, seed: int
+    ) -> None:
+        self.config, self.n_actions = config, n_actions
+        generator = torch.Generator()
+        generator.manual_seed(seeding.integer_seed(seed, "network"))
+        self.actor = make_mlp(config, obs_size, n_actions, generator)
+        self.critics = TwinCritics(config, obs_size, n_actions, generator)
+        self.actor_target = copy.deepcopy(self.actor)
+        self.critics_target = copy.deepcopy(self.critics)
+        self.actor_adam = Adam(self.actor, config.lr)
+        self.critics_adam = Adam(self.critics, config.lr)
+        self.actor_target_parameters, _ = flatten_(self.actor_target)
+        self.critics_target_parameters, _ = flatten_(self.critics_target)
+        self.exploration_rng = seeding.generator(seed, "exploration")
+        self.noise_rng = seeding.generator(seed, "update noise")
+        replay_rng = seeding.generator(seed, "replay")
+        self.replay = ReplayBuffer(
+            config.buffer_size, obs_size, replay_rng, action_size=n_actions
+        )
+        self.updates = 0
+        self._random_actions = config.init_episodes > 0
+        self._one_hot = np.eye(n_actions, dtype=np.float32)
+        self._chosen, self._vector = -1, self._one_hot[0]
+
+    @property
+    def temperature(self) -> float:
+        """Temperature of the Gumbel-softmax after the updates so far."""
+        config = self.config
+        if config.gumbel_anneal_updates == 0:
+            return config.gumbel_temperature
+        progress = min(self.updates / config.gumbel_anneal_updates, 1.0)
+        return config.gumbel_temperature * (1 - (1 - FINAL_TEMPERATURE) * progress)
+
+    def start_episode(self, episode: int) -> None:
+        """Act by the actor from episode `init_episodes` on."""
+        self._random_actions = episode < self.config.init_episodes
+
+    def act(self, state: np.ndarray) -> int:
+        """The largest entry of a noisy action vector; at first a random action."""
+        if self._random_actions:
+            self._chosen = int(self.exploration_rng.integers(self.n_actions))
+            self._vector = self._one_hot[self._chosen]
+        else:
+            self._vector = self._noisy_vector(state)
+            self._chosen = int(self._vector.argmax())
+        return self._chosen
+
+    @torch.inference_mode()
+    def _noisy_vector(self, state: np.ndarray) -> np.ndarray:
+        gumbel = gumbel_noise(self.exploration_rng, (self.n_actions,))
+        noise = normal_noise(self.exploration_rng, (self.n_actions,))
+        action = self._actions(self.actor(torch.from_numpy(state)), gumbel)
+        vector: np.ndarray = (action + self.config.action_std * noise).numpy()
+        _check_finite(float(vector.sum()), "the action vector")
+        return vector
+
+    @torch.inference_mode()
+    def act_greedily(self, state: np.ndarray) -> int:
+        """The action of the highest logit, without noise; the first of equals."""
+        logits = self.actor(torch.from_numpy(state)).tolist()
+        _check_finite(sum(logits), "the actor's output")
+        return int(logits.index(max(logits)))
+
+    def remember(
+        self,
+        state: np.ndarray,
+        action: int,
+        reward: float,
+        next_state: np.ndarray,
+        done: float,
+    ) -> None:
+        """Store a transition with the action vector that `act` had chosen it by.
+
+        An action that is not the last one of `act` is stored as a one-hot vector.
+        """
+        chosen = action == self._chosen
+        vector = self._vector if chosen else self._one_hot[action]
+        self.replay.add(state, vector, reward, next_state, done)
+
+    def update(self) -> None:
+        """One step of Adam on the critics, and on the actor every `policy_delay`.
+
+        Raises:
+            DivergedError: a loss is not finite.
+        """
+        batch = self.replay.sample(self.config.batch_size)
+        shape = (self.config.batch_size, self.n_actions)
+        rng = self.noise_rng
+        target_gumbel, target_normal = (
+            gumbel_noise(rng, shape),
+            normal_noise(rng, shape),
+        )
+        actor_gumbel = gumbel_noise(rng, shape) if self._updates_actor() else None
+        self.update_on(batch, UpdateNoise(target_gumbel, target_normal, actor_gumbel))
+
+    def update_on(self, batch: Batch, noise: UpdateNoise) -> None:
+        """`update` with a given batch and noise; of the agent's state it draws nothing.
+
+        Args:
+            batch: state, next state (`batch x obs_size`), reward, done (`batch x 1`),
+                action vector (`batch x n_actions`), float32.
+            noise: `actor_gumbel` is needed in every `policy_delay`-th update.
+
+        Raises:
+            DivergedError: a loss is not finite.
+        """
+        state, _, _, _, action = batch
+        target = self._target(batch, noise)
+        q1, q2 = self.critics(state, action)
+        loss = F.mse_loss(q1, target) + F.mse_loss(q2, target)
+        self.critics_adam.minimize(loss)
+        _check_finite(loss.item(), "the critics' loss")
+        if self._updates_actor():
+            assert noise.actor_gumbel is not None
+            self._update_actor(state, noise.actor_gumbel)
+        self.updates += 1
+
+    @torch.no_grad()
+    def _target(self, batch: Batch, noise: UpdateNoise) -> torch.Tensor:
+        """What the critics should say: `batch x 1`."""
+        _, next_state, reward, done, _ = batch
+        clip = self.config.policy_std_clip
+        smoothing = (self.config.policy_std * noise.target_normal).clamp(-clip, clip)
+        logits = self.actor_target(next_state)
+        next_action = self._actions(logits, noise.target_gumbel) + smoothing
+        next_value = torch.minimum(*self.critics_target(next_state, next_action))
+        return reward + self.config.gamma * (1 - done) * next_value
+
+    def _update_actor(self, state: torch.Tensor, gumbel: torch.Tensor) -> None:
+        """Ascend Q1 of the actor's own actions; then move the targets."""
+        action = self._actions(self.actor(state), gumbel)
+        # The gradient by the action alone: the critics' own is not wanted here.
+        leaf = action.detach().requires_grad_()
+        value = self.critics.q1(torch.cat((state, leaf), dim=-1)).mean()
+        (slope,) = torch.autograd.grad(value, leaf)
+        self.actor_adam.minimize(-(slope * action).sum())
+        _check_finite(value.item(), "the actor's loss")
+        tau = self.config.tau
+        self.actor_target_parameters.lerp_(self.actor_adam.parameters, tau)
+        self.critics_target_parameters.lerp_(self.critics_adam.parameters, tau)
+
+    def _updates_actor(self) -> bool:
+        return (self.updates + 1) % self.config.policy_delay == 0
+
+    def _actions(self, logits: torch.Tensor, gumbel: torch.Tensor) -> torch.Tensor:
+        return gumbel_softmax(logits, gumbel, self.temperature, self.config.gumbel_hard)
+
+
+def _check_finite(value: float, what: str) -> None:
+    if not math.isfinite(value):
+        raise DivergedError(f"{what} is not finite")
