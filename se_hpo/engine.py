@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 import os
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -128,6 +129,8 @@ def _flatten(index: int, job: TrainingJob) -> dict[str, Any]:
     task = dataclasses.asdict(spec)
     if spec.native is None:
         task["factory"] = _callback(spec)
+    if not job.stop_by_rule:  # what no return reaches and no change falls below
+        task["solved_return"], agent["plateau_tolerance"] = math.inf, 0.0
     return {
         "task": task,
         "agent": agent,

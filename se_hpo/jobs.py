@@ -27,6 +27,9 @@ class TrainingJob:
     """Sizes of the SE to train on; None trains on the task itself."""
     psi: np.ndarray | None = None
     """SE parameters: float32 vector, see `synthetic_env.parameter_shapes`."""
+    stop_by_rule: bool = True
+    """Whether plateau (SE) or solved (task) ends the training; without them only the
+    agent's `train_episodes` and `max_env_steps` do."""
 
 
 def check_no_psi(job: TrainingJob, where: str = "") -> None:

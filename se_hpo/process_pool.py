@@ -13,7 +13,7 @@ import signal
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import NamedTuple
@@ -22,24 +22,53 @@ from se_hpo.errors import UserError
 from se_hpo.jobs import TrainingJob, TrainingResult
 
 
-class _Reply(NamedTuple):
+class Completed(NamedTuple):
+    """A job that was run."""
+
     position: int
     """Of the job in the list."""
+    result: TrainingResult
+    cpu_seconds: float
+    """CPU seconds the process spent on this job."""
+
+
+class _Reply(NamedTuple):
+    position: int
     result: TrainingResult | None
     error: BaseException | None
     details: str
     cpu_seconds: float
     """Of the process so far."""
+    job_seconds: float
+    """CPU seconds of this job."""
+
+
+Train = Callable[[TrainingJob], TrainingResult]
+
+
+def load_torch_engine() -> Train:
+    """Import the torch engine, which takes seconds, and return what runs a job."""
+    from se_hpo.training import run_job
+
+    return run_job
 
 
 class ProcessPool:
     """Runs jobs on `n_processes` processes; they start with the first jobs.
 
     One thread at a time may use it.
+
+    Args:
+        n_processes: how many.
+        load: called once in each process, before its first job; returns what runs a
+            job. It must be possible to pickle it.
     """
 
-    def __init__(self, n_processes: int) -> None:
+    def __init__(
+        self, n_processes: int, load: Callable[[], Train] = load_torch_engine
+    ) -> None:
         self._n_processes = n_processes
+        self._load = load
         self._processes: dict[Connection, BaseProcess] = {}
         self._cpu_seconds: dict[Connection, float] = {}
         self._cpu_seconds_of_ended = 0.0
@@ -52,9 +81,20 @@ class ProcessPool:
                 Ctrl-C, all processes are stopped.
             RuntimeError: a process died, for lack of memory for example.
         """
+        results = {done.position: done.result for done in self.completed(jobs)}
+        return [results[position] for position in range(len(jobs))]
+
+    def completed(self, jobs: Sequence[TrainingJob]) -> Iterator[Completed]:
+        """Run all jobs, started in the order of `jobs`; each as soon as it is done.
+
+        Close the pool when you stop iterating before the end.
+
+        Raises:
+            As `run`.
+        """
         try:
             self._start()
-            return self._run(jobs)
+            yield from self._run(jobs)
         except BaseException:
             self.close()
             raise
@@ -80,14 +120,13 @@ class ProcessPool:
             for _ in range(self._n_processes - len(self._processes)):
                 ours, theirs = context.Pipe()
                 process = context.Process(
-                    target=_work, args=(theirs, os.getpid()), daemon=True
+                    target=_work, args=(theirs, os.getpid(), self._load), daemon=True
                 )
                 process.start()
                 theirs.close()
                 self._processes[ours] = process
 
-    def _run(self, jobs: Sequence[TrainingJob]) -> list[TrainingResult]:
-        results: list[TrainingResult | None] = [None] * len(jobs)
+    def _run(self, jobs: Sequence[TrainingJob]) -> Iterator[Completed]:
         waiting = list(enumerate(jobs))[::-1]
         busy: set[Connection] = set()
         for connection in list(self._processes)[: len(jobs)]:
@@ -97,12 +136,12 @@ class ProcessPool:
             for ready in wait(list(busy)):
                 assert isinstance(ready, Connection)
                 reply = self._receive(ready)
-                results[reply.position] = reply.result
                 if waiting:
                     ready.send(waiting.pop())
                 else:
                     busy.remove(ready)
-        return [result for result in results if result is not None]
+                assert reply.result is not None
+                yield Completed(reply.position, reply.result, reply.job_seconds)
 
     def _receive(self, connection: Connection) -> _Reply:
         try:
@@ -135,17 +174,19 @@ def _interrupts_blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _work(connection: Connection, parent: int) -> None:
+def _work(connection: Connection, parent: int, load: Callable[[], Train]) -> None:
     """A process: run jobs as they come, until the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_exit_with_parent, args=(parent,), daemon=True).start()
-    from se_hpo.training import run_job  # after the watch: importing torch takes long
-
+    train: Train | None = None
     while True:
         position, result, error, details = -1, None, None, ""
+        started = time.process_time()
         try:
             position, job = connection.recv()
-            result = run_job(job)
+            train = train or load()
+            started = time.process_time()
+            result = train(job)
         except EOFError:
             return
         except Exception as caught:  # noqa: BLE001  # raised again by the parent
@@ -153,7 +194,9 @@ def _work(connection: Connection, parent: int) -> None:
             # Of other types we cannot know that they can be pickled.
             known = isinstance(caught, ValueError)
             error = caught if known else RuntimeError(repr(caught))
-        connection.send(_Reply(position, result, error, details, time.process_time()))
+        now = time.process_time()
+        reply = _Reply(position, result, error, details, now, now - started)
+        connection.send(reply)
 
 
 def _exit_with_parent(parent: int) -> None:

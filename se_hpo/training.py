@@ -11,6 +11,7 @@ training.
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -192,16 +193,20 @@ def run_job(job: TrainingJob) -> TrainingResult:
 def _environment(job: TrainingJob, spec: TaskSpec) -> tuple[TrainingEnv, StoppingRule]:
     """The environment of a job, and the stopping rule that goes with it."""
     seed = seeding.integer_seed(job.seed, "environment")
+    env: TrainingEnv
+    rule: StoppingRule
     if job.se is None:
         check_no_psi(job)
         env = TaskTrainingEnv(spec, seed, job.agent.truncation)
-        return env, lambda returns: stop_when_solved(
-            returns, job.agent, spec.solved_return
+        rule = functools.partial(
+            stop_when_solved, config=job.agent, solved_return=spec.solved_return
         )
-    if job.psi is None:
+    elif job.psi is None:
         raise ValueError("a job with SE sizes needs psi")
-    synthetic = SyntheticTrainingEnv(spec, job.se, job.psi, seed)
-    return synthetic, lambda returns: stop_on_plateau(returns, job.agent)
+    else:
+        env = SyntheticTrainingEnv(spec, job.se, job.psi, seed)
+        rule = functools.partial(stop_on_plateau, config=job.agent)
+    return env, rule if job.stop_by_rule else lambda returns: None
 
 
 @contextlib.contextmanager
