@@ -19,6 +19,7 @@ def register_synthetic_env(spec: TaskSpec) -> str:
             reward_threshold=spec.solved_return,
             max_episode_steps=spec.max_steps,
             kwargs={"task": spec.id},
+            vector_entry_point="se_hpo.vector_env:SyntheticVectorEnv",
         )
     return env_id
 

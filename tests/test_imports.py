@@ -16,16 +16,18 @@ ROOT = Path(__file__).parents[1]
 FLOORS = {
     "ground": "agent_config config errors jobs networks paths processes records "
     "seeding tensor_files validation",
-    "environments": "checkpoint registration se_parameters synthetic_env tasks "
-    "training_envs",
+    "environments": "checkpoint registration se_net se_parameters synthetic_env tasks "
+    "training_envs vector_arguments vector_env",
     "reading results": "console console_table console_view frames progress reading "
-    "results",
+    "results se_outcome se_sets",
     "inner loop": "agents engine inner_loop native_agents process_pool training "
     "variation _engine",
     "outer loop": "nes",
     "hyperparameter optimization": "bohb confirm local_workers losses monitor "
-    "objective options plan run_folder search_space session settings space_table",
-    "command line": "__main__ cli doctor optimize worker",
+    "objective options plan run_folder search_space session settings space_table "
+    "random_search recipes se_set_folder se_set_workers se_training train_console "
+    "train_options train_plan",
+    "command line": "__main__ cli doctor optimize se_worker train worker",
 }
 ALTITUDE = {
     name: altitude
@@ -36,7 +38,7 @@ ALTITUDE = {
 # hpbandster brings the last three, and is not to be had without them.
 DECLARED = {
     *("ConfigSpace", "gymnasium", "hpbandster", "numpy", "pandas", "rich"),
-    *("safetensors", "torch", "tyro"),
+    *("safetensors", "torch", "tyro", "yaml"),
     *("Pyro4", "scipy", "serpent"),
 }
 

@@ -1,0 +1,126 @@
+"""The three networks of a synthetic environment as a torch module.
+
+Ferreira et al. (2022), section 4: next state, reward and done, each an MLP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from se_hpo.checkpoint import SECheckpoint, load_se
+from se_hpo.config import SyntheticEnvConfig
+from se_hpo.errors import UserError
+from se_hpo.networks import MLP
+from se_hpo.se_parameters import NETS, split_psi
+from se_hpo.tasks import TaskSpec
+
+
+class SyntheticEnvNet(nn.Module):
+    """Three MLPs on concat(one-hot action, state), with linear outputs."""
+
+    def __init__(
+        self, config: SyntheticEnvConfig, obs_size: int, n_actions: int
+    ) -> None:
+        super().__init__()
+        self.config, self.obs_size, self.n_actions = config, obs_size, n_actions
+
+        def mlp(outputs: int) -> MLP:
+            return MLP(
+                n_actions + obs_size,
+                outputs,
+                config.hidden_size,
+                config.hidden_layers,
+                config.activation,
+                torch.Generator(),  # overwritten by load_psi
+            )
+
+        self.state, self.reward, self.done = mlp(obs_size), mlp(1), mlp(1)
+        self.requires_grad_(False)
+
+    def forward(
+        self, action: torch.Tensor, state: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """One step.
+
+        Args:
+            action: one-hot, `batch x n_actions`.
+            state: `batch x obs_size`.
+
+        Returns:
+            Next state `batch x obs_size`, reward `batch`, raw done `batch`.
+        """
+        x = torch.cat([action, state], dim=-1)
+        return self.state(x), self.reward(x).squeeze(-1), self.done(x).squeeze(-1)
+
+    def load_psi(self, psi: np.ndarray) -> None:
+        """Copy psi (float32 vector) into the parameters."""
+        parts = split_psi(psi, self.config, self.obs_size, self.n_actions)
+        for name, value in parts:
+            net, layer, kind = name.split(".")
+            weight, bias = getattr(self, net).layers[int(layer)]
+            target = weight if kind == "weight" else bias
+            target.copy_(torch.tensor(value))
+
+    def fused(self) -> Callable[[torch.Tensor], torch.Tensor]:
+        """The same function for one state, as one network: a third of the calls.
+
+        Returns:
+            Maps concat(one-hot action, state) to concat(next state, reward, done).
+        """
+        nets = [getattr(self, name) for name in NETS]
+        layers = list(zip(*(net.layers for net in nets), strict=True))
+        activation, size = nets[0].activation, self.config.hidden_size
+        weights = [[w for w, _ in layer] for layer in layers]
+        biases = [torch.cat([b for _, b in layer]) for layer in layers]
+        columns = [bias[:, None] for bias in biases]
+        first, last = torch.cat(weights[0]), torch.block_diag(*weights[-1])
+        middle = [
+            (torch.stack(w), bias.view(len(nets), size, 1))
+            for w, bias in zip(weights[1:-1], biases[1:-1], strict=True)
+        ]
+
+        def step(x: torch.Tensor) -> torch.Tensor:
+            vector = x.ndim == 1
+            affine, b = (torch.addmv, biases) if vector else (torch.addmm, columns)
+            x = activation(affine(b[0], first, x))
+            for w, bias in middle:
+                product = torch.baddbmm(bias, w, x.view(len(nets), size, -1))
+                x = activation(product.view(x.shape))
+            return affine(b[-1], last, x)
+
+        return step
+
+
+def se_net(
+    task: TaskSpec, checkpoint: SECheckpoint | Path | str | None
+) -> SyntheticEnvNet:
+    """The networks of a task's SE, from a file or from memory.
+
+    Raises:
+        UserError: no checkpoint, one that cannot be read, or for another task.
+    """
+    if checkpoint is None:
+        raise UserError(
+            f"the synthetic environment of {task.id} needs its parameters: add "
+            'checkpoint="<file>.safetensors"'
+        )
+    if isinstance(checkpoint, str | Path):
+        checkpoint = load_se(checkpoint, task.id)
+    if not isinstance(checkpoint, SECheckpoint):
+        raise UserError(
+            f"checkpoint={checkpoint!r} is no checkpoint: give the path of a "
+            "*.safetensors file or what load_se read from one"
+        )
+    if checkpoint.task != task.id:
+        raise UserError(
+            f"the checkpoint is a synthetic environment for {checkpoint.task}, not for "
+            f"{task.id}; take another checkpoint or task"
+        )
+    net = SyntheticEnvNet(checkpoint.se_config, task.obs_size, task.n_actions)
+    net.load_psi(checkpoint.psi)
+    return net
