@@ -1,31 +1,45 @@
 """Hyperparameter optimization of synthetic environments for reinforcement learning.
 
-`load_trials`, `load_generations` and `load_incumbent` read a run's folder; importing
-the package registers the Gymnasium ids `Synthetic/...`. Nothing here imports torch.
+`load_trials`, `load_generations` and `load_incumbent` read a run's folder, `load_ses` and
+`load_se_generations` its sets of SEs; importing the package registers the Gymnasium ids `Synthetic/...`. Nothing here imports torch.
 """
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from se_hpo.registration import register_synthetic_envs
 
 __version__ = "0.1.0"
 
-__all__ = ["load_generations", "load_incumbent", "load_trials"]
+__all__ = [
+    "load_generations",
+    "load_incumbent",
+    "load_se_generations",
+    "load_ses",
+    "load_trials",
+]
 
 if TYPE_CHECKING:
     from se_hpo.results import load_generations, load_incumbent, load_trials
+    from se_hpo.se_sets import load_se_generations, load_ses
+
+_MODULES = {
+    "load_generations": "results",
+    "load_incumbent": "results",
+    "load_se_generations": "se_sets",
+    "load_ses": "se_sets",
+    "load_trials": "results",
+}
 
 register_synthetic_envs()
 
 
 def __getattr__(name: str) -> Any:
     """The public readers, imported with pandas on first use."""
-    if name in __all__:
-        from se_hpo import results
-
-        return getattr(results, name)
+    if name in _MODULES:
+        return getattr(importlib.import_module(f"se_hpo.{_MODULES[name]}"), name)
     raise AttributeError(f"module 'se_hpo' has no attribute {name!r}")
 
 

@@ -39,6 +39,7 @@ __all__ = [
     "algorithm_of",
     "from_configuration",
     "run_config_from_dict",
+    "with_configuration",
 ]
 
 SCORE_TRANSFORMS = (
@@ -174,25 +175,45 @@ def from_configuration(
     if algorithm not in AGENT_CONFIGS:
         hint = did_you_mean(algorithm, AGENT_CONFIGS)
         raise UserError(f"unknown agent {algorithm!r}: {hint}")
+    start = RunConfig(task=task, agent=AGENT_CONFIGS[algorithm]())
+    return with_configuration(start, configuration)
+
+
+def with_configuration(
+    config: RunConfig, configuration: Mapping[str, Any]
+) -> RunConfig:
+    """A config with the values of a flat configuration in place of its own.
+
+    Args:
+        config: where all other values come from.
+        configuration: see `from_configuration`.
+
+    Raises:
+        UserError: a name that no field has, or a value outside a field's range.
+
+    >>> with_configuration(RunConfig(), {"nes.step_size": 0.5}).nes.step_size
+    0.5
+    """
+    algorithm = algorithm_of(config.agent)
     classes = {
         "nes": NESConfig,
         "se": SyntheticEnvConfig,
         algorithm: AGENT_CONFIGS[algorithm],
     }
-    parts: dict[str, dict[str, Any]] = {prefix: {} for prefix in classes}
+    values: dict[str, dict[str, Any]] = {prefix: {} for prefix in classes}
     for name, value in configuration.items():
         prefix, key, value = _resolve(name, value, classes)
-        if key in parts[prefix]:
+        if key in values[prefix]:
             raise UserError(
                 f"hyperparameter {name!r} sets {prefix}.{key}, and so does another: "
                 "keep one"
             )
-        parts[prefix][key] = value
-    return RunConfig(
-        task=task,
-        agent=AGENT_CONFIGS[algorithm](**parts[algorithm]),
-        se=SyntheticEnvConfig(**parts["se"]),
-        nes=NESConfig(**parts["nes"]),
+        values[prefix][key] = value
+    return dataclasses.replace(
+        config,
+        agent=dataclasses.replace(config.agent, **values[algorithm]),
+        se=dataclasses.replace(config.se, **values["se"]),
+        nes=dataclasses.replace(config.nes, **values["nes"]),
     )
 
 

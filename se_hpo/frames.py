@@ -64,6 +64,38 @@ GENERATION_COLUMNS: dict[str, str] = {
 }
 """Columns of `load_generations`."""
 
+SE_COLUMNS: dict[str, str] = {
+    "run": "string",
+    "se_set": "string",
+    "se": "int64",
+    "setting": "string",
+    "task": "string",
+    "solved": "boolean",
+    "solved_at": "Int64",
+    "generations": "int64",
+    "best_score": "float64",
+    "final_score": "float64",
+    "reason": "string",
+    "trainings": "int64",
+    "env_steps_se": "int64",
+    "env_steps_task": "int64",
+    "wall_seconds": "float64",
+    "cpu_seconds": "float64",
+    "seed": "Int64",
+    "engine": "string",
+    "host": "string",
+    "checkpoint": "string",
+}
+"""Columns of `load_ses`."""
+
+SE_GENERATION_COLUMNS: dict[str, str] = {
+    "run": "string",
+    "se_set": "string",
+    "se": "int64",
+    **{k: v for k, v in GENERATION_COLUMNS.items() if k not in ("run", "trial")},
+}
+"""Columns of `load_se_generations`."""
+
 _NUMBERS = {"int64": 0, "float64": float("nan")}
 
 

@@ -54,6 +54,11 @@ class TrialPaths:
         return self.root / "agents.jsonl"
 
     @property
+    def candidates(self) -> Path:
+        """One line per scored chunk of random SEs (random search)."""
+        return self.root / "candidates.jsonl"
+
+    @property
     def state(self) -> Path:
         """What the next generation needs."""
         return self.root / "state.safetensors"
@@ -120,6 +125,16 @@ class RunPaths:
         return self.root / "logs"
 
     @property
+    def slurm(self) -> Path:
+        """Scripts for SLURM, and how their jobs ended."""
+        return self.root / "slurm"
+
+    @property
+    def jobs(self) -> Path:
+        """What was submitted to SLURM: names and job ids."""
+        return self.slurm / "jobs.json"
+
+    @property
     def confirmation(self) -> Path:
         """What fresh seeds said of the best trials."""
         return self.root / "confirm" / "confirmation.json"
@@ -176,6 +191,19 @@ class SESetPaths:
     def run(self, index: int) -> TrialPaths:
         """The folder of NES run `index`."""
         return TrialPaths(self.root / "runs" / f"{index:03d}")
+
+    def lock(self, index: int) -> Path:
+        """Host and pid of the process that is at NES run `index`."""
+        return self.run(index).root / "train.lock"
+
+    def log(self, index: int) -> Path:
+        """What the processes of NES run `index` said."""
+        return self.run(index).root / "train.log"
+
+    @property
+    def opening(self) -> Path:
+        """Held for the moment in which a process opens or makes the set."""
+        return self.root / "set.lock"
 
 
 def write_atomic(path: Path, data: bytes | str) -> None:

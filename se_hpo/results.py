@@ -131,7 +131,7 @@ def load_generations(
     for trial in _trial_names(paths, trials):
         files = TrialPaths(paths.trials / trial)
         own = {"run": name, "trial": trial}
-        rows += [own | row for row in _generation_rows(files)]
+        rows += [own | row for row in generation_rows(files)]
     return tidy(rows, GENERATION_COLUMNS)
 
 
@@ -147,7 +147,8 @@ def _trial_names(paths: RunPaths, trials: str | Iterable[str] | None) -> list[st
     return wanted
 
 
-def _generation_rows(files: TrialPaths) -> Iterator[dict[str, Any]]:
+def generation_rows(files: TrialPaths) -> Iterator[dict[str, Any]]:
+    """A row of `frames.GENERATION_COLUMNS` per generation, without run and trial."""
     solved_return = _solved_return(files)
 
     def parse(line: Any) -> dict[str, Any]:

@@ -85,30 +85,56 @@ def open_run(
     Raises:
         UserError: the folder holds another run or other files, or is not writable.
     """
-    settings = to_builtin({**settings, "configspace": space.to_serialized_dict()})
-    exists = paths.run.exists()
-    if exists and overwrite:
-        _delete_run(paths)
-    elif exists:
-        data = read_run(paths)
-        _check_same(paths, data["settings"], settings)
-        data["attempts"].append(_attempt())
+    data = find_run(paths, settings, space, overwrite)
+    if data is not None:
+        data["attempts"].append(attempt())
         _warn_of_other_version(paths, data)
         _write(paths, data, space)
         return data
-    elif _foreign_files(paths):
-        raise UserError(
-            f"{paths.root} exists and holds no run: choose another folder with --run"
-        )
+    if paths.run.exists():
+        delete_run(paths)
     data = {
         "format": FORMAT,
-        "settings": settings,
-        "versions": _versions(),
-        "git_commit": _git_commit(),
-        "attempts": [_attempt()],
+        "settings": _with_space(settings, space),
+        "versions": versions(),
+        "git_commit": git_commit(),
+        "attempts": [attempt()],
     }
     _write(paths, data, space)
     return data
+
+
+def find_run(
+    paths: RunPaths,
+    settings: Mapping[str, Any],
+    space: ConfigurationSpace,
+    overwrite: bool,
+) -> dict[str, Any] | None:
+    """`run.json` of the run that `open_run` would continue; None if it makes a new one.
+
+    Writes nothing.
+
+    Raises:
+        UserError: as `open_run`.
+    """
+    if paths.run.exists() and not overwrite:
+        data = read_run(paths)
+        _check_same(paths, data["settings"], _with_space(settings, space))
+        return data
+    if not paths.run.exists() and _foreign_files(paths):
+        raise UserError(
+            f"{paths.root} exists and holds no run: choose another folder with --run"
+        )
+    return None
+
+
+def _with_space(
+    settings: Mapping[str, Any], space: ConfigurationSpace
+) -> dict[str, Any]:
+    whole: dict[str, Any] = to_builtin(
+        {**settings, "configspace": space.to_serialized_dict()}
+    )
+    return whole
 
 
 def _warn_of_other_version(paths: RunPaths, data: Mapping[str, Any]) -> None:
@@ -135,16 +161,27 @@ def _write(paths: RunPaths, data: Mapping[str, Any], space: ConfigurationSpace) 
 
 
 def _foreign_files(paths: RunPaths) -> bool:
-    """Whether the folder holds files though it is no run (the lock may be there)."""
-    return paths.root.is_dir() and any(p != paths.lock for p in paths.root.iterdir())
+    """Whether the folder holds files though it is no run.
+
+    What there is before a run begins may be: the lock, and SLURM's scripts and logs.
+    """
+    early = {paths.lock, paths.slurm, paths.logs}
+    return paths.root.is_dir() and not early.issuperset(paths.root.iterdir())
 
 
-def _delete_run(paths: RunPaths) -> None:
+def delete_run(paths: RunPaths) -> None:
     """Delete what a run wrote; a folder with anything else in it is left alone."""
     known = {p.name for p in (paths.run, paths.configspace, paths.configs)}
     known |= {p.name for p in (paths.results, paths.status, paths.lock)}
     known |= {paths.logs.name, paths.trials.name, paths.credentials.name}
-    known |= {"ses", "evaluations", "figures", "confirm", "report.html"}
+    known |= {
+        paths.slurm.name,
+        "ses",
+        "evaluations",
+        "figures",
+        "confirm",
+        "report.html",
+    }
     strange = sorted(p.name for p in paths.root.iterdir() if p.name not in known)
     strange = [name for name in strange if not _TEMPORARY.fullmatch(name)]
     if strange:
@@ -199,7 +236,8 @@ def _space_differences(old: Any, new: Mapping[str, Any]) -> list[str]:
     return changed + [f"{k} of the space changed" for k in rest]
 
 
-def _attempt() -> dict[str, Any]:
+def attempt() -> dict[str, Any]:
+    """When, where and how this process was launched."""
     return {
         "started": time.time(),
         "host": socket.gethostname(),
@@ -209,13 +247,14 @@ def _attempt() -> dict[str, Any]:
     }
 
 
-def _versions() -> dict[str, str]:
-    versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
-    versions["python"] = platform.python_version()
-    return {"se_hpo": se_hpo.__version__, **versions}
+def versions() -> dict[str, str]:
+    """Of this package, of those that matter for results, and of Python."""
+    packages = {name: importlib.metadata.version(name) for name in _PACKAGES}
+    packages["python"] = platform.python_version()
+    return {"se_hpo": se_hpo.__version__, **packages}
 
 
-def _git_commit() -> str | None:
+def git_commit() -> str | None:
     """The commit of the checkout the package runs from, if it runs from one."""
     ours = ["git", "ls-files", "--error-unmatch", Path(__file__).name]
     describe = ["git", "describe", "--always", "--dirty", "--abbrev=12"]

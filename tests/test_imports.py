@@ -25,8 +25,8 @@ FLOORS = {
     "outer loop": "nes",
     "hyperparameter optimization": "bohb confirm local_workers losses monitor "
     "objective options plan run_folder search_space session settings space_table "
-    "random_search recipes se_set_folder se_set_workers se_training train_console "
-    "train_options train_plan",
+    "random_search recipes se_set_folder se_set_workers se_training "
+    "train_options train_request",
     "command line": "__main__ cli doctor optimize se_worker train worker",
 }
 ALTITUDE = {

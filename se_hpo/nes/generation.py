@@ -15,6 +15,7 @@ import numpy as np
 from se_hpo import seeding
 from se_hpo.config import NESConfig, RunConfig
 from se_hpo.jobs import TrainingJob, TrainingResult
+from se_hpo.nes.strategy import n_signs
 from se_hpo.variation import vary_agent
 
 
@@ -56,6 +57,13 @@ def generation_jobs(
                 for k in range(nes.n_evaluations)
             ]
     return jobs
+
+
+def n_trainings(nes: NESConfig, generations: int) -> int:
+    """Agents that a run of so many generations trains, those of its start included."""
+    members = nes.population * n_signs(nes) * nes.n_evaluations
+    start = nes.n_initial * nes.n_evaluations if nes.n_initial > 1 else 0
+    return start + generations * (nes.n_center_evaluations + members)
 
 
 def initial_jobs(

@@ -1,0 +1,161 @@
+"""Recipes: a `RunConfig` and its number of generations, as a YAML file.
+
+The shipped ones are in `se_hpo/configurations/`. Keys are the fields of `RunConfig`,
+nested; what is left out has its default.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from se_hpo.config import (
+    AGENT_CONFIGS,
+    NESConfig,
+    RunConfig,
+    SyntheticEnvConfig,
+)
+from se_hpo.errors import UserError, did_you_mean
+from se_hpo.tasks import get_task
+
+SHIPPED = Path(__file__).parent / "configurations"
+DEFAULT_GENERATIONS = 50
+"""The most in the authors' untuned runs."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train an SE."""
+
+    name: str
+    """The file's, without its ending."""
+    config: RunConfig
+    generations: int
+    """At most so many."""
+
+
+def list_recipes() -> list[str]:
+    """Names of the shipped recipes."""
+    return sorted(path.stem for path in SHIPPED.glob("*.yaml"))
+
+
+def load_recipe(name_or_path: str | Path) -> Recipe:
+    """A shipped recipe by its name, or a file.
+
+    Raises:
+        UserError: there is none, or it does not hold what it should.
+
+    >>> load_recipe("cartpole").config.task
+    'CartPole-v0'
+    """
+    path = _path(str(name_or_path))
+    try:
+        data = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read ({error}): give a YAML file") from error
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is no YAML: {_one_line(error)}") from error
+    try:
+        return _recipe(path.stem, data)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+
+
+def parse_value(text: str) -> Any:
+    """A value as in a recipe.
+
+    >>> parse_value("1e-3"), parse_value("true"), parse_value("tanh"), parse_value("16")
+    (0.001, True, 'tanh', 16)
+    """
+    try:
+        return yaml.load(text, _Loader)
+    except yaml.YAMLError:
+        return text
+
+
+def _path(name: str) -> Path:
+    path = Path(name)
+    if name in list_recipes():
+        return SHIPPED / f"{name}.yaml"
+    if path.is_file():
+        return path
+    if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
+        raise UserError(f"{name}: no such file; give a YAML file, or a recipe by name")
+    raise UserError(f"no recipe {name!r}: {did_you_mean(name, list_recipes())}")
+
+
+def _recipe(name: str, data: Any) -> Recipe:
+    parts = _section("", data, ["task", "generations", "agent", "se", "nes"])
+    task = parts.get("task", RunConfig.task)
+    if not isinstance(task, str):
+        raise UserError(f"task = {task!r}: must be the id of a task")
+    generations = parts.get("generations", DEFAULT_GENERATIONS)
+    if type(generations) is not int or generations < 1:
+        raise UserError(f"generations = {generations!r}: must be an integer >= 1")
+    agent = dict(_section("agent", parts.get("agent"), None))
+    algorithm = agent.pop("algorithm", "ddqn")
+    if algorithm not in AGENT_CONFIGS:
+        hint = did_you_mean(str(algorithm), AGENT_CONFIGS)
+        raise UserError(f"unknown agent.algorithm {algorithm!r}: {hint}")
+    config = RunConfig(
+        task=get_task(task).id,
+        agent=_fill(AGENT_CONFIGS[algorithm], "agent", agent, ["algorithm"]),
+        se=_fill(SyntheticEnvConfig, "se", parts.get("se")),
+        nes=_fill(NESConfig, "nes", parts.get("nes")),
+    )
+    return Recipe(name, config, generations)
+
+
+def _fill(cls: type, section: str, data: Any, also: list[str] | None = None) -> Any:
+    names = [f.name for f in fields(cls)] + (also or [])
+    return cls(**_section(section, data, names))
+
+
+def _section(name: str, data: Any, known: list[str] | None) -> Mapping[str, Any]:
+    """A mapping whose keys are all `known` (None: any); nothing at all is an empty one.
+
+    Raises:
+        UserError: something else, or an unknown key.
+    """
+    if data is None:
+        return {}
+    what = name or "a recipe"
+    if not isinstance(data, dict):
+        raise UserError(f"{what} must be a mapping of names to values, not {data!r}")
+    for key in data:
+        if known is not None and key not in known:
+            place = f"{name}.{key}" if name else str(key)
+            raise UserError(f"unknown key {place!r}: {did_you_mean(str(key), known)}")
+    return data
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML that reads `1e-3` as a number and refuses a key given twice."""
+
+    def construct_mapping(
+        self, node: yaml.MappingNode, deep: bool = False
+    ) -> dict[Hashable, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                mark = node.start_mark
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key {key!r} is given twice", mark
+                )
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),
+    list("-+0123456789."),
+)
+
+
+def _one_line(error: yaml.YAMLError) -> str:
+    return " ".join(str(error).split())

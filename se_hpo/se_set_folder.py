@@ -1,0 +1,178 @@
+"""A set's folder: made new, continued with the same settings, or refused.
+
+Several processes (shards of a job array, also on other machines) may open one set.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from se_hpo import seeding
+from se_hpo.bohb.lock import RunLock
+from se_hpo.config import RunConfig, run_config_from_dict
+from se_hpo.errors import UserError
+from se_hpo.paths import SESetPaths, write_json
+from se_hpo.records import to_builtin
+from se_hpo.run_folder import attempt, git_commit, versions
+from se_hpo.se_sets import FORMAT, read_set_json
+
+OPENING_SECONDS = 60.0
+"""How long to wait for another process that opens the same set."""
+
+
+@dataclass(frozen=True)
+class SetSettings:
+    """Everything that decides the bytes of a set's SEs."""
+
+    setting: str
+    """`se_fixed`, `se_varied` or `se_random`."""
+    config: RunConfig
+    seed: int
+    """Of the whole set."""
+    generations: int
+    """At most so many per SE."""
+    engine: str
+    """`native` or `torch`."""
+    trainings: int | None = None
+    """Agents per SE of a random search."""
+
+    def se_seed(self, index: int) -> int:
+        """The seed of one NES run or random search."""
+        return seeding.integer_seed(self.seed, "se set", self.setting, index)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As in `set.json`."""
+        data = {**vars(self), "config": self.config.to_dict()}
+        return dict(to_builtin({**data, "task": self.config.task}))
+
+
+def read_settings(paths: SESetPaths) -> SetSettings:
+    """The settings in `set.json`.
+
+    Raises:
+        UserError: no set there, or it is damaged.
+    """
+    return _settings(paths, read_set_json(paths))
+
+
+def _settings(paths: SESetPaths, data: Mapping[str, Any]) -> SetSettings:
+    try:
+        trainings = data.get("trainings")
+        return SetSettings(
+            setting=str(data["setting"]),
+            config=run_config_from_dict(data["config"]),
+            seed=int(data["seed"]),
+            generations=int(data["generations"]),
+            engine=str(data["engine"]),
+            trainings=None if trainings is None else int(trainings),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(
+            f"{paths.set} is damaged ({error!r}): restore it, or choose another folder "
+            "with --out"
+        ) from error
+
+
+def open_set(
+    paths: SESetPaths, settings: SetSettings, n_envs: int, origin: Mapping[str, Any]
+) -> None:
+    """Make the set, or continue it if its settings are the same.
+
+    Args:
+        paths: its folder.
+        settings: what decides its SEs.
+        n_envs: SEs it is to have; a set grows, and never shrinks.
+        origin: where the configuration comes from, for information.
+
+    Raises:
+        UserError: another set or other files are in the folder, it cannot be written,
+            or another process holds it for too long.
+    """
+    try:
+        with _turn(paths):
+            data = _opened(paths, settings, origin)
+            data["n_envs"] = max(n_envs, data["n_envs"])
+            data["attempts"].append(attempt())
+            write_json(paths.set, data)
+    except OSError as error:
+        raise UserError(
+            f"cannot write to {paths.root} ({error.strerror}): choose another folder "
+            "with --out"
+        ) from error
+
+
+def _opened(
+    paths: SESetPaths, settings: SetSettings, origin: Mapping[str, Any]
+) -> dict[str, Any]:
+    if paths.set.exists():
+        data = read_set_json(paths)
+        _check_same(paths, _settings(paths, data), settings)
+        if not isinstance(data.get("attempts"), list):
+            data["attempts"] = []
+        data["n_envs"] = int(data.get("n_envs", 0))
+        return data
+    if any(p != paths.opening for p in paths.root.iterdir()):
+        raise UserError(
+            f"{paths.root} exists and holds no set of SEs: choose another folder with "
+            "--out"
+        )
+    return {
+        "format": FORMAT,
+        **settings.to_dict(),
+        "n_envs": 0,
+        "origin": to_builtin(origin),
+        "versions": versions(),
+        "git_commit": git_commit(),
+        "attempts": [],
+    }
+
+
+@contextlib.contextmanager
+def _turn(paths: SESetPaths) -> Iterator[None]:
+    """The lock under which `set.json` is read and written; waits for others' turns."""
+    deadline = time.monotonic() + OPENING_SECONDS
+    lock = RunLock(paths.opening)
+    while True:
+        try:
+            lock.__enter__()
+            break
+        except UserError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+    try:
+        yield
+    finally:
+        lock.__exit__(None, None, None)
+
+
+def _check_same(paths: SESetPaths, old: SetSettings, new: SetSettings) -> None:
+    """An existing set goes on only as what it is."""
+    before, after = _flat(old.to_dict()), _flat(new.to_dict())
+    differences = [
+        f"{name} {json.dumps(before.get(name))} -> {json.dumps(after.get(name))}"
+        for name in sorted({*before, *after})
+        if before.get(name) != after.get(name)
+    ]
+    if differences:
+        raise UserError(
+            f"{paths.root} is a set with other settings: {'; '.join(differences)}. "
+            "Give the same settings to continue it, or another folder with --out"
+        )
+
+
+def _flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested names joined by dots, without the outermost `config.`."""
+    flat: dict[str, Any] = {}
+    for name, value in data.items():
+        if isinstance(value, Mapping):
+            inner = "" if name == "config" else f"{prefix}{name}."
+            flat |= _flat(value, inner)
+        else:
+            flat[f"{prefix}{name}"] = value
+    return flat

@@ -1,0 +1,150 @@
+"""Worker processes that train the SEs of a set side by side, one process per SE.
+
+One that dies is started again and its SE continues from the last generation; after a
+few deaths the SE is given up. No death and no failure stops the other SEs.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter, deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from se_hpo.paths import SESetPaths
+
+MOST_RESTARTS = 3  # of one SE
+BAD_INPUT = 2  # exit code of all commands
+HELD = 75
+"""Exit code of a worker that leaves its SE to another process."""
+TERMINATE_SECONDS = 2.0
+
+
+@dataclass
+class _Worker:
+    process: subprocess.Popen[bytes]
+    started: float
+    """Unix seconds."""
+
+
+class SEWorkers:
+    """At most `n_parallel` processes at a time; use as a context manager.
+
+    Args:
+        paths: the set.
+        indices: the SEs to train.
+        n_parallel: how many at a time.
+        threads: threads of each.
+    """
+
+    def __init__(
+        self, paths: SESetPaths, indices: Iterable[int], n_parallel: int, threads: int
+    ) -> None:
+        self.paths, self.n_parallel, self.threads = paths, n_parallel, threads
+        self.waiting = deque(indices)
+        self.running: dict[int, _Worker] = {}
+        self.lost: dict[int, str] = {}
+        """SEs given up, and why."""
+        self.held: list[int] = []
+        """SEs that another process is at."""
+        self._deaths: Counter[int] = Counter()
+        self._refused: set[int] = set()
+
+    def __enter__(self) -> SEWorkers:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything runs or waits."""
+        return bool(self.running or self.waiting)
+
+    def step(self) -> list[int]:
+        """Start what can be started; returns the SEs whose workers ended well."""
+        ended = []
+        for index, worker in list(self.running.items()):
+            code = worker.process.poll()
+            if code is None:
+                continue
+            del self.running[index]
+            if code == 0:
+                ended.append(index)
+            else:
+                self._not_well(index, code)
+        while self.waiting and len(self.running) < self.n_parallel:
+            index = self.waiting.popleft()
+            self.running[index] = _Worker(self._start(index), time.time())
+        return ended
+
+    def _not_well(self, index: int, code: int) -> None:
+        log_file = self.paths.log(index)
+        if code == HELD and index not in self._refused:
+            self._refused.add(index)
+            self.waiting.append(index)  # perhaps its holder is just ending
+        elif code == HELD:
+            self.held.append(index)
+        elif code == BAD_INPUT:
+            self.lost[index] = f"{last_line(log_file)} (see {log_file})"
+        else:
+            self._deaths[index] += 1
+            if self._deaths[index] <= MOST_RESTARTS:
+                self.waiting.appendleft(index)
+            else:
+                self.lost[index] = (
+                    f"its process ended {self._deaths[index]} times with exit code "
+                    f"{code}: see {log_file}"
+                )
+
+    def _start(self, index: int) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "se_hpo.se_worker"]
+        command += ["--se-set", str(self.paths.root), "--index", str(index)]
+        command += ["--threads", str(self.threads), "--parent", str(os.getpid())]
+        # torch must not take all cores in each of the processes.
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        self.paths.log(index).parent.mkdir(parents=True, exist_ok=True)
+        with self.paths.log(index).open("ab") as output:
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                start_new_session=True,  # Ctrl-C reaches the command alone
+            )
+
+    def stop(self) -> None:
+        """End all: politely, then for certain."""
+        processes = [worker.process for worker in self.running.values()]
+        for process in processes:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + TERMINATE_SECONDS
+        for process in processes:
+            try:
+                process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self.running.clear()
+
+
+def last_line(path: Path) -> str:
+    """The last line of a log, without `error: `; empty where there is none."""
+    try:
+        lines = path.read_text(errors="replace").split("\n")
+    except OSError:
+        return ""
+    return next((x.removeprefix("error: ") for x in reversed(lines) if x.strip()), "")

@@ -1,0 +1,241 @@
+"""Read sets of SEs, `results/<run>/ses/<set>/`: while they are trained, without torch.
+
+What is damaged, foreign or unfinished is named in one warning per set and left out.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from se_hpo.config import RunConfig, run_config_from_dict
+from se_hpo.errors import UserError, did_you_mean
+from se_hpo.frames import SE_COLUMNS, SE_GENERATION_COLUMNS, tidy
+from se_hpo.paths import RunPaths, SESetPaths
+from se_hpo.reading import UnreadableWarning
+from se_hpo.results import generation_rows
+from se_hpo.se_outcome import SETTINGS, SEOutcome, outcome_from_dict
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class SESet:
+    """A set of SEs; `outcomes` has those that are finished, by index."""
+
+    paths: SESetPaths
+    setting: str
+    """`se_fixed`, `se_varied` or `se_random`."""
+    task: str
+    config: RunConfig
+    """What every SE of the set was trained with."""
+    seed: int
+    n_envs: int
+    """SEs that the set is to have."""
+    generations: int
+    """At most so many per SE."""
+    outcomes: list[SEOutcome]
+
+    @property
+    def name(self) -> str:
+        """The folder's."""
+        return self.paths.root.resolve().name
+
+
+def read_set(path: str | Path) -> SESet:
+    """Read a set of SEs, finished or not.
+
+    Raises:
+        UserError: the folder is no set, or its `set.json` is damaged.
+    """
+    paths = SESetPaths(Path(path))
+    data = read_set_json(paths)
+    try:
+        setting, task, config = data["setting"], data["task"], data["config"]
+        if setting not in SETTINGS:
+            raise ValueError(f"setting {setting!r} is unknown")
+        config = run_config_from_dict(config)
+        n_envs, seed, generations = (
+            int(data[key]) for key in ("n_envs", "seed", "generations")
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(
+            f"{paths.set} is damaged ({error!r}): restore it, or train the set anew in "
+            "another folder"
+        ) from error
+    outcomes, left_out = _outcomes(paths, setting, task, n_envs)
+    if left_out:
+        warnings.warn(
+            f"{paths.root}: {'; '.join(left_out)}; left out",
+            UnreadableWarning,
+            stacklevel=2,
+        )
+    return SESet(paths, setting, task, config, seed, n_envs, generations, outcomes)
+
+
+def read_set_json(paths: SESetPaths) -> dict[str, Any]:
+    """The contents of `set.json`.
+
+    Raises:
+        UserError: no set there, or it is unreadable.
+    """
+    try:
+        data = json.loads(paths.set.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise UserError(_no_set(paths.root)) from None
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{paths.set} is damaged ({error}): restore it, or train the set anew in "
+            "another folder"
+        ) from error
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        raise UserError(
+            f"{paths.set} is no set of SEs of this version: name a folder that "
+            "`python -m se_hpo.train` made"
+        )
+    return data
+
+
+def read_outcome(paths: SESetPaths, index: int) -> SEOutcome | None:
+    """How the training of SE `index` ended; None: it has not.
+
+    Raises:
+        ValueError: the file is damaged or foreign.
+    """
+    try:
+        data = json.loads(paths.outcome(index).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    if not isinstance(data, dict):
+        raise ValueError("not a JSON object")
+    outcome = outcome_from_dict(data)
+    if outcome.index != index:
+        raise ValueError(f"it is of SE {outcome.index}")
+    return outcome
+
+
+def _outcomes(
+    paths: SESetPaths, setting: str, task: str, n_envs: int
+) -> tuple[list[SEOutcome], list[str]]:
+    outcomes, left_out, unfinished = [], [], []
+    for index in range(n_envs):
+        try:
+            outcome = read_outcome(paths, index)
+            if outcome and (outcome.setting, outcome.task) != (setting, task):
+                raise ValueError(f"it is of {outcome.setting} on {outcome.task}")
+        except (ValueError, OSError) as error:
+            left_out.append(f"{paths.outcome(index).name} is unreadable ({error})")
+            continue
+        if outcome is None:
+            unfinished.append(f"{index:03d}")
+        elif outcome.best_score is not None and not paths.checkpoint(index).is_file():
+            left_out.append(f"{paths.checkpoint(index).name} is missing")
+        else:
+            outcomes.append(outcome)
+    if unfinished:
+        left_out.append(f"not finished: {_ranges(unfinished)}")
+    return outcomes, left_out
+
+
+def _ranges(names: list[str]) -> str:
+    """All of few names, the first and last of many.
+
+    >>> _ranges(["000", "001"]), _ranges(["000", "001", "002", "003", "004"])
+    ('000, 001', '000, 001, ... 004 (5)')
+    """
+    if len(names) <= 4:
+        return ", ".join(names)
+    return f"{names[0]}, {names[1]}, ... {names[-1]} ({len(names)})"
+
+
+def find_sets(path: str | Path) -> list[Path]:
+    """The set at `path`, or all sets of the run at `path`, by name.
+
+    Raises:
+        UserError: neither.
+    """
+    folder = Path(path)
+    if SESetPaths(folder).set.is_file():
+        return [folder]
+    inside = _sets_in(RunPaths(folder).ses) or _sets_in(folder)
+    if not inside:
+        raise UserError(_no_set(folder))
+    return inside
+
+
+def _sets_in(folder: Path) -> list[Path]:
+    return sorted(p.parent for p in folder.glob("*/set.json"))
+
+
+def _no_set(folder: Path) -> str:
+    what = "is no set of SEs" if folder.exists() else "does not exist"
+    inside = _sets_in(RunPaths(folder).ses) or _sets_in(folder)
+    beside = [p.name for p in _sets_in(folder.parent)]
+    if inside:
+        hint = "name one in it: " + ", ".join(str(p) for p in inside[-3:])
+    elif beside:
+        hint = f"{did_you_mean(folder.name, beside)} (in {folder.parent})"
+    else:
+        hint = "train one with `python -m se_hpo.train`"
+    return f"{folder} {what}: {hint}"
+
+
+def load_ses(path: str | Path) -> pd.DataFrame:
+    """One row per finished SE of a set, or of all sets of a run.
+
+    Args:
+        path: `results/<run>/ses/<set>` or `results/<run>`.
+
+    Returns:
+        The columns `frames.SE_COLUMNS`, explained in docs/results.md.
+
+    Raises:
+        UserError: there is no set.
+    """
+    rows = []
+    for folder in find_sets(path):
+        se_set = read_set(folder)
+        for outcome in se_set.outcomes:
+            row = {"run": _run_of(folder), "se_set": se_set.name, "se": outcome.index}
+            checkpoint = str(se_set.paths.checkpoint(outcome.index))
+            has_se = outcome.best_score is not None
+            row["checkpoint"] = checkpoint if has_se else None
+            rows.append({**outcome.to_dict(), **row})
+    return tidy(rows, SE_COLUMNS)
+
+
+def load_se_generations(path: str | Path) -> pd.DataFrame:
+    """One row per generation of each SE, also of those still being trained.
+
+    Args:
+        path: `results/<run>/ses/<set>` or `results/<run>`.
+
+    Returns:
+        The columns `frames.SE_GENERATION_COLUMNS`, explained in docs/results.md.
+
+    Raises:
+        UserError: there is no set.
+    """
+    rows = [row for folder in find_sets(path) for row in _se_generations(folder)]
+    return tidy(rows, SE_GENERATION_COLUMNS)
+
+
+def _se_generations(folder: Path) -> Iterator[dict[str, Any]]:
+    paths = SESetPaths(folder)
+    n_envs = int(read_set_json(paths).get("n_envs", 0))
+    for index in range(n_envs):
+        own = {"run": _run_of(folder), "se_set": folder.resolve().name, "se": index}
+        for row in generation_rows(paths.run(index)):
+            yield own | row
+
+
+def _run_of(folder: Path) -> str | None:
+    """The run's name, where the set lies in a run."""
+    ses = folder.resolve().parent
+    return ses.parent.name if ses.name == RunPaths(Path()).ses.name else None

@@ -1,0 +1,220 @@
+"""What a command line asks `train` for: the set's settings, its folder, its shard."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from se_hpo.config import RunConfig, with_configuration
+from se_hpo.errors import UserError, did_you_mean
+from se_hpo.inner_loop import InnerLoop
+from se_hpo.nes.generation import n_trainings
+from se_hpo.paths import RunPaths, SESetPaths, trial_name
+from se_hpo.random_search import search_plan
+from se_hpo.reading import read_configurations
+from se_hpo.recipes import DEFAULT_GENERATIONS, load_recipe, parse_value
+from se_hpo.results import load_incumbent
+from se_hpo.run_folder import read_run
+from se_hpo.se_set_folder import SetSettings
+from se_hpo.se_sets import SESet, read_set
+from se_hpo.settings import settings_from_dict
+from se_hpo.train_options import TrainOptions
+
+DEFAULT_NUM_ENVS = 40
+"""As many as in the paper."""
+FOLDERS = {"se_fixed": "fixed", "se_varied": "varied", "se_random": "random"}
+
+
+@dataclass(frozen=True)
+class Request:
+    """A set, and which part of it to train."""
+
+    settings: SetSettings
+    paths: SESetPaths
+    n_envs: int
+    origin: dict[str, Any]
+    """Where the configuration comes from."""
+    shard: int
+    n_shards: int
+
+    @property
+    def indices(self) -> list[int]:
+        """The SEs of this shard."""
+        return list(range(self.shard, self.n_envs, self.n_shards))
+
+
+@dataclass(frozen=True)
+class _Start:
+    """A configuration before the flags change it."""
+
+    config: RunConfig
+    generations: int
+    ses: Path
+    """The folder that the set goes into by default."""
+    origin: dict[str, Any]
+
+
+def resolve_request(options: TrainOptions) -> Request:
+    """Read what the flags name and put everything together.
+
+    Raises:
+        UserError: flags that make no set.
+    """
+    shard, n_shards = parse_shard(options.shard)
+    if not 0 <= options.seed < 2**32:
+        raise UserError(f"--seed {options.seed}: must be in [0, 2**32)")
+    for flag in ("num_envs", "generations", "trainings"):
+        value = getattr(options, flag)
+        if value is not None and value < 1:
+            raise UserError(f"--{flag.replace('_', '-')} {value}: must be 1 or more")
+    if not options.random_search and (options.trainings or options.like):
+        flag = "--trainings" if options.trainings else "--like"
+        raise UserError(f"{flag} is for --random-search: give both, or neither")
+    like = read_set(options.like) if options.like else None
+    start = _start(options, like)
+    config = with_configuration(start.config, parse_overrides(options.set))
+    vary = options.vary_hp or config.nes.vary_agents
+    nes = dataclasses.replace(config.nes, vary_agents=vary)
+    settings = SetSettings(
+        setting=_setting(options.random_search, vary),
+        config=dataclasses.replace(config, nes=nes),
+        seed=options.seed,
+        generations=options.generations or start.generations,
+        engine=InnerLoop(options.engine).engine_name,
+    )
+    if options.random_search:
+        settings = _with_trainings(settings, options, like)
+    default = like.n_envs if like else DEFAULT_NUM_ENVS
+    return Request(
+        settings=settings,
+        paths=SESetPaths(options.out or start.ses / FOLDERS[settings.setting]),
+        n_envs=options.num_envs or default,
+        origin=start.origin,
+        shard=shard,
+        n_shards=n_shards,
+    )
+
+
+def _setting(random_search: bool, vary: bool) -> str:
+    if random_search:
+        return "se_random"
+    return "se_varied" if vary else "se_fixed"
+
+
+def _with_trainings(
+    settings: SetSettings, options: TrainOptions, like: SESet | None
+) -> SetSettings:
+    nes = settings.config.nes
+    trainings = options.trainings or n_trainings(nes, settings.generations)
+    if like is not None and options.trainings is None:
+        trainings = mean_trainings(like)
+    search_plan(trainings, nes.n_center_evaluations)  # too few are refused here
+    return dataclasses.replace(settings, trainings=trainings)
+
+
+def mean_trainings(se_set: SESet) -> int:
+    """Agents trained per SE of a finished set, rounded.
+
+    Raises:
+        UserError: it is not finished.
+    """
+    if len(se_set.outcomes) < se_set.n_envs:
+        raise UserError(
+            f"--like {se_set.paths.root}: {len(se_set.outcomes)} of {se_set.n_envs} SEs "
+            "are finished; finish it first, or give --trainings"
+        )
+    return round(float(np.mean([o.trainings for o in se_set.outcomes])))
+
+
+def _start(options: TrainOptions, like: SESet | None) -> _Start:
+    if options.from_run is not None and options.config is not None:
+        raise UserError("--from and --config: give one of the two")
+    if options.trial is not None and options.from_run is None:
+        raise UserError("--trial needs --from, the run that the trial is of")
+    if options.from_run is not None:
+        return _from_run(options.from_run, options.trial)
+    if options.config is not None:
+        recipe = load_recipe(options.config)
+        ses = RunPaths(Path("results") / recipe.name).ses
+        return _Start(
+            recipe.config, recipe.generations, ses, {"config": options.config}
+        )
+    if like is not None:
+        origin = {"like": str(like.paths.root)}
+        ses = like.paths.root.resolve().parent
+        return _Start(like.config, like.generations, ses, origin)
+    raise UserError(
+        "no configuration: give --from RUN, or --config with a recipe (--list-configs) "
+        "or your own YAML file"
+    )
+
+
+def _from_run(run: Path, trial: str | None) -> _Start:
+    """The configuration of a trial, by default the best one, of a run of `optimize`."""
+    incumbent = load_incumbent(run) if trial is None else None
+    paths = RunPaths(run)
+    settings = settings_from_dict(read_run(paths)["settings"])
+    if settings.objective != "nes":
+        raise UserError(
+            f"{run} tuned agents without SEs (space {settings.space}): take a run of a "
+            "space with NES, or --config"
+        )
+    name = incumbent.trial if incumbent else str(trial)
+    configurations = {
+        trial_name(config_id): configuration.values
+        for config_id, configuration in read_configurations(paths).items()
+    }
+    if name not in configurations:
+        hint = did_you_mean(name, configurations) if configurations else "it has none"
+        raise UserError(f"{run} has no trial {name!r}: {hint}")
+    config = settings.objective_function().run_config(configurations[name])
+    origin = {"run": str(run), "trial": name}
+    if incumbent:
+        origin |= {"budget": f"{incumbent.budget:g}", "loss": f"{incumbent.loss:.6g}"}
+    return _Start(config, DEFAULT_GENERATIONS, paths.ses, origin)
+
+
+def parse_overrides(values: Iterable[str]) -> dict[str, Any]:
+    """`["nes.step_size=0.5"]` as a flat configuration.
+
+    Raises:
+        UserError: not of this form, or a name given twice.
+    """
+    overrides: dict[str, Any] = {}
+    for text in values:
+        name, equals, value = text.partition("=")
+        if not equals or not name or not value:
+            raise UserError(f"--set {text}: give NAME=VALUE, as in nes.step_size=0.5")
+        if name in overrides:
+            raise UserError(f"--set {name} is given twice: keep one")
+        overrides[name] = parse_value(value)
+    return overrides
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """Shard and number of shards.
+
+    Raises:
+        UserError: not i/n with 0 <= i < n.
+
+    >>> parse_shard("3/8")
+    (3, 8)
+    """
+    match = re.fullmatch(r"(\d+)/(\d+)", text)
+    if match is None:
+        raise UserError(f"--shard {text}: give i/n, as in 0/4")
+    shard, n_shards = int(match[1]), int(match[2])
+    if not shard < n_shards:
+        raise UserError(
+            f"--shard {text}: i must be less than n, so 0/{n_shards} to "
+            f"{n_shards - 1}/{n_shards}"
+            if n_shards
+            else f"--shard {text}: there must be at least one shard"
+        )
+    return shard, n_shards
