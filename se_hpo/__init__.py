@@ -1,7 +1,8 @@
 """Hyperparameter optimization of synthetic environments for reinforcement learning.
 
-`load_trials`, `load_generations` and `load_incumbent` read a run's folder, `load_ses` and
-`load_se_generations` its sets of SEs; importing the package registers the Gymnasium ids `Synthetic/...`. Nothing here imports torch.
+`load_trials`, `load_generations` and `load_incumbent` read a run's folder, `load_ses`
+and `load_se_generations` its sets of SEs; importing the package registers the Gymnasium
+ids `Synthetic/...`. Nothing here imports torch.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from se_hpo.registration import register_synthetic_envs
 __version__ = "0.1.0"
 
 __all__ = [
+    "load_evaluations",
     "load_generations",
     "load_incumbent",
     "load_se_generations",
@@ -22,10 +24,12 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from se_hpo.evaluations import load_evaluations
     from se_hpo.results import load_generations, load_incumbent, load_trials
     from se_hpo.se_sets import load_se_generations, load_ses
 
 _MODULES = {
+    "load_evaluations": "evaluations",
     "load_generations": "results",
     "load_incumbent": "results",
     "load_se_generations": "se_sets",

@@ -182,7 +182,7 @@ def _restore(path: Path, owner: str, plan: SearchPlan) -> list[dict[str, Any]]:
     """The lines so far; from the first that does not fit on, they are cut off."""
     header = {"owner": owner}
     lines: list[dict[str, Any]] = []
-    found = [line for _, line in read_json_lines(path)]
+    found: list[Any] = [line for _, line in read_json_lines(path)]
     if found[:1] != [header]:
         if found:
             log.warning("%s is damaged or of another search: starts again", path)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from se_hpo.paths import SESetPaths
 from se_hpo.records import to_builtin
 
 SETTINGS = ("se_fixed", "se_varied", "se_random")
@@ -83,3 +85,21 @@ def _checked(name: str, kind: str, value: Any) -> Any:
     if kind == "float" or type(value).__name__ != kind:
         raise ValueError(f"{name} = {value!r} is no {kind}")
     return value
+
+
+def read_outcome(paths: SESetPaths, index: int) -> SEOutcome | None:
+    """How the training of SE `index` ended; None: it has not.
+
+    Raises:
+        ValueError: the file is damaged or foreign.
+    """
+    try:
+        data = json.loads(paths.outcome(index).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    if not isinstance(data, dict):
+        raise ValueError("not a JSON object")
+    outcome = outcome_from_dict(data)
+    if outcome.index != index:
+        raise ValueError(f"it is of SE {outcome.index}")
+    return outcome

@@ -9,73 +9,22 @@ import contextlib
 import json
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from se_hpo import seeding
 from se_hpo.bohb.lock import RunLock
-from se_hpo.config import RunConfig, run_config_from_dict
 from se_hpo.errors import UserError
 from se_hpo.paths import SESetPaths, write_json
 from se_hpo.records import to_builtin
 from se_hpo.run_folder import attempt, git_commit, versions
-from se_hpo.se_sets import FORMAT, read_set_json
+from se_hpo.se_set_settings import (
+    FORMAT,
+    SetSettings,
+    read_set_json,
+    settings_from_set,
+)
 
 OPENING_SECONDS = 60.0
 """How long to wait for another process that opens the same set."""
-
-
-@dataclass(frozen=True)
-class SetSettings:
-    """Everything that decides the bytes of a set's SEs."""
-
-    setting: str
-    """`se_fixed`, `se_varied` or `se_random`."""
-    config: RunConfig
-    seed: int
-    """Of the whole set."""
-    generations: int
-    """At most so many per SE."""
-    engine: str
-    """`native` or `torch`."""
-    trainings: int | None = None
-    """Agents per SE of a random search."""
-
-    def se_seed(self, index: int) -> int:
-        """The seed of one NES run or random search."""
-        return seeding.integer_seed(self.seed, "se set", self.setting, index)
-
-    def to_dict(self) -> dict[str, Any]:
-        """As in `set.json`."""
-        data = {**vars(self), "config": self.config.to_dict()}
-        return dict(to_builtin({**data, "task": self.config.task}))
-
-
-def read_settings(paths: SESetPaths) -> SetSettings:
-    """The settings in `set.json`.
-
-    Raises:
-        UserError: no set there, or it is damaged.
-    """
-    return _settings(paths, read_set_json(paths))
-
-
-def _settings(paths: SESetPaths, data: Mapping[str, Any]) -> SetSettings:
-    try:
-        trainings = data.get("trainings")
-        return SetSettings(
-            setting=str(data["setting"]),
-            config=run_config_from_dict(data["config"]),
-            seed=int(data["seed"]),
-            generations=int(data["generations"]),
-            engine=str(data["engine"]),
-            trainings=None if trainings is None else int(trainings),
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(
-            f"{paths.set} is damaged ({error!r}): restore it, or choose another folder "
-            "with --out"
-        ) from error
 
 
 def open_set(
@@ -111,7 +60,7 @@ def _opened(
 ) -> dict[str, Any]:
     if paths.set.exists():
         data = read_set_json(paths)
-        _check_same(paths, _settings(paths, data), settings)
+        _check_same(paths, settings_from_set(paths, data), settings)
         if not isinstance(data.get("attempts"), list):
             data["attempts"] = []
         data["n_envs"] = int(data.get("n_envs", 0))

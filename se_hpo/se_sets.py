@@ -5,24 +5,28 @@ What is damaged, foreign or unfinished is named in one warning per set and left 
 
 from __future__ import annotations
 
-import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from se_hpo.config import RunConfig, run_config_from_dict
-from se_hpo.errors import UserError, did_you_mean
+from se_hpo.config import RunConfig
+from se_hpo.errors import UserError
 from se_hpo.frames import SE_COLUMNS, SE_GENERATION_COLUMNS, tidy
 from se_hpo.paths import RunPaths, SESetPaths
 from se_hpo.reading import UnreadableWarning
 from se_hpo.results import generation_rows
-from se_hpo.se_outcome import SETTINGS, SEOutcome, outcome_from_dict
-
-FORMAT = 1
+from se_hpo.se_outcome import SEOutcome, read_outcome
+from se_hpo.se_set_settings import (
+    damaged,
+    no_set,
+    read_set_json,
+    sets_in,
+    settings_from_set,
+)
 
 
 @dataclass(frozen=True)
@@ -56,19 +60,9 @@ def read_set(path: str | Path) -> SESet:
     """
     paths = SESetPaths(Path(path))
     data = read_set_json(paths)
-    try:
-        setting, task, config = data["setting"], data["task"], data["config"]
-        if setting not in SETTINGS:
-            raise ValueError(f"setting {setting!r} is unknown")
-        config = run_config_from_dict(config)
-        n_envs, seed, generations = (
-            int(data[key]) for key in ("n_envs", "seed", "generations")
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(
-            f"{paths.set} is damaged ({error!r}): restore it, or train the set anew in "
-            "another folder"
-        ) from error
+    settings = settings_from_set(paths, data)
+    setting, task = settings.setting, settings.config.task
+    n_envs = _n_envs(paths, data)
     outcomes, left_out = _outcomes(paths, setting, task, n_envs)
     if left_out:
         warnings.warn(
@@ -76,48 +70,23 @@ def read_set(path: str | Path) -> SESet:
             UnreadableWarning,
             stacklevel=2,
         )
-    return SESet(paths, setting, task, config, seed, n_envs, generations, outcomes)
+    return SESet(
+        paths=paths,
+        setting=setting,
+        task=task,
+        config=settings.config,
+        seed=settings.seed,
+        n_envs=n_envs,
+        generations=settings.generations,
+        outcomes=outcomes,
+    )
 
 
-def read_set_json(paths: SESetPaths) -> dict[str, Any]:
-    """The contents of `set.json`.
-
-    Raises:
-        UserError: no set there, or it is unreadable.
-    """
-    try:
-        data = json.loads(paths.set.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        raise UserError(_no_set(paths.root)) from None
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"{paths.set} is damaged ({error}): restore it, or train the set anew in "
-            "another folder"
-        ) from error
-    if not isinstance(data, dict) or data.get("format") != FORMAT:
-        raise UserError(
-            f"{paths.set} is no set of SEs of this version: name a folder that "
-            "`python -m se_hpo.train` made"
-        )
-    return data
-
-
-def read_outcome(paths: SESetPaths, index: int) -> SEOutcome | None:
-    """How the training of SE `index` ended; None: it has not.
-
-    Raises:
-        ValueError: the file is damaged or foreign.
-    """
-    try:
-        data = json.loads(paths.outcome(index).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    if not isinstance(data, dict):
-        raise ValueError("not a JSON object")
-    outcome = outcome_from_dict(data)
-    if outcome.index != index:
-        raise ValueError(f"it is of SE {outcome.index}")
-    return outcome
+def _n_envs(paths: SESetPaths, data: Mapping[str, Any]) -> int:
+    n_envs = data.get("n_envs")
+    if type(n_envs) is not int:
+        raise damaged(paths, f"n_envs = {n_envs!r}")
+    return n_envs
 
 
 def _outcomes(
@@ -163,27 +132,10 @@ def find_sets(path: str | Path) -> list[Path]:
     folder = Path(path)
     if SESetPaths(folder).set.is_file():
         return [folder]
-    inside = _sets_in(RunPaths(folder).ses) or _sets_in(folder)
+    inside = sets_in(RunPaths(folder).ses) or sets_in(folder)
     if not inside:
-        raise UserError(_no_set(folder))
+        raise UserError(no_set(folder))
     return inside
-
-
-def _sets_in(folder: Path) -> list[Path]:
-    return sorted(p.parent for p in folder.glob("*/set.json"))
-
-
-def _no_set(folder: Path) -> str:
-    what = "is no set of SEs" if folder.exists() else "does not exist"
-    inside = _sets_in(RunPaths(folder).ses) or _sets_in(folder)
-    beside = [p.name for p in _sets_in(folder.parent)]
-    if inside:
-        hint = "name one in it: " + ", ".join(str(p) for p in inside[-3:])
-    elif beside:
-        hint = f"{did_you_mean(folder.name, beside)} (in {folder.parent})"
-    else:
-        hint = "train one with `python -m se_hpo.train`"
-    return f"{folder} {what}: {hint}"
 
 
 def load_ses(path: str | Path) -> pd.DataFrame:
@@ -228,8 +180,7 @@ def load_se_generations(path: str | Path) -> pd.DataFrame:
 
 def _se_generations(folder: Path) -> Iterator[dict[str, Any]]:
     paths = SESetPaths(folder)
-    n_envs = int(read_set_json(paths).get("n_envs", 0))
-    for index in range(n_envs):
+    for index in range(_n_envs(paths, read_set_json(paths))):
         own = {"run": _run_of(folder), "se_set": folder.resolve().name, "se": index}
         for row in generation_rows(paths.run(index)):
             yield own | row

@@ -21,7 +21,7 @@ from se_hpo.nes.state_file import ForeignStateError, set_aside
 from se_hpo.paths import SESetPaths, TrialPaths, read_json_lines, write_json
 from se_hpo.random_search import run_random_search, scored_candidates
 from se_hpo.se_outcome import SEOutcome
-from se_hpo.se_set_folder import SetSettings
+from se_hpo.se_set_settings import SetSettings
 from se_hpo.tasks import get_task
 
 log = logging.getLogger(__name__)

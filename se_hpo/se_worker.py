@@ -15,7 +15,7 @@ from se_hpo.errors import UserError
 from se_hpo.inner_loop import InnerLoop
 from se_hpo.paths import SESetPaths
 from se_hpo.processes import die_with_parent
-from se_hpo.se_set_folder import read_settings
+from se_hpo.se_set_settings import read_settings
 from se_hpo.se_set_workers import HELD
 from se_hpo.se_training import train_se
 

@@ -21,7 +21,7 @@ from se_hpo.reading import read_configurations
 from se_hpo.recipes import DEFAULT_GENERATIONS, load_recipe, parse_value
 from se_hpo.results import load_incumbent
 from se_hpo.run_folder import read_run
-from se_hpo.se_set_folder import SetSettings
+from se_hpo.se_set_settings import SetSettings
 from se_hpo.se_sets import SESet, read_set
 from se_hpo.settings import settings_from_dict
 from se_hpo.train_options import TrainOptions
@@ -126,8 +126,8 @@ def mean_trainings(se_set: SESet) -> int:
     """
     if len(se_set.outcomes) < se_set.n_envs:
         raise UserError(
-            f"--like {se_set.paths.root}: {len(se_set.outcomes)} of {se_set.n_envs} SEs "
-            "are finished; finish it first, or give --trainings"
+            f"--like {se_set.paths.root}: {len(se_set.outcomes)} of {se_set.n_envs} "
+            "SEs are finished; finish it first, or give --trainings"
         )
     return round(float(np.mean([o.trainings for o in se_set.outcomes])))
 

@@ -18,8 +18,8 @@ FLOORS = {
     "seeding tensor_files validation",
     "environments": "checkpoint registration se_net se_parameters synthetic_env tasks "
     "training_envs vector_arguments vector_env",
-    "reading results": "console console_table console_view frames progress reading "
-    "results se_outcome se_sets",
+    "reading results": "console console_table console_view evaluations frames progress reading "
+    "results se_outcome se_set_settings se_sets",
     "inner loop": "agents engine inner_loop native_agents process_pool training "
     "variation _engine",
     "outer loop": "nes",

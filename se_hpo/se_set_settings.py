@@ -1,0 +1,123 @@
+"""What decides the SEs of a set, and `set.json`, where that is written down."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from se_hpo import seeding
+from se_hpo.config import RunConfig, run_config_from_dict
+from se_hpo.errors import UserError, did_you_mean
+from se_hpo.paths import RunPaths, SESetPaths
+from se_hpo.records import to_builtin
+from se_hpo.se_outcome import SETTINGS
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class SetSettings:
+    """Everything that decides the bytes of a set's SEs."""
+
+    setting: str
+    """`se_fixed`, `se_varied` or `se_random`."""
+    config: RunConfig
+    seed: int
+    """Of the whole set."""
+    generations: int
+    """At most so many per SE."""
+    engine: str
+    """`native` or `torch`."""
+    trainings: int | None = None
+    """Agents per SE of a random search."""
+
+    def se_seed(self, index: int) -> int:
+        """The seed of one NES run or random search."""
+        return seeding.integer_seed(self.seed, "se set", self.setting, index)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As in `set.json`."""
+        data = {**vars(self), "config": self.config.to_dict()}
+        return dict(to_builtin({**data, "task": self.config.task}))
+
+
+def read_settings(paths: SESetPaths) -> SetSettings:
+    """The settings in `set.json`.
+
+    Raises:
+        UserError: no set there, or it is damaged.
+    """
+    return settings_from_set(paths, read_set_json(paths))
+
+
+def settings_from_set(paths: SESetPaths, data: Mapping[str, Any]) -> SetSettings:
+    """The settings in the contents of a `set.json`.
+
+    Raises:
+        UserError: it is damaged.
+    """
+    try:
+        trainings = data.get("trainings")
+        settings = SetSettings(
+            setting=str(data["setting"]),
+            config=run_config_from_dict(data["config"]),
+            seed=int(data["seed"]),
+            generations=int(data["generations"]),
+            engine=str(data.get("engine", "")),
+            trainings=None if trainings is None else int(trainings),
+        )
+        if settings.setting not in SETTINGS:
+            raise ValueError(f"setting {settings.setting!r} is unknown")
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise damaged(paths, repr(error)) from error
+    return settings
+
+
+def damaged(paths: SESetPaths, why: str) -> UserError:
+    """What is said of a `set.json` that cannot be used."""
+    return UserError(
+        f"{paths.set} is damaged ({why}): restore it, or train the set anew in another "
+        "folder"
+    )
+
+
+def read_set_json(paths: SESetPaths) -> dict[str, Any]:
+    """The contents of `set.json`.
+
+    Raises:
+        UserError: no set there, or it is unreadable.
+    """
+    try:
+        data = json.loads(paths.set.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise UserError(no_set(paths.root)) from None
+    except (OSError, ValueError) as error:
+        raise damaged(paths, str(error)) from error
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        raise UserError(
+            f"{paths.set} is no set of SEs of this version: name a folder that "
+            "`python -m se_hpo.train` made"
+        )
+    return data
+
+
+def sets_in(folder: Path) -> list[Path]:
+    """Sets right in a folder, by name."""
+    return sorted(p.parent for p in folder.glob("*/set.json"))
+
+
+def no_set(folder: Path) -> str:
+    """What is said of a folder that is no set; names the sets that are near."""
+    what = "is no set of SEs" if folder.exists() else "does not exist"
+    inside = sets_in(RunPaths(folder).ses) or sets_in(folder)
+    beside = [p.name for p in sets_in(folder.parent)]
+    if inside:
+        hint = "name one in it: " + ", ".join(str(p) for p in inside[-3:])
+    elif beside:
+        hint = f"{did_you_mean(folder.name, beside)} (in {folder.parent})"
+    else:
+        hint = "train one with `python -m se_hpo.train`"
+    return f"{folder} {what}: {hint}"
