@@ -166,15 +166,13 @@ class TD3Discrete:
         batch = self.replay.sample(self.config.batch_size)
         shape = (self.config.batch_size, self.n_actions)
         rng = self.noise_rng
-        target_gumbel, target_normal = (
-            gumbel_noise(rng, shape),
-            normal_noise(rng, shape),
-        )
-        actor_gumbel = gumbel_noise(rng, shape) if self._updates_actor() else None
-        self.update_on(batch, UpdateNoise(target_gumbel, target_normal, actor_gumbel))
+        noise = UpdateNoise(gumbel_noise(rng, shape), normal_noise(rng, shape))
+        if self._updates_actor():
+            noise = noise._replace(actor_gumbel=gumbel_noise(rng, shape))
+        self.update_on(batch, noise)
 
     def update_on(self, batch: Batch, noise: UpdateNoise) -> None:
-        """`update` with a given batch and noise; of the agent's state it draws nothing.
+        """`update` with a given batch and noise: it draws no random number.
 
         Args:
             batch: state, next state (`batch x obs_size`), reward, done (`batch x 1`),
