@@ -9,6 +9,7 @@ from se_hpo.errors import did_you_mean
 
 COMMANDS = {
     "optimize": "tune NES, SE and agent with BOHB",
+    "evaluate": "train agents on SEs and on the task, and compare them",
     "doctor": "check this machine, and say what to mend",
     "worker": "evaluate trials of a run that a master started elsewhere",
 }

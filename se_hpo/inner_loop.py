@@ -68,6 +68,14 @@ class InnerLoop:
         torch = iter(self._run_torch(list(itertools.compress(jobs, on_torch))))
         return [next(native if is_native else torch) for is_native in on_native]
 
+    def engine_for(self, job: TrainingJob) -> str:
+        """What trains this job's agent: `native` or `torch`.
+
+        Raises:
+            UserError: the chosen engine lacks the agent.
+        """
+        return "native" if self._has_agent(job) else "torch"
+
     def cpu_seconds(self) -> float:
         """CPU seconds so far of this process and of the processes it trains in."""
         pool = self._pool.cpu_seconds() if self._pool else 0.0

@@ -1,0 +1,150 @@
+"""The files of an evaluation: records that are appended, and what they are records of.
+
+`<name>.jsonl` holds the records and `<name>.json` the settings they share. A shard has
+both for itself, `<name>.shard-2-of-8.jsonl`, and looks at those of all others.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import se_hpo
+from se_hpo.bohb.lock import RunLock
+from se_hpo.errors import UserError
+from se_hpo.evaluations import evaluation_name, read_records
+from se_hpo.paths import append_json_line, write_json
+from se_hpo.records import to_builtin
+
+log = logging.getLogger(__name__)
+
+FORMAT = 1
+_GROW = ("agents", "sets", "ses")
+"""Parts of the settings to which a later attempt may add entries."""
+
+
+class EvaluationFiles:
+    """The files of one evaluation, seen from one shard.
+
+    Args:
+        records: `<name>.jsonl`.
+        shard: number and count, from (1, 1).
+
+    Raises:
+        UserError: `records` is no name for a records file.
+    """
+
+    def __init__(self, records: Path, shard: tuple[int, int] = (1, 1)) -> None:
+        if records.suffix != ".jsonl" or evaluation_name(records) != records.stem:
+            raise UserError(f"--out {records}: give a file name that ends in .jsonl")
+        if records.is_dir():
+            raise UserError(f"--out {records} is a folder: give a file in it")
+        self.folder, self.name = records.parent, records.stem
+        i, n = shard
+        part = f".shard-{i}-of-{n}" if n > 1 else ""
+        self.records = self.folder / f"{self.name}{part}.jsonl"
+
+    @property
+    def lock(self) -> RunLock:
+        """Keeps a second process from these records; a context manager."""
+        return RunLock(self.records.with_suffix(".lock"))
+
+    def all_records(self) -> list[Path]:
+        """Records files of this evaluation that exist, of all shards."""
+        files = sorted(self.folder.glob("*.jsonl"))
+        return [file for file in files if evaluation_name(file) == self.name]
+
+    def open(self, settings: Mapping[str, Any]) -> None:
+        """Write the settings, if the records there are of equal ones.
+
+        Raises:
+            UserError: they are of other ones, or foreign; nothing was changed.
+        """
+        settings = to_builtin(settings)
+        for file in self.all_records():
+            self._check(file, settings)
+        before = self._read(self.records) if self.records.exists() else {}
+        header = {
+            "format": FORMAT,
+            "se_hpo": se_hpo.__version__,
+            "settings": _merged(before, settings),
+        }
+        try:
+            write_json(self.records.with_suffix(".json"), header)
+            self.records.touch()
+        except OSError as error:
+            raise UserError(
+                f"cannot write to {self.folder} ({error.strerror}): choose another "
+                "place with --out"
+            ) from error
+
+    def _check(self, file: Path, settings: Mapping[str, Any]) -> None:
+        if found := list(_differences(self._read(file), settings)):
+            more = f"; and {len(found) - 3} more" if len(found) > 3 else ""
+            raise UserError(
+                f"{file} holds agents of other settings: {'; '.join(found[:3])}{more}. "
+                "Give the same settings to go on, or another --out"
+            )
+
+    def _read(self, file: Path) -> dict[str, Any]:
+        path = file.with_suffix(".json")
+        try:
+            header = json.loads(path.read_text(encoding="utf-8"))
+            if header["format"] == FORMAT and isinstance(header["settings"], dict):
+                return dict(header["settings"])
+            why = "another format"
+        except FileNotFoundError:
+            why = "missing"
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            why = f"unreadable: {error!r}"
+        raise UserError(
+            f"{path}, which says what {file.name} holds, is not usable ({why}): "
+            "restore it, or choose another --out"
+        )
+
+    def finished(self) -> list[dict[str, Any]]:
+        """Every record so far, of all shards; unreadable lines are named in the log."""
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            records = [r for file in self.all_records() for r in read_records(file)]
+        for warning in caught:
+            log.warning("%s: that agent is trained again", warning.message)
+        return records
+
+    def append(self, record: Mapping[str, Any]) -> None:
+        """Add a finished agent."""
+        append_json_line(self.records, record)
+
+
+def _merged(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings, with the entries that earlier attempts had besides."""
+    merged = dict(now)
+    for key, value in before.items():
+        if isinstance(value, dict):
+            merged[key] = _merged(value, now.get(key, {}))
+        else:
+            merged.setdefault(key, value)
+    return merged
+
+
+def _differences(before: Any, now: Any, path: tuple[str, ...] = ()) -> Iterator[str]:
+    """What differs, one line each: `num_agents 10 -> 20`."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        keys = before.keys() & now.keys() if _may_grow(path) else before.keys() | now
+        for key in sorted(keys):
+            yield from _differences(before.get(key), now.get(key), (*path, key))
+    elif before != now:
+        yield f"{'.'.join(path)} {_short(before)} -> {_short(now)}"
+
+
+def _may_grow(path: tuple[str, ...]) -> bool:
+    return bool(path) and path[-1] in _GROW
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 40 else text[:37] + "..."

@@ -1,0 +1,164 @@
+"""Read the records of phase 2 into one tidy frame: a row per trained agent. No torch.
+
+A line that cannot be read is named in a warning and left out; so is a second record of
+the same agent in one evaluation.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from se_hpo.errors import UserError
+from se_hpo.frames import dtypes_of, tidy
+from se_hpo.jobs import STOP_REASONS
+from se_hpo.paths import RunPaths
+from se_hpo.reading import parsed_lines, warn_unreadable
+
+REAL = "real"
+"""The setting in which agents are trained on the task itself."""
+
+RULES = ("paper", "fixed_steps")
+"""What ends a training; see docs/evaluate.md."""
+
+EVALUATION_COLUMNS: dict[str, str] = {
+    "setting": "string",
+    "task": "string",
+    "se_set": "string",
+    "se": "Int64",
+    "se_solved": "boolean",
+    "se_score": "float64",
+    "agent": "string",
+    "pair": "int64",
+    "agent_seed": "int64",
+    "rule": "string",
+    "max_env_steps": "Int64",
+    "env_steps": "int64",
+    "episodes": "int64",
+    "stop_reason": "string",
+    "test_returns": "object",
+    "score": "float64",
+    "test_env_steps": "int64",
+    "seconds": "float64",
+    "engine": "string",
+    "record_file": "string",
+}
+"""Columns of `load_evaluations`, before `hp.*`; see docs/evaluate.md."""
+
+_SHARD = re.compile(r"\.shard-\d+-of-\d+$")
+
+Key = tuple[str, str | None, int | None, str, int]
+"""Setting, set, SE, agent, pair: what makes an agent of an evaluation."""
+
+
+def load_evaluations(path: str | Path) -> pd.DataFrame:
+    """One row per trained agent.
+
+    Args:
+        path: a run's folder, its folder `evaluations`, or one `*.jsonl` file.
+
+    Returns:
+        `EVALUATION_COLUMNS`, then a column `hp.<name>` per drawn hyperparameter.
+        `test_returns` holds lists. Sorted by file, then as recorded.
+
+    Raises:
+        UserError: there are no records.
+    """
+    rows: list[dict[str, Any]] = []
+    seen: set[tuple[str, Key]] = set()
+    for file in record_files(Path(path)):
+        for record in read_records(file):
+            key = (evaluation_name(file), record_key(record))
+            if key in seen:
+                warn_unreadable(file, f"a second record of {key[1]}")
+                continue
+            seen.add(key)
+            rows.append(_row(record) | {"record_file": file.name})
+    return tidy(rows, {**EVALUATION_COLUMNS, **dtypes_of(rows, "hp.", {})})
+
+
+def record_files(path: Path) -> list[Path]:
+    """The records files at `path`, by name.
+
+    Raises:
+        UserError: there are none.
+    """
+    if path.is_file():
+        return [path]
+    inside = RunPaths(path).evaluations
+    folder = inside if inside.is_dir() else path
+    files = sorted(folder.glob("*.jsonl")) if folder.name == inside.name else []
+    if files:
+        return files
+    what = "does not exist" if not path.exists() else "has no evaluations"
+    raise UserError(
+        f"{path} {what}: make them with `python -m se_hpo.evaluate --envs {path}`, or "
+        "name a run, a folder `evaluations` or a .jsonl file"
+    )
+
+
+def evaluation_name(file: Path) -> str:
+    """The evaluation a records file belongs to: that of all its shards.
+
+    >>> evaluation_name(Path("evaluations/paper-0.shard-2-of-8.jsonl"))
+    'paper-0'
+    """
+    return _SHARD.sub("", file.stem)
+
+
+def read_records(file: Path) -> Iterable[dict[str, Any]]:
+    """Every record of a file that can be read; the others are named in a warning."""
+    return parsed_lines(file, _checked)
+
+
+def record_key(record: Mapping[str, Any]) -> Key:
+    """What makes an agent of an evaluation."""
+    return (
+        record["setting"],
+        record["se_set"],
+        record["se"],
+        record["agent"],
+        record["pair"],
+    )
+
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "string": (str,),
+    "int64": (int,),
+    "Int64": (int,),
+    "boolean": (bool,),
+    "float64": (float, int),
+}
+_MAY_MISS = ("se_set", "se", "se_solved", "se_score", "max_env_steps")
+
+
+def _checked(record: Any) -> dict[str, Any]:
+    """A record with every value of its type.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is none.
+    """
+    for name, dtype in EVALUATION_COLUMNS.items():
+        if dtype not in _TYPES or name == "record_file":
+            continue
+        value = record[name]
+        missing = value is None and name in _MAY_MISS
+        if not missing and not (
+            isinstance(value, _TYPES[dtype])
+            and isinstance(value, bool) == (dtype == "boolean")
+        ):
+            raise TypeError(f"{name} = {value!r}")
+    if record["stop_reason"] not in STOP_REASONS or record["rule"] not in RULES:
+        raise ValueError(f"{record['stop_reason']!r}, {record['rule']!r}")
+    returns = [float(value) for value in record["test_returns"]]
+    hyperparameters = dict(record["hyperparameters"])
+    return {**record, "test_returns": returns, "hyperparameters": hyperparameters}
+
+
+def _row(record: Mapping[str, Any]) -> dict[str, Any]:
+    drawn = record["hyperparameters"]
+    return {**record, **{f"hp.{name}": value for name, value in drawn.items()}}

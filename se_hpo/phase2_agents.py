@@ -1,0 +1,159 @@
+"""The random hyperparameters of phase 2: drawn per pair, the same in all settings."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from se_hpo import seeding
+from se_hpo.bohb.encoding import SpaceEncoding
+from se_hpo.config import AGENT_CONFIGS, AgentConfig, algorithm_of
+from se_hpo.errors import UserError, did_you_mean
+from se_hpo.records import to_builtin
+from se_hpo.se_sets import SESet
+from se_hpo.search_space import Space, load_space
+from se_hpo.variation import vary_agent
+
+PROTOCOL: dict[str, Any] = {
+    "train_episodes": 1000,
+    "init_episodes": 10,
+    "stop_window": 10,
+    "plateau_tolerance": 0.01,
+}
+"""What the authors force on every agent of phase 2 (`syn_env_run_vary_hp.py`)."""
+
+_OF_THE_EVALUATION = {*PROTOCOL, "test_episodes", "max_env_steps"}
+_VARIED = ("lr", "batch_size", "hidden_size", "hidden_layers")
+
+
+class Draw(NamedTuple):
+    """One agent's hyperparameters."""
+
+    config: AgentConfig
+    drawn: dict[str, Any]
+    """Flat names and builtin values of what is random in it."""
+
+
+class AgentSource(Protocol):
+    """Where the hyperparameters of one algorithm come from."""
+
+    def draw(self, seed: int, pair: int) -> Draw:
+        """The hyperparameters of a pair, a function of evaluation seed and pair."""
+        ...
+
+    def to_dict(self) -> dict[str, Any]:
+        """What makes the source what it is; builtin types."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class AroundBase:
+    """Drawn around a configuration, as the authors do (`variation.vary_agent`)."""
+
+    algorithm: str
+    base: AgentConfig
+
+    def draw(self, seed: int, pair: int) -> Draw:
+        """See `AgentSource`."""
+        rng = seeding.generator(seed, "phase 2", self.algorithm, pair)
+        config = vary_agent(self.base, rng)
+        return Draw(config, {name: getattr(config, name) for name in _VARIED})
+
+    def to_dict(self) -> dict[str, Any]:
+        """See `AgentSource`."""
+        return {"around": _own_values(self.base)}
+
+
+class FromSpace:
+    """Drawn from a search space."""
+
+    def __init__(self, algorithm: str, space: Space) -> None:
+        self.algorithm, self.space = algorithm, space
+        self._configspace = space.configuration_space(seed=0)
+        self._encoding = SpaceEncoding(self._configspace)
+
+    def draw(self, seed: int, pair: int) -> Draw:
+        """See `AgentSource`."""
+        rng = seeding.generator(seed, "phase 2", self.algorithm, pair)
+        flat = self._encoding.sample(int(rng.integers(2**31)))
+        drawn = {name.partition(".")[2]: value for name, value in flat.items()}
+        return Draw(self.space.resolve(flat).agent, drawn)
+
+    def to_dict(self) -> dict[str, Any]:
+        """See `AgentSource`."""
+        hyperparameters = self._configspace.to_serialized_dict()
+        base = dict(self.space.base)
+        return to_builtin(
+            {"space": self.space.name, "base": base, "configspace": hyperparameters}
+        )
+
+
+def _own_values(config: AgentConfig) -> dict[str, Any]:
+    values = dataclasses.asdict(config)
+    return {k: v for k, v in values.items() if k not in _OF_THE_EVALUATION}
+
+
+def agent_sources(
+    agents: Iterable[str], sets: Sequence[SESet], agent_spaces: Sequence[str]
+) -> dict[str, AgentSource]:
+    """Where the hyperparameters of each algorithm come from.
+
+    `agent_spaces` goes first; then the agent that sets were trained with; then the
+    space `vary_<agent>`.
+
+    Args:
+        agents: names in `AGENT_CONFIGS`.
+        sets: the sets of the evaluation.
+        agent_spaces: `AGENT=SPACE`, a space by name or path.
+
+    Raises:
+        UserError: unknown names, or sets trained with different agents.
+    """
+    agents = list(dict.fromkeys(agents))
+    if not agents:
+        raise UserError("--agents: name at least one, for example ddqn")
+    for name in agents:
+        _check_agent("--agents", name, AGENT_CONFIGS)
+    spaces = dict(_parse_agent_space(text) for text in agent_spaces)
+    for name in spaces:
+        _check_agent("--agent-space", name, agents)
+    return {name: _source(name, sets, spaces) for name in agents}
+
+
+def _check_agent(flag: str, name: str, known: Iterable[str]) -> None:
+    if name not in (known := list(known)):
+        raise UserError(f"{flag}: unknown agent {name!r}: {did_you_mean(name, known)}")
+
+
+def _parse_agent_space(text: str) -> tuple[str, str]:
+    agent, equals, space = text.partition("=")
+    if not equals:
+        raise UserError(f"--agent-space {text!r}: say AGENT=SPACE, as ddqn=vary_ddqn")
+    return agent, space
+
+
+def _source(name: str, sets: Sequence[SESet], spaces: Mapping[str, str]) -> AgentSource:
+    bases = [s for s in sets if algorithm_of(s.config.agent) == name]
+    if name not in spaces and bases:
+        _check_same_base(name, bases)
+        return AroundBase(name, bases[0].config.agent)
+    space = load_space(spaces.get(name, f"vary_{name}"))
+    if space.agent != name:
+        raise UserError(
+            f"--agent-space {name}={spaces.get(name)}: that space is for {space.agent}"
+        )
+    return FromSpace(name, space)
+
+
+def _check_same_base(name: str, sets: Sequence[SESet]) -> None:
+    first = _own_values(sets[0].config.agent)
+    for other in sets[1:]:
+        values = _own_values(other.config.agent)
+        for key, value in values.items():
+            if value != first[key]:
+                raise UserError(
+                    f"{sets[0].paths.root} and {other.paths.root} were trained with "
+                    f"different {name} agents ({key} {first[key]} and {value}): say "
+                    f"what to draw from with --agent-space {name}=vary_{name}"
+                )
