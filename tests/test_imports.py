@@ -18,7 +18,7 @@ FLOORS = {
     "seeding tensor_files validation",
     "environments": "checkpoint registration se_net se_parameters synthetic_env tasks "
     "training_envs vector_arguments vector_env",
-    "reading results": "console console_table console_view evaluations frames "
+    "reading results": "analysis console console_table console_view evaluations frames "
     "progress reading results se_outcome se_set_settings se_sets",
     "inner loop": "agents engine inner_loop native_agents process_pool training "
     "variation _engine",
@@ -27,7 +27,7 @@ FLOORS = {
     "objective options plan run_folder search_space session settings space_table "
     "random_search recipes se_set_folder se_set_workers se_training "
     "train_options train_request evaluation_files phase2 phase2_agents phase2_sets",
-    "command line": "__main__ cli doctor evaluate evaluate_view optimize se_worker train worker",
+    "command line": "__main__ cli doctor evaluate evaluate_options evaluate_run evaluate_view optimize se_worker train worker",
 }
 ALTITUDE = {
     name: altitude
@@ -40,6 +40,7 @@ DECLARED = {
     *("ConfigSpace", "gymnasium", "hpbandster", "numpy", "pandas", "rich"),
     *("safetensors", "torch", "tyro", "yaml"),
     *("Pyro4", "scipy", "serpent"),
+    *("optuna", "sklearn"),  # extra `analysis`
 }
 
 

@@ -1,0 +1,38 @@
+"""The numbers of a run, from pandas frames only: docs/analysis.md explains each.
+
+Nothing here reads a file, draws a figure or imports torch.
+"""
+
+from se_hpo.analysis.bohb import budget_correlation, model_based_picks
+from se_hpo.analysis.bohb_progress import Cost, bohb_cost, incumbent_trajectory
+from se_hpo.analysis.break_even import break_even
+from se_hpo.analysis.curves import nes_curves, run_curves
+from se_hpo.analysis.estimates import Estimate
+from se_hpo.analysis.evaluations import REAL, SETTINGS, paired, solved_only
+from se_hpo.analysis.importance import Importance, hyperparameter_importance
+from se_hpo.analysis.phase2 import se_table, settings_table
+from se_hpo.analysis.proxy import rank_agreement
+from se_hpo.analysis.sensitivity import main_effects, sensitivity_table
+
+__all__ = [
+    "REAL",
+    "SETTINGS",
+    "Cost",
+    "Estimate",
+    "Importance",
+    "bohb_cost",
+    "break_even",
+    "budget_correlation",
+    "hyperparameter_importance",
+    "incumbent_trajectory",
+    "main_effects",
+    "model_based_picks",
+    "nes_curves",
+    "paired",
+    "rank_agreement",
+    "run_curves",
+    "se_table",
+    "sensitivity_table",
+    "settings_table",
+    "solved_only",
+]

@@ -1,0 +1,204 @@
+"""After how many agents an SE has paid for itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from se_hpo.analysis import columns
+from se_hpo.analysis.bohb_progress import Cost, bohb_cost
+from se_hpo.analysis.columns import KEYS
+from se_hpo.analysis.estimates import Bootstrap, Clusters, Estimate, mean
+from se_hpo.analysis.evaluations import REAL, groups, pairs, prepare
+from se_hpo.frames import tidy
+
+_UNITS = {
+    "env_steps_task": "real env steps",
+    "env_steps": "env steps (SE or real)",
+    "cpu_seconds": "processor seconds",
+}
+
+
+def break_even(
+    evaluations: pd.DataFrame,
+    outcomes: pd.DataFrame,
+    trials: pd.DataFrame | None = None,
+    *,
+    seed: int = 0,
+    n_resamples: int = 2000,
+    confidence: float = 0.95,
+) -> pd.DataFrame:
+    """What an SE cost against what it saves per agent.
+
+    One row per rule, agent, SE setting, unit and `with_bohb`. For each unit
+
+    * `env_steps_task`: real steps the NES run took; an agent on the SE needs none, and
+      one on the task `env_steps`;
+    * `env_steps`: steps of any kind, on both sides;
+    * `cpu_seconds`: processor time, on both sides;
+
+    `cost_per_se` = `nes_cost` (all NES runs of the setting's sets, over their SEs; over
+    their solved ones where only these were evaluated) + `bohb_cost` (the BOHB run over
+    all learned SEs) if `with_bohb`; `saved_per_agent` = mean over the pairs of task
+    minus SE; `agents` = ceil(cost / saved). Costs of testing are left out: they are
+    equal on both sides. `verdict`:
+
+    * `pays off`: saves, and the interval of the mean paired `difference` of the returns
+      does not lie below 0;
+    * `cheaper but worse`: saves, but it does;
+    * `never`: saves nothing;
+    * `unknown`: a number is missing.
+
+    `agents` is there where it pays off, and infinite at its upper end where the saving
+    may be none. `note` is a sentence.
+
+    Args:
+        evaluations: frame of `load_evaluations`, one task.
+        outcomes: frame of `load_ses`, with the sets that were evaluated.
+        trials: frame of `load_trials` of the run the sets come from; None without one.
+        seed: of the bootstrap over SEs.
+        n_resamples: of the bootstrap.
+        confidence: of the intervals.
+
+    Raises:
+        UserError: see `evaluations.prepare`.
+    """
+    prepared = prepare(evaluations)
+    how = Bootstrap(seed, n_resamples, confidence)
+    costs = _Costs.of(prepared, outcomes, trials)
+    both = pairs(prepared).dropna(subset=["score_se", "score_real"])
+    rows = []
+    for keys, agents in groups(prepared):
+        if keys["setting"] == REAL:
+            continue
+        matched = both[(both[KEYS] == pd.Series(keys)).all(axis=1)]
+        clusters = Clusters(matched["cluster"].to_numpy(str), how)
+        worse = (matched["score_se"] - matched["score_real"]).to_numpy()
+        difference = clusters.estimate(partial(mean, worse))
+        sets = set(agents["se_set"].astype(str))
+        for unit in _UNITS:
+            saved = clusters.estimate(partial(mean, _saved(matched, unit)))
+            for with_bohb, cost in costs.of_sets(sets, unit):
+                row = {**keys, "unit": unit, "with_bohb": with_bohb, **cost}
+                row |= difference.columns("difference")
+                row |= saved.columns("saved_per_agent")
+                rows.append(
+                    row | _verdict(unit, cost["cost_per_se"], saved, difference)
+                )
+    return tidy(rows, columns.BREAK_EVEN)
+
+
+def _saved(matched: pd.DataFrame, unit: str) -> np.ndarray:
+    """Per pair, what the agent on the SE did not need."""
+    if unit == "env_steps_task":
+        return matched["env_steps_real"].to_numpy()
+    name = "env_steps" if unit == "env_steps" else "seconds"
+    return (matched[f"{name}_real"] - matched[f"{name}_se"]).to_numpy()
+
+
+@dataclass(frozen=True)
+class _Costs:
+    """What the SEs cost, `outcomes` being those of this task."""
+
+    outcomes: pd.DataFrame
+    bohb: Cost | None
+    solved_only: bool
+    """Unsolved SEs were not evaluated, so that the solved ones pay for them."""
+
+    @classmethod
+    def of(
+        cls, prepared: pd.DataFrame, outcomes: pd.DataFrame, trials: pd.DataFrame | None
+    ) -> _Costs:
+        task = set(prepared["task"].astype(str))
+        on_se = prepared[prepared["setting"] != REAL]
+        solved = on_se["se_solved"].astype("boolean").fillna(False)
+        bohb = None if trials is None or trials.empty else bohb_cost(trials)
+        here = outcomes["task"].astype(str).isin(task)
+        return cls(outcomes[here], bohb, bool(solved.all()))
+
+    def of_sets(
+        self, names: set[str], unit: str
+    ) -> Iterator[tuple[bool, dict[str, float]]]:
+        """Without and, where there is a BOHB run, with its share."""
+        sets = self.outcomes[self.outcomes["se_set"].astype(str).isin(names)]
+        nes = _per_se(_total(sets, unit), self._n_ses(sets))
+        yield False, {"cost_per_se": nes, "nes_cost": nes, "bohb_cost": math.nan}
+        if self.bohb is not None:
+            learned = self.outcomes[self.outcomes["setting"] != "se_random"]
+            total = {
+                "env_steps_task": self.bohb.env_steps_task,
+                "env_steps": self.bohb.env_steps_task + self.bohb.env_steps_se,
+                "cpu_seconds": self.bohb.cpu_seconds,
+            }
+            share = _per_se(total[unit], self._n_ses(learned))
+            yield (
+                True,
+                {"cost_per_se": nes + share, "nes_cost": nes, "bohb_cost": share},
+            )
+
+    def _n_ses(self, outcomes: pd.DataFrame) -> int:
+        solved = outcomes["solved"].astype("boolean").fillna(False)
+        return int(solved.sum()) if self.solved_only else len(outcomes)
+
+
+def _total(outcomes: pd.DataFrame, unit: str) -> float:
+    columns = ["env_steps_task", "env_steps_se"] if unit == "env_steps" else [unit]
+    return float(outcomes[columns].sum().sum())
+
+
+def _per_se(total: float, n_ses: int) -> float:
+    return total / n_ses if n_ses else math.nan
+
+
+def _verdict(
+    unit: str, cost: float, saved: Estimate, difference: Estimate
+) -> dict[str, Any]:
+    nothing = dict.fromkeys(("agents", "agents_low", "agents_high"), math.nan)
+    verdict, note = _judge(unit, cost, saved, difference)
+    if verdict != "pays off":
+        return {**nothing, "verdict": verdict, "note": note}
+    agents = math.ceil(cost / saved.value)
+    note += f"paid for after {agents:,} agents"
+    if saved.low is None or saved.high is None:
+        return {**nothing, "agents": agents, "verdict": verdict, "note": note}
+    latest = math.ceil(cost / saved.low) if saved.low > 0 else math.inf
+    if latest == math.inf:
+        note += " (perhaps never: the interval of what it saves reaches 0)"
+    return {
+        "agents": agents,
+        "agents_low": math.ceil(cost / saved.high),
+        "agents_high": latest,
+        "verdict": verdict,
+        "note": note,
+    }
+
+
+def _judge(
+    unit: str, cost: float, saved: Estimate, difference: Estimate
+) -> tuple[str, str]:
+    """The verdict, and its sentence or the beginning of it."""
+    if not math.isfinite(saved.value):
+        return "unknown", "what an agent saves is not known: no pairs with the task"
+    if saved.value <= 0:
+        more = f"{-saved.value:,.0f} {_UNITS[unit]} more"
+        return "never", f"never: an agent on the SE needs {more} than on the task"
+    if not math.isfinite(cost):
+        return (
+            "unknown",
+            "what the SE cost is not known: no finished NES run of its set",
+        )
+    if difference.low is None or difference.high is None:
+        why = difference.note
+        return "unknown", f"whether the return is worse is not known: {why}"
+    if difference.high < 0:
+        interval = f"{-difference.high:,.1f} to {-difference.low:,.1f}"
+        lower = f"mean return {-difference.value:,.1f} lower ({interval})"
+        return "cheaper but worse", f"cheaper but worse: {lower}"
+    each = f"an SE cost {cost:,.0f} {_UNITS[unit]}, an agent saves {saved.value:,.0f}: "
+    return "pays off", each

@@ -1,0 +1,164 @@
+"""The frame of `load_evaluations`, checked and with the columns that analysis adds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from se_hpo.agent_config import AGENT_CONFIGS
+from se_hpo.analysis.columns import KEYS, SE_KEYS
+from se_hpo.errors import UserError, did_you_mean
+from se_hpo.tasks import get_task, list_tasks
+
+REAL = "real"
+SETTINGS = (REAL, "se_varied", "se_fixed", "se_random")
+"""What agents were trained on, in the order of tables."""
+
+_REQUIRED = ("setting", "task", "se_set", "se", "agent", "pair", "rule", "score")
+_NUMBERS = ("score", "env_steps", "episodes", "seconds", "test_env_steps", "se_score")
+
+
+def prepare(evaluations: pd.DataFrame) -> pd.DataFrame:
+    """Check a frame of evaluations and make its columns plain.
+
+    Numbers become float64 (missing: NaN; columns not there: NaN), `rule` becomes
+    `paper` or `fixed_steps <N>`, and `cluster` names the SE an agent was trained on. An
+    agent trained on the task belongs to the SE slot of its pair, so that the same slots
+    are drawn in all settings; without any SE it is its own cluster.
+
+    Raises:
+        UserError: columns are missing, tasks are mixed, a setting is unknown, or an
+            agent is there twice.
+    """
+    _check(evaluations)
+    frame = evaluations.reset_index(drop=True).copy()
+    for name in _NUMBERS:
+        frame[name] = numbers(frame[name]) if name in frame else np.nan
+    frame["pair"] = numbers(frame["pair"]).astype(int)
+    if "se_solved" not in frame:
+        frame["se_solved"] = pd.NA
+    frame["rule"] = _rules(frame)
+    _check_once(frame)
+    frame["cluster"] = _clusters(frame)
+    order = pd.DataFrame({key: _ranked(frame[key], key) for key in KEYS})
+    order["pair"], order["cluster"] = frame["pair"], frame["cluster"]
+    return frame.loc[order.sort_values(list(order.columns)).index].reset_index(
+        drop=True
+    )
+
+
+def numbers(column: pd.Series) -> np.ndarray:
+    """A column as float64, with NaN for what is missing or not finite."""
+    values = pd.to_numeric(column, errors="coerce").to_numpy(float, na_value=np.nan)
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def groups(prepared: pd.DataFrame) -> Iterator[tuple[dict[str, str], pd.DataFrame]]:
+    """Keys and rows of each (rule, agent, setting), in the order of tables."""
+    for values, rows in prepared.groupby(KEYS, sort=False):
+        yield dict(zip(KEYS, map(str, values), strict=True)), rows
+
+
+def hyperparameters(rows: pd.DataFrame) -> list[str]:
+    """Columns `hp.*` that take more than one value among `rows`."""
+    names = [name for name in rows.columns if str(name).startswith("hp.")]
+    return [name for name in names if rows[name].nunique(dropna=False) > 1]
+
+
+def solved_only(evaluations: pd.DataFrame) -> pd.DataFrame:
+    """Without the agents of SEs whose NES run did not solve the task."""
+    _check(evaluations)
+    if "se_solved" not in evaluations:
+        raise UserError("evaluations have no column 'se_solved': load them anew")
+    solved = evaluations["se_solved"].astype("boolean").fillna(False)
+    keep = (evaluations["setting"] == REAL) | solved
+    return evaluations[keep.to_numpy(bool)]
+
+
+def paired(evaluations: pd.DataFrame) -> pd.DataFrame:
+    """Agents trained on an SE beside the same agents trained on the task.
+
+    Returns:
+        One row per agent on an SE whose pair is there for the task too: `rule`,
+        `agent`, `setting`, `se_set`, `se`, `pair`, then `score`, `env_steps` and
+        `seconds`, each with `_se` and `_real`, then `hp.*`, `cluster`.
+    """
+    return pairs(prepare(evaluations))
+
+
+def pairs(prepared: pd.DataFrame) -> pd.DataFrame:
+    """`paired` for a frame that is prepared."""
+    match, values = ["rule", "agent", "pair"], ["score", "env_steps", "seconds"]
+    real = prepared.loc[prepared["setting"] == REAL, match + values]
+    hp = [name for name in prepared.columns if str(name).startswith("hp.")]
+    columns = [*KEYS, *SE_KEYS, "pair", "cluster", *values, *hp]
+    ses = prepared.loc[prepared["setting"] != REAL, columns]
+    both = ses.merge(real, on=match, suffixes=("_se", "_real"))
+    sides = [f"{value}_{side}" for value in values for side in ("se", "real")]
+    return both[[*KEYS, *SE_KEYS, "pair", *sides, *hp, "cluster"]]
+
+
+def solved_return_of(prepared: pd.DataFrame, given: float | None) -> float | None:
+    """`given`, or that of the task where it is one of the measured tasks."""
+    if given is not None or prepared.empty:
+        return given
+    task = str(prepared["task"].iloc[0])
+    return get_task(task).solved_return if task in list_tasks() else None
+
+
+def _check(evaluations: pd.DataFrame) -> None:
+    missing = [name for name in _REQUIRED if name not in evaluations]
+    if missing:
+        raise UserError(
+            f"evaluations have no column {missing[0]!r}: pass the frame of "
+            "se_hpo.load_evaluations"
+        )
+    tasks = sorted(map(str, evaluations["task"].dropna().unique()))
+    if len(tasks) > 1:
+        raise UserError(
+            f"evaluations of several tasks ({', '.join(tasks)}): analyse one at a time"
+        )
+    for setting in evaluations["setting"].dropna().unique():
+        if setting not in SETTINGS:
+            hint = did_you_mean(str(setting), SETTINGS)
+            raise UserError(f"unknown setting {setting!r} in evaluations: {hint}")
+
+
+def _check_once(frame: pd.DataFrame) -> None:
+    twice = frame.duplicated([*KEYS, *SE_KEYS, "pair"])
+    if twice.any():
+        row = frame[twice].iloc[0]
+        raise UserError(
+            f"pair {row['pair']} of {row['agent']} ({row['setting']}, {row['rule']}) "
+            "is there twice: analyse one records file at a time"
+        )
+
+
+def _rules(frame: pd.DataFrame) -> pd.Series:
+    """`fixed_steps` with its number of steps, all else as it is."""
+    rules = frame["rule"].astype(str)
+    fixed = rules == "fixed_steps"
+    if fixed.any() and "max_env_steps" in frame:
+        steps = pd.to_numeric(frame.loc[fixed, "max_env_steps"]).astype(int)
+        rules[fixed] = "fixed_steps " + steps.astype(str)
+    return rules
+
+
+def _clusters(frame: pd.DataFrame) -> pd.Series:
+    on_se = frame["setting"] != REAL
+    se = frame.loc[on_se]
+    names = se["se_set"].astype(str) + "/" + se["se"].astype(str)
+    slots = se.groupby(names)["pair"].transform("min")
+    slot_of_pair = dict(zip(se["pair"], slots, strict=True))
+    labels = frame["pair"].map(lambda p: f"slot {slot_of_pair.get(p, -1 - p):06d}")
+    labels[on_se] = names
+    return labels.astype(str)
+
+
+def _ranked(column: pd.Series, key: str) -> pd.Series:
+    """Place of each value in the order of tables: known names first."""
+    known = {"agent": list(AGENT_CONFIGS), "setting": list(SETTINGS), "rule": ["paper"]}
+    names = known[key] + sorted(set(map(str, column)) - set(known[key]))
+    return column.astype(str).map({name: place for place, name in enumerate(names)})

@@ -1,0 +1,189 @@
+"""Importance of hyperparameters in a BOHB run, by optuna's evaluators (an extra)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from se_hpo.analysis import columns
+from se_hpo.analysis.bohb import with_loss
+from se_hpo.analysis.estimates import Bootstrap
+from se_hpo.analysis.evaluations import numbers
+from se_hpo.errors import UserError, did_you_mean
+from se_hpo.frames import tidy
+
+METHODS = ("fanova", "ped_anova")
+
+MIN_TRIALS = 10
+"""Fewer say nothing about importance."""
+
+PREFIX = "config."
+
+NOT_INSTALLED = "optuna is missing (pip install 'se-hpo[analysis]')"
+
+
+@dataclass(frozen=True)
+class Importance:
+    """Shares that sum to one, most important first; or why there are none."""
+
+    frame: pd.DataFrame | None
+    """`hyperparameter`, `importance`."""
+    note: str
+    budget: float
+    """Of the evaluations used; NaN without any."""
+    n_trials: int
+
+
+def hyperparameter_importance(
+    trials: pd.DataFrame,
+    *,
+    configspace: Mapping[str, Any] | None = None,
+    budget: float | None = None,
+    method: str = "fanova",
+    seed: int = 0,
+) -> Importance:
+    """How much of the loss each hyperparameter decides, at one budget.
+
+    `fanova` (Hutter et al. 2014): share of the variance of a random forest's prediction
+    of the loss over the space, main effect of each hyperparameter; conditional ones are
+    left out. `ped_anova` (Watanabe et al. 2023): how far the distribution of a
+    hyperparameter among the best tenth differs from all. Numbers are given to both on
+    the scale that was searched, logarithmic where the space says so.
+
+    Args:
+        trials: frame of `load_trials`.
+        configspace: contents of the run's `configspace.json`, for ranges and scales;
+            None: the range of the values, linear.
+        budget: None: the one with most different losses, of equals the largest.
+        method: a name in `METHODS`.
+        seed: of the forest.
+
+    Raises:
+        UserError: an unknown method or budget; see also `bohb.with_loss`.
+    """
+    if method not in METHODS:
+        raise UserError(f"unknown method {method!r}: {did_you_mean(method, METHODS)}")
+    frame = with_loss(trials)
+    budget = _budget(frame, budget)
+    frame = frame[frame["budget"] == budget]
+    names = [n for n in frame.columns if str(n).startswith(PREFIX)]
+    names = [n for n in names if frame[n].nunique() > 1]
+    n, found = len(frame), None
+    note = _too_little(frame, names)
+    if not note:
+        try:
+            found = _evaluate(frame, names, configspace or {}, method, seed)
+        except ImportError:
+            note = NOT_INSTALLED
+    if found is None:
+        return Importance(None, note, budget, n)
+    rows = [{"hyperparameter": k, "importance": v} for k, v in found.items()]
+    return Importance(
+        tidy(rows, columns.IMPORTANCE), _weakness(n, names, found), budget, n
+    )
+
+
+def _budget(frame: pd.DataFrame, budget: float | None) -> float:
+    different = frame.groupby("budget")["loss"].nunique()
+    if budget is None:
+        best = different[different == different.max()]
+        return float(best.index.max()) if len(best) else math.nan
+    if budget not in different.index:
+        known = ", ".join(f"{b:g}" for b in different.index) or "none"
+        raise UserError(f"no evaluation at budget {budget:g}: there are {known}")
+    return float(budget)
+
+
+def _too_little(frame: pd.DataFrame, names: list[str]) -> str:
+    if len(frame) < MIN_TRIALS:
+        return f"{len(frame)} trials at one budget, too few (< {MIN_TRIALS})"
+    if frame["loss"].nunique() < 2:
+        return "all losses are equal"
+    return "" if names else "no hyperparameter varies"
+
+
+def _weakness(n: int, names: list[str], found: Mapping[str, float]) -> str:
+    notes = []
+    if n < 4 * len(names):
+        notes.append(f"rough: {n} trials for {len(names)} hyperparameters")
+    left_out = [name.removeprefix(PREFIX) for name in names]
+    left_out = [name for name in left_out if name not in found]
+    if left_out:
+        notes.append(f"not assessed (conditional): {', '.join(left_out)}")
+    return "; ".join(notes)
+
+
+def _evaluate(
+    frame: pd.DataFrame,
+    names: list[str],
+    configspace: Mapping[str, Any],
+    method: str,
+    seed: int,
+) -> dict[str, float]:
+    """Importance by name, largest first.
+
+    Raises:
+        ImportError: optuna or, for `fanova`, scikit-learn is missing.
+    """
+    import optuna
+    from optuna.importance import (
+        FanovaImportanceEvaluator,
+        PedAnovaImportanceEvaluator,
+        get_param_importances,
+    )
+
+    forest_seed = int(Bootstrap(seed).generator("importance").integers(2**31))
+    evaluator = (
+        FanovaImportanceEvaluator(seed=forest_seed)
+        if method == "fanova"
+        else PedAnovaImportanceEvaluator()
+    )
+    declared = {p["name"]: p for p in configspace.get("hyperparameters", [])}
+    encoded = {
+        name.removeprefix(PREFIX): _encode(
+            frame[name], declared.get(name.removeprefix(PREFIX), {})
+        )
+        for name in names
+    }
+    study = optuna.create_study(storage=optuna.storages.InMemoryStorage())
+    for place, loss in enumerate(frame["loss"]):
+        there = {n: v[place] for n, v in encoded.items() if v[place] is not None}
+        study.add_trial(
+            optuna.trial.create_trial(
+                params=there,
+                distributions={n: _distribution(encoded[n]) for n in there},
+                value=float(loss),
+            )
+        )
+    return get_param_importances(study, evaluator=evaluator)
+
+
+def _encode(values: pd.Series, declared: Mapping[str, Any]) -> list[Any]:
+    """Numbers in [0, 1] on the searched scale, others by name; None: inactive."""
+    there = values.notna().to_numpy(bool)
+    listed = bool({"choices", "sequence"} & set(declared))
+    kind = values.dtype
+    is_bool = pd.api.types.is_bool_dtype(kind)
+    if listed or is_bool or not pd.api.types.is_numeric_dtype(kind):
+        names = values.astype(str)
+        return [n if t else None for n, t in zip(names, there, strict=True)]
+    scale = np.log if declared.get("log") else np.asarray
+    found = numbers(values)
+    low = scale(float(declared.get("lower", np.nanmin(found))))
+    high = scale(float(declared.get("upper", np.nanmax(found))))
+    unit = np.clip((scale(found) - low) / (high - low), 0.0, 1.0)
+    return [float(u) if t else None for u, t in zip(unit, there, strict=True)]
+
+
+def _distribution(encoded: list[Any]) -> Any:
+    from optuna.distributions import CategoricalDistribution, FloatDistribution
+
+    names = {v for v in encoded if v is not None}
+    if all(isinstance(v, str) for v in names):
+        return CategoricalDistribution(sorted(names))
+    return FloatDistribution(0.0, 1.0)

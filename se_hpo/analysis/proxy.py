@@ -1,0 +1,124 @@
+"""Is an SE a proxy for tuning agents? Rank correlation of hyperparameters, SE and task.
+
+The same hyperparameters were trained on SEs and on the task: if those that do well on
+an SE also do well on the task, agents can be tuned on the SE.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from se_hpo.analysis import columns
+from se_hpo.analysis.columns import KEYS, SE_KEYS
+from se_hpo.analysis.estimates import Bootstrap, Clusters, Estimate, mean
+from se_hpo.analysis.evaluations import pairs, prepare
+from se_hpo.analysis.ranks import MEASURES, rank_correlation
+from se_hpo.errors import UserError, did_you_mean
+from se_hpo.frames import tidy
+
+LEVELS = ("pooled", "within_se", "averaged")
+"""How pairs are put together, see `rank_agreement`."""
+
+VALUES = ("score", "env_steps")
+
+
+def rank_agreement(
+    evaluations: pd.DataFrame,
+    *,
+    value: str = "score",
+    seed: int = 0,
+    n_resamples: int = 2000,
+    confidence: float = 0.95,
+) -> pd.DataFrame:
+    """Rank correlation between agents on SEs and the same agents on the task.
+
+    One row per rule, agent, SE setting, level and measure (`spearman`, `kendall`):
+
+    * `pooled`: over all pairs (n pairs); differences between SEs blur it. Interval:
+      bootstrap over SEs.
+    * `within_se`: the correlation among the agents of one SE, averaged over SEs (n
+      SEs): what somebody who tunes on one SE gets. Interval: bootstrap over SEs.
+    * `averaged`: over hyperparameter configurations that several SEs share, with the
+      value on the SEs averaged over them (n configurations). Interval: Fisher's.
+
+    Args:
+        evaluations: frame of `se_hpo.load_evaluations`, one task.
+        value: `score` (mean test return) or `env_steps` (training steps).
+        seed: of the bootstrap.
+        n_resamples: of the bootstrap.
+        confidence: of the intervals.
+
+    Raises:
+        UserError: an unknown value; see also `evaluations.prepare`.
+    """
+    if value not in VALUES:
+        raise UserError(f"unknown value {value!r}: {did_you_mean(value, VALUES)}")
+    how = Bootstrap(seed, n_resamples, confidence)
+    rows = []
+    for keys, both in pairs(prepare(evaluations)).groupby(KEYS, sort=False):
+        row = dict(zip(KEYS, keys, strict=True))
+        both = both.rename(columns={f"{value}_se": "x", f"{value}_real": "y"})
+        both = both.dropna(subset=["x", "y"])
+        for level, estimator in _ESTIMATORS.items():
+            for measure in MEASURES:
+                estimate, counts = estimator(both, measure, how)
+                found: dict[str, Any] = estimate.columns("correlation") | counts
+                found |= {"level": level, "measure": measure, "note": estimate.note}
+                rows.append({**row, **found})
+    return tidy(rows, columns.RANK_AGREEMENT)
+
+
+Found = tuple[Estimate, dict[str, int]]
+
+
+def _pooled(both: pd.DataFrame, measure: str, how: Bootstrap) -> Found:
+    x, y = (both[side].to_numpy() for side in ("x", "y"))
+    clusters = both["cluster"].to_numpy(str)
+    counts = {"n": len(both), "n_clusters": len(np.unique(clusters))}
+    return rank_correlation(x, y, measure, how, clusters), counts
+
+
+def _within_se(both: pd.DataFrame, measure: str, how: Bootstrap) -> Found:
+    per_se = []
+    for _, agents in both.groupby(SE_KEYS, sort=False):
+        x, y = (agents[side].to_numpy() for side in ("x", "y"))
+        per_se.append(rank_correlation(x, y, measure, how).value)
+    known = np.array([r for r in per_se if math.isfinite(r)])
+    counts = {"n": len(known), "n_clusters": len(known)}
+    if not len(known):
+        note = "no SE has agents that differ both on it and on the task"
+        return Estimate(math.nan, note=note), counts
+    found = Clusters(np.arange(len(known)), how).estimate(lambda w: mean(known, w))
+    left_out = len(per_se) - len(known)
+    if not left_out:
+        return found, counts
+    note = f"{left_out} of {len(per_se)} SEs left out: agents do not differ"
+    note = "; ".join(n for n in (found.note, note) if n)
+    return Estimate(found.value, found.low, found.high, note), counts
+
+
+def _averaged(both: pd.DataFrame, measure: str, how: Bootstrap) -> Found:
+    hp = [name for name in both.columns if str(name).startswith("hp.")]
+    shared = None
+    if hp and len(both):
+        configuration = both.groupby(hp, sort=False, dropna=False)
+        shared = configuration.agg(x=("x", "mean"), y=("y", "mean"), n=("x", "size"))
+        shared = shared[shared["n"] > 1]
+    counts = {"n": 0 if shared is None else len(shared), "n_clusters": _n_ses(both)}
+    if shared is None or shared.empty:
+        note = "every configuration was trained on one SE only"
+        return Estimate(math.nan, note=note), counts
+    x, y = shared["x"].to_numpy(), shared["y"].to_numpy()
+    return rank_correlation(x, y, measure, how), counts
+
+
+def _n_ses(both: pd.DataFrame) -> int:
+    """How many SEs there are."""
+    return int(both["cluster"].nunique())
+
+
+_ESTIMATORS = dict(zip(LEVELS, (_pooled, _within_se, _averaged), strict=True))

@@ -1,0 +1,128 @@
+"""How much an agent's return depends on its hyperparameters, per setting."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from se_hpo.analysis import columns, estimates
+from se_hpo.analysis.effects import (
+    additive_basis,
+    adjusted_r2,
+    epsilon_squared,
+    levels,
+)
+from se_hpo.analysis.estimates import Bootstrap, Clusters
+from se_hpo.analysis.evaluations import (
+    REAL,
+    groups,
+    hyperparameters,
+    numbers,
+    prepare,
+)
+from se_hpo.analysis.forest import forest_r2
+from se_hpo.analysis.ranks import rank_correlation
+from se_hpo.frames import tidy
+
+
+def sensitivity_table(
+    evaluations: pd.DataFrame,
+    *,
+    n_permutations: int = 999,
+    seed: int = 0,
+    n_resamples: int = 2000,
+    confidence: float = 0.95,
+) -> pd.DataFrame:
+    """One row per rule, agent and setting: spread of the return, and what explains it.
+
+    `std`: of the agents' scores, with its bootstrap interval over SEs; `variance` its
+    square. `explained`: share of the variance that the main effects of all
+    hyperparameters explain together (`effects.adjusted_r2`); `explained_variance` =
+    explained x variance, in squared returns, comparable between settings. `p_value`:
+    how often shuffled scores are explained as well, (1 + count) / (1 + n_permutations).
+    `between_se`: share of the variance between SEs (`effects.epsilon_squared`).
+    `explained_forest`: out-of-sample R^2 of a random forest, interactions included
+    (extra `analysis`).
+
+    Raises:
+        UserError: see `evaluations.prepare`.
+    """
+    how = Bootstrap(seed, n_resamples, confidence)
+    rows = []
+    for keys, agents in groups(prepare(evaluations)):
+        agents = agents[agents["score"].notna()]
+        scores = agents["score"].to_numpy()
+        clusters = Clusters(agents["cluster"].to_numpy(str), how)
+        spread = clusters.estimate(partial(estimates.std, scores))
+        explained, note = _explained(agents, n_permutations, how)
+        row: dict[str, Any] = {**keys, "n_agents": len(agents), **spread.columns("std")}
+        row |= {"variance": spread.value**2, **explained}
+        row["explained_variance"] = row["explained"] * row["variance"]
+        row["between_se"] = math.nan
+        if keys["setting"] != REAL:
+            se = agents["cluster"].to_numpy(str)
+            row["between_se"] = epsilon_squared(scores, se)
+        notes = dict.fromkeys(n for n in (spread.note, note) if n)
+        rows.append({**row, "note": "; ".join(notes)})
+    return tidy(rows, columns.SENSITIVITY)
+
+
+def _explained(
+    agents: pd.DataFrame, n_permutations: int, how: Bootstrap
+) -> tuple[dict[str, float], str]:
+    nothing = dict.fromkeys(("explained", "p_value", "explained_forest"), math.nan)
+    names = hyperparameters(agents)
+    scores = agents["score"].to_numpy()
+    if not names:
+        return nothing, "hyperparameters are not recorded, or do not vary"
+    if np.all(scores == scores[0]):
+        return nothing, "all agents have the same score"
+    basis = additive_basis([levels(agents[name]) for name in names])
+    n, p = basis.shape
+    if n < 2 * (p + 1):
+        return nothing, f"{n} agents: too few for the effects of {p} groups"
+    explained = float(adjusted_r2(scores, basis))
+    rng = how.generator("permutations")
+    shuffled = rng.permuted(np.tile(scores, (n_permutations, 1)), axis=1)
+    # Shuffled scores that tie with the real ones must not lose to rounding.
+    as_good = adjusted_r2(shuffled, basis) >= explained - 1e-12
+    forest, note = forest_r2(agents, names, how)
+    return {
+        "explained": explained,
+        "p_value": (1.0 + as_good.sum()) / (1.0 + n_permutations),
+        "explained_forest": forest,
+    }, note
+
+
+def main_effects(evaluations: pd.DataFrame) -> pd.DataFrame:
+    """One row per rule, agent, setting and hyperparameter that varies.
+
+    `share`: of the variance of the score, by this hyperparameter alone
+    (`effects.epsilon_squared` over `n_levels` groups); `spearman`: rank correlation of
+    a numeric hyperparameter with the score, for the direction of the effect.
+
+    Raises:
+        UserError: see `evaluations.prepare`.
+    """
+    rows = []
+    for keys, agents in groups(prepare(evaluations)):
+        agents = agents[agents["score"].notna()]
+        scores = agents["score"].to_numpy()
+        for name in hyperparameters(agents):
+            group = levels(agents[name])
+            share = epsilon_squared(scores, group)
+            note = "" if math.isfinite(share) else "scores or groups do not differ"
+            row = {"hyperparameter": name.removeprefix("hp."), "share": share}
+            row |= {"n_levels": len(np.unique(group)), "note": note}
+            rows.append({**keys, **row, "spearman": _direction(agents, name)})
+    return tidy(rows, columns.MAIN_EFFECTS)
+
+
+def _direction(agents: pd.DataFrame, name: str) -> float:
+    values = numbers(agents[name])
+    scores = agents["score"].to_numpy()
+    return rank_correlation(values, scores, "spearman", Bootstrap()).value
