@@ -9,7 +9,9 @@ from se_hpo.errors import did_you_mean
 
 COMMANDS = {
     "optimize": "tune NES, SE and agent with BOHB",
+    "slurm": "the same on a SLURM cluster; also train and evaluate",
     "evaluate": "train agents on SEs and on the task, and compare them",
+    "train": "train a set of SEs with what was found",
     "doctor": "check this machine, and say what to mend",
     "worker": "evaluate trials of a run that a master started elsewhere",
 }

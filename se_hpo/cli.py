@@ -17,14 +17,11 @@ from typing import TypeVar
 import tyro
 
 from se_hpo.errors import UserError
+from se_hpo.processes import Terminated
 
 OptionsT = TypeVar("OptionsT")
 
 log = logging.getLogger(__name__)
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM, raised in the main thread so that it unwinds like Ctrl-C."""
 
 
 def run_command(options: type[OptionsT], main: Callable[[OptionsT], int]) -> None:

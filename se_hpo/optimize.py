@@ -49,8 +49,15 @@ def _work(options: Options) -> int:
         raise UserError("--role worker needs --run DIR, the folder of the master's run")
     if options.n_workers != 1:
         raise UserError("--role worker is one worker: give the command once for each")
-    host = None if options.host == Options.host else options.host
-    return work(WorkerOptions(options.run, options.threads, host, quiet=options.quiet))
+    return work(
+        WorkerOptions(
+            options.run,
+            options.threads,
+            options.host,
+            options.nic,
+            quiet=options.quiet,
+        )
+    )
 
 
 def _show_plan(session: Session, console: Console) -> None:

@@ -41,8 +41,11 @@ class Options:
     """What trains the agents; auto takes native where it is built."""
     role: Literal["all", "master", "worker"] = "all"
     """Master and workers together, or one of them per machine with a shared --run."""
-    host: str = "127.0.0.1"
-    """Address the master or worker listens on and is reached at."""
+    host: str | None = None
+    """Address the master or worker listens on and is reached at. Default: loopback; in a
+    SLURM job, with --role master, the node's own name."""
+    nic: str | None = None
+    """Network interface to listen on, instead of --host: `ib0`."""
     overwrite: bool = False
     """Delete an earlier run in the folder."""
     max_failures: int | None = None

@@ -10,6 +10,10 @@ import signal
 _PR_SET_PDEATHSIG = 1
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, raised in the main thread so that it unwinds like Ctrl-C."""
+
+
 def available_cores() -> int:
     """Cores this process may use: its affinity mask, as SLURM and containers set it."""
     try:

@@ -9,6 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from se_hpo.addresses import in_slurm_job, published_host
 from se_hpo.bohb.brackets import Bracket
 from se_hpo.bohb.generator import BOHBGenerator, RandomGenerator
 from se_hpo.bohb.lock import RunLock
@@ -21,7 +22,7 @@ from se_hpo.local_workers import LocalWorkers
 from se_hpo.monitor import Monitor
 from se_hpo.options import Options
 from se_hpo.paths import RunPaths, trial_name, write_json
-from se_hpo.processes import available_cores
+from se_hpo.processes import Terminated, available_cores
 from se_hpo.progress import Plan
 from se_hpo.reading import read_evaluations
 from se_hpo.records import EvaluationRecord, Status
@@ -54,11 +55,14 @@ class Session:
         if not 0 <= options.random_fraction <= 1:
             value = options.random_fraction
             raise UserError(f"--random-fraction {value:g}: must be in [0, 1]")
-        _check_host(options.host)
+        distributed = options.role == "master"
+        self.host = published_host(options.host, options.nic, distributed)
+        _check_host(self.host)
         self.threads = options.threads or max(1, available_cores() // options.n_workers)
         engine = InnerLoop(options.engine).engine_name
         self.settings = resolve_settings(options, space, engine)
         self.paths = RunPaths(options.run or _default_folder(self.settings))
+        self.in_slurm = distributed and in_slurm_job()
         self.configspace = space.configuration_space(self.settings.seed)
         n = options.n_brackets
         self.brackets: tuple[Bracket, ...] = self.settings.bracket_list(
@@ -121,10 +125,11 @@ class Session:
                 brackets,
                 self._generator(),
                 MasterSettings(
-                    host=options.host,
+                    host=self.host,
                     max_parallel=options.n_workers if options.role == "all" else None,
                     max_failures=options.max_failures,
-                    status_seconds=0.5,
+                    status_seconds=0.5 if options.role == "all" else 2.0,
+                    keep_workers_on=(Terminated,) if self.in_slurm else (),
                 ),
                 on_result=take,
                 on_status=show,

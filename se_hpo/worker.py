@@ -6,9 +6,12 @@ The run's master may be on another machine; both see the same run folder.
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from se_hpo.addresses import in_slurm_job, published_host
 from se_hpo.bohb.nes_worker import NESWorker
 from se_hpo.cli import log_to_stderr, run_command
 from se_hpo.inner_loop import InnerLoop
@@ -16,6 +19,7 @@ from se_hpo.paths import RunPaths
 from se_hpo.processes import available_cores, die_with_parent
 from se_hpo.run_folder import read_run
 from se_hpo.settings import settings_from_dict
+from se_hpo.slurm_queue import MasterJob
 
 
 @dataclass(frozen=True)
@@ -27,9 +31,16 @@ class WorkerOptions:
     threads: int = 0
     """Threads; 0 takes all cores this process may use."""
     host: str | None = None
-    """Address to listen on. Default: the interface towards the master."""
+    """Address to listen on. Default: the interface towards the master; in a SLURM job,
+    the node's own name."""
+    nic: str | None = None
+    """Network interface to listen on, instead of --host: `ib0`."""
     timeout: float = 120.0
     """Seconds to wait for a master before giving up."""
+    wait: bool = False
+    """The run may not have begun yet: wait for that too."""
+    master_job: str | None = None
+    """Name of the master's SLURM job: no use in waiting once there is no such job."""
     parent: int = 0
     """End when this process, which started the worker, is gone (0: nobody)."""
     quiet: bool = False
@@ -42,6 +53,9 @@ def main(options: WorkerOptions) -> int:
         die_with_parent(options.parent)
     log_to_stderr(logging.WARNING if options.quiet else logging.INFO)
     run = RunPaths(options.run)
+    over = MasterJob(options.master_job).is_over if options.master_job else _never
+    if options.wait:
+        _wait_for_run(run, options.timeout, over)
     settings = settings_from_dict(read_run(run)["settings"])
     threads = options.threads or available_cores()
     with InnerLoop(settings.engine, threads) as inner_loop:
@@ -49,11 +63,30 @@ def main(options: WorkerOptions) -> int:
             settings.objective_function(),
             run,
             inner_loop,
-            host=options.host,
+            host=_host(options),
             master_timeout=options.timeout,
+            master_over=over,
         )
         worker.run()
     return 0
+
+
+def _host(options: WorkerOptions) -> str | None:
+    """Where to listen; None: on the interface towards the master."""
+    if options.host is None and options.nic is None and not in_slurm_job():
+        return None
+    return published_host(options.host, options.nic, distributed=True)
+
+
+def _never() -> bool:
+    return False
+
+
+def _wait_for_run(run: RunPaths, seconds: float, over: Callable[[], bool]) -> None:
+    """Wait for the master to begin the run; if it does not, `read_run` says so."""
+    deadline = time.monotonic() + seconds
+    while not run.run.exists() and time.monotonic() < deadline and not over():
+        time.sleep(0.5)
 
 
 if __name__ == "__main__":

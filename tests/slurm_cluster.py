@@ -212,9 +212,9 @@ class SlurmCluster:
         """Start the slurmd of a node."""
         command = ["slurmd", "-D", "-f", str(self.conf), "-N", node]
         if self.own_names:
-            inside = 'hostname "$0" && mount --bind "$1" /etc/hosts && shift && exec "$@"'
+            inside = 'hostname "$0"; mount --bind "$1" /etc/hosts; shift; exec "$@"'
             hosts = str(self.folder / "hosts")
-            command = ["bash", "-c", inside, node, hosts, *command]
+            command = ["bash", "-ec", inside, node, hosts, *command]
             command = ["unshare", "--uts", "--mount", *command]
         self._start(node, *command)
 

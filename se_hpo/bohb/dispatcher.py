@@ -79,6 +79,8 @@ class Dispatcher(hpbandster.core.dispatcher.Dispatcher):
         self.worker_pool: dict[str, PoolWorker] = {}
         self.idle_workers: dict[str, None] = {}  # first in, first out
         self.ending = threading.Event()
+        self.workers_end = True
+        """Whether workers end with us, or wait for the next master."""
         self.watch = Watch(self)
         self.pyro_daemon: pyro.KeyedDaemon | None = None
 
@@ -104,6 +106,7 @@ class Dispatcher(hpbandster.core.dispatcher.Dispatcher):
 
     def shutdown(self, shutdown_workers: bool = False, seconds: float = 2.0) -> None:
         """Tell workers to end, wait for them a moment, and close the port."""
+        self.workers_end = shutdown_workers
         self.ending.set()
         self.watch.look_now()
         with self.runner_cond:
@@ -161,7 +164,7 @@ class Dispatcher(hpbandster.core.dispatcher.Dispatcher):
                 return "unknown"
             worker.heard(Pyro4.current_context.client)
             if self.ending.is_set():
-                return "end"
+                return "end" if self.workers_end else "ok"
             return self._agree(worker, token)
 
     def _agree(self, worker: PoolWorker, token: str | None) -> str:
@@ -201,6 +204,8 @@ class Dispatcher(hpbandster.core.dispatcher.Dispatcher):
     ) -> bool:
         """A worker delivers a result as JSON; a second one is dropped."""
         value = json.loads(result)
+        if self.ending.is_set() and not self.workers_end:
+            raise pyro.PyroError("the master is ending: keep it for the next one")
         with self.runner_cond:
             job = self.table.finish(token, value)
             worker = self.worker_pool.get(name)

@@ -133,12 +133,15 @@ class Link:
 
 
 def wait_for_master(
-    attach: Callable[[], None], seconds: float, stop: threading.Event
+    attach: Callable[[], None],
+    seconds: float,
+    stop: threading.Event,
+    master_over: Callable[[], bool] = lambda: False,
 ) -> None:
     """Try to attach until it works, saying now and then what is missing.
 
     Raises:
-        NoMaster: not within `seconds`.
+        NoMaster: not within `seconds`, or `master_over` says that none will come.
     """
     deadline, next_log, pause = time.monotonic() + seconds, 0.0, 0.05
     while not stop.is_set():
@@ -146,6 +149,8 @@ def wait_for_master(
             return attach()
         except (NotReady, pyro.PyroError) as error:
             now = time.monotonic()
+            if master_over():
+                raise NoMaster(f"the master's job is gone: {error}") from error
             if now >= deadline:
                 raise NoMaster(
                     f"gave up after {seconds:.0f} s without a master: {error}. "

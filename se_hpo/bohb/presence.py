@@ -27,6 +27,7 @@ class Presence:
         token: Callable[[], str | None],
         heartbeat_seconds: float,
         master_timeout: float,
+        master_over: Callable[[], bool],
     ) -> None:
         """Prepare.
 
@@ -37,11 +38,13 @@ class Presence:
             token: what the master should believe that it is doing.
             heartbeat_seconds: time between two signs of life.
             master_timeout: seconds of silence after which it ends.
+            master_over: asked when no master answers: will none ever come?
         """
         self.worker, self.link, self.interrupts = worker, link, interrupts
         self.token = token
         self.heartbeat_seconds = heartbeat_seconds
         self.master_timeout = master_timeout
+        self.master_over = master_over
         self._closed = threading.Event()
         self._daemon: pyro.KeyedDaemon | None = None
 
@@ -52,7 +55,12 @@ class Presence:
             UserError: no master in time, or credentials that are not to be trusted.
         """
         with self.interrupts.allowed():
-            wait_for_master(self.attach, self.master_timeout, self.interrupts.requested)
+            wait_for_master(
+                self.attach,
+                self.master_timeout,
+                self.interrupts.requested,
+                self.master_over,
+            )
         self.interrupts.check()
         threading.Thread(target=self._heartbeats, name="heartbeat", daemon=True).start()
 
@@ -116,7 +124,9 @@ class Presence:
             self.attach()
         except (NotReady, UserError, pyro.PyroError) as reason:
             log.info("the master does not answer (%s; %s)", error, reason)
-            if self.link.silent_for() > self.master_timeout:
+            if self.master_over():
+                self.worker.stop("the master is gone for good")
+            elif self.link.silent_for() > self.master_timeout:
                 self.worker.stop(f"no master for {self.master_timeout:g} s")
         else:
             log.info("found the master again")

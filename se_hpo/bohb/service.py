@@ -75,7 +75,7 @@ def run_locked_master(
     key, run_id = new_key(), run_id_of(run)
     journal = Journal(run.configs, run.results)
     server = NameServer(run_id, key, run.credentials, settings.host)
-    master = None
+    master, end_workers = None, True
     try:
         host, port = server.start()
         make = functools.partial(
@@ -91,8 +91,11 @@ def run_locked_master(
         if on_start is not None and not master.is_complete():
             on_start(master)
         return master.run()
+    except settings.keep_workers_on:
+        end_workers = False
+        raise
     finally:
         if master is not None:
-            master.shutdown()
+            master.shutdown(end_workers)
             master.report_end()
         server.shutdown()

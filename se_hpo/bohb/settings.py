@@ -38,6 +38,9 @@ class MasterSettings:
     a function of its seed needs 1."""
     max_failures: int | None = None
     """Failed evaluations after which the run stops; None: never."""
+    keep_workers_on: tuple[type[BaseException], ...] = ()
+    """What may end `run` with the workers left to wait for the next master, because
+    there will be one; after any other end they are told to end."""
     ping_interval: float = 1.0
     """Seconds between looks at the workers."""
     patience: float = 30.0

@@ -53,6 +53,7 @@ class TrialWorker(hpbandster.core.worker.Worker):
         host: str | None = None,
         heartbeat_seconds: float = 1.0,
         master_timeout: float = 120.0,
+        master_over: Callable[[], bool] = lambda: False,
     ) -> None:
         """Prepare; `run` blocks until the worker's end.
 
@@ -63,6 +64,7 @@ class TrialWorker(hpbandster.core.worker.Worker):
             host: address to listen on; None takes the interface towards the master.
             heartbeat_seconds: time between two signs of life.
             master_timeout: seconds without a master after which `run` gives up.
+            master_over: asked while no master answers: will none ever come?
         """
         super().__init__(
             run_id or "any", logger=log, host=host, id=secrets.token_hex(3)
@@ -82,6 +84,7 @@ class TrialWorker(hpbandster.core.worker.Worker):
             self._token,
             heartbeat_seconds,
             master_timeout,
+            master_over,
         )
 
     # -- to override ----------------------------------------------------------

@@ -1,0 +1,93 @@
+"""`python -m se_hpo.slurm --space nes_cartpole --n-workers 16`: BOHB on a cluster."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+
+from rich.console import Console
+
+from se_hpo.cli import run_command
+from se_hpo.errors import UserError
+from se_hpo.optimize import main as optimize
+from se_hpo.paths import RunPaths
+from se_hpo.slurm_jobs import Launch
+from se_hpo.slurm_launch import add_workers, launch, run_folder, stop
+from se_hpo.slurm_options import SlurmOptions
+from se_hpo.slurm_status import show
+
+_TAKES_DASHES = ("--sbatch", "--setup")
+
+
+def main(options: SlurmOptions) -> int:
+    """Do what the flags ask for."""
+    console = Console(highlight=False)
+    asked = [options.status, options.stop, options.add_workers is not None]
+    if sum(asked) > 1:
+        raise UserError("--status, --stop, --add-workers: give one of them")
+    if options.is_local():
+        return optimize(options.optimize_options())
+    if not any(asked):
+        told = _told(*launch(options))
+        console.print(told, soft_wrap=True, markup=False)
+        return 0
+    paths = run_folder(options)
+    if options.status:
+        show(paths, console)
+    elif options.stop:
+        ended = ", ".join(stop(paths))
+        console.print(f"ended: job {ended}" if ended else "no job was left")
+    elif options.add_workers is not None:
+        job = add_workers(paths, options.add_workers)
+        console.print(f"{options.add_workers} more workers: job {job}")
+    return 0
+
+
+def _told(paths: RunPaths, made: Launch) -> str:
+    """What a launch did, and what to type next."""
+    folder = shlex.quote(str(paths.slurm))
+    lines = [f"scripts in {paths.slurm}"]
+    if not made.ids:
+        return "\n".join(
+            [
+                *lines,
+                "to submit them:",
+                f"  cd {folder}",
+                "  master=$(sbatch --parsable master.sbatch)",
+                "  sbatch --dependency=after:$master workers.sbatch",
+                "  sbatch --dependency=afterany:$master cleanup.sbatch",
+            ]
+        )
+    command = f"python -m se_hpo.slurm --run {shlex.quote(str(paths.root))}"
+    ids = {role: ", ".join(jobs) for role, jobs in made.ids.items()}
+    return "\n".join(
+        [
+            *lines,
+            f"master   job {ids['master']}",
+            f"workers  job {ids['worker']}, {made.n} of them",
+            f"cleanup  job {ids['cleanup']}, for a master that dies with its node",
+            f"look     {command} --status",
+            f"join     {command} --add-workers 8",
+            f"end      {command} --stop",
+        ]
+    )
+
+
+def joined(arguments: list[str]) -> list[str]:
+    """Flags whose values may begin with a dash, as one word each.
+
+    >>> joined(["--sbatch", "--mem=4G", "--quiet"])
+    ['--sbatch=--mem=4G', '--quiet']
+    """
+    words: list[str] = []
+    for word in arguments:
+        if words and words[-1] in _TAKES_DASHES:
+            words[-1] += f"={word}"
+        else:
+            words.append(word)
+    return words
+
+
+if __name__ == "__main__":
+    sys.argv[1:] = joined(sys.argv[1:])
+    run_command(SlurmOptions, main)

@@ -1,0 +1,319 @@
+"""The sbatch scripts of a run: plain bash, to be read, edited and submitted again."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from se_hpo.errors import UserError
+
+WARNING_SECONDS = 60
+"""How long before the time limit SLURM sends USR1."""
+_TIME = re.compile(
+    r"(?:(?P<d>\d+)-(?P<dh>\d+)(?::(?P<dm>\d+)(?::(?P<ds>\d+))?)?"
+    r"|(?:(?P<h>\d+):)?(?P<m>\d+):(?P<s>\d+)|(?P<only>\d+))"
+)
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What the user asks SLURM for."""
+
+    partition: str | None = None
+    time: str | None = None
+    cpus_per_task: int = 1
+    setup: str = ""
+    """Shell lines before anything else: modules, conda."""
+    sbatch: tuple[str, ...] = ()
+    """More options of sbatch, one each."""
+
+
+def seconds_of(time: str) -> int:
+    """Seconds of a time limit as SLURM writes it.
+
+    >>> [seconds_of(t) for t in ("90", "5:30", "2:00:00", "1-12", "1-00:30")]
+    [5400, 330, 7200, 129600, 88200]
+
+    Raises:
+        UserError: it is none.
+    """
+    match = _TIME.fullmatch(time.strip())
+    if match is None:
+        raise UserError(
+            f"--time {time}: write minutes, hours:minutes:seconds, days-hours or "
+            "days-hours:minutes, such as 1-00:00 for a day"
+        )
+    part = {name: int(value or 0) for name, value in match.groupdict().items()}
+    hours = 24 * part["d"] + part["dh"] + part["h"]
+    minutes = part["dm"] + part["m"] + part["only"]
+    return 3600 * hours + 60 * minutes + part["ds"] + part["s"]
+
+
+def quoted(command: Sequence[str], indent: str = "    ") -> str:
+    r"""A command for a script, one flag with its value a line.
+
+    >>> print(quoted(["optimize", "--space", "my space", "--quiet"]))
+    optimize \
+        --space 'my space' \
+        --quiet
+    """
+    lines: list[list[str]] = [[]]
+    for word in command:
+        if word.startswith("--") and lines[-1]:
+            lines.append([])
+        lines[-1].append(_quote(word))
+    return f" \\\n{indent}".join(" ".join(line) for line in lines)
+
+
+def _quote(word: str) -> str:
+    """As the shell needs it; `"${NAME:-1}"` is the script's own and stays."""
+    own = word.startswith('"${') and word.endswith('}"')
+    return word if own else shlex.quote(word)
+
+
+HEAD = """\
+#!/bin/bash
+{about}
+#SBATCH --job-name={name}
+#SBATCH --chdir={folder}
+#SBATCH --output={output}
+#SBATCH --open-mode=append
+{options}
+"""
+
+
+def head(
+    about: str,
+    name: str,
+    output: Path,
+    resources: Resources,
+    cpus: int,
+    array: str | None = None,
+    keep: bool = True,
+) -> str:
+    """The head of a script: what it is, and what it asks SLURM for.
+
+    Args:
+        about: what it is, in lines of prose.
+        name: the job's name.
+        output: where its output goes.
+        resources: what the user asks for.
+        cpus: per task.
+        array: indices of a job array.
+        keep: run it again after preemption, and warn it before the time limit.
+    """
+    options = ["ntasks=1", f"cpus-per-task={cpus}"]
+    if array is not None:
+        options.insert(0, f"array={array}")
+    if resources.partition is not None:
+        options.append(f"partition={resources.partition}")
+    if keep:
+        options += ["requeue", f"signal=B:USR1@{_warning(resources.time)}"]
+        if resources.time is not None:
+            options.append(f"time={resources.time}")
+    else:
+        options.append("time=5")
+    lines = [f"#SBATCH --{option}" for option in options]
+    lines += [f"#SBATCH {option}" for option in resources.sbatch]
+    return HEAD.format(
+        about="\n".join(f"# {line}".rstrip() for line in about.splitlines()),
+        name=name,
+        folder=_directive(Path.cwd()),
+        output=_directive(output),
+        options="\n".join(lines),
+    )
+
+
+def _directive(path: Path) -> str:
+    """A path on an #SBATCH line."""
+    text = str(path)
+    return f'"{text}"' if " " in text else text
+
+
+def _warning(time: str | None) -> int:
+    """A minute, less for jobs of a few minutes."""
+    if time is None:
+        return WARNING_SECONDS
+    return max(5, min(WARNING_SECONDS, seconds_of(time) // 3))
+
+
+def fill(text: str, **values: str) -> str:
+    """A piece of a script with its @names@ filled in."""
+    for name, value in values.items():
+        text = text.replace(f"@{name}@", value)
+    return text
+
+
+_RUN = """\
+
+@setup@
+slurm=@slurm@
+leaving= # signal: preempted or cancelled; time: the time limit is near
+code=0
+
+# Run a command so that signals get through to it; its exit code is in $code.
+run() {
+    [[ -z $leaving ]] || exit $((code = 143))
+    "$@" &
+    pid=$!
+    wait $pid
+    code=$?
+    while kill -0 $pid 2>/dev/null; do # a signal interrupts `wait`
+        wait $pid
+        code=$?
+    done
+}
+trap 'leaving=signal; kill -TERM $pid 2>/dev/null' TERM
+trap 'leaving=time; kill -TERM $pid 2>/dev/null' USR1
+trap finish EXIT
+
+"""
+
+_MASTER = """\
+# SLURM starts a preempted master again, and so does this script before its time limit:
+# the workers wait for it. After any other end they have nothing to wait for. (Where not
+# even this function runs, cleanup.sbatch and the workers themselves notice.)
+finish() {
+    trap '' TERM USR1
+    echo "$code" >"$slurm/ended/$SLURM_JOB_ID"
+    if [[ $leaving == time && $code == 143 ]] && scontrol requeue "$SLURM_JOB_ID"; then
+        return
+    fi
+    if [[ $leaving == signal ]] && will_start_again; then
+        return
+    fi
+    scancel --user="$(id -un)" --name=@name@-worker
+    scancel --user="$(id -un)" --name=@name@-cleanup
+}
+will_start_again() {
+    local restarts
+    restarts=$(scontrol show job -o "$SLURM_JOB_ID" | grep -o 'Restarts=[0-9]*')
+    ((${restarts#Restarts=} > ${SLURM_RESTART_COUNT:-0}))
+}
+
+# A master that was away for long has lost the workers that gave up waiting.
+if ((${SLURM_RESTART_COUNT:-0} > 0)); then
+    there=$(squeue -h -r --user="$(id -un)" --name=@name@-worker -o %i | wc -l)
+    if ((there < @n_workers@)); then
+        sbatch --array=0-$((@n_workers@ - there - 1)) "$slurm/workers.sbatch"
+    fi
+fi
+
+run @command@
+exit $code
+"""
+
+_WORKER = """\
+# The state of a trial is saved after every generation: leaving loses no more than one.
+# SLURM starts a preempted worker again by itself, one at its time limit if asked to.
+finish() {
+    trap '' TERM USR1
+    echo "$code" >"$slurm/ended/${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID"
+    if [[ $leaving == time ]]; then
+        scontrol requeue "$SLURM_JOB_ID"
+    fi
+}
+
+# A worker that was killed (out of memory, say) is started again; another one has its
+# trial by now. Not for ever, if it dies soon each time.
+deaths=0
+while :; do
+    began=$SECONDS
+    run @indented@
+    ((SECONDS - began < 600)) || deaths=0
+    deaths=$((deaths + 1))
+    [[ -z $leaving ]] && ((code > 128 && deaths < 5)) || break
+    echo "the worker was killed (exit code $code): starting it again"
+done
+exit $code
+"""
+
+_CLEANUP = """
+scancel --user="$(id -un)" --name=@name@-worker
+"""
+
+_SHARD = """\
+# What is finished is on disk: a task that starts again goes on from there.
+finish() {
+    trap '' TERM USR1
+    echo "$code" >"$slurm/ended/${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID"
+    if [[ $leaving == time && $code != 0 ]]; then
+        scontrol requeue "$SLURM_JOB_ID"
+    fi
+}
+
+run @command@
+exit $code
+"""
+
+
+@dataclass(frozen=True)
+class Scripts:
+    """Writes the scripts of one launch.
+
+    Args:
+        run: the run's folder, absolute.
+        folder: where the scripts go.
+        logs: where their output goes.
+        name: what the names of its jobs begin with; no other launch has it.
+        resources: what the user asks for.
+    """
+
+    run: Path
+    folder: Path
+    logs: Path
+    name: str
+    resources: Resources
+
+    def _body(self, text: str, command: Sequence[str], **more: str) -> str:
+        setup, folder = self.resources.setup, shlex.quote(str(self.folder))
+        prelude = fill(_RUN, setup=setup, slurm=folder)
+        commands = {"command": quoted(command), "indented": quoted(command, 8 * " ")}
+        return prelude + fill(text, name=self.name, **commands, **more)
+
+    def _head(self, about: str, role: str, log: str, **more: Any) -> str:
+        output = Path(str(self.logs).replace("%", "%%")) / log
+        name = f"{self.name}-{role}"
+        return head(about, name, output, self.resources, **more)
+
+    def master(self, command: Sequence[str], n_workers: int) -> str:
+        """The job that runs BOHB; `n_workers` are to be there when it starts again."""
+        about = (
+            f"BOHB master of {self.run}:\n"
+            "proposes configurations, hands them to workers.\n"
+            "Edit as you like. To submit the run again:\n"
+            "    python -m se_hpo.slurm with the same options, or, with these files,\n"
+            "    sbatch master.sbatch; sbatch workers.sbatch"
+        )
+        text = self._head(about, "master", "master-%j.log", cpus=1)
+        return text + self._body(_MASTER, command, n_workers=str(n_workers))
+
+    def workers(self, command: Sequence[str], n: int) -> str:
+        """The job array of workers."""
+        about = (
+            f"BOHB workers of {self.run}: each evaluates one trial at a time.\n"
+            "Start and end them whenever you like; they find the master by themselves."
+        )
+        cpus, array = self.resources.cpus_per_task, f"0-{n - 1}"
+        text = self._head(about, "worker", "worker-%A_%a.log", cpus=cpus, array=array)
+        return text + self._body(_WORKER, command)
+
+    def cleanup(self) -> str:
+        """The job that ends the workers of a master that could not do so itself."""
+        about = (
+            f"Ends the workers of {self.run} after a master that could not (its node\n"
+            "died, say). Waits for the master's end, takes a second."
+        )
+        text = self._head(about, "cleanup", "cleanup-%j.log", cpus=1, keep=False)
+        return text + fill(_CLEANUP, name=self.name)
+
+    def shards(self, about: str, role: str, command: Sequence[str], n: int) -> str:
+        """A job array whose tasks share the work of one command."""
+        cpus, array = self.resources.cpus_per_task, f"0-{n - 1}"
+        log = f"{role}-%A_%a.log"
+        text = self._head(about, role, log, cpus=cpus, array=array)
+        return text + self._body(_SHARD, command)

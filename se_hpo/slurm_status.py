@@ -1,0 +1,139 @@
+"""What `python -m se_hpo.slurm --status` shows: jobs, workers, brackets, losses."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from se_hpo import slurm_queue
+from se_hpo.console_table import best_trials, final_notes
+from se_hpo.console_view import draw, duration
+from se_hpo.errors import UserError
+from se_hpo.monitor import Monitor
+from se_hpo.paths import RunPaths
+from se_hpo.progress import Plan
+from se_hpo.reading import read_evaluations
+from se_hpo.results import load_trials
+from se_hpo.slurm_jobs import Launch, read_launches, roles
+
+STALE_SECONDS = 30.0
+"""A master that writes its status every two seconds and has not for so long is away."""
+_ENOUGH = 10_000
+
+
+def show(paths: RunPaths, console: Console) -> None:
+    """Print the state of a run.
+
+    Raises:
+        UserError: nothing was launched, or squeue does not answer.
+    """
+    launches = read_launches(paths.jobs)
+    if not launches:
+        raise UserError(
+            f"{paths.root} was not launched on SLURM: python -m se_hpo.slurm --space "
+            f"NAME --run {paths.root} does that"
+        )
+    console.print(job_table(paths, launches))
+    status = read_status(paths)
+    if status is not None:
+        _show_status(paths, status, console)
+        if status["workers"]:
+            console.print(worker_table(status))
+    if paths.results.exists():
+        frame = load_trials(paths.root)
+        console.print(best_trials(frame))
+        for note in final_notes(frame):
+            console.print(note)
+
+
+def job_table(paths: RunPaths, launches: Iterable[Launch]) -> Table:
+    """Jobs: those that SLURM still has, and how those of the last launch ended."""
+    table = Table(title="Jobs", title_justify="left", title_style="bold")
+    for column in ("role", "job", "state", "time", "node", "waits for"):
+        table.add_column(column, no_wrap=column != "waits for")
+    launches = list(launches)
+    names = {name: name.rpartition("-")[2] for x in launches for name in x.job_names()}
+    there = slurm_queue.jobs(names)
+    for job in there:
+        waits = job.reason if job.state == "PENDING" else ""
+        table.add_row(names[job.name], job.id, job.state, job.elapsed, job.node, waits)
+    known = {job.id.partition("_")[0] for job in there}
+    for role, job_id in _ids(launches[-1]):
+        if job_id not in known:
+            for each, state in _ended(paths, job_id):
+                table.add_row(role, each, state, "", "", "")
+    return table
+
+
+def _ids(launch: Launch) -> list[tuple[str, str]]:
+    return [
+        (role, job) for role in roles(launch.kind) for job in launch.ids.get(role, [])
+    ]
+
+
+def _ended(paths: RunPaths, job_id: str) -> list[tuple[str, str]]:
+    """How a job, or each task of an array, ended."""
+    folder = paths.slurm / "ended"
+    tasks = sorted(
+        folder.glob(f"{job_id}_*"), key=lambda p: int(p.name.rpartition("_")[2])
+    )
+    each = [path.name for path in tasks] or [job_id]
+    return [(name, slurm_queue.final_state(name, folder)) for name in each]
+
+
+def read_status(paths: RunPaths) -> dict[str, Any] | None:
+    """What the master wrote last; None if it has not written anything."""
+    try:
+        data = json.loads(paths.status.read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+    return data if isinstance(data, dict) and "brackets" in data else None
+
+
+def _show_status(paths: RunPaths, status: dict[str, Any], console: Console) -> None:
+    """The view of a running master, as its own terminal would show it."""
+    age = max(0.0, time.time() - status["time"])
+    if status["state"] != "running":
+        console.print(f"The run is {status['state']}, since {duration(age)}.")
+        status = {**status, "workers": [], "running": []}
+    elif age > STALE_SECONDS:
+        console.print(
+            Text(f"No word from the master for {duration(age)}.", style="yellow")
+        )
+    monitor = Monitor(paths, (e.record for e in read_evaluations(paths)))
+    try:
+        settings = json.loads(paths.run.read_text())["settings"]
+    except (OSError, ValueError, KeyError):
+        settings = {}
+    unit = "seeds" if settings.get("objective") == "agent" else "generations"
+    title = f"{settings.get('space', '?')}, {settings.get('optimizer', '?')}"
+    snapshot = monitor.snapshot(status)
+    plan = Plan(title, str(paths.root), unit)
+    console.print(draw(plan, snapshot, age, (), _ENOUGH))
+
+
+def worker_table(status: dict[str, Any]) -> Table:
+    """Workers: where they are and what they evaluate."""
+    table = Table(title="Workers", title_justify="left", title_style="bold")
+    for column in ("host", "pid", "trial", "budget", "for"):
+        table.add_column(column, no_wrap=True)
+    running = {each["worker"]: each for each in status["running"]}
+    for worker in sorted(status["workers"], key=lambda w: (w["host"], w["pid"])):
+        now = running.get(worker["worker"])
+        trial = worker["trial"] or "idle"
+        budget = f"{now['budget']:g}" if now else ""
+        since = duration(status["time"] - now["since"]) if now else ""
+        table.add_row(worker["host"], str(worker["pid"]), trial, budget, since)
+    return table
+
+
+def losses(paths: RunPaths) -> pd.DataFrame:
+    """Finished evaluations so far."""
+    return load_trials(paths.root)
