@@ -181,7 +181,9 @@ def outcome_table(frame: pd.DataFrame, solved_return: float) -> Table:
     for name in ("agents", "return", "solved", "steps", "(median)", "episodes"):
         table.add_column(name, justify="right", no_wrap=True)
     order = {name: i for i, name in enumerate(ALL_SETTINGS)}
-    frame = frame.sort_values("setting", key=lambda names: names.map(order))
+    frame = frame.sort_values(
+        "setting", key=lambda names: names.map(order), kind="stable"
+    )
     for (agent, setting), rows in frame.groupby(["agent", "setting"], sort=False):
         table.add_row(
             str(agent),
@@ -217,8 +219,8 @@ def cost_lines(frame: pd.DataFrame, progress: Progress, n_threads: int) -> list[
         seconds = rows.groupby("setting")["seconds"].mean()
         total = PAPER_AGENTS * float(seconds.sum())
         lines.append(
-            f"{agent}: {float(rows['seconds'].mean()):.2f} cpu seconds per agent; the paper's "
-            f"{PAPER_AGENTS} agents in each of {len(seconds)} setting(s) "
+            f"{agent}: {float(rows['seconds'].mean()):.2f} cpu seconds per agent; the "
+            f"paper's {PAPER_AGENTS} agents in each of {len(seconds)} setting(s) "
             f"take {duration(total / n_threads)} on {n_threads} free core(s)"
         )
     return lines

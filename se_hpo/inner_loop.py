@@ -14,7 +14,7 @@ from se_hpo.config import algorithm_of
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.jobs import TrainingJob, TrainingResult
 from se_hpo.native_agents import has_agent
-from se_hpo.process_pool import ProcessPool
+from se_hpo.process_pool import ProcessPool, Train
 
 ENGINES = ("auto", "native", "torch")
 """`auto` is `native` where that is built, else `torch`. Agents that the native engine
@@ -122,6 +122,19 @@ class InnerLoop:
         from se_hpo.training import run_job  # torch: only where it is needed
 
         return [run_job(job) for job in jobs]
+
+
+def load_engine(engine: str, with_torch: bool) -> Train:
+    """What trains one agent at a time, for `ProcessPool(load=...)`.
+
+    Args:
+        engine: a name in `ENGINES`.
+        with_torch: import torch now, not with the first agent that needs it.
+    """
+    if with_torch:
+        importlib.import_module("se_hpo.training")
+    loop = InnerLoop(engine)
+    return lambda job: loop.train_agents([job])[0]
 
 
 def _native_engine() -> tuple[ModuleType | None, str]:

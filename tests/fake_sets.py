@@ -1,4 +1,4 @@
-"""Sets of random SEs, as `python -m se_hpo.train` writes them, made without training."""
+"""Sets of random SEs as `python -m se_hpo.train` writes them, without training."""
 
 from __future__ import annotations
 

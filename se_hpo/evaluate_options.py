@@ -1,0 +1,45 @@
+"""The flags of `python -m se_hpo.evaluate`; the comment under a field is its help."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Options:
+    """Train agents with random hyperparameters on SEs and on the task; test them."""
+
+    envs: tuple[Path, ...] = ()
+    """Runs (results/RUN, with all their sets), or single sets of SEs."""
+    agents: tuple[str, ...] = ("ddqn",)
+    """Algorithms: ddqn, dueling_ddqn, td3_discrete."""
+    num_agents: int = 10
+    """Agents per SE and algorithm; the baseline has as many in all."""
+    test_episodes: int = 10
+    """Greedy test episodes per agent."""
+    settings: tuple[str, ...] = ()
+    """Only these of real, se_fixed, se_varied, se_random."""
+    only_solved: bool = False
+    """Use only SEs that solved the task."""
+    fixed_steps: int | None = None
+    """Train all for exactly this many env steps, without stopping rules."""
+    no_step_cap: bool = False
+    """Let agents take more steps on an SE than it was trained for."""
+    agent_space: tuple[str, ...] = ()
+    """Where hyperparameters come from, as ddqn=SPACE (by name or path)."""
+    seed: int = 0
+    """Seed of hyperparameters and agents."""
+    out: Path | None = None
+    """File of records, *.jsonl. Default: RUN/evaluations/RULE-SEED.jsonl."""
+    shard: str | None = None
+    """Only part i of n, as 1/8; all parts together are the evaluation."""
+    threads: int = 0
+    """Agents trained at the same time; 0 takes all cores."""
+    engine: Literal["auto", "native", "torch"] = "auto"
+    """What trains the agents; auto takes native where it is built."""
+    plan: bool = False
+    """Say how much is to be done, then exit."""
+    quiet: bool = False
+    """Only warnings and the final table."""

@@ -1,0 +1,166 @@
+"""An evaluation: planned, trained on all cores, recorded agent by agent."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+
+from se_hpo.cli import log_to_stderr
+from se_hpo.errors import UserError
+from se_hpo.evaluate_options import Options
+from se_hpo.evaluate_view import (
+    Progress,
+    cost_lines,
+    outcome_table,
+    work_table,
+)
+from se_hpo.evaluation_files import EvaluationFiles
+from se_hpo.evaluations import REAL, load_evaluations, record_key
+from se_hpo.inner_loop import InnerLoop, load_engine
+from se_hpo.paths import RunPaths
+from se_hpo.phase2 import Plan, PlannedAgent, Protocol, in_shard, parse_shard
+from se_hpo.phase2_agents import agent_sources
+from se_hpo.phase2_sets import run_of, used_sets
+from se_hpo.process_pool import ProcessPool
+from se_hpo.processes import available_cores
+from se_hpo.tasks import get_task
+
+
+class Evaluation:
+    """An evaluation as the command line asks for it.
+
+    Raises:
+        UserError: flags that make none.
+    """
+
+    def __init__(self, options: Options) -> None:
+        self.shard = parse_shard(options.shard)
+        if options.threads < 0:
+            raise UserError(f"--threads {options.threads}: must be 0 or more")
+        self.n_threads = options.threads or available_cores()
+        protocol = Protocol(
+            options.seed,
+            options.num_agents,
+            options.test_episodes,
+            options.fixed_steps,
+            not options.no_step_cap,
+        )
+        sets = used_sets(options.envs, options.settings, options.only_solved)
+        sources = agent_sources(
+            options.agents, [used.se_set for used in sets], options.agent_space
+        )
+        wanted = set(options.settings)
+        self.plan = Plan(
+            protocol,
+            sets,
+            sources,
+            with_sets=not wanted or bool(wanted - {REAL}),
+            with_real=not wanted or REAL in wanted,
+        )
+        self.engine = options.engine
+        self.engines = self._engines()
+        out = options.out or _default_file(options.envs, protocol)
+        self.files = EvaluationFiles(out, self.shard)
+
+    def _engines(self) -> dict[str, str]:
+        """What trains each algorithm."""
+        loop = InnerLoop(self.engine)
+        first = {agent.agent: agent for agent in reversed(self.plan.agents)}
+        jobs = {name: self.plan.job(agent) for name, agent in first.items()}
+        return {name: loop.engine_for(job) for name, job in jobs.items()}
+
+    def settings(self) -> dict[str, Any]:
+        """What all records share; builtin types."""
+        plan = self.plan
+        agents = {
+            name: {"engine": self.engines[name], **source.to_dict()}
+            for name, source in plan.sources.items()
+        }
+        sets = {used.se_set.name: used.to_dict() for used in plan.sets}
+        return {
+            "task": plan.task,
+            **vars(plan.protocol),
+            "agents": agents,
+            "sets": sets,
+        }
+
+    def own_agents(self) -> list[PlannedAgent]:
+        """The planned agents of this shard."""
+        return [a for a in self.plan.agents if in_shard(a.key, self.shard)]
+
+    def run(self, quiet: bool = False) -> Progress:
+        """Train what is still missing; every agent is recorded when it is done.
+
+        Raises:
+            UserError: the records there are of other settings, or another process is
+                writing them.
+        """
+        self.files.open(self.settings())
+        with self.files.lock:
+            finished = {record_key(r): r for r in self.files.finished()}
+            agents = self.own_agents()
+            before = [finished[a.key] for a in agents if a.key in finished]
+            to_train = [a for a in agents if a.key not in finished]
+            with Progress(agents, before, quiet) as progress:
+                self._train(to_train, progress)
+        return progress
+
+    def _train(self, agents: Sequence[PlannedAgent], progress: Progress) -> None:
+        if not agents:
+            return
+        jobs = [self.plan.job(agent) for agent in agents]
+        n = min(self.n_threads, len(agents))
+        pool = ProcessPool(n, functools.partial(load_engine, self.engine, self._torch))
+        try:
+            for done in pool.completed(jobs):
+                agent, job = agents[done.position], jobs[done.position]
+                engine = self.engines[agent.agent]
+                record = self.plan.record(agent, job, done, engine)
+                self.files.append(record)
+                progress.add(record)
+        finally:
+            pool.close()
+
+    @property
+    def _torch(self) -> bool:
+        return "torch" in self.engines.values()
+
+    def frame(self) -> pd.DataFrame:
+        """All records of the evaluation so far, of all shards."""
+        frames = [load_evaluations(file) for file in self.files.all_records()]
+        return pd.concat(frames, ignore_index=True).drop_duplicates(
+            ["setting", "se_set", "se", "agent", "pair"]
+        )
+
+
+def _default_file(envs: Sequence[Path], protocol: Protocol) -> Path:
+    return RunPaths(run_of(envs)).evaluations / f"{protocol.name}.jsonl"
+
+
+def main(options: Options) -> int:
+    """Do what the flags ask for."""
+    log_to_stderr(logging.WARNING if options.quiet else logging.INFO)
+    console = Console(highlight=False)
+    evaluation = Evaluation(options)
+    if not options.quiet:
+        for used in evaluation.plan.sets:
+            console.print(used.summary, soft_wrap=True, markup=False)
+    if options.plan:
+        done = {record_key(record) for record in evaluation.files.finished()}
+        console.print(work_table(evaluation.own_agents(), done, options.test_episodes))
+        return 0
+    progress = evaluation.run(options.quiet)
+    frame = evaluation.frame()
+    console.print(outcome_table(frame, get_task(evaluation.plan.task).solved_return))
+    for line in cost_lines(frame, progress, evaluation.n_threads):
+        console.print(line, soft_wrap=True, markup=False)
+    path = evaluation.files.folder if options.shard else evaluation.files.records
+    python = f"import se_hpo; print(se_hpo.load_evaluations('{path}'))"
+    console.print(f'Next:\n  python -c "{python}"', soft_wrap=True, markup=False)
+    return 0
