@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from types import TracebackType
+from typing import Self
 
 from rich.console import Console, RenderableType
 from rich.constrain import Constrain
@@ -25,32 +26,26 @@ REFRESHES_PER_SECOND = 2
 _LATEST = 3
 
 
-class ProgressDisplay:
-    """Shows a run while it lasts; use as a context manager around it.
+class LiveLog:
+    """A live display below log lines; use as a context manager.
 
-    On a terminal a live display at the bottom of the screen, with log lines scrolling
-    above it; else one log line per finished evaluation. While it is open, it owns how
-    `se_hpo` log records reach the screen (other libraries' from WARNING on).
+    On a terminal at the bottom of the screen, with log lines scrolling above it; else
+    log lines only. While it is open, it owns how `se_hpo` log records reach the screen
+    (other libraries' from WARNING on). Subclasses say what is drawn.
 
     Args:
-        plan: what stays the same during the run.
         quiet: no display, and log lines from WARNING on only.
-        verbose: log lines from DEBUG on, and the evaluation lines on a terminal too.
+        verbose: log lines from DEBUG on, and those of `say` on a terminal too.
         console: where to write; standard error by default.
     """
 
     def __init__(
         self,
-        plan: Plan,
         *,
         quiet: bool = False,
         verbose: bool = False,
         console: Console | None = None,
     ) -> None:
-        self.plan = plan
-        self._snapshot = Snapshot()
-        self._taken = time.monotonic()
-        self._latest: tuple[EvaluationRecord, ...] = ()
         self.console = console or Console(stderr=True, highlight=False)
         terminal = self.console.is_terminal and not self.console.is_dumb_terminal
         self._live: Live | None = None
@@ -67,7 +62,7 @@ class ProgressDisplay:
         self._handler = _handler(self.console, terminal, quiet, verbose, hide_lines)
         self._restore = logging.NOTSET
 
-    def __enter__(self) -> ProgressDisplay:
+    def __enter__(self) -> Self:
         package = logging.getLogger("se_hpo")
         self._restore = package.level
         package.setLevel(self._handler.level)
@@ -87,6 +82,44 @@ class ProgressDisplay:
         logging.getLogger().removeHandler(self._handler)
         logging.getLogger("se_hpo").setLevel(self._restore)
 
+    def say(self, line: str) -> None:
+        """Log what the display, where there is one, shows in its own way."""
+        log.info("%s", line)
+
+    def view(self, height: int) -> RenderableType:
+        """What to draw on a terminal with so many lines."""
+        raise NotImplementedError
+
+    def _draw(self) -> RenderableType:
+        width, height = self.console.size
+        # The terminal echoes ^C after the last line: it must not begin a new one there.
+        return Constrain(self.view(height), width - 3)
+
+
+class ProgressDisplay(LiveLog):
+    """Shows a BOHB run while it lasts: a line per finished evaluation, or live.
+
+    Args:
+        plan: what stays the same during the run.
+        quiet: see `LiveLog`, as for the others.
+        verbose: likewise.
+        console: likewise.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        quiet: bool = False,
+        verbose: bool = False,
+        console: Console | None = None,
+    ) -> None:
+        self.plan = plan
+        self._snapshot = Snapshot()
+        self._taken = time.monotonic()
+        self._latest: tuple[EvaluationRecord, ...] = ()
+        super().__init__(quiet=quiet, verbose=verbose, console=console)
+
     def update(self, snapshot: Snapshot) -> None:
         """Show this state of the run from now on."""
         self._snapshot, self._taken = snapshot, time.monotonic()
@@ -94,14 +127,12 @@ class ProgressDisplay:
     def evaluation_finished(self, record: EvaluationRecord) -> None:
         """Log the line of an evaluation that ended, however it ended."""
         self._latest = (record, *self._latest)[:_LATEST]
-        log.info("%s", evaluation_line(record))
+        self.say(evaluation_line(record))
 
-    def _draw(self) -> RenderableType:
+    def view(self, height: int) -> RenderableType:
+        """The state of the run, its clocks as of now."""
         age = time.monotonic() - self._taken
-        width, height = self.console.size
-        view = draw(self.plan, self._snapshot, age, self._latest, height)
-        # The terminal echoes ^C after the last line: it must not begin a new one there.
-        return Constrain(view, width - 3)
+        return draw(self.plan, self._snapshot, age, self._latest, height)
 
 
 def _handler(

@@ -55,6 +55,18 @@ def open_set(
         ) from error
 
 
+def check_set(paths: SESetPaths, settings: SetSettings) -> bool:
+    """Whether the set is there; writes nothing.
+
+    Raises:
+        UserError: another set is in the folder.
+    """
+    if not paths.set.exists():
+        return False
+    _check_same(paths, settings_from_set(paths, read_set_json(paths)), settings)
+    return True
+
+
 def _opened(
     paths: SESetPaths, settings: SetSettings, origin: Mapping[str, Any]
 ) -> dict[str, Any]:

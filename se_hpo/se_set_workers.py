@@ -6,6 +6,7 @@ few deaths the SE is given up. No death and no failure stops the other SEs.
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -13,24 +14,18 @@ import sys
 import time
 from collections import Counter, deque
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 from se_hpo.paths import SESetPaths
+
+log = logging.getLogger(__name__)
 
 MOST_RESTARTS = 3  # of one SE
 BAD_INPUT = 2  # exit code of all commands
 HELD = 75
 """Exit code of a worker that leaves its SE to another process."""
 TERMINATE_SECONDS = 2.0
-
-
-@dataclass
-class _Worker:
-    process: subprocess.Popen[bytes]
-    started: float
-    """Unix seconds."""
 
 
 class SEWorkers:
@@ -48,7 +43,10 @@ class SEWorkers:
     ) -> None:
         self.paths, self.n_parallel, self.threads = paths, n_parallel, threads
         self.waiting = deque(indices)
-        self.running: dict[int, _Worker] = {}
+        self.running: dict[int, subprocess.Popen[bytes]] = {}
+        """The process of each SE in training."""
+        self.started: dict[int, float] = {}
+        """Unix seconds at which an SE's first process was started."""
         self.lost: dict[int, str] = {}
         """SEs given up, and why."""
         self.held: list[int] = []
@@ -75,8 +73,8 @@ class SEWorkers:
     def step(self) -> list[int]:
         """Start what can be started; returns the SEs whose workers ended well."""
         ended = []
-        for index, worker in list(self.running.items()):
-            code = worker.process.poll()
+        for index, process in list(self.running.items()):
+            code = process.poll()
             if code is None:
                 continue
             del self.running[index]
@@ -86,27 +84,31 @@ class SEWorkers:
                 self._not_well(index, code)
         while self.waiting and len(self.running) < self.n_parallel:
             index = self.waiting.popleft()
-            self.running[index] = _Worker(self._start(index), time.time())
+            self.started.setdefault(index, time.time())
+            self.running[index] = self._start(index)
         return ended
 
     def _not_well(self, index: int, code: int) -> None:
-        log_file = self.paths.log(index)
         if code == HELD and index not in self._refused:
             self._refused.add(index)
             self.waiting.append(index)  # perhaps its holder is just ending
         elif code == HELD:
             self.held.append(index)
+            log.warning("SE %03d: another process is at it", index)
         elif code == BAD_INPUT:
-            self.lost[index] = f"{last_line(log_file)} (see {log_file})"
+            self._give_up(index, last_line(self.paths.log(index)))
         else:
             self._deaths[index] += 1
-            if self._deaths[index] <= MOST_RESTARTS:
-                self.waiting.appendleft(index)
-            else:
-                self.lost[index] = (
-                    f"its process ended {self._deaths[index]} times with exit code "
-                    f"{code}: see {log_file}"
-                )
+            n = self._deaths[index]
+            if n > MOST_RESTARTS:
+                self._give_up(index, f"its process ended {n} times with code {code}")
+                return
+            log.warning("SE %03d: process ended with code %d: again", index, code)
+            self.waiting.appendleft(index)
+
+    def _give_up(self, index: int, why: str) -> None:
+        self.lost[index] = f"{why} (see {self.paths.log(index)})"
+        log.error("SE %03d: %s", index, self.lost[index])
 
     def _start(self, index: int) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "se_hpo.se_worker"]
@@ -127,7 +129,7 @@ class SEWorkers:
 
     def stop(self) -> None:
         """End all: politely, then for certain."""
-        processes = [worker.process for worker in self.running.values()]
+        processes = list(self.running.values())
         for process in processes:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)

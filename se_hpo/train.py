@@ -2,29 +2,102 @@
 
 from __future__ import annotations
 
-import time
+import math
+import warnings
 
 from rich.console import Console
+from rich.table import Table
 
 from se_hpo.cli import run_command
+from se_hpo.console_view import duration
 from se_hpo.processes import available_cores
-from se_hpo.se_set_folder import open_set
-from se_hpo.se_set_workers import SEWorkers
+from se_hpo.reading import UnreadableWarning
+from se_hpo.recipes import list_recipes, load_recipe
+from se_hpo.se_outcome import SEOutcome
+from se_hpo.se_set_folder import check_set
+from se_hpo.se_sets import read_set
+from se_hpo.train_console import set_table, summary
 from se_hpo.train_options import TrainOptions
-from se_hpo.train_request import resolve_request
+from se_hpo.train_plan import SAMPLES, most_trainings, seconds_per_agent
+from se_hpo.train_request import Request, resolve_request
+from se_hpo.train_session import train_set
 
 
 def main(options: TrainOptions) -> int:
+    """Do what the flags ask for.
+
+    Returns:
+        0 if all SEs of the shard are finished, else 1.
+    """
     console = Console(highlight=False)
+    if options.list_configs:
+        console.print(_recipes())
+        return 0
     request = resolve_request(options)
-    open_set(request.paths, request.settings, request.n_envs, request.origin)
-    with SEWorkers(
-        request.paths, request.indices, options.workers or available_cores(), 1
-    ) as workers:
-        while workers.busy:
-            workers.step()
-            time.sleep(0.2)
-    return 1 if workers.lost or workers.held else 0
+    n_parallel = options.workers or available_cores()
+    threads = max(1, available_cores() // n_parallel)
+    if options.plan:
+        _show_plan(request, n_parallel, console)
+        return 0
+    missing = train_set(request, n_parallel, threads, options.quiet)
+    outcomes = _outcomes(request)
+    _show_outcome(request, outcomes, missing, console)
+    return 1 if missing or any(outcome.failed for outcome in outcomes) else 0
+
+
+def _recipes() -> Table:
+    table = Table(title="Recipes", title_justify="left", title_style="bold")
+    for name in ("name", "generations", "noise", "step", "score transform"):
+        table.add_column(name, no_wrap=True)
+    for name in list_recipes():
+        recipe = load_recipe(name)
+        nes = recipe.config.nes
+        always = "" if nes.stop_when_solved else ", always"
+        row = (f"{recipe.generations}{always}", f"{nes.noise_std:g}")
+        table.add_row(name, *row, f"{nes.step_size:g}", nes.score_transform)
+    return table
+
+
+def _show_plan(request: Request, n_parallel: int, console: Console) -> None:
+    settings, paths = request.settings, request.paths
+    n_done = len(_outcomes(request)) if check_set(paths, settings) else 0
+    n_left = len(request.indices) - n_done
+    trainings = most_trainings(settings)
+    console.print(
+        f"{settings.setting} on {settings.config.task} in {paths.root}: "
+        f"{len(request.indices)} SEs, {n_left} to train, at most {trainings:,} agents "
+        "each"
+    )
+    console.print(f"timing {SAMPLES} agents on random SEs ...")
+    seconds = seconds_per_agent(settings)
+    rounds = math.ceil(n_left / n_parallel)
+    console.print(f"{settings.engine} engine: {seconds:.2f} s per agent and core")
+    console.print(
+        f"expected wall time with {n_parallel} side by side: at most "
+        f"{duration(rounds * trainings * seconds)} (within a factor of two; less where "
+        "NES solves the task early)"
+    )
+
+
+def _outcomes(request: Request) -> list[SEOutcome]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnreadableWarning)  # what is missing, we know
+        outcomes = read_set(request.paths.root).outcomes
+    return [outcome for outcome in outcomes if outcome.index in request.indices]
+
+
+def _show_outcome(
+    request: Request,
+    outcomes: list[SEOutcome],
+    missing: dict[int, str],
+    console: Console,
+) -> None:
+    console.print(set_table(outcomes, missing))
+    console.print(summary(outcomes))
+    folder = request.paths.root
+    python = f"import se_hpo; print(se_hpo.load_ses('{folder}'))"
+    console.print("Next:", style="bold")
+    console.print(f'  python -c "{python}"', soft_wrap=True, markup=False)
 
 
 if __name__ == "__main__":

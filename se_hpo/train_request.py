@@ -69,6 +69,8 @@ def resolve_request(options: TrainOptions) -> Request:
     shard, n_shards = parse_shard(options.shard)
     if not 0 <= options.seed < 2**32:
         raise UserError(f"--seed {options.seed}: must be in [0, 2**32)")
+    if options.workers < 0:
+        raise UserError(f"--workers {options.workers}: must be 0 or more")
     for flag in ("num_envs", "generations", "trainings"):
         value = getattr(options, flag)
         if value is not None and value < 1:

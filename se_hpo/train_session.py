@@ -1,0 +1,94 @@
+"""One attempt at a set: open its folder, train what is missing, watch it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+
+from se_hpo.checkpoint import load_se
+from se_hpo.errors import UserError
+from se_hpo.se_outcome import SEOutcome, read_outcome
+from se_hpo.se_set_folder import open_set
+from se_hpo.se_set_workers import SEWorkers
+from se_hpo.train_console import SetDisplay
+from se_hpo.train_request import Request
+from se_hpo.train_watch import SetWatch
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.2
+
+
+def train_set(
+    request: Request, n_parallel: int, threads: int, quiet: bool
+) -> dict[int, str]:
+    """Train the SEs of the shard that are not finished.
+
+    Args:
+        request: the set, and which part of it.
+        n_parallel: SEs side by side.
+        threads: threads for each.
+        quiet: only warnings.
+
+    Returns:
+        The SEs of the shard that are still not finished, and why.
+
+    Raises:
+        UserError: the folder cannot be used.
+    """
+    paths, settings = request.paths, request.settings
+    open_set(paths, settings, request.n_envs, request.origin)
+    title = f"{settings.setting}, {settings.config.task}"
+    with SetDisplay(title, str(paths.root), quiet=quiet) as display:
+        todo = [index for index in request.indices if finished(request, index) is None]
+        with SEWorkers(paths, todo, n_parallel, threads) as workers:
+            _watch(request, workers, display)
+    held = "another process is at it"
+    return {**workers.lost, **dict.fromkeys(workers.held, held)}
+
+
+def finished(request: Request, index: int) -> SEOutcome | None:
+    """The outcome of an SE that needs no training.
+
+    A damaged or foreign outcome or checkpoint is named, set aside and made again. An SE
+    that failed is tried again.
+    """
+    paths, settings = request.paths, request.settings
+    try:
+        outcome = read_outcome(paths, index)
+        if outcome and outcome.seed != settings.se_seed(index):
+            raise ValueError("it is of another set")
+    except ValueError as error:
+        _set_aside(paths.outcome(index), str(error))
+        return None
+    if outcome is None or outcome.failed:
+        return None
+    checkpoint = paths.checkpoint(index)
+    try:
+        load_se(checkpoint, settings.config.task)
+    except UserError as error:
+        if checkpoint.exists():
+            _set_aside(checkpoint, str(error))
+        return None
+    return outcome
+
+
+def _set_aside(path: Path, why: str) -> None:
+    log.warning("%s is set aside as *.damaged and made again (%s)", path, why)
+    path.replace(path.with_name(path.name + ".damaged"))
+
+
+def _watch(request: Request, workers: SEWorkers, display: SetDisplay) -> None:
+    watch = SetWatch(request.paths, request.settings, request.indices, workers)
+    while workers.busy:
+        for index in workers.step():
+            outcome = read_outcome(request.paths, index)
+            if outcome is not None:
+                seconds = watch.ended(outcome)
+                display.update(watch.progress())
+                display.finished(outcome, seconds)
+        watch.tell_damage()
+        display.update(watch.progress())
+        if workers.busy:
+            time.sleep(POLL_SECONDS)
