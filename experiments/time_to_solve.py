@@ -2,8 +2,8 @@
 
     python experiments/time_to_solve.py --task cartpole --seeds 10 --threads 2
 
-The paper's tuned agent and SE; strategy settings as `SETTINGS` below says. A run counts
-as solved when the mean center score reaches the task's solved return (195 on
+Trains what the recipes `cartpole` and `acrobot` say (`se_hpo/configurations/`). A run
+counts as solved when the mean center score reaches the task's solved return (195 on
 CartPole-v0, -100 on Acrobot-v1). Prints a table and writes JSON.
 """
 
@@ -18,36 +18,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from paper_settings import ACROBOT_AGENT, ACROBOT_SE, CARTPOLE_AGENT, CARTPOLE_SE
 
-from se_hpo.config import NESConfig, RunConfig
+from se_hpo.config import RunConfig
 from se_hpo.inner_loop import InnerLoop
 from se_hpo.nes.run import run_nes
 from se_hpo.paths import TrialPaths, write_json
+from se_hpo.recipes import load_recipe
 
-# Agent and SE: BOHB's optima of the authors (their "tuned" files). Strategy: the start
-# is the best of 32 random SEs and members of a generation share agent seeds, neither of
-# which the authors have; 8 center evaluations instead of 16.
-_STRATEGY = NESConfig(
-    population=16,
-    n_center_evaluations=8,
-    n_initial=32,
-    common_random_numbers=True,
-)
-SETTINGS = {
-    "cartpole": RunConfig(
-        task="CartPole-v0",
-        agent=replace(CARTPOLE_AGENT, init_episodes=1, max_env_steps=6000),
-        se=CARTPOLE_SE,
-        nes=_STRATEGY,
-    ),
-    "acrobot": RunConfig(
-        task="Acrobot-v1",
-        agent=replace(ACROBOT_AGENT, init_episodes=20, max_env_steps=15_000),
-        se=ACROBOT_SE,
-        nes=_STRATEGY,
-    ),
-}
+SETTINGS = {name: load_recipe(name).config for name in ("cartpole", "acrobot")}
+"""The recipes `se_hpo/configurations/*.yaml`, which say why they are as they are."""
 
 
 def run_seed(config: RunConfig, seed: int, generations: int, threads: int) -> dict:

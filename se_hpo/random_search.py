@@ -109,7 +109,7 @@ def run_random_search(
     while len(scores) < plan.candidates:
         numbers = range(len(scores), min(len(scores) + CHUNK, plan.candidates))
         jobs = [(n, seeding.integer_seed(seed, "candidate", n)) for n in numbers]
-        lines.append(_score(config, seed, paths, inner_loop, jobs, "candidates"))
+        lines.append(_score(config, seed, paths, inner_loop, jobs, len(scores)))
         scores += lines[-1]["scores"]
         log.info("%d of %d random SEs scored", len(scores), plan.candidates)
     first = np.array(scores[: plan.candidates])
@@ -120,7 +120,7 @@ def run_random_search(
             for n in finalists
             for k in range(plan.agents)
         ]
-        lines.append(_score(config, seed, paths, inner_loop, jobs, "finalists"))
+        lines.append(_score(config, seed, paths, inner_loop, jobs, len(scores)))
     means = np.array(lines[-1]["scores"]).reshape(plan.finalists, -1).mean(axis=1)
     best = int(np.argmax(means))
     winner = int(finalists[best])
@@ -151,14 +151,14 @@ def _score(
     paths: TrialPaths,
     inner_loop: InnerLoop,
     jobs: Sequence[tuple[int, int]],
-    stage: str,
+    n_before: int,
 ) -> dict[str, Any]:
     """Train an agent per `(candidate, agent seed)` and append the line of scores."""
     started, cpu = time.time(), inner_loop.cpu_seconds()
     results = inner_loop.train_agents(
         [inner_loop_job(config, _psi(config, seed, n), s) for n, s in jobs]
     )
-    line = _line(stage, results)
+    line = _line(n_before, results)
     append_json_line(paths.candidates, line)
     timing = {
         "started": started,
@@ -169,9 +169,9 @@ def _score(
     return line
 
 
-def _line(stage: str, results: Sequence[TrainingResult]) -> dict[str, Any]:
+def _line(n_before: int, results: Sequence[TrainingResult]) -> dict[str, Any]:
     return {
-        "stage": stage,
+        "trainings_before": n_before,
         "scores": [result.score for result in results],
         "env_steps_se": sum(result.env_steps for result in results),
         "env_steps_task": sum(int(result.test_env_steps) for result in results),
@@ -202,14 +202,13 @@ def _restore(path: Path, owner: str, plan: SearchPlan) -> list[dict[str, Any]]:
 
 def _fits(line: Any, before: Sequence[dict[str, Any]], plan: SearchPlan) -> bool:
     done = sum(len(earlier["scores"]) for earlier in before)
-    stage = "candidates" if done < plan.candidates else "finalists"
-    if stage == "candidates":
+    if done < plan.candidates:
         expected = min(CHUNK, plan.candidates - done)
     else:
         expected = plan.finalists * plan.agents if done == plan.candidates else -1
     return (
         isinstance(line, dict)
-        and line.get("stage") == stage
+        and line.get("trainings_before") == done
         and isinstance(line.get("scores"), list)
         and len(line["scores"]) == expected
         and all(type(score) in (int, float) for score in line["scores"])

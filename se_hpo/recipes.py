@@ -99,7 +99,7 @@ def _recipe(name: str, data: Any) -> Recipe:
         raise UserError(f"generations = {generations!r}: must be an integer >= 1")
     agent = dict(_section("agent", parts.get("agent"), None))
     algorithm = agent.pop("algorithm", "ddqn")
-    if algorithm not in AGENT_CONFIGS:
+    if algorithm not in list(AGENT_CONFIGS):  # it may be anything, even unhashable
         hint = did_you_mean(str(algorithm), AGENT_CONFIGS)
         raise UserError(f"unknown agent.algorithm {algorithm!r}: {hint}")
     config = RunConfig(

@@ -161,7 +161,13 @@ def _from_run(run: Path, trial: str | None) -> _Start:
     """The configuration of a trial, by default the best one, of a run of `optimize`."""
     incumbent = load_incumbent(run) if trial is None else None
     paths = RunPaths(run)
-    settings = settings_from_dict(read_run(paths)["settings"])
+    try:
+        settings = settings_from_dict(read_run(paths)["settings"])
+    except (KeyError, TypeError) as error:
+        raise UserError(
+            f"{paths.run} does not say what was tuned ({error!r}): restore it, or take "
+            "--config"
+        ) from error
     if settings.objective != "nes":
         raise UserError(
             f"{run} tuned agents without SEs (space {settings.space}): take a run of a "
