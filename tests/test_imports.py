@@ -18,10 +18,10 @@ FLOORS = {
     "seeding tensor_files validation",
     "environments": "checkpoint registration se_net se_parameters synthetic_env tasks "
     "training_envs vector_arguments vector_env",
-    "reading results": "analysis console console_table console_view evaluations frames "
-    "progress reading results se_outcome se_set_settings se_sets",
+    "reading results": "analysis console console_table console_view evaluations figures "
+    "frames progress reading results se_outcome se_set_settings se_sets",
     "inner loop": "agents engine inner_loop native_agents process_pool training "
-    "variation _engine",
+    "transitions variation _engine",
     "outer loop": "nes",
     "hyperparameter optimization": "bohb confirm local_workers losses monitor "
     "objective options plan run_folder search_space session settings space_table "
@@ -30,7 +30,7 @@ FLOORS = {
     "train_console train_options train_plan train_request train_session train_watch "
     "evaluation_files phase2 phase2_agents phase2_sets",
     "command line": "__main__ cli doctor evaluate evaluate_options evaluate_run "
-    "evaluate_view optimize se_worker slurm train worker",
+    "evaluate_view optimize report reporting se_worker slurm train worker",
 }
 ALTITUDE = {
     name: altitude
@@ -44,6 +44,7 @@ DECLARED = {
     *("safetensors", "torch", "tyro", "yaml"),
     *("Pyro4", "scipy", "serpent"),
     *("optuna", "sklearn"),  # extra `analysis`
+    *("jinja2", "matplotlib"),  # extra `plots`
 }
 
 

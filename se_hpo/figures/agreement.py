@@ -1,0 +1,94 @@
+"""Do hyperparameters that are good on an SE do well on the task? A scatter of pairs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from se_hpo.figures.style import (
+    FAINT,
+    Picture,
+    agent_label,
+    agents_in,
+    house_style,
+    new_figure,
+    setting_color,
+    setting_label,
+    settings_in,
+)
+
+
+def draw_agreement(
+    pairs: pd.DataFrame, agreement: pd.DataFrame, name: str, what: str
+) -> Picture | None:
+    """A panel per setting (rows) and agent (columns), a point per pair.
+
+    Args:
+        pairs: from `analysis.paired`, of one stopping rule.
+        agreement: from `analysis.rank_agreement`, of the same.
+        name: stem of the figure's files.
+        what: the stopping rule in words.
+    """
+    pairs = pairs.dropna(subset=["score_se", "score_real"])
+    if pairs.empty:
+        return None
+    agents, settings = agents_in(pairs["agent"]), settings_in(pairs["setting"])
+    with house_style():
+        figure = new_figure(height=1.85 * len(settings) + 0.5)
+        grid = figure.subplots(
+            len(settings), len(agents), sharex=True, sharey=True, squeeze=False
+        )
+        ends = [
+            min(pairs["score_se"].min(), pairs["score_real"].min()),
+            max(pairs["score_se"].max(), pairs["score_real"].max()),
+        ]
+        for row, setting in zip(grid, settings, strict=True):
+            for axes, agent in zip(row, agents, strict=True):
+                some = (pairs["agent"] == agent) & (pairs["setting"] == setting)
+                mine = pairs[some]
+                axes.plot(ends, ends, color=FAINT, linewidth=1, zorder=0)
+                axes.scatter(
+                    mine["score_real"],
+                    mine["score_se"],
+                    s=9,
+                    alpha=0.5,
+                    color=setting_color(setting),
+                    linewidths=0,
+                )
+                title = _correlation(agreement, agent, setting) if len(mine) else "none"
+                axes.set_title(title, fontsize=8.5, fontweight="normal")
+            row[0].set_ylabel(setting_label(setting))
+        for axes, agent in zip(grid[-1], agents, strict=True):
+            axes.set_xlabel(agent_label(agent))
+        figure.supxlabel("score on the task, trained on the task", fontsize=10)
+        figure.supylabel("score on the task, trained on an SE", fontsize=10)
+    columns = ["agent", "setting", "se_set", "se", "pair", "score_real", "score_se"]
+    return Picture(
+        name,
+        f"Is the SE a proxy for tuning agents? ({what})",
+        "Each point is a pair of agents with the same hyperparameters and seed, one "
+        "trained on the task, one on an SE; both are tested on the task. rho is "
+        "Spearman's rank correlation over the pairs with its 95 % interval: 1 would "
+        "mean that the SE ranks hyperparameters as the task does, 0 that it says "
+        "nothing. On the diagonal both did equally well.",
+        figure,
+        {"": pairs[[c for c in columns if c in pairs]].reset_index(drop=True)},
+    )
+
+
+def _correlation(agreement: pd.DataFrame, agent: str, setting: str) -> str:
+    if agreement.empty:
+        return ""
+    rows = agreement[
+        (agreement["agent"] == agent)
+        & (agreement["setting"] == setting)
+        & (agreement["level"] == "pooled")
+        & (agreement["measure"] == "spearman")
+    ]
+    if rows.empty or not np.isfinite(rows["correlation"].iloc[0]):
+        return "rho unknown"
+    row = rows.iloc[0]
+    text = f"rho = {row['correlation']:.2f}"
+    if np.isfinite(row["correlation_low"]):
+        text += f" [{row['correlation_low']:.2f}, {row['correlation_high']:.2f}]"
+    return f"{text}, n = {int(row['n'])}"

@@ -1,0 +1,122 @@
+"""Histograms of next states and rewards, SE against task (paper, Fig. 4)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from se_hpo.figures.style import (
+    HIGHLIGHT,
+    SETTING_COLORS,
+    Picture,
+    house_style,
+    new_figure,
+)
+
+KIND_COLORS = {
+    "se_training": SETTING_COLORS["se_varied"],
+    "task_test": SETTING_COLORS["real"],
+    "se_response": HIGHLIGHT,
+}
+_KIND_LABELS = {
+    "se_training": "SE, in training",
+    "task_test": "task, in tests",
+    "se_response": "SE's answer to the\ntests' states and actions",
+}
+_CARTPOLE = ("cart position", "cart velocity", "pole angle", "pole velocity")
+_STATE_NAMES = {
+    "CartPole-v0": _CARTPOLE,
+    "CartPole-v1": _CARTPOLE,
+    "Acrobot-v1": (
+        "cos of angle 1",
+        "sin of angle 1",
+        "cos of angle 2",
+        "sin of angle 2",
+        "velocity 1",
+        "velocity 2",
+    ),
+    "MountainCar-v0": ("position", "velocity"),
+}
+_COLUMNS = 3
+
+
+def draw_histograms(counts: pd.DataFrame, task: str, source: str) -> Picture | None:
+    """A panel per dimension of the next state, and one for the reward; log counts.
+
+    Args:
+        counts: from `transitions.transition_counts`.
+        task: its id, for the names of the dimensions.
+        source: which SE it is, for the caption.
+    """
+    if counts.empty:
+        return None
+    quantities = list(dict.fromkeys(counts["quantity"]))
+    cells = len(quantities) + 1  # the last one holds the legend
+    rows = -(-cells // _COLUMNS)
+    with house_style():
+        figure = new_figure(height=1.9 * rows + 0.2)
+        grid = list(figure.subplots(rows, _COLUMNS, sharey=True, squeeze=False).flat)
+        for axes, quantity in zip(grid, quantities, strict=False):
+            _draw_quantity(axes, counts[counts["quantity"] == quantity])
+            axes.set_title(_name(quantity, task))
+        for axes in grid[len(quantities) :]:
+            axes.set_axis_off()
+        _draw_legend(grid[len(quantities)], counts)
+        figure.supylabel("transitions (log scale)", fontsize=10)
+    agents = int(counts["agents"].iloc[0])
+    return Picture(
+        "transitions",
+        "How does an SE differ from the task?",
+        f"{agents} DDQN agents were trained on one SE ({source}) and tested on the "
+        "task. Histograms of next state (by dimension) and reward: as the SE gave them "
+        "in training, as the task gave them in the tests, and as the SE answers to the "
+        "very states and actions of those tests. The outermost bins also hold all that "
+        "lies beyond (0.1 % on each side of all values). Arranged as Fig. 4 of the "
+        "paper.",
+        figure,
+        {"": counts},
+    )
+
+
+def _name(quantity: str, task: str) -> str:
+    kind, _, index = quantity.partition(" ")
+    names = _STATE_NAMES.get(task, ())
+    if kind == "state" and index.isdigit() and int(index) < len(names):
+        return names[int(index)]
+    return quantity
+
+
+def _draw_quantity(axes: Axes, counts: pd.DataFrame) -> None:
+    for kind, color in KIND_COLORS.items():
+        mine = counts[counts["kind"] == kind]
+        if mine.empty or not mine["count"].any():
+            continue
+        edges = np.append(mine["left"], mine["right"].iloc[-1])
+        heights = mine["count"].to_numpy(float)
+        axes.stairs(
+            heights, edges, baseline=0.5, fill=True, color=color, alpha=0.18, zorder=1
+        )
+        axes.stairs(np.maximum(heights, 0.5), edges, color=color, linewidth=1.1)
+    axes.set_yscale("log")
+    axes.set_ylim(bottom=0.7)
+    axes.locator_params(axis="x", nbins=4)
+
+
+def _draw_legend(axes: Axes, counts: pd.DataFrame) -> None:
+    """The kinds in words, in their colours, with their numbers of transitions."""
+    sizes = counts.groupby("kind")["n"].first()
+    height = 0.95
+    for kind, color in KIND_COLORS.items():
+        label = f"{_KIND_LABELS[kind]}\n(n = {int(sizes.get(kind, 0)):,})"
+        axes.text(
+            0.0,
+            height,
+            label,
+            transform=axes.transAxes,
+            va="top",
+            fontsize=9,
+            fontweight="bold",
+            color=color,
+        )
+        height -= 0.13 * (label.count("\n") + 1.4)

@@ -1,0 +1,204 @@
+"""Which hyperparameters mattered, and all trials in parallel coordinates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+
+from se_hpo.figures.style import (
+    FAINT,
+    INK,
+    SEQUENTIAL,
+    Picture,
+    house_style,
+    new_figure,
+)
+
+_MOST_BARS = 12
+_MOST_AXES = 7
+
+
+def draw_importance(importance: pd.DataFrame, note: str) -> Picture | None:
+    """Bars of hyperparameter importance, the most important on top.
+
+    Args:
+        importance: `hyperparameter`, `importance`, and `budget`, `n_trials` of all.
+        note: a caution of the analysis, added to the caption.
+    """
+    if importance.empty:
+        return None
+    top = importance.sort_values("importance", ascending=False, kind="stable")
+    top = top.head(_MOST_BARS).iloc[::-1]
+    with house_style():
+        figure = new_figure(height=0.28 * len(top) + 0.9)
+        axes = figure.subplots()
+        axes.barh(top["hyperparameter"], top["importance"], color=INK, height=0.6)
+        for place, value in enumerate(top["importance"]):
+            axes.annotate(
+                f"{value:.2f}",
+                (value, place),
+                xytext=(3, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=9,
+            )
+        axes.set_xlim(left=0)
+        axes.margins(x=0.1)
+        axes.set_xlabel("importance (share of what explains the loss)")
+    budget, n = importance["budget"].iloc[0], importance["n_trials"].iloc[0]
+    few = (
+        f" The {_MOST_BARS} largest of {len(importance)}."
+        if len(importance) > _MOST_BARS
+        else ""
+    )
+    return Picture(
+        "hyperparameter_importance",
+        "Which hyperparameters decide?",
+        f"Importance for the loss at budget {budget:g} (n = {n} trials).{few} With few "
+        f"trials these are hints, not findings. {note}".strip(),
+        figure,
+        {"": importance},
+    )
+
+
+def draw_parallel(
+    trials: pd.DataFrame, importance: pd.DataFrame, configspace: Mapping[str, Any]
+) -> Picture | None:
+    """A line per trial through its hyperparameters to its loss.
+
+    Args:
+        trials: from `load_trials`.
+        importance: decides which hyperparameters are shown; empty: the first ones.
+        configspace: the search space, in ConfigSpace's JSON, for scales and ranges.
+    """
+    done = trials[(trials["status"] == "finished") & trials["loss"].notna()]
+    if done.empty:
+        return None
+    done = done.sort_values("budget", kind="stable").drop_duplicates(
+        "trial", keep="last"
+    )
+    names = _shown(done, importance)
+    if not names:
+        return None
+    space = {str(p.get("name")): p for p in configspace.get("hyperparameters", [])}
+    scales = [_Scale(done[f"config.{name}"], space.get(name, {})) for name in names]
+    places = np.column_stack([s.places for s in scales] + [1 - done["loss"]])
+    with house_style():
+        figure = new_figure(height=4.2)
+        axes = figure.subplots()
+        _draw_lines(axes, places, done)
+        for column, scale in enumerate(scales):
+            _draw_axis(axes, column, scale.ticks)
+        _draw_axis(axes, len(names), [(1 - v, f"{v:g}") for v in (0, 0.5, 1)])
+        axes.set_xticks(range(len(names) + 1), [*map(_broken, names), "loss"])
+        axes.tick_params(axis="x", length=0, labelsize=8.5, labelrotation=30)
+        for label in axes.get_xticklabels():
+            label.set_horizontalalignment("right")
+            label.set_rotation_mode("anchor")
+        axes.set_yticks([])
+        axes.spines[:].set_visible(False)
+        axes.set_xlim(-0.3, len(names) + 0.25)
+        axes.set_ylim(-0.03, 1.06)
+    columns = ["trial", "budget", "loss", *(f"config.{n}" for n in names)]
+    largest = done["budget"].max()
+    return Picture(
+        "parallel_coordinates",
+        "Where the good configurations lie",
+        f"A line per trial (n = {len(done)}), at its largest budget. In colour: the "
+        f"trials that reached budget {largest:g}, bright and thick for a low loss; "
+        "grey: those that were stopped before. The loss axis has its best at the top. "
+        f"Shown are {len(names)} hyperparameters"
+        + (", the most important ones." if len(importance) else "."),
+        figure,
+        {"": done[columns].reset_index(drop=True)},
+    )
+
+
+def _shown(done: pd.DataFrame, importance: pd.DataFrame) -> list[str]:
+    """Names of hyperparameters that vary, the most important first."""
+    varied = [
+        str(column).removeprefix("config.")
+        for column in done.columns
+        if str(column).startswith("config.")
+        and done[column].dropna().astype(str).nunique() > 1
+    ]
+    if len(importance):
+        order = importance.sort_values("importance", ascending=False, kind="stable")
+        first = [n for n in order["hyperparameter"] if n in varied]
+        varied = first + [n for n in varied if n not in first]
+    return varied[:_MOST_AXES]
+
+
+def _broken(name: str) -> str:
+    return name.replace(".", ".\n", 1)
+
+
+class _Scale:
+    """Values of one hyperparameter as places from 0 to 1, with ticks."""
+
+    def __init__(self, values: pd.Series, parameter: Mapping[str, Any]) -> None:
+        numeric = pd.api.types.is_numeric_dtype(values.dtype)
+        numeric = numeric and not pd.api.types.is_bool_dtype(values.dtype)
+        if numeric:
+            self._number(values.astype(float), parameter)
+        else:
+            self._category(values, parameter)
+
+    def _number(self, values: pd.Series, parameter: Mapping[str, Any]) -> None:
+        low = float(min(values.min(), parameter.get("lower", np.inf)))
+        high = float(max(values.max(), parameter.get("upper", -np.inf)))
+        is_log = bool(parameter.get("log")) and low > 0
+        ends = np.log([low, high]) if is_log else np.array([low, high])
+        moved = np.log(values) if is_log else values
+        self.places = ((moved - ends[0]) / (ends[1] - ends[0])).to_numpy(float)
+        middle = np.exp(ends.mean()) if is_log else ends.mean()
+        self.ticks = [
+            (place, f"{value:.3g}")
+            for place, value in zip((0, 0.5, 1), (low, middle, high), strict=True)
+        ]
+
+    def _category(self, values: pd.Series, parameter: Mapping[str, Any]) -> None:
+        declared = parameter.get("choices") or parameter.get("sequence") or []
+        found = [str(v) for v in values.dropna().unique()]
+        names = list(dict.fromkeys([*map(str, declared), *sorted(found)]))
+        spots = {n: i / max(1, len(names) - 1) for i, n in enumerate(names)}
+        self.places = values.map(
+            lambda v: np.nan if pd.isna(v) else spots[str(v)]
+        ).to_numpy(float)
+        self.ticks = [(spot, name) for name, spot in spots.items()]
+
+
+def _draw_lines(axes: Axes, places: np.ndarray, done: pd.DataFrame) -> None:
+    """Best last, so that they lie on top; a missing value breaks its line."""
+    order = np.lexsort((-done["loss"].to_numpy(), done["budget"].to_numpy()))
+    top = (done["budget"] == done["budget"].max()).to_numpy()
+    palette = matplotlib.colormaps[SEQUENTIAL]
+    ranks = done["loss"].where(top).rank(pct=True, method="min").to_numpy()
+    lines, colors, widths = [], [], []
+    for row in order:
+        lines.append(np.column_stack([np.arange(places.shape[1]), places[row]]))
+        good = 1 - ranks[row] if top[row] else 0.0
+        colors.append(palette(0.85 * good) if top[row] else FAINT)
+        widths.append(0.9 + 1.6 * good)
+    axes.add_collection(LineCollection(lines, colors=colors, linewidths=widths))
+
+
+def _draw_axis(axes: Axes, x: float, ticks: Sequence[tuple[float, str]]) -> None:
+    axes.vlines(x, 0, 1, color=INK, linewidth=0.8)
+    for place, text in ticks:
+        axes.annotate(
+            text,
+            (x, place),
+            xytext=(3, 1),
+            textcoords="offset points",
+            fontsize=8,
+            va="bottom",
+            zorder=5,
+            bbox={"facecolor": "white", "alpha": 0.7, "linewidth": 0, "pad": 0.5},
+        )

@@ -1,0 +1,129 @@
+"""NES curves: center score over generations (paper, Fig. 2), and those of BOHB trials.
+
+Differences to the paper's figure: the mean is drawn without a band, and a run that
+has ended counts with its last score from then on.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from se_hpo.figures.style import (
+    FAINT,
+    GREY,
+    HIGHLIGHT,
+    Picture,
+    house_style,
+    new_figure,
+    panel_grid,
+    setting_color,
+    setting_label,
+    threshold,
+)
+
+_COLUMNS = 2
+_CURVE = ["se_set", "se", "generation", "center_score", "best_score", "solved"]
+
+
+def draw_nes_curves(
+    curves: pd.DataFrame,
+    means: pd.DataFrame,
+    settings: dict[str, str],
+    solved_return: float | None,
+) -> Picture | None:
+    """One panel per set of SEs: a thin line per NES run, a thick one for their mean.
+
+    Args:
+        curves: from `load_se_generations`.
+        means: from `analysis.nes_curves`, by `se_set`.
+        settings: setting of each set.
+        solved_return: of the task; None where it is not known.
+    """
+    curves = curves.dropna(subset=["center_score"])
+    if curves.empty:
+        return None
+    sets = [name for name in settings if (curves["se_set"] == name).any()]
+    if not sets:
+        return None
+    with house_style():
+        rows = -(-len(sets) // _COLUMNS)
+        figure = new_figure(height=2.9 * rows + 0.2)
+        for axes, name in zip(
+            panel_grid(figure, len(sets), _COLUMNS), sets, strict=True
+        ):
+            own, mean = curves[curves["se_set"] == name], means[means["se_set"] == name]
+            _draw_set(axes, own, mean, settings[name])
+            label = setting_label(settings[name])
+            axes.set_title(f"{label}  (n = {own['se'].nunique()} NES runs)")
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            if solved_return is not None:
+                threshold(axes, solved_return, f"solved: {solved_return:g}")
+        figure.supxlabel("generation", fontsize=10)
+        figure.supylabel("mean return on the task", fontsize=10)
+    known = [column for column in _CURVE if column in curves]
+    return Picture(
+        "nes_curves",
+        "Can synthetic environments be learned?",
+        "Each thin line is one NES run: the mean return on the task of the agents "
+        "trained on its unperturbed SE, generation by generation. The thick line is "
+        "the mean over the runs; a run that has ended counts with its last score. "
+        "A dot marks where a run stands or ended. Dashed: the return from which the "
+        "task counts as solved. Arranged as Fig. 2 of the paper.",
+        figure,
+        {"": curves[known].reset_index(drop=True), "mean": means},
+    )
+
+
+def _draw_set(
+    axes: Axes, curves: pd.DataFrame, mean: pd.DataFrame, setting: str
+) -> None:
+    color = setting_color(setting)
+    for _, run in curves.groupby("se"):
+        run = run.sort_values("generation")
+        x, y = run["generation"].to_numpy(), run["center_score"].to_numpy()
+        axes.plot(x, y, color=color, linewidth=0.7, alpha=0.45)
+        axes.plot(x[-1:], y[-1:], "o", color=color, markersize=2.5, alpha=0.7)
+    axes.plot(mean["generation"], mean["mean"], color=color, linewidth=2.6)
+
+
+def draw_trial_curves(
+    generations: pd.DataFrame, best_trial: str | None, solved_return: float | None
+) -> Picture | None:
+    """The NES runs of BOHB's trials, the best trial's among them.
+
+    Args:
+        generations: from `load_generations`.
+        best_trial: its name, drawn in colour.
+        solved_return: of the task; None where it is not known.
+    """
+    curves = generations.dropna(subset=["center_score"])
+    if curves.empty:
+        return None
+    with house_style():
+        figure = new_figure(height=3.2)
+        axes = figure.subplots()
+        for name, run in curves.groupby("trial"):
+            is_best = name == best_trial
+            color = HIGHLIGHT if is_best else FAINT
+            x, y = run["generation"].to_numpy(), run["center_score"].to_numpy()
+            axes.plot(x, y, color=color, lw=2.4 if is_best else 0.9, zorder=2 + is_best)
+            axes.plot(x[-1:], y[-1:], "o", color=color if is_best else GREY, ms=3)
+            if is_best:
+                axes.set_title(f"best trial {name}", color=HIGHLIGHT)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_xlabel(f"generation  (n = {curves['trial'].nunique()} trials)")
+        axes.set_ylabel("mean return on the task")
+        if solved_return is not None:
+            threshold(axes, solved_return, f"solved: {solved_return:g}")
+    columns = ["trial", "generation", "center_score", "best_score", "solved"]
+    return Picture(
+        "trial_curves",
+        "The NES runs of the search",
+        "One line per trial of BOHB, each another configuration: the mean return on "
+        "the task of the agents trained on its unperturbed SE. Lines end where the "
+        "budget of the trial ended (dot). In colour: the trial that is best now.",
+        figure,
+        {"": curves[[c for c in columns if c in curves]].reset_index(drop=True)},
+    )

@@ -1,0 +1,210 @@
+"""Test returns, env steps and episodes of phase 2 (paper, Fig. 3 and Fig. 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from se_hpo.figures.style import (
+    INK,
+    Picture,
+    agent_label,
+    agents_in,
+    house_style,
+    new_figure,
+    setting_color,
+    setting_label,
+    settings_in,
+)
+
+_GRID = 256
+_LINE = 0.09  # height of a line of text in a panel of densities
+_BARS = {"env_steps": "env steps", "episodes": "episodes"}
+
+
+def draw_returns(evaluations: pd.DataFrame, name: str, what: str) -> Picture | None:
+    """A column per agent: densities of test returns over bars of steps and episodes.
+
+    Args:
+        evaluations: from `load_evaluations`, of one task and one stopping rule.
+        name: stem of the figure's files.
+        what: the stopping rule in words, for the caption.
+    """
+    if evaluations.empty:
+        return None
+    returns = long_returns(evaluations)
+    if returns.empty:
+        return None
+    agents = agents_in(evaluations["agent"])
+    curves = pd.concat(densities(returns[returns["agent"] == a], a) for a in agents)
+    means = summary(evaluations, returns)
+    with house_style():
+        figure = new_figure(height=6.0)
+        grid = figure.subplots(
+            3, len(agents), squeeze=False, sharey="row", height_ratios=[2.4, 1, 1]
+        )
+        for column, agent in zip(grid.T, agents, strict=True):
+            mine = means[means["agent"] == agent]
+            _draw_densities(column[0], curves[curves["agent"] == agent], mine)
+            column[0].set_title(agent_label(agent))
+            for axes, quantity in zip(column[1:], _BARS, strict=True):
+                _draw_bars(axes, mine, quantity)
+        room = 1 - _LINE * (means["setting"].nunique() + 0.8)  # text above the curves
+        grid[0, 0].set_ylim(0, float(curves["density"].max()) / room)
+        grid[0, 0].set_ylabel("density")
+        for axes, label in zip(grid[1:, 0], _BARS.values(), strict=True):
+            axes.set_ylabel(f"{label}\nin training")
+    least, most = means["agents"].min(), means["agents"].max()
+    n = f"{least}" if least == most else f"{least} to {most}"
+    return Picture(
+        name,
+        f"What are the SEs worth to agents? ({what})",
+        f"Agents with random hyperparameters (n = {n} per setting and agent; the same "
+        "ones in all settings), trained on SEs or on the real task, then tested on "
+        "the real task. Above: density of all test returns, with their means. Below: "
+        "what the training took; bars are means, ticks across them medians. "
+        f"Stopping rule: {what}. Arranged as Fig. 3 of the paper.",
+        figure,
+        {"": means, "density": curves},
+    )
+
+
+def long_returns(evaluations: pd.DataFrame) -> pd.DataFrame:
+    """One row per test episode: `agent`, `setting`, `return`."""
+    rows = evaluations[["agent", "setting", "test_returns"]].explode("test_returns")
+    rows = rows.rename(columns={"test_returns": "return"})
+    rows["return"] = pd.to_numeric(rows["return"], errors="coerce")
+    return rows.dropna(subset=["return"]).reset_index(drop=True)
+
+
+def densities(returns: pd.DataFrame, agent: str) -> pd.DataFrame:
+    """Density of the test returns per setting: `agent`, `setting`, `return`, `density`.
+
+    A Gaussian kernel estimate on the range of all returns, reflected at its ends, so
+    that nothing lies where no return can be.
+    """
+    values = returns["return"].to_numpy(float)
+    low, high = float(values.min()), float(values.max())
+    if low == high:
+        low, high = low - 0.5, high + 0.5
+    grid = np.linspace(low, high, _GRID)
+    parts = []
+    for setting in settings_in(returns["setting"]):
+        own = returns.loc[returns["setting"] == setting, "return"].to_numpy(float)
+        density = _reflected_density(own, grid)
+        parts.append(
+            pd.DataFrame(
+                {"agent": agent, "setting": setting, "return": grid, "density": density}
+            )
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+def _reflected_density(values: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """Scott's bandwidth, but never under a sixtieth of the range.
+
+    The values are binned on the grid first: thousands of returns cost no more than few.
+    """
+    low, high = grid[0], grid[-1]
+    width = max(float(np.std(values)) * len(values) ** -0.2, (high - low) / 60)
+    edges = np.concatenate([[low], (grid[1:] + grid[:-1]) / 2, [high]])
+    weights = np.histogram(values, edges)[0] / len(values)
+    mirrors = (grid, 2 * low - grid, 2 * high - grid)
+    kernel = sum(
+        np.exp(-0.5 * ((grid[:, None] - m[None, :]) / width) ** 2) for m in mirrors
+    )
+    density: np.ndarray = kernel @ weights / (width * np.sqrt(2 * np.pi))
+    return density
+
+
+def summary(evaluations: pd.DataFrame, returns: pd.DataFrame) -> pd.DataFrame:
+    """Per agent and setting: counts, mean return, what steps and episodes took."""
+    keys = ["agent", "setting"]
+    table = evaluations.groupby(keys).agg(
+        agents=("env_steps", "size"),
+        **{
+            f"{quantity}_{statistic}": (quantity, statistic)
+            for quantity in _BARS
+            for statistic in ("mean", "std", "median")
+        },
+    )
+    table.insert(0, "mean_return", returns.groupby(keys)["return"].mean())
+    table.insert(1, "returns", returns.groupby(keys).size())
+    order = [
+        (agent, setting)
+        for agent in agents_in(evaluations["agent"])
+        for setting in settings_in(evaluations["setting"])
+        if (agent, setting) in table.index
+    ]
+    return table.loc[order].reset_index()
+
+
+def _draw_densities(axes: Axes, curves: pd.DataFrame, means: pd.DataFrame) -> None:
+    for setting, curve in curves.groupby("setting", sort=False):
+        color = setting_color(str(setting))
+        x, y = curve["return"], curve["density"]
+        axes.fill_between(x, y, color=color, alpha=0.12, linewidth=0)
+        axes.plot(x, y, color=color, linewidth=1.6)
+    rows = means.dropna(subset=["mean_return"])
+    for place, row in enumerate(rows.to_dict("records")):
+        text = f"{setting_label(row['setting'])}: {row['mean_return']:.1f}"
+        axes.text(
+            0.03,
+            1 - _LINE * (place + 0.3),
+            text,
+            transform=axes.transAxes,
+            ha="left",
+            va="top",
+            fontsize=9,
+            color=_darker(setting_color(row["setting"])),
+            fontweight="bold",
+        )
+    axes.set_xlabel("test return")
+
+
+def _darker(color: str) -> tuple[float, ...]:
+    """Text in a light colour would be hard to read on white."""
+    channels = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    luminance = float(np.dot(channels, [0.2126, 0.7152, 0.0722]))
+    factor = min(1.0, 0.42 / luminance) if luminance > 0 else 1.0
+    return tuple(c * factor for c in channels)
+
+
+def _draw_bars(axes: Axes, means: pd.DataFrame, quantity: str) -> None:
+    settings: Sequence[str] = list(means["setting"])
+    values = means[f"{quantity}_mean"].to_numpy(float)
+    medians = means[f"{quantity}_median"].to_numpy(float)
+    colors = [setting_color(s) for s in settings]
+    places = np.arange(len(settings))
+    axes.bar(places, values, width=0.72, color=colors)
+    axes.hlines(medians, places - 0.36, places + 0.36, color=INK, linewidth=1.2)
+    for place, value, median in zip(places, values, medians, strict=True):
+        if np.isfinite(value):
+            axes.annotate(
+                _short(value),
+                (place, max(value, median)),
+                xytext=(0, 2),
+                textcoords="offset points",
+                ha="center",
+                va="bottom",
+                fontsize=8.5,
+            )
+    axes.set_xticks([])
+    axes.set_xlim(-0.6, len(settings) - 0.4)
+    axes.margins(y=0.2)
+
+
+def _short(value: float) -> str:
+    """Two or three digits: 16,888 is 16.9k, and 36.2 is 36.
+
+    >>> _short(16888), _short(6004), _short(36.2), _short(1234567), _short(4.25)
+    ('16.9k', '6.0k', '36', '1.23M', '4.2')
+    """
+    if value >= 1e6:
+        return f"{value / 1e6:.3g}M"
+    if value >= 1e3:
+        return f"{value / 1e3:.1f}k"
+    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"

@@ -1,0 +1,101 @@
+"""How much agents depend on their hyperparameters, per setting."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from se_hpo.figures.style import (
+    Picture,
+    agent_label,
+    agents_in,
+    house_style,
+    new_figure,
+    setting_color,
+    setting_label,
+    settings_in,
+)
+
+
+def draw_sensitivity(table: pd.DataFrame, name: str, what: str) -> Picture | None:
+    """Spread of the scores, and the share that hyperparameters explain.
+
+    Args:
+        table: from `analysis.sensitivity_table`, of one stopping rule.
+        name: stem of the figure's files.
+        what: the stopping rule in words.
+    """
+    table = table.dropna(subset=["std"])
+    if table.empty:
+        return None
+    rows = _ordered(table)
+    with house_style():
+        figure = new_figure(height=0.27 * len(rows) + 1.1)
+        left, right = figure.subplots(1, 2, sharey=True)
+        places = np.arange(len(rows))[::-1]
+        _draw_spread(left, rows, places)
+        _draw_explained(right, rows, places)
+        left.set_yticks(places, [setting_label(s) for s in rows["setting"]])
+        left.set_ylim(-0.6, len(rows) + 0.1)
+        for agent in agents_in(rows["agent"]):
+            first = places[(rows["agent"] == agent).to_numpy()].max()
+            left.annotate(
+                agent_label(agent),
+                (0, first + 0.42),
+                xycoords=("axes fraction", "data"),
+                xytext=(3, 0),
+                textcoords="offset points",
+                fontsize=8.5,
+                fontweight="bold",
+                va="center",
+            )
+            for axes in (left, right):
+                axes.axhline(first + 0.62, color="#DDDDDD", linewidth=0.8, zorder=0)
+    return Picture(
+        name,
+        f"How sensitive are agents to their hyperparameters? ({what})",
+        "Agents with random hyperparameters. Left: standard deviation of their scores, "
+        "with 95 % interval; smaller means less sensitive. Right: share of the "
+        "variance of the scores that the hyperparameters explain (adjusted R² of "
+        "their main effects); the rest is chance and which SE it was.",
+        figure,
+        {"": rows},
+    )
+
+
+def _ordered(table: pd.DataFrame) -> pd.DataFrame:
+    parts = [
+        table[(table["agent"] == agent) & (table["setting"] == setting)]
+        for agent in agents_in(table["agent"])
+        for setting in settings_in(table["setting"])
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _draw_spread(axes: Axes, rows: pd.DataFrame, places: np.ndarray) -> None:
+    for place, row in zip(places, rows.to_dict("records"), strict=True):
+        color = setting_color(row["setting"])
+        if np.isfinite(row["std_low"]) and np.isfinite(row["std_high"]):
+            axes.hlines(place, row["std_low"], row["std_high"], color=color, lw=2)
+        axes.plot(row["std"], place, "o", color=color, markersize=6)
+    axes.set_xlim(left=0)
+    axes.set_xlabel("standard deviation of scores")
+
+
+def _draw_explained(axes: Axes, rows: pd.DataFrame, places: np.ndarray) -> None:
+    shares = rows["explained"].to_numpy(float)
+    colors = [setting_color(s) for s in rows["setting"]]
+    axes.barh(places, np.nan_to_num(shares), height=0.5, color=colors)
+    for place, share in zip(places, shares, strict=True):
+        axes.annotate(
+            f"{share:.0%}" if np.isfinite(share) else "unknown",
+            (max(0.0, np.nan_to_num(share)), place),
+            xytext=(3, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8.5,
+        )
+    axes.axvline(0, color="#767676", linewidth=0.8)
+    axes.set_xlim(min(0.0, float(np.nanmin([*shares, 0.0]))), 1)
+    axes.set_xlabel("explained by hyperparameters")

@@ -1,0 +1,199 @@
+"""What was run: names and values for the head of the report, and what is missing."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from se_hpo.reading import read_json
+from se_hpo.reporting.answers import Answers
+from se_hpo.reporting.data import RunData
+from se_hpo.reporting.tables import list_words
+from se_hpo.reporting.words import AGENT_WORDS, SETTING_WORDS
+
+Fact = tuple[str, str]
+
+
+def facts(data: RunData) -> list[Fact]:
+    """Task, search, sets, evaluations, versions, commands, hosts, dates."""
+    return [
+        *_task(data),
+        *(_search(data) if data.has_bohb else ()),
+        *_sets(data),
+        *_evaluations(data),
+        *_provenance(data),
+    ]
+
+
+def _task(data: RunData) -> Iterator[Fact]:
+    if data.task is None:
+        return
+    at = data.solved_return
+    known = f", solved at a mean return of {at:g}" if at is not None else ""
+    yield "Task", f"{data.task}{known}"
+
+
+def _search(data: RunData) -> Iterator[Fact]:
+    settings = data.settings
+    if not settings:
+        yield "Search", "run.json is missing or damaged"
+        return
+    agent = str(settings.get("agent", "?"))
+    objective = {"nes": "complete NES runs", "agent": "agents on the task"}
+    yield (
+        "Search",
+        f"{settings.get('optimizer', '?')} over the space {settings.get('space', '?')} "
+        f"({len(data.configspace.get('hyperparameters', []))} hyperparameters), "
+        f"evaluating {objective.get(str(settings.get('objective')), '?')} with "
+        f"{AGENT_WORDS.get(agent, agent)}",
+    )
+    unit = "generations" if settings.get("objective") == "nes" else "seeds"
+    yield (
+        "Budgets",
+        f"{settings.get('min_budget', '?')} to {settings.get('max_budget', '?')} "
+        f"{unit}, eta {settings.get('eta', '?')}, "
+        f"{data.info.get('n_brackets', '?')} brackets",
+    )
+    yield "Seed and engine", f"{settings.get('seed', '?')}, {settings.get('engine')}"
+    n = data.trials["trial"].nunique() if len(data.trials) else 0
+    yield "Evaluated", f"{n} trials, {len(data.trials)} evaluations"
+
+
+def _sets(data: RunData) -> Iterator[Fact]:
+    for se_set in data.sets:
+        solved = sum(outcome.solved for outcome in se_set.outcomes)
+        made = SETTING_WORDS.get(se_set.setting, se_set.setting)
+        yield (
+            f"SE set {se_set.name}",
+            f"{made}: {len(se_set.outcomes)} of {se_set.n_envs} finished, {solved} of "
+            f"these solved the task; at most {se_set.generations} generations, seed "
+            f"{se_set.seed}",
+        )
+
+
+def _evaluations(data: RunData) -> Iterator[Fact]:
+    rows = data.evaluations
+    if rows.empty:
+        return
+    agents = [AGENT_WORDS.get(str(a), str(a)) for a in rows["agent"].unique()]
+    tests = int(rows["test_returns"].map(len).sum())
+    yield "Evaluated agents", f"{len(rows):,} ({list_words(agents)}), {tests:,} tests"
+
+
+def _provenance(data: RunData) -> Iterator[Fact]:
+    sources = [data.info, *(read_json(s.paths.set) for s in data.sets)]
+    versions: dict[str, set[str]] = {}
+    for source in sources:
+        if isinstance(source.get("versions"), Mapping):
+            for name, version in source["versions"].items():
+                versions.setdefault(str(name), set()).add(str(version))
+    if versions:
+        shown = (f"{n} {' and '.join(sorted(v))}" for n, v in versions.items())
+        yield "Versions", ", ".join(shown)
+    commits = dict.fromkeys(
+        str(s["git_commit"]) for s in sources if s.get("git_commit")
+    )
+    if commits:
+        yield "Commit", ", ".join(commits)
+    attempts = [a for s in sources for a in _attempts(s)]
+    commands = dict.fromkeys(map(_command, attempts))
+    if commands:
+        yield "Commands", "\n".join(commands)
+    hosts = {str(a["host"]) for a in attempts if a.get("host")}
+    for name in ("host",):
+        for frame in (data.trials, data.ses):
+            if name in frame:
+                hosts |= {str(h) for h in frame[name].dropna().unique() if h}
+    if hosts:
+        yield "Hosts", ", ".join(sorted(hosts))
+    dates = [
+        a["started"] for a in attempts if isinstance(a.get("started"), int | float)
+    ]
+    if dates:
+        yield "Begun", f"{_date(min(dates))}, in {len(attempts)} attempt(s)"
+    if len(data.trials) and data.trials["finished"].notna().any():
+        last = data.trials["finished"].max()
+        yield "Last evaluation", last.strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _attempts(source: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    attempts = source.get("attempts")
+    return (
+        [a for a in attempts if isinstance(a, Mapping)]
+        if isinstance(attempts, list)
+        else []
+    )
+
+
+def _command(attempt: Mapping[str, Any]) -> str:
+    """As it was typed: the module instead of its file."""
+    words = [str(word) for word in attempt.get("command") or ["?"]]
+    module = words[0].replace("\\", "/").rsplit("/", 1)[-1].removesuffix(".py")
+    if words[0].endswith(".py"):
+        words[:1] = ["python", "-m", f"se_hpo.{module}"]
+    return shlex.join(words)
+
+
+def _date(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def missing(data: RunData, answers: Answers) -> list[str]:
+    """What the report does not have, and what would make it; a sentence each."""
+    return [
+        *_missing_bohb(data),
+        *_missing_phase2(data),
+        *answers.problems,
+        *(f"Left out: {line}" for line in data.unreadable),
+    ]
+
+
+def _missing_bohb(data: RunData) -> Iterator[str]:
+    if not data.has_bohb:
+        yield "There is no BOHB run in this folder: nothing is said of the search."
+        return
+    if data.incumbent is None:
+        yield "No evaluation of BOHB has finished yet."
+    status = read_json(data.paths.status)
+    done, planned = status.get("finished"), status.get("planned")
+    if isinstance(done, int) and isinstance(planned, int) and done < planned:
+        yield (
+            f"The BOHB run is not finished: {done} of {planned} evaluations. The same "
+            "command goes on from there."
+        )
+    if len(data.trials):
+        counts = data.trials["status"].value_counts()
+        for name in ("failed", "lost"):
+            if counts.get(name, 0):
+                yield f"{counts[name]} evaluation(s) {name}: see the table of them."
+
+
+def _missing_phase2(data: RunData) -> Iterator[str]:
+    root = data.paths.root
+    if not data.sets:
+        yield (
+            "There are no sets of SEs: make them with "
+            f"`python -m se_hpo.train --from {root}`."
+        )
+    for se_set in data.sets:
+        left = se_set.n_envs - len(se_set.outcomes)
+        if left:
+            yield f"SE set {se_set.name}: {left} of {se_set.n_envs} are not finished."
+        unsolved = sum(not outcome.solved for outcome in se_set.outcomes)
+        if unsolved:
+            yield (
+                f"SE set {se_set.name}: {unsolved} of {len(se_set.outcomes)} finished "
+                "SEs did not solve the task; they are kept, and marked in the tables."
+            )
+    if data.evaluations.empty:
+        yield (
+            "No agents have been evaluated: what the SEs are worth is not known. Make "
+            f"it known with `python -m se_hpo.evaluate --envs {root}`."
+        )
+        return
+    present = set(data.evaluations["setting"])
+    for setting in SETTING_WORDS:
+        if setting not in present:
+            yield f"No agents were trained on {SETTING_WORDS[setting]}."

@@ -1,0 +1,165 @@
+"""The tables of phase 2: what agents learned on SEs, and what it took."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from se_hpo.reporting.answers import Answers
+from se_hpo.reporting.data import RunData
+from se_hpo.reporting.rules import rule_in_words
+from se_hpo.reporting.tables import Table, make_table, number, text
+from se_hpo.reporting.words import AGENT_WORDS, SETTING_WORDS, UNIT_WORDS
+
+_AGENT = text("agent", words=AGENT_WORDS)
+_SETTING = text("setting", "trained on", SETTING_WORDS)
+_RULE = text("rule_words", "stopping rule")
+
+
+def phase2_tables(data: RunData, answers: Answers) -> list[Table]:
+    """Returns, training, rank agreement, sensitivity and SEs, where there are any."""
+    tables = [
+        *_settings_tables(answers.settings),
+        make_table(
+            "Rank agreement between SE and task",
+            _named(answers.rank_agreement),
+            [
+                _RULE,
+                _AGENT,
+                _SETTING,
+                text("level"),
+                text("measure"),
+                number("n"),
+                number("n_clusters", "SEs"),
+                number("correlation", spec=".2f", interval=True),
+            ],
+            caption="Rank correlation between the scores of the same agents trained "
+            "on an SE and on the task. Pooled: over all pairs; within SE: mean over "
+            "SEs of the correlation among that SE's agents; averaged: scores of the "
+            "same hyperparameters averaged over SEs first.",
+            folded=True,
+        ),
+        make_table(
+            "Sensitivity to hyperparameters",
+            _named(answers.sensitivity),
+            [
+                _RULE,
+                _AGENT,
+                _SETTING,
+                number("n_agents", "agents"),
+                number("std", "std of scores", ".1f", interval=True),
+                number("explained", "explained by hyperparameters", ".0%"),
+                number("p_value", "p", ".3f"),
+                number("between_se", "explained by which SE", ".0%"),
+                number("explained_forest", "explained by a forest", ".0%"),
+            ],
+            caption="Explained: adjusted R² of main effects; p from permutations; "
+            "forest: cross-validated R², where scikit-learn is installed.",
+            folded=True,
+        ),
+        make_table(
+            "Hyperparameters one by one",
+            _named(answers.main_effects),
+            [
+                _RULE,
+                _AGENT,
+                _SETTING,
+                text("hyperparameter"),
+                number("share", "share of variance", ".1%"),
+                number("spearman", "direction (Spearman)", "+.2f"),
+            ],
+            folded=True,
+        ),
+        make_table(
+            "SE by SE",
+            _named(answers.ses),
+            [
+                _RULE,
+                _AGENT,
+                _SETTING,
+                text("se_set", "set"),
+                number("se", "SE", "03.0f"),
+                text("se_solved", "SE solved the task"),
+                number("n_agents", "agents"),
+                number("mean", "mean return", ".1f"),
+                number("median", spec=".1f"),
+                number("minimum", spec=".1f"),
+                number("maximum", spec=".1f"),
+                number("share_solved", "agents that solved", ".0%"),
+                number("env_steps_mean", "mean env steps"),
+            ],
+            folded=True,
+        ),
+    ]
+    return [table for table in tables if table is not None]
+
+
+def _named(frame: pd.DataFrame) -> pd.DataFrame:
+    if frame.empty or "rule" not in frame:
+        return frame
+    return frame.assign(rule_words=frame["rule"].map(rule_in_words))
+
+
+def _settings_tables(settings: pd.DataFrame) -> Iterator[Table | None]:
+    frame = _named(settings)
+    yield make_table(
+        "Returns on the task",
+        frame,
+        [
+            _RULE,
+            _AGENT,
+            _SETTING,
+            number("n_ses", "SEs"),
+            number("n_ses_solved", "of these solved"),
+            number("n_agents", "agents"),
+            number("n_missing", "without score"),
+            number("mean", "mean return", ".1f", interval=True),
+            number("iqm", "interquartile mean", ".1f", interval=True),
+            number("median", spec=".1f"),
+            number("share_solved", "agents that solved", ".0%", interval=True),
+            number("worst_decile", "worst decile", ".1f", interval=True),
+            number("difference", "minus real", "+.1f", interval=True),
+            number("improvement", "P(better than real)", ".2f", interval=True),
+        ],
+        caption="Brackets: 95 % bootstrap intervals, resampled over SEs. Minus real "
+        "and P(better): on pairs of agents with the same hyperparameters and seed.",
+    )
+    yield make_table(
+        "What training took",
+        frame.drop(columns="note", errors="ignore"),
+        [
+            _RULE,
+            _AGENT,
+            _SETTING,
+            number("env_steps_mean", "env steps, mean"),
+            number("env_steps_std", "std"),
+            number("env_steps_median", "median"),
+            number("env_steps_saved", "fewer than real", ".1%", interval=True),
+            number("episodes_mean", "episodes, mean", ".1f"),
+            number("episodes_std", "std", ".1f"),
+            number("episodes_median", "median", ".1f"),
+            number("seconds_mean", "cpu seconds", ".2f"),
+        ],
+        caption="Env steps of one agent's training: on SEs, or on the real task.",
+    )
+
+
+def break_even_table(answers: Answers) -> Table | None:
+    """After how many agents an SE has paid for itself."""
+    return make_table(
+        "Break-even",
+        _named(answers.break_even),
+        [
+            _RULE,
+            _AGENT,
+            _SETTING,
+            text("unit", words=UNIT_WORDS),
+            text("with_bohb", "with BOHB's share"),
+            number("cost_per_se", "cost of one SE"),
+            number("saved_per_agent", "saved per agent", interval=True),
+            number("agents", "agents to break even", ",.1f", interval=True),
+            text("verdict"),
+        ],
+        caption="After how many agents trained on it an SE has saved what it cost.",
+    )

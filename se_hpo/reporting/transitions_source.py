@@ -1,0 +1,89 @@
+"""Which SE the histograms of transitions are of, and their cache with the figures."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from se_hpo.config import AgentConfig, run_config_from_dict
+from se_hpo.errors import UserError
+from se_hpo.reading import read_json
+from se_hpo.reporting.data import RunData
+from se_hpo.reporting.pictures import Transitions
+from se_hpo.transitions import file_sha256, transition_counts
+
+log = logging.getLogger(__name__)
+
+_ORDER = ("se_varied", "se_fixed", "se_random")
+
+
+@dataclass(frozen=True)
+class _Source:
+    checkpoint: Path
+    agent: AgentConfig | None
+    words: str
+
+
+def transitions_of(data: RunData, n_agents: int) -> Transitions | None:
+    """Histograms of one SE: the best solved one of the sets, or else of BOHB's best.
+
+    They are kept in `figures/transitions.csv`, and counted anew only when the SE or
+    `n_agents` has changed. None where there is no SE; an SE that cannot be read is
+    named in `data.unreadable`.
+    """
+    source = _source(data)
+    if source is None:
+        return None
+    try:
+        sha256 = file_sha256(source.checkpoint)
+        cached = _cached(data.paths.figures / "transitions.csv", sha256, n_agents)
+        if cached is None:
+            log.info("training %d agents on %s", n_agents, source.checkpoint)
+            cached = transition_counts(source.checkpoint, source.agent, n_agents)
+    except (UserError, OSError) as error:
+        data.unreadable.append(str(error))
+        return None
+    return Transitions(cached, source.words)
+
+
+def _source(data: RunData) -> _Source | None:
+    if not data.ses.empty:
+        rows = data.ses.dropna(subset=["checkpoint", "best_score"])
+        rows = rows.assign(place=rows["setting"].map(_ORDER.index))
+        rows = rows.sort_values(
+            ["place", "solved", "best_score", "se"],
+            ascending=[True, False, False, True],
+            kind="stable",
+        )
+        for row in rows.head(1).to_dict("records"):
+            config = next(s.config for s in data.sets if s.name == row["se_set"])
+            how = "solved the task" if row["solved"] else "did not solve the task"
+            words = (
+                f"SE {row['se']} of the set {row['se_set']}, the best of it, which "
+                f"{how}: score {row['best_score']:.1f}"
+            )
+            return _Source(Path(row["checkpoint"]), config.agent, words)
+    best = data.incumbent
+    if best is None or best.checkpoint is None:
+        return None
+    try:
+        folder = best.checkpoint.parent
+        agent = run_config_from_dict(read_json(folder / "config.json")).agent
+    except (KeyError, TypeError, ValueError):
+        agent = None
+    score = best.record.score_best
+    words = f"that of BOHB's best trial, {best.trial}"
+    words += f": score {score:.1f}" if score is not None else ""
+    return _Source(best.checkpoint, agent, words)
+
+
+def _cached(path: Path, sha256: str, n_agents: int) -> pd.DataFrame | None:
+    try:
+        frame = pd.read_csv(path)
+        found = (frame["sha256"].iloc[0], int(frame["agents"].iloc[0]))
+    except (OSError, ValueError, KeyError, IndexError):
+        return None
+    return frame if found == (sha256, n_agents) else None
