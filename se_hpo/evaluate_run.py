@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,10 @@ from se_hpo.phase2_agents import agent_sources
 from se_hpo.phase2_sets import run_of, used_sets
 from se_hpo.process_pool import ProcessPool
 from se_hpo.processes import available_cores
+from se_hpo.reading import UnreadableWarning
 from se_hpo.tasks import get_task
+
+log = logging.getLogger(__name__)
 
 
 class Evaluation:
@@ -107,6 +111,10 @@ class Evaluation:
             agents = self.own_agents()
             before = [finished[a.key] for a in agents if a.key in finished]
             to_train = [a for a in agents if a.key not in finished]
+            log.info(
+                "%d agents to train, %d threads; records in %s",
+                *(len(to_train), self.n_threads, self.files.records),
+            )
             with Progress(agents, before, quiet) as progress:
                 self._train(to_train, progress)
         return progress
@@ -133,7 +141,9 @@ class Evaluation:
 
     def frame(self) -> pd.DataFrame:
         """All records of the evaluation so far, of all shards."""
-        frames = [load_evaluations(file) for file in self.files.all_records()]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UnreadableWarning)  # named at the beginning
+            frames = [load_evaluations(file) for file in self.files.all_records()]
         return pd.concat(frames, ignore_index=True).drop_duplicates(
             ["setting", "se_set", "se", "agent", "pair"]
         )

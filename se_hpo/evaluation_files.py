@@ -51,7 +51,8 @@ class EvaluationFiles:
     @property
     def lock(self) -> RunLock:
         """Keeps a second process from these records; a context manager."""
-        return RunLock(self.records.with_suffix(".lock"))
+        what = f"{self.records} is in use by an evaluation"
+        return RunLock(self.records.with_suffix(".lock"), what=what)
 
     def all_records(self) -> list[Path]:
         """Records files of this evaluation that exist, of all shards."""
@@ -135,7 +136,7 @@ def _differences(before: Any, now: Any, path: tuple[str, ...] = ()) -> Iterator[
     """What differs, one line each: `num_agents 10 -> 20`."""
     if isinstance(before, dict) and isinstance(now, dict):
         keys = before.keys() & now.keys() if _may_grow(path) else before.keys() | now
-        for key in sorted(keys):
+        for key in sorted(keys, key=lambda k: (isinstance(before.get(k), dict), k)):
             yield from _differences(before.get(key), now.get(key), (*path, key))
     elif before != now:
         yield f"{'.'.join(path)} {_short(before)} -> {_short(now)}"

@@ -71,13 +71,15 @@ def load_evaluations(path: str | Path) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     seen: set[tuple[str, Key]] = set()
     for file in record_files(Path(path)):
+        twice = 0
         for record in read_records(file):
             key = (evaluation_name(file), record_key(record))
-            if key in seen:
-                warn_unreadable(file, f"a second record of {key[1]}")
-                continue
+            twice += key in seen
+            if key not in seen:
+                rows.append(_row(record) | {"record_file": file.name})
             seen.add(key)
-            rows.append(_row(record) | {"record_file": file.name})
+        if twice:
+            warn_unreadable(file, f"a second record of {twice} agent(s)")
     return tidy(rows, {**EVALUATION_COLUMNS, **dtypes_of(rows, "hp.", {})})
 
 

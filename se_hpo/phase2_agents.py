@@ -62,7 +62,7 @@ class AroundBase:
 
     def to_dict(self) -> dict[str, Any]:
         """See `AgentSource`."""
-        return {"around": _own_values(self.base)}
+        return {"drawn": "around the agent of the sets", "base": _own_values(self.base)}
 
 
 class FromSpace:
@@ -82,11 +82,12 @@ class FromSpace:
 
     def to_dict(self) -> dict[str, Any]:
         """See `AgentSource`."""
-        hyperparameters = self._configspace.to_serialized_dict()
-        base = dict(self.space.base)
-        return to_builtin(
-            {"space": self.space.name, "base": base, "configspace": hyperparameters}
-        )
+        data = {
+            "drawn": f"from the space {self.space.name}",
+            "base": dict(self.space.base),
+            "configspace": self._configspace.to_serialized_dict(),
+        }
+        return dict(to_builtin(data))
 
 
 def _own_values(config: AgentConfig) -> dict[str, Any]:

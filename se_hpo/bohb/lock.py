@@ -31,14 +31,22 @@ WATCH_SECONDS = 10.0
 class RunLock:
     """Exclusive hold on a run folder; a context manager."""
 
-    def __init__(self, path: Path, watch_seconds: float = WATCH_SECONDS) -> None:
+    def __init__(
+        self,
+        path: Path,
+        watch_seconds: float = WATCH_SECONDS,
+        what: str | None = None,
+    ) -> None:
         """Prepare.
 
         Args:
             path: the lock file.
             watch_seconds: how long to watch a lock of another machine.
+            what: how the refusal begins; by default that the folder is in use by the
+                master.
         """
         self.path = path
+        self.what = what or f"{path.parent} is in use by the master"
         self.watch_seconds = watch_seconds
         self._file: IO[str] | None = None
         self._released = threading.Event()
@@ -78,7 +86,7 @@ class RunLock:
         except BlockingIOError:
             holder = _read(self.path)
             file.close()
-            raise _refusal(self.path, holder) from None
+            raise _refusal(self.what, holder) from None
         except FileNotFoundError:
             pass
         except OSError as error:
@@ -107,7 +115,7 @@ class RunLock:
         if self._file is not None:
             self._file.close()
             self._file = None
-        return _refusal(self.path, holder)
+        return _refusal(self.what, holder)
 
     def _write(self) -> None:
         file = self._file
@@ -136,11 +144,10 @@ def _read(path: Path) -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
-def _refusal(path: Path, holder: dict[str, Any]) -> UserError:
+def _refusal(what: str, holder: dict[str, Any]) -> UserError:
     host, pid = holder.get("host", "an unknown host"), holder.get("pid", "?")
     return UserError(
-        f"{path.parent} is in use by the master with pid {pid} on {host}: "
-        "wait for its end, or stop it first"
+        f"{what} with pid {pid} on {host}: wait for its end, or stop it first"
     )
 
 
