@@ -186,7 +186,7 @@ def _judge(
     if not math.isfinite(saved.value):
         return "unknown", "what an agent saves is not known: no pairs with the task"
     if saved.value <= 0:
-        more = f"{-saved.value:,.0f} {_UNITS[unit]} more"
+        more = f"{_amount(-saved.value)} {_UNITS[unit]} more"
         return "never", f"never: an agent on the SE needs {more} than on the task"
     if not math.isfinite(cost):
         return (
@@ -200,5 +200,9 @@ def _judge(
         interval = f"{-difference.high:,.1f} to {-difference.low:,.1f}"
         lower = f"mean return {-difference.value:,.1f} lower ({interval})"
         return "cheaper but worse", f"cheaper but worse: {lower}"
-    each = f"an SE cost {cost:,.0f} {_UNITS[unit]}, an agent saves {saved.value:,.0f}: "
-    return "pays off", each
+    each = f"an agent saves {_amount(saved.value)}: "
+    return "pays off", f"an SE cost {_amount(cost)} {_UNITS[unit]}, {each}"
+
+
+def _amount(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

@@ -10,9 +10,9 @@ import pandas as pd
 from se_hpo.agent_config import AGENT_CONFIGS
 from se_hpo.analysis.columns import KEYS, SE_KEYS
 from se_hpo.errors import UserError, did_you_mean
+from se_hpo.evaluations import REAL
 from se_hpo.tasks import get_task, list_tasks
 
-REAL = "real"
 SETTINGS = (REAL, "se_varied", "se_fixed", "se_random")
 """What agents were trained on, in the order of tables."""
 
@@ -37,8 +37,9 @@ def prepare(evaluations: pd.DataFrame) -> pd.DataFrame:
     for name in _NUMBERS:
         frame[name] = numbers(frame[name]) if name in frame else np.nan
     frame["pair"] = numbers(frame["pair"]).astype(int)
-    if "se_solved" not in frame:
-        frame["se_solved"] = pd.NA
+    for name in ("se_solved", "agent_seed"):
+        if name not in frame:
+            frame[name] = pd.NA
     frame["rule"] = _rules(frame)
     _check_once(frame)
     frame["cluster"] = _clusters(frame)
@@ -91,11 +92,12 @@ def paired(evaluations: pd.DataFrame) -> pd.DataFrame:
 def pairs(prepared: pd.DataFrame) -> pd.DataFrame:
     """`paired` for a frame that is prepared."""
     match, values = ["rule", "agent", "pair"], ["score", "env_steps", "seconds"]
-    real = prepared.loc[prepared["setting"] == REAL, match + values]
+    real = prepared.loc[prepared["setting"] == REAL, [*match, *values, "agent_seed"]]
     hp = [name for name in prepared.columns if str(name).startswith("hp.")]
-    columns = [*KEYS, *SE_KEYS, "pair", "cluster", *values, *hp]
+    columns = [*KEYS, *SE_KEYS, "pair", "cluster", *values, "agent_seed", *hp]
     ses = prepared.loc[prepared["setting"] != REAL, columns]
     both = ses.merge(real, on=match, suffixes=("_se", "_real"))
+    _check_same(both)
     sides = [f"{value}_{side}" for value in values for side in ("se", "real")]
     return both[[*KEYS, *SE_KEYS, "pair", *sides, *hp, "cluster"]]
 
@@ -133,6 +135,17 @@ def _check_once(frame: pd.DataFrame) -> None:
         raise UserError(
             f"pair {row['pair']} of {row['agent']} ({row['setting']}, {row['rule']}) "
             "is there twice: analyse one records file at a time"
+        )
+
+
+def _check_same(both: pd.DataFrame) -> None:
+    """The agents of a pair are the same agent."""
+    differ = both["agent_seed_se"] != both["agent_seed_real"]
+    if differ.fillna(False).any():
+        row = both[differ.fillna(False)].iloc[0]
+        raise UserError(
+            f"pair {row['pair']} of {row['agent']} is not the same agent in "
+            f"{row['setting']} and on the task: analyse one evaluation at a time"
         )
 
 

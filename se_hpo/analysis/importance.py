@@ -73,13 +73,16 @@ def hyperparameter_importance(
     frame = frame[frame["budget"] == budget]
     names = [n for n in frame.columns if str(n).startswith(PREFIX)]
     names = [n for n in names if frame[n].nunique() > 1]
-    n, found = len(frame), None
+    n = len(frame)
+    found: dict[str, float] | None = None
     note = _too_little(frame, names)
     if not note:
         try:
             found = _evaluate(frame, names, configspace or {}, method, seed)
         except ImportError:
             note = NOT_INSTALLED
+        except RuntimeError as error:
+            note = f"no importance: {error}"
     if found is None:
         return Importance(None, note, budget, n)
     rows = [{"hyperparameter": k, "importance": v} for k, v in found.items()]
@@ -129,8 +132,8 @@ def _evaluate(
 
     Raises:
         ImportError: optuna or, for `fanova`, scikit-learn is missing.
+        RuntimeError: no tree of the forest splits.
     """
-    import optuna
     from optuna.importance import (
         FanovaImportanceEvaluator,
         PedAnovaImportanceEvaluator,
@@ -144,23 +147,38 @@ def _evaluate(
         else PedAnovaImportanceEvaluator()
     )
     declared = {p["name"]: p for p in configspace.get("hyperparameters", [])}
-    encoded = {
-        name.removeprefix(PREFIX): _encode(
-            frame[name], declared.get(name.removeprefix(PREFIX), {})
-        )
-        for name in names
-    }
-    study = optuna.create_study(storage=optuna.storages.InMemoryStorage())
-    for place, loss in enumerate(frame["loss"]):
-        there = {n: v[place] for n, v in encoded.items() if v[place] is not None}
-        study.add_trial(
-            optuna.trial.create_trial(
-                params=there,
-                distributions={n: _distribution(encoded[n]) for n in there},
-                value=float(loss),
-            )
-        )
+    encoded = {}
+    for column in names:
+        name = column.removeprefix(PREFIX)
+        encoded[name] = _encode(frame[column], declared.get(name, {}))
+    study = _study(encoded, frame["loss"].to_numpy())
     return get_param_importances(study, evaluator=evaluator)
+
+
+def _study(encoded: Mapping[str, list[Any]], losses: np.ndarray) -> Any:
+    """An optuna study of finished trials."""
+    from optuna.trial import create_trial
+
+    study = _quiet_study()
+    distributions = {name: _distribution(values) for name, values in encoded.items()}
+    for place, loss in enumerate(losses):
+        there = {n: v[place] for n, v in encoded.items() if v[place] is not None}
+        ranges = {name: distributions[name] for name in there}
+        trial = create_trial(params=there, distributions=ranges, value=float(loss))
+        study.add_trial(trial)
+    return study
+
+
+def _quiet_study() -> Any:
+    """A study in memory, made without optuna's line about it."""
+    import optuna
+
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        return optuna.create_study(storage=optuna.storages.InMemoryStorage())
+    finally:
+        optuna.logging.set_verbosity(level)
 
 
 def _encode(values: pd.Series, declared: Mapping[str, Any]) -> list[Any]:
