@@ -9,10 +9,9 @@ from rich.console import Console
 
 from se_hpo.cli import run_command
 from se_hpo.errors import UserError
-from se_hpo.optimize import main as optimize
 from se_hpo.paths import RunPaths
+from se_hpo.slurm_control import add_workers, stop
 from se_hpo.slurm_jobs import Launch
-from se_hpo.slurm_launch import add_workers, launch, run_folder, stop
 from se_hpo.slurm_options import SlurmOptions
 from se_hpo.slurm_status import show
 
@@ -25,13 +24,11 @@ def main(options: SlurmOptions) -> int:
     asked = [options.status, options.stop, options.add_workers is not None]
     if sum(asked) > 1:
         raise UserError("--status, --stop, --add-workers: give one of them")
-    if options.is_local():
-        return optimize(options.optimize_options())
-    if not any(asked):
-        told = _told(*launch(options))
-        console.print(told, soft_wrap=True, markup=False)
-        return 0
-    paths = run_folder(options)
+    if options.is_local() or not any(asked):
+        return _launch(options, console)
+    if options.run is None:
+        raise UserError("which run? give its folder with --run")
+    paths = RunPaths(options.run.absolute())
     if options.status:
         show(paths, console)
     elif options.stop:
@@ -40,6 +37,17 @@ def main(options: SlurmOptions) -> int:
     elif options.add_workers is not None:
         job = add_workers(paths, options.add_workers)
         console.print(f"{options.add_workers} more workers: job {job}")
+    return 0
+
+
+def _launch(options: SlurmOptions, console: Console) -> int:
+    # With torch, which takes seconds: the other flags do without.
+    from se_hpo import optimize, slurm_launch
+
+    if options.is_local():
+        return optimize.main(options.optimize_options())
+    told = _told(*slurm_launch.launch(options))
+    console.print(told, soft_wrap=True, markup=False)
     return 0
 
 

@@ -122,6 +122,7 @@ class SlurmCluster:
             if name.startswith(("SLURM_JOB", "SLURM_ARRAY", "SBATCH_")):
                 del self.env[name]
         self._daemons: dict[str, subprocess.Popen[bytes]] = {}
+        self.host = socket.gethostname()
         self.own_names = False
         """Whether each node has a host name of its own."""
 
@@ -162,7 +163,7 @@ class SlurmCluster:
             (self.folder / name).mkdir(parents=True, mode=0o755)
         (self.folder / "plugstack.conf").touch()
         self.own_names = self._can_name_nodes()
-        host = socket.gethostname().partition(".")[0]
+        host = self.host.partition(".")[0]
         ports = free_ports(1 + len(self.nodes))
         lines = [
             f"NodeName={node} NodeHostname={node if self.own_names else host} "
