@@ -19,14 +19,15 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-from ConfigSpace import ConfigurationSpace
+from typing import TYPE_CHECKING, Any
 
 import se_hpo
 from se_hpo.errors import UserError
 from se_hpo.paths import RunPaths, write_json
 from se_hpo.records import to_builtin
+
+if TYPE_CHECKING:
+    from ConfigSpace import ConfigurationSpace  # takes long, and others need no space
 
 log = logging.getLogger(__name__)
 

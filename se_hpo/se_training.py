@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import socket
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -121,29 +122,31 @@ def _random_search(
 
 def _failed(settings: SetSettings, files: TrialPaths, error: Exception) -> _Trained:
     """A run that raised keeps its files; its set gets no SE from it."""
-    lines = [x for _, x in read_json_lines(files.generations) if isinstance(x, dict)]
+    generations = _lines(files.generations)
+    spent = generations or _lines(files.candidates)
+    nes, n = settings.config.nes, len(generations)
     message = (str(error).splitlines() or [""])[0]
-    nes = settings.config.nes
     values = {
         "solved": False,
         "solved_at": None,
-        "generations": len(lines),
+        "generations": n,
         "best_score": None,
         "final_score": None,
         "reason": f"failed: {type(error).__name__}: {message}",
-        "trainings": n_trainings(nes, len(lines))
-        if lines
-        else scored_candidates(files),
-        "env_steps_se": sum(line.get("env_steps_se", 0) for line in lines),
-        "env_steps_task": sum(line.get("env_steps_task", 0) for line in lines),
+        "trainings": n_trainings(nes, n) if n else scored_candidates(files),
+        "env_steps_se": sum(line.get("env_steps_se", 0) for line in spent),
+        "env_steps_task": sum(line.get("env_steps_task", 0) for line in spent),
     }
     return _Trained(None, values)
 
 
 def _seconds(files: TrialPaths, key: str) -> float:
     """Of all finished generations, whichever process ran them."""
-    lines = (line for _, line in read_json_lines(files.timing))
-    return float(sum(line.get(key, 0.0) for line in lines if isinstance(line, dict)))
+    return float(sum(line.get(key, 0.0) for line in _lines(files.timing)))
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    return [line for _, line in read_json_lines(path) if isinstance(line, dict)]
 
 
 def _save(

@@ -23,7 +23,6 @@ from se_hpo.results import load_incumbent
 from se_hpo.run_folder import read_run
 from se_hpo.se_set_settings import SetSettings
 from se_hpo.se_sets import SESet, read_set
-from se_hpo.settings import settings_from_dict
 from se_hpo.train_options import TrainOptions
 
 DEFAULT_NUM_ENVS = 40
@@ -159,6 +158,8 @@ def _start(options: TrainOptions, like: SESet | None) -> _Start:
 
 def _from_run(run: Path, trial: str | None) -> _Start:
     """The configuration of a trial, by default the best one, of a run of `optimize`."""
+    from se_hpo.settings import settings_from_dict  # imports ConfigSpace: only here
+
     incumbent = load_incumbent(run) if trial is None else None
     paths = RunPaths(run)
     try:
