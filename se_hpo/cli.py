@@ -31,11 +31,16 @@ def run_command(options: type[OptionsT], main: Callable[[OptionsT], int]) -> Non
         options: a dataclass; the docstring under each field is its help.
         main: the command.
     """
-    signal.signal(signal.SIGTERM, _raise_terminated)
     program = f"python -m se_hpo.{sys.argv[0].rpartition('/')[2].removesuffix('.py')}"
     arguments = tyro.cli(options, prog=program, config=(tyro.conf.FlagCreatePairsOff,))
+    exit_with(lambda: main(arguments))
+
+
+def exit_with(main: Callable[[], int]) -> None:
+    """Exit with the code of a command, or with that of the error that ended it."""
+    signal.signal(signal.SIGTERM, _raise_terminated)
     try:
-        code = main(arguments)
+        code = main()
     except UserError as error:
         _say(f"error: {error}")
         code = 2

@@ -15,11 +15,16 @@ class Terminated(KeyboardInterrupt):
 
 
 def available_cores() -> int:
-    """Cores this process may use: its affinity mask, as SLURM and containers set it."""
+    """Cores this process may use: its affinity mask, as SLURM and containers set it.
+
+    Some clusters bind nobody to cores: a job's share is then what it asked for.
+    """
     try:
-        return len(os.sched_getaffinity(0))
+        cores = len(os.sched_getaffinity(0))
     except AttributeError:  # not Linux
-        return os.cpu_count() or 1
+        cores = os.cpu_count() or 1
+    asked = os.environ.get("SLURM_CPUS_PER_TASK", "")
+    return min(cores, int(asked)) if asked.isdigit() and int(asked) else cores
 
 
 def die_with_parent(parent: int) -> None:

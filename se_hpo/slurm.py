@@ -5,16 +5,18 @@ from __future__ import annotations
 import shlex
 import sys
 
+import tyro
 from rich.console import Console
 
-from se_hpo.cli import run_command
+from se_hpo.cli import exit_with, run_command
 from se_hpo.errors import UserError
 from se_hpo.paths import RunPaths
 from se_hpo.slurm_control import add_workers, stop
 from se_hpo.slurm_jobs import Launch
-from se_hpo.slurm_options import SlurmOptions
+from se_hpo.slurm_options import ShardOptions, SlurmOptions
 from se_hpo.slurm_status import show
 
+SHARED = ("train", "evaluate")
 _TAKES_DASHES = ("--sbatch", "--setup")
 
 
@@ -66,7 +68,6 @@ def _told(paths: RunPaths, made: Launch) -> str:
                 "  sbatch --dependency=afterany:$master cleanup.sbatch",
             ]
         )
-    command = f"python -m se_hpo.slurm --run {shlex.quote(str(paths.root))}"
     ids = {role: ", ".join(jobs) for role, jobs in made.ids.items()}
     return "\n".join(
         [
@@ -74,11 +75,17 @@ def _told(paths: RunPaths, made: Launch) -> str:
             f"master   job {ids['master']}",
             f"workers  job {ids['worker']}, {made.n} of them",
             f"cleanup  job {ids['cleanup']}, for a master that dies with its node",
-            f"look     {command} --status",
-            f"join     {command} --add-workers 8",
-            f"end      {command} --stop",
+            *_next_commands(paths, join=True),
         ]
     )
+
+
+def _next_commands(paths: RunPaths, join: bool = False) -> list[str]:
+    command = f"python -m se_hpo.slurm --run {shlex.quote(str(paths.root))}"
+    verbs = {"look": "--status", "join": "--add-workers 8", "end": "--stop"}
+    if not join:
+        del verbs["join"]
+    return [f"{verb:<8} {command} {flag}" for verb, flag in verbs.items()]
 
 
 def joined(arguments: list[str]) -> list[str]:
@@ -96,6 +103,32 @@ def joined(arguments: list[str]) -> list[str]:
     return words
 
 
+def share(name: str, arguments: list[str]) -> int:
+    """`python -m se_hpo.slurm train ...`: submit a command as an array of shards."""
+    options, rest = tyro.cli(
+        ShardOptions,
+        args=arguments,
+        prog=f"python -m se_hpo.slurm {name}",
+        config=(tyro.conf.FlagCreatePairsOff,),
+        return_unknown_args=True,
+    )
+    from se_hpo.slurm_shards import launch_shards  # with torch
+
+    done = launch_shards(name, options, rest)
+    if isinstance(done, int):
+        return done
+    paths, made = done
+    lines = [f"script {paths.slurm / made.kind}.sbatch"]
+    for job in made.ids.get(made.kind, []):
+        lines.append(f"job    {job}, {made.n} tasks")
+        lines += _next_commands(paths)
+    Console(highlight=False).print("\n".join(lines), soft_wrap=True, markup=False)
+    return 0
+
+
 if __name__ == "__main__":
-    sys.argv[1:] = joined(sys.argv[1:])
+    words = joined(sys.argv[1:])
+    if words and words[0] in SHARED:
+        exit_with(lambda: share(words[0], words[1:]))
+    sys.argv[1:] = words
     run_command(SlurmOptions, main)

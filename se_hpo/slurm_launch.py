@@ -15,7 +15,7 @@ from se_hpo.session import Session
 from se_hpo.slurm_control import refuse_second_launch
 from se_hpo.slurm_jobs import Launch, new_launch, submitting, write_launch
 from se_hpo.slurm_options import SlurmOptions
-from se_hpo.slurm_scripts import Scripts
+from se_hpo.slurm_scripts import Scripts, prepare_folder
 
 WORKER_TIMEOUT = 600
 """Seconds that a worker waits for a master that is queued again."""
@@ -84,12 +84,6 @@ def write_scripts(paths: RunPaths, options: SlurmOptions, made: Launch) -> None:
     prepare_folder(paths)
     for name, text in texts.items():
         write_atomic(paths.slurm / f"{name}.sbatch", text)
-
-
-def prepare_folder(paths: RunPaths) -> None:
-    """Make what scripts write to; SLURM does not make the folder of a job's output."""
-    (paths.slurm / "ended").mkdir(parents=True, exist_ok=True)
-    paths.logs.mkdir(exist_ok=True)
 
 
 def master_command(paths: RunPaths, options: SlurmOptions) -> list[str]:

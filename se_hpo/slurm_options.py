@@ -72,6 +72,17 @@ def _words(text: str) -> list[str]:
 
 
 @dataclass(frozen=True)
+class ShardOptions(ResourceOptions):
+    """Share the work of a command among the tasks of a job array.
+
+    All other flags are the command's own.
+    """
+
+    shards: int = 1
+    """Tasks."""
+
+
+@dataclass(frozen=True)
 class SlurmOptions(ResourceOptions, Options):
     """Run BOHB on a SLURM cluster: one master job, an array of workers.
 

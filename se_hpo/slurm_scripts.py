@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from se_hpo.errors import UserError
+from se_hpo.paths import RunPaths
 
 WARNING_SECONDS = 60
 """How long before the time limit SLURM sends USR1."""
@@ -70,8 +71,8 @@ def quoted(command: Sequence[str], indent: str = "    ") -> str:
 
 
 def _quote(word: str) -> str:
-    """As the shell needs it; `"${NAME:-1}"` is the script's own and stays."""
-    own = word.startswith('"${') and word.endswith('}"')
+    """As the shell needs it; `"${NAME}..."` is the script's own and stays."""
+    own = word.startswith('"${') and word.endswith('"')
     return word if own else shlex.quote(word)
 
 
@@ -84,6 +85,12 @@ HEAD = """\
 #SBATCH --open-mode=append
 {options}
 """
+
+
+def prepare_folder(paths: RunPaths) -> None:
+    """Make what scripts write to; SLURM does not make the folder of a job's output."""
+    (paths.slurm / "ended").mkdir(parents=True, exist_ok=True)
+    paths.logs.mkdir(exist_ok=True)
 
 
 def head(
@@ -311,9 +318,9 @@ class Scripts:
         text = self._head(about, "cleanup", "cleanup-%j.log", cpus=1, keep=False)
         return text + fill(_CLEANUP, name=self.name)
 
-    def shards(self, about: str, role: str, command: Sequence[str], n: int) -> str:
+    def shards(self, about: str, role: str, command: Sequence[str], array: str) -> str:
         """A job array whose tasks share the work of one command."""
-        cpus, array = self.resources.cpus_per_task, f"0-{n - 1}"
+        cpus = self.resources.cpus_per_task
         log = f"{role}-%A_%a.log"
         text = self._head(about, role, log, cpus=cpus, array=array)
         return text + self._body(_SHARD, command)

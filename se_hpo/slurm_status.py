@@ -59,7 +59,7 @@ def job_table(paths: RunPaths, launches: Iterable[Launch]) -> Table:
     for column in ("role", "job", "state", "time", "node", "waits for"):
         table.add_column(column, no_wrap=column != "waits for")
     launches = list(launches)
-    names = {name: name.rpartition("-")[2] for x in launches for name in x.job_names()}
+    names = {f"{x.name}-{role}": role for x in launches for role in roles(x.kind)}
     there = slurm_queue.jobs(names)
     for job in there:
         waits = job.reason if job.state == "PENDING" else ""

@@ -14,8 +14,8 @@ ROOT = Path(__file__).parents[1]
 # From the ground up. A module imports modules of its own floor and of floors below,
 # never in a circle. A package stands for all its modules.
 FLOORS = {
-    "ground": "addresses agent_config config errors jobs networks paths processes records "
-    "seeding tensor_files validation",
+    "ground": "addresses agent_config config errors jobs networks paths processes "
+    "records seeding tensor_files validation",
     "environments": "checkpoint registration se_net se_parameters synthetic_env tasks "
     "training_envs vector_arguments vector_env",
     "reading results": "analysis console console_table console_view evaluations figures "
@@ -25,12 +25,12 @@ FLOORS = {
     "outer loop": "nes",
     "hyperparameter optimization": "bohb confirm local_workers losses monitor "
     "objective options plan run_folder search_space session settings space_table "
-    "slurm_control slurm_jobs slurm_launch slurm_options slurm_queue slurm_scripts slurm_status "
-    "random_search recipes se_set_folder se_set_workers se_training "
+    "slurm_control slurm_jobs slurm_launch slurm_options slurm_queue slurm_scripts "
+    "slurm_status random_search recipes se_set_folder se_set_workers se_training "
     "train_console train_options train_plan train_request train_session train_watch "
     "evaluation_files phase2 phase2_agents phase2_sets",
     "command line": "__main__ cli doctor evaluate evaluate_options evaluate_run "
-    "evaluate_view optimize report reporting se_worker slurm train worker",
+    "evaluate_view optimize report reporting se_worker slurm slurm_shards train worker",
 }
 ALTITUDE = {
     name: altitude

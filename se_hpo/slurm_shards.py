@@ -1,0 +1,137 @@
+"""`train` and `evaluate` on SLURM: arrays of tasks that share the work."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import tyro
+
+from se_hpo import evaluate_options, evaluate_run, slurm_queue, train
+from se_hpo.errors import UserError
+from se_hpo.paths import RunPaths, write_atomic
+from se_hpo.slurm_control import refuse_second_launch
+from se_hpo.slurm_jobs import Launch, new_launch, submitting, write_launch
+from se_hpo.slurm_options import ShardOptions
+from se_hpo.slurm_scripts import Resources, Scripts, prepare_folder
+from se_hpo.train_options import TrainOptions
+from se_hpo.train_request import resolve_request
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command whose work can be shared."""
+
+    parse: Callable[[Sequence[str]], object]
+    run_here: Callable[[Sequence[str]], int]
+    """What it does without SLURM."""
+    output: Callable[[Sequence[str]], Path]
+    """What it writes; raises a `UserError` if its flags make no sense."""
+    local: frozenset[str]
+    """Flags that only ask it something."""
+    first: int
+    """Number of the first shard."""
+
+
+def _train(arguments: Sequence[str]) -> TrainOptions:
+    return tyro.cli(TrainOptions, args=arguments, config=_CONFIG)
+
+
+def _evaluate(arguments: Sequence[str]) -> evaluate_options.Options:
+    return tyro.cli(evaluate_options.Options, args=arguments, config=_CONFIG)
+
+
+_CONFIG = (tyro.conf.FlagCreatePairsOff,)
+COMMANDS = {
+    "train": Command(
+        _train,
+        lambda words: train.main(_train(words)),
+        lambda words: resolve_request(_train(words)).paths.root,
+        frozenset({"--plan", "--list-configs", "--help", "-h"}),
+        first=0,
+    ),
+    "evaluate": Command(
+        _evaluate,
+        lambda words: evaluate_run.main(_evaluate(words)),
+        lambda words: evaluate_run.Evaluation(_evaluate(words)).files.records,
+        frozenset({"--plan", "--help", "-h"}),
+        first=1,
+    ),
+}
+
+
+def launch_shards(
+    name: str, options: ShardOptions, rest: Sequence[str]
+) -> tuple[RunPaths, Launch] | int:
+    """Submit a command as an array of shards.
+
+    Args:
+        name: `train` or `evaluate`.
+        options: what to ask SLURM for.
+        rest: the command's own flags.
+
+    Returns:
+        Where, and what was submitted; an exit code if the flags only asked something.
+
+    Raises:
+        UserError: flags that make no sense, or SLURM's refusal.
+    """
+    command = COMMANDS[name]
+    if command.local & set(rest):
+        return command.run_here(rest)
+    if options.shards < 1:
+        raise UserError(f"--shards {options.shards}: must be 1 or more")
+    if any(word.partition("=")[0] == "--shard" for word in rest):
+        raise UserError("--shard: each task gets its own; say how many with --shards")
+    resources = options.resources()
+    if not options.dry_run:
+        slurm_queue.require_slurm()
+    output = command.output(rest).absolute()
+    paths, role = home(output), f"{name}-{output.stem}"
+    with submitting(paths.slurm):
+        refuse_second_launch(paths, (role,))
+        made = new_launch(paths.root, role, options.shards)
+        script = _write(paths, made, resources, command, name, rest)
+        write_launch(paths.jobs, made)
+        if not options.dry_run:
+            made = replace(made, ids={role: [slurm_queue.submit(script)]})
+            write_launch(paths.jobs, made)
+    return paths, made
+
+
+def home(output: Path) -> RunPaths:
+    """The run that an output belongs to, or the folder that it lies in.
+
+    >>> home(Path("results/a/ses/varied")).root
+    PosixPath('results/a')
+    >>> home(Path("sets/mine")).root
+    PosixPath('sets')
+    """
+    folder = output.parent
+    inside = folder.name in ("ses", "evaluations")
+    return RunPaths(folder.parent if inside else folder)
+
+
+def _write(
+    paths: RunPaths,
+    made: Launch,
+    resources: Resources,
+    command: Command,
+    name: str,
+    rest: Sequence[str],
+) -> Path:
+    role, n = made.kind, made.n
+    scripts = Scripts(paths.root, paths.slurm, paths.logs, made.name, resources)
+    words = [sys.executable, "-m", f"se_hpo.{name}", *rest]
+    words += ["--shard", f'"${{SLURM_ARRAY_TASK_ID}}/{n}"']
+    about = (
+        f"{name} in {paths.root}: each of {n} tasks does its share.\n"
+        "Submit it again with sbatch to continue what was interrupted."
+    )
+    prepare_folder(paths)
+    script = paths.slurm / f"{role}.sbatch"
+    array = f"{command.first}-{command.first + n - 1}"
+    write_atomic(script, scripts.shards(about, role, words, array))
+    return script
