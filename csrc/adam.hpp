@@ -16,16 +16,26 @@ class Adam {
 
   // parameters -= ...; target += tau (parameters - target).
   void step(Buffer& parameters, Buffer& target, const Buffer& gradient) {
-    beta1_power_ *= 0.9;
-    beta2_power_ *= 0.999;
-    const AdamStep step{static_cast<float>(lr_ / (1 - beta1_power_)),
-                        static_cast<float>(1 / std::sqrt(1 - beta2_power_)),
-                        static_cast<float>(tau_)};
+    const AdamStep step = next();
     kernels_.adam_polyak(parameters.data(), target.data(), m_.data(), v_.data(),
                          gradient.data(), parameters.padded_size(), step);
   }
 
+  // parameters -= ..., no target.
+  void step(Buffer& parameters, const Buffer& gradient) {
+    const AdamStep step = next();
+    kernels_.adam(parameters.data(), m_.data(), v_.data(), gradient.data(),
+                  parameters.padded_size(), step);
+  }
+
  private:
+  AdamStep next() {
+    beta1_power_ *= 0.9;
+    beta2_power_ *= 0.999;
+    return {static_cast<float>(lr_ / (1 - beta1_power_)),
+            static_cast<float>(1 / std::sqrt(1 - beta2_power_)), static_cast<float>(tau_)};
+  }
+
   const Kernels& kernels_;
   double lr_, tau_, beta1_power_ = 1, beta2_power_ = 1;
   Buffer m_, v_;

@@ -51,7 +51,7 @@ double time_updates(const py::dict& config, int obs_size, int n_actions, int n,
       state[k] = float(random.uniform(-1, 1));
       next[k] = float(random.uniform(-1, 1));
     }
-    agent->store(state.data(), int(random.below(n_actions)), next.data(), 1.0f, 0.1f);
+    agent->store(state.data(), agent->explore(state.data()), next.data(), 1.0f, 0.1f);
   }
   for (int i = 0; i < n / 10 + 1; ++i) agent->learn();
   const double start = seconds();

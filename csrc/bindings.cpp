@@ -153,5 +153,6 @@ PYBIND11_MODULE(_engine, m) {
     return names;
   });
   se_hpo::bind_testing(m);
+  se_hpo::bind_testing_td3(m);
   se_hpo::bind_benchmark(m);
 }

@@ -38,12 +38,24 @@ AgentConfig agent_config_from(const py::dict& d) {
   c.activation = activation_from(d["activation"].cast<std::string>());
   get("hidden_size", c.hidden_size);
   get("hidden_layers", c.hidden_layers);
-  get("eps_init", c.eps_init);
-  get("eps_min", c.eps_min);
-  get("eps_decay", c.eps_decay);
+  if (d.contains("eps_init")) {
+    get("eps_init", c.eps_init);
+    get("eps_min", c.eps_min);
+    get("eps_decay", c.eps_decay);
+  }
   if (d.contains("feature_size")) {
     get("feature_size", c.feature_size);
     c.batch_advantage_mean = d["advantage_mean"].cast<std::string>() == "batch";
+  }
+  if (d.contains("policy_delay")) {
+    get("policy_delay", c.policy_delay);
+    get("action_std", c.action_std);
+    get("policy_std", c.policy_std);
+    get("policy_std_clip", c.policy_std_clip);
+    get("gumbel_temperature", c.gumbel_temperature);
+    get("gumbel_anneal_updates", c.gumbel_anneal_updates);
+    get("gumbel_hard", c.gumbel_hard);
+    get("layer_norm", c.layer_norm);
   }
   return c;
 }

@@ -12,7 +12,7 @@
 
 namespace se_hpo {
 
-// se_hpo.config.DDQNConfig and DuelingDDQNConfig in one.
+// se_hpo.config.DDQNConfig, DuelingDDQNConfig and TD3DiscreteConfig in one.
 struct AgentConfig {
   std::string algorithm;
   std::int64_t train_episodes, test_episodes, init_episodes, max_env_steps, stop_window;
@@ -26,6 +26,9 @@ struct AgentConfig {
   double eps_init, eps_min, eps_decay;
   int feature_size = 0;
   bool batch_advantage_mean = false;
+  std::int64_t policy_delay = 1, gumbel_anneal_updates = 0;
+  double action_std = 0, policy_std = 0, policy_std_clip = 0, gumbel_temperature = 1;
+  bool gumbel_hard = false, layer_norm = false;
 };
 
 struct SyntheticEnvConfig {

@@ -45,7 +45,10 @@ double cost(const Job& job) {
   const double weights = hidden * (job.task.obs_size + job.task.n_actions) +
                          (c.hidden_layers - 1) * hidden * hidden +
                          feature * (hidden + 2 * feature);
-  return weights * c.batch_size;
+  // Products with all weights: DDQN's three passes forward and one back (two products),
+  // discrete TD3's nine for the critics and five for the actor.
+  const double products = c.algorithm == "td3_discrete" ? 9 + 5.0 / double(c.policy_delay) : 5;
+  return products * weights * c.batch_size;
 }
 
 class Pool {

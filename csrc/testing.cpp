@@ -25,7 +25,8 @@ std::unique_ptr<DoubleQAgent> make_agent(const py::dict& config, int obs_size, i
   const AgentConfig c = agent_config_from(config);
   auto agent = agent_makers().at(c.algorithm)(
       {kernels_named(isa), c, obs_size, n_actions, std::uint64_t(0), kGoOn});
-  return std::unique_ptr<DoubleQAgent>(dynamic_cast<DoubleQAgent*>(agent.release()));
+  if (!dynamic_cast<DoubleQAgent*>(agent.get())) throw std::invalid_argument("no Q-learner");
+  return std::unique_ptr<DoubleQAgent>(static_cast<DoubleQAgent*>(agent.release()));
 }
 
 void load(Buffer& buffer, const Floats& values) {

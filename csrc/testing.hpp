@@ -6,5 +6,6 @@
 namespace se_hpo {
 
 void bind_testing(pybind11::module_& m);
+void bind_testing_td3(pybind11::module_& m);
 
 }  // namespace se_hpo

@@ -15,7 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from se_hpo.config import AgentConfig, SyntheticEnvConfig, algorithm_of
+from se_hpo.config import (
+    AgentConfig,
+    SyntheticEnvConfig,
+    TD3DiscreteConfig,
+    algorithm_of,
+)
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.jobs import TrainingJob, TrainingResult, check_no_psi
 from se_hpo.native_agents import has_agent
@@ -44,6 +49,8 @@ _LARGEST = {
     "init_episodes": 2**53,
     "max_env_steps": 2**53,
     "stop_window": 2**53,
+    "policy_delay": 2**53,
+    "gumbel_anneal_updates": 2**53,
 }
 
 
@@ -157,6 +164,11 @@ def _agent_dict(where: str, config: AgentConfig) -> dict[str, Any]:
         ) from None
     if not has_agent(config):
         raise UserError(f"{where}: the native engine has no {algorithm!r}: use torch")
+    if algorithm not in _engine.algorithms():
+        raise UserError(
+            f"{where}: the native engine was built before it had {algorithm!r}: "
+            "install again to build it, or use torch"
+        )
     data = dataclasses.asdict(config)
     for name, most in _LARGEST.items():
         if data.get(name, 0) > most:
@@ -175,6 +187,8 @@ def _check_memory(where: str, config: AgentConfig, spec: TaskSpec) -> None:
     # at the ends); one batch; activations of a few panels
     floats = 7 * weights + 16 * hidden * ends + 2 * config.batch_size * (ends + 4)
     floats += 4 * 48 * (layers * hidden + 2 * feature)
+    if isinstance(config, TD3DiscreteConfig):  # actor and two critics; noise
+        floats = 3 * (floats + config.batch_size * spec.n_actions)
     if 4 * floats > MAX_JOB_BYTES:
         raise UserError(
             f"{where}: needs {4 * floats / 2**30:.1f} GiB: lower hidden_size, "

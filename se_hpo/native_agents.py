@@ -9,11 +9,13 @@ from se_hpo.config import (
     AgentConfig,
     DDQNConfig,
     DuelingDDQNConfig,
+    TD3DiscreteConfig,
 )
 
 BUILT_IN_AGENTS: dict[type[AgentConfig], str] = {
     DDQNConfig: "ddqn",
     DuelingDDQNConfig: "dueling_ddqn",
+    TD3DiscreteConfig: "td3_discrete",
 }
 """Configurations of the agents in csrc/agents, with their names there."""
 
@@ -30,5 +32,9 @@ def has_agent(config: AgentConfig) -> bool:
     agents = sys.modules.get("se_hpo.agents")
     if agents is None:
         return True
-    built_in = {"ddqn": agents.DDQN, "dueling_ddqn": agents.DuelingDDQN}[name]
-    return agents.AGENTS.get(name) is built_in
+    built_in = {
+        "ddqn": agents.DDQN,
+        "dueling_ddqn": agents.DuelingDDQN,
+        "td3_discrete": agents.TD3Discrete,
+    }
+    return agents.AGENTS.get(name) is built_in[name]

@@ -11,7 +11,12 @@ import numpy as np
 import pytest
 
 from se_hpo import engine
-from se_hpo.config import AgentConfig, DDQNConfig, SyntheticEnvConfig
+from se_hpo.config import (
+    AgentConfig,
+    DDQNConfig,
+    SyntheticEnvConfig,
+    TD3DiscreteConfig,
+)
 from se_hpo.jobs import TrainingJob, TrainingResult
 from se_hpo.tasks import get_task
 
@@ -27,6 +32,15 @@ SMALL = DDQNConfig(
     hidden_size=9,
     hidden_layers=1,
     lr=1e-3,
+)
+SMALL_TD3 = TD3DiscreteConfig(
+    train_episodes=30,
+    test_episodes=2,
+    init_episodes=1,
+    batch_size=17,
+    hidden_size=9,
+    lr=1e-3,
+    gumbel_anneal_updates=200,
 )
 SE = SyntheticEnvConfig(hidden_size=7)
 
@@ -55,9 +69,11 @@ def net_ends(task: str = "CartPole-v0", se: SyntheticEnvConfig = SE) -> list[int
     return [int(end) for end in np.cumsum(sizes)]
 
 
-def se_job(seed: int = 0, psi: Any = None, **agent: Any) -> TrainingJob:
-    config = dataclasses.replace(SMALL, **agent)
+def se_job(
+    seed: int = 0, psi: Any = None, config: AgentConfig = SMALL, **agent: Any
+) -> TrainingJob:
     psi = random_psi(seed=seed) if psi is None else psi
+    config = dataclasses.replace(config, **agent)
     return TrainingJob("CartPole-v0", config, seed, SE, psi)
 
 

@@ -1,8 +1,10 @@
 // One instruction set's kernel table; compiled once per instruction set with
 // SE_HPO_ISA (the name), SE_HPO_VECTOR_BYTES and SE_HPO_VECTOR_REGISTERS defined.
+#include "actor_critic.hpp"
 #include "gather.hpp"
 #include "gradient.hpp"
 #include "kernels.hpp"
+#include "layer_norm.hpp"
 #include "learning.hpp"
 #include "peak.hpp"
 #include "single.hpp"
@@ -24,11 +26,22 @@ const Kernels SE_HPO_JOIN(kKernels_, SE_HPO_ISA) = {
     backward_input,
     accumulate,
     collect,
+    collect_sums,
     weight_sum_size,
     scratch_size,
     prelu_backward,
     double_q_delta,
     adam_polyak,
+    adam,
+    normalize,
+    normalize_backward,
+    gumbel_noise,
+    normal_noise,
+    gumbel_softmax,
+    gumbel_softmax_backward,
+    add_clipped,
+    twin_target,
+    value_delta,
     vector_forward,
     vector_output,
     peak,

@@ -22,9 +22,10 @@ struct TransitionPanel {
   int vectors;              // SIMD vectors per row
   const float* state;       // obs_size x columns
   const float* next_state;  // obs_size x columns
-  const float* action;      // columns, the action's index
+  float* action;            // columns, the action's index; or an action vector below state
   const float* reward;      // columns
   const float* done;        // columns, the raw done
+  float* next_action;       // with action vectors: room for one below next_state
   const float* scale;       // columns: 1 for a sample, 0 for padding
 };
 
@@ -62,6 +63,8 @@ struct Kernels {
   // Reduces the accumulators to the gradient: outputs x inputs, then outputs.
   void (*collect)(const float* weight_sum, const float* bias_sum, int outputs, int inputs,
                   float* weight_gradient, float* bias_gradient);
+  // to[i] = the sum of the i-th vector of `from`.
+  void (*collect_sums)(const float* from, int n, float* to);
   std::size_t (*weight_sum_size)(int outputs, int inputs);
   std::size_t (*scratch_size)(int inputs);
 
@@ -79,6 +82,37 @@ struct Kernels {
   // Adam (Kingma & Ba 2015) and Polyak averaging in one pass over flat parameters.
   void (*adam_polyak)(float* parameters, float* target, float* m, float* v,
                       const float* gradient, std::size_t n, const AdamStep& step);
+  // Adam alone.
+  void (*adam)(float* parameters, float* m, float* v, const float* gradient, std::size_t n,
+               const AdamStep& step);
+
+  // Layer normalization of every column, in place, then gain and shift per row. Keeps the
+  // columns without those (`normalized`) and one factor per column (`inverse_std`).
+  void (*normalize)(const float* gain, const float* shift, int rows, float* x,
+                    float* normalized, float* inverse_std, int vectors);
+  // Backward, in place. Adds the gradients by gain and shift to accumulators of rows *
+  // width floats, as `accumulate` does; none if `gain_sum` is null.
+  void (*normalize_backward)(const float* gain, const float* normalized,
+                             const float* inverse_std, int rows, float* dy, int vectors,
+                             float* gain_sum, float* shift_sum, bool first);
+
+  // Noise in the place of uniform numbers in (0, 1); n is rounded up to whole vectors.
+  void (*gumbel_noise)(float* u, std::size_t n);
+  void (*normal_noise)(float* u, std::size_t n);
+  // soft = softmax over the actions of (logits + gumbel) / temperature; `action` is the
+  // same, or if `hard` one-hot. Panels of n_actions rows.
+  void (*gumbel_softmax)(const float* logits, const float* gumbel, int n_actions, int vectors,
+                         float inverse_temperature, bool hard, float* soft, float* action);
+  void (*gumbel_softmax_backward)(const float* soft, const float* d_action, int n_actions,
+                                  int vectors, float inverse_temperature, float* d_logits);
+  // x += factor * noise, clipped to [-clip, clip]; whole vectors.
+  void (*add_clipped)(float* x, const float* noise, std::size_t n, float factor, float clip);
+  // y = r + gamma (1 - d) min(q1, q2); NaN if any is.
+  void (*twin_target)(const TransitionPanel& panel, const float* q1, const float* q2,
+                      float gamma, float* y);
+  // delta = factor (q - y), 0 for padding; returns the panel's sum of (q - y)^2.
+  float (*value_delta)(const TransitionPanel& panel, const float* q, const float* y,
+                       float factor, float* delta);
 
   // y = activation(b + w^T x) for one sample; w is inputs x stride, stride a multiple of
   // the width, y has stride entries.

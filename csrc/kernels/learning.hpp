@@ -33,26 +33,38 @@ float double_q_delta(const se_hpo::TransitionPanel& panel, const float* q, const
 
 struct AdamVec {
   const se_hpo::AdamStep& step;
-  inline void operator()(Vec& p, Vec& t, Vec& m, Vec& v, Vec g) const {
+  inline void operator()(Vec& p, Vec& m, Vec& v, Vec g) const {
     // 1 - beta as literals: 1.0f - 0.999f is off by 1e-5.
     constexpr float kBeta2 = 0.999f, kOneMinusBeta1 = 0.1f, kOneMinusBeta2 = 0.001f;
     constexpr float kEpsilon = 1e-8f;
     m = m + kOneMinusBeta1 * (g - m);
     v = kBeta2 * v + kOneMinusBeta2 * (g * g);
     p = p - step.step_size * m / (sqrt_vec(v) * step.inverse_root + kEpsilon);
-    t = t + step.tau * (p - t);
   }
 };
 
 // n is a multiple of the width.
 void adam_polyak(float* parameters, float* target, float* m, float* v, const float* gradient,
                  std::size_t n, const se_hpo::AdamStep& step) {
-  const AdamVec adam{step};
+  const AdamVec adam_vec{step};
   for (std::size_t i = 0; i < n; i += kWidth) {
     Vec p = load(parameters + i), t = load(target + i), mi = load(m + i), vi = load(v + i);
-    adam(p, t, mi, vi, load(gradient + i));
+    adam_vec(p, mi, vi, load(gradient + i));
+    t = t + step.tau * (p - t);
     store(parameters + i, p);
     store(target + i, t);
+    store(m + i, mi);
+    store(v + i, vi);
+  }
+}
+
+void adam(float* parameters, float* m, float* v, const float* gradient, std::size_t n,
+          const se_hpo::AdamStep& step) {
+  const AdamVec adam_vec{step};
+  for (std::size_t i = 0; i < n; i += kWidth) {
+    Vec p = load(parameters + i), mi = load(m + i), vi = load(v + i);
+    adam_vec(p, mi, vi, load(gradient + i));
+    store(parameters + i, p);
     store(m + i, mi);
     store(v + i, vi);
   }

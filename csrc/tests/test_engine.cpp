@@ -51,6 +51,10 @@ AgentConfig agent(const char* algorithm, Activation activation, int hidden, int 
   c.eps_min = 0.1;
   c.eps_decay = 0.9;
   c.feature_size = c.algorithm == "dueling_ddqn" ? hidden + 3 : 0;
+  c.action_std = 0.1;
+  c.policy_std = 0.2;
+  c.policy_std_clip = 0.5;
+  c.gumbel_anneal_updates = 100;
   return c;
 }
 
@@ -73,16 +77,19 @@ std::vector<Job> many_jobs() {
   const Activation activations[] = {Activation::kTanh, Activation::kRelu,
                                     Activation::kLeakyRelu, Activation::kPrelu};
   const char* const tasks[] = {"cartpole", "acrobot", "mountain_car"};
-  const char* const algorithms[] = {"ddqn", "dueling_ddqn", "dueling_ddqn"};
+  const char* const algorithms[] = {"ddqn", "dueling_ddqn", "dueling_ddqn", "td3_discrete"};
   const int sizes[] = {1, 2, 7, 8, 9, 16, 17, 33, 57};
   std::vector<Job> jobs;
   std::uint64_t seed = 0;
   for (const int hidden : sizes)
     for (const int batch : {1, 5, 24, 25, 49})
-      for (const int a : {0, 1, 2}) {
+      for (const int a : {0, 1, 2, 3}) {
         AgentConfig c = agent(algorithms[a], activations[seed % 4], hidden, 1 + int(seed % 3),
                               batch);
         c.batch_advantage_mean = a == 2;
+        c.policy_delay = 1 + seed % 2;
+        c.gumbel_hard = seed % 3 == 0;
+        c.layer_norm = seed % 5 != 0;
         jobs.push_back(job(tasks[seed % 3], c, seed, seed % 2 == 0));
         ++seed;
       }
@@ -105,9 +112,9 @@ void results_do_not_depend_on_threads(const Kernels& kernels) {
   }
 }
 
-void poison_diverges(const Kernels& kernels) {
-  Job bad = job("cartpole", agent("ddqn", Activation::kRelu, 9, 1, 16), 3, true);
-  const Job good = job("cartpole", agent("ddqn", Activation::kRelu, 9, 1, 16), 4, true);
+void poison_diverges(const Kernels& kernels, const char* algorithm) {
+  Job bad = job("cartpole", agent(algorithm, Activation::kRelu, 9, 1, 16), 3, true);
+  const Job good = job("cartpole", agent(algorithm, Activation::kRelu, 9, 1, 16), 4, true);
   const Result alone = run_jobs({good}, 1, kernels, kGoOn)[0];
   for (const float value : {std::numeric_limits<float>::quiet_NaN(),
                             std::numeric_limits<float>::infinity(), 3e38f}) {
@@ -119,8 +126,8 @@ void poison_diverges(const Kernels& kernels) {
   }
 }
 
-void interruption_ends_all(const Kernels& kernels) {
-  AgentConfig c = agent("ddqn", Activation::kTanh, 64, 2, 128);
+void interruption_ends_all(const Kernels& kernels, const char* algorithm) {
+  AgentConfig c = agent(algorithm, Activation::kTanh, 64, 2, 128);
   c.train_episodes = std::int64_t(1) << 50;
   c.max_env_steps = 0;
   c.plateau_tolerance = 0;
@@ -168,6 +175,30 @@ void replay_keeps_the_newest(const Kernels& kernels) {
   CHECK(samples == 101);
 }
 
+void replay_keeps_action_vectors(const Kernels& kernels) {
+  Replay replay(10, {3, 2});
+  for (int i = 0; i < 25; ++i) {
+    const float s[3] = {float(i), 1, 2}, a[2] = {float(i), -1};
+    replay.add(s, a, s, float(i), 0.5f);
+  }
+  Batch batch(kernels, 101, {3, 2});
+  Random random(1, Role::kReplay);
+  replay.sample(random, batch);
+  for (const TransitionPanel& panel : batch.panels()) {
+    const int n = panel.vectors * kernels.width;
+    CHECK(panel.action == panel.state + 3 * n);
+    CHECK(panel.next_action == panel.next_state + 3 * n);
+    for (int i = 0; i < 2 * n; ++i) panel.next_action[i] = -7;  // harms nothing else
+    for (int c = 0; c < n; ++c) {
+      CHECK(panel.reward[c] >= 15 && panel.reward[c] < 25);
+      CHECK(panel.state[c] == panel.reward[c] && panel.next_state[c] == panel.reward[c]);
+      CHECK(panel.action[c] == panel.reward[c] && panel.action[n + c] == -1);
+      CHECK(panel.state[n + c] == 1 && panel.next_state[2 * n + c] == 2);
+      CHECK(panel.done[c] == 0.5f && (panel.scale[c] == 1 || panel.scale[c] == 0));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace se_hpo
 
@@ -176,10 +207,13 @@ int main() {
   for (const char* const* name = usable_isas(); *name; ++name) {
     const Kernels& kernels = *find_kernels(*name);
     results_do_not_depend_on_threads(kernels);
-    poison_diverges(kernels);
-    interruption_ends_all(kernels);
+    for (const char* algorithm : {"ddqn", "td3_discrete"}) {
+      poison_diverges(kernels, algorithm);
+      interruption_ends_all(kernels, algorithm);
+    }
     exceptions_reach_the_caller(kernels);
     replay_keeps_the_newest(kernels);
+    replay_keeps_action_vectors(kernels);
     std::printf("%s: ok\n", *name);
   }
 }
