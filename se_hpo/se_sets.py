@@ -182,8 +182,9 @@ def _se_generations(folder: Path) -> Iterator[dict[str, Any]]:
     paths = SESetPaths(folder)
     for index in range(_n_envs(paths, read_set_json(paths))):
         own = {"run": _run_of(folder), "se_set": folder.resolve().name, "se": index}
-        for row in generation_rows(paths.run(index)):
-            yield own | row
+        if paths.run(index).generations.exists():  # random searches have none
+            for row in generation_rows(paths.run(index)):
+                yield own | row
 
 
 def _run_of(folder: Path) -> str | None:

@@ -262,7 +262,7 @@ def test_a_worker_that_keeps_dying_stops_no_other_se_and_the_code_is_1(
     blocked = copy(finished, tmp_path / "failed")
     blocked.outcome(1).unlink()
     shutil.rmtree(blocked.run(1).root)
-    blocked.run(1).generations.mkdir(parents=True)  # cannot be written: no outcome
+    blocked.run(1).timing.mkdir(parents=True)  # cannot be written: no outcome
     blocked.outcome(2).unlink()
     flags = ("--config", recipe, "--num-envs", 3, "--out", blocked.root)
     done = train(*flags, "--workers", 1)
