@@ -94,7 +94,7 @@ def test_rows_come_in_the_order_of_tables() -> None:
 
 
 @given(seed=st.integers(0, 1000))
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=2, deadline=None)
 def test_order_of_records_changes_nothing(seed: int) -> None:
     frame = evaluations_of(noisy(1))
     shuffled = frame.sample(frac=1.0, random_state=seed)

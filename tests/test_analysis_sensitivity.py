@@ -94,14 +94,14 @@ def test_differences_between_ses_are_found(no_forest: None) -> None:
 def test_shuffled_scores_seldom_look_explained(no_forest: None) -> None:
     """The p value is uniform where nothing is explained."""
     below = 0
-    for seed in range(60):
+    for seed in range(30):
         rng = np.random.default_rng(seed)
         frame = evaluations_of(
             lambda *_, rng=rng: float(rng.normal()), n_agents=6, settings=["real"]
         )
         table = analysis.sensitivity_table(frame, n_permutations=99, n_resamples=2)
         below += int(table["p_value"].iloc[0] <= 0.1)
-    assert below <= 14  # 6 expected
+    assert below <= 8  # 3 expected
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_a_forest_needs_enough_ses() -> None:
 
 
 def test_the_same_seed_gives_the_same_table(frame: pd.DataFrame) -> None:
-    few = frame[frame["pair"] < 60]
+    few = frame[(frame["pair"] < 60) & (frame["setting"] == "real")]
     one, two = (analysis.sensitivity_table(few, n_permutations=20) for _ in range(2))
     pd.testing.assert_frame_equal(one, two)
 

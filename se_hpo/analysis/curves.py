@@ -31,8 +31,8 @@ def run_curves(
     Args:
         generations: frame of `load_se_generations` or `load_generations`.
         keys: columns that name a run; None for those of these two frames.
-        finished: values of `keys` of the runs that have ended. None: those that have
-            solved the task, and those that have as many generations as the longest.
+        finished: values of `keys` of the runs that have ended. None: those whose last
+            generation solved the task.
         until: last generation, from 0; None for the last of all runs.
 
     Returns:
@@ -50,8 +50,7 @@ def run_curves(
     parts = []
     for name, rows in generations.groupby(keys, sort=False, dropna=False):
         run = _run(rows, keys, last)
-        ended = len(run) == last + 1 or bool(run["solved"].iloc[-1])
-        if name in finished if finished is not None else ended:
+        if name in finished if finished is not None else _has_solved(rows):
             run = _carried(run, last)
         parts.append(run)
     return pd.concat(parts, ignore_index=True)[columns]
@@ -78,6 +77,12 @@ def _run(rows: pd.DataFrame, keys: list[str], last: int) -> pd.DataFrame:
         solved=np.logical_or.accumulate(solved),
         carried=False,
     )
+
+
+def _has_solved(rows: pd.DataFrame) -> bool:
+    """The last generation of a run solved the task, where runs stop by default."""
+    last = rows.sort_values("generation")["solved"].astype("boolean").iloc[-1]
+    return bool(last is not pd.NA and last)
 
 
 def _carried(run: pd.DataFrame, last: int) -> pd.DataFrame:

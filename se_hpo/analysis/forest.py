@@ -11,7 +11,7 @@ from se_hpo.analysis.estimates import Bootstrap
 
 N_FOLDS = 5
 MIN_AGENTS = 4 * N_FOLDS
-N_TREES = 100
+N_TREES = 50
 
 NOT_INSTALLED = "no forest: scikit-learn is missing (pip install 'se-hpo[analysis]')"
 

@@ -55,7 +55,7 @@ MEASURES: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]] 
 
 
 def _ratio(product: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    scale = np.sqrt(a) * np.sqrt(b)
+    scale = np.sqrt(a * b)
     some = scale > 0
     ratio = np.full(len(product), np.nan)
     ratio[some] = np.clip(product[some] / scale[some], -1.0, 1.0)
