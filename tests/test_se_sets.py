@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import pytest
 
@@ -230,3 +231,10 @@ def test_reading_imports_no_torch(paths):
     out = subprocess.check_output([sys.executable, "-Wignore", "-c", code], text=True)
     assert out.split() == ["2", "4", "False"]
     assert {"load_ses", "load_se_generations"} <= set(se_hpo.__all__)
+
+
+def test_docs_describe_every_column_with_its_dtype():
+    page = (Path(__file__).parents[1] / "docs" / "results.md").read_text()
+    for name, dtype in (SE_COLUMNS | SE_GENERATION_COLUMNS).items():
+        shown = "stop_reasons.<reason>" if name.startswith("stop_reasons.") else name
+        assert f"| `{shown}` | `{dtype}` |" in page
