@@ -42,7 +42,8 @@ def half_by_lr(setting: str, pair: int, hp: dict[str, Any]) -> float:
 
 @pytest.fixture(scope="module")
 def frame() -> pd.DataFrame:
-    return evaluations_of(half_by_lr, n_ses=30, n_agents=10)
+    settings_ = ["real", "se_varied"]
+    return evaluations_of(half_by_lr, n_ses=30, n_agents=10, settings=settings_)
 
 
 @pytest.fixture

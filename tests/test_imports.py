@@ -139,7 +139,8 @@ def run_python(code: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "name", ["results", "console", "console_table", "registration", "tasks", "paths"]
+    "name",
+    "results analysis console console_table registration tasks paths".split(),
 )
 def test_reading_results_and_its_ground_import_no_torch(name: str) -> None:
     seconds, *loaded = run_python(
