@@ -4,6 +4,8 @@ import os
 
 import pytest
 
+from tests.slurm_cluster import cluster, running_cluster  # noqa: F401
+
 
 @pytest.fixture(autouse=True)
 def _no_waiting_for_the_disk(monkeypatch):

@@ -310,7 +310,12 @@ def running_cluster() -> Iterator[SlurmCluster]:
 
 
 @pytest.fixture
-def cluster(running_cluster: SlurmCluster) -> Iterator[SlurmCluster]:
-    """The cluster, with an empty queue before and after."""
+def cluster(
+    running_cluster: SlurmCluster, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[SlurmCluster]:
+    """The cluster with an empty queue before and after, as if we were logged in."""
+    for name in ("PATH", "SLURM_CONF"):
+        monkeypatch.setenv(name, running_cluster.env[name])
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     yield running_cluster
     running_cluster.end_jobs()

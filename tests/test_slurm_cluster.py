@@ -12,20 +12,13 @@ from se_hpo.errors import UserError
 from se_hpo.slurm import main
 from se_hpo.slurm_jobs import read_launches
 from se_hpo.slurm_options import SlurmOptions
-from tests.slurm_cluster import cluster, running_cluster, wait_until  # noqa: F401
+from tests.slurm_cluster import wait_until
 from tests.slurm_runs import LONG, PLANNED, SlurmRun, first_generation_after
 
 pytestmark = pytest.mark.slurm
 
 
-@pytest.fixture(autouse=True)
-def _as_a_user(running_cluster, monkeypatch):  # noqa: F811
-    for name in ("PATH", "SLURM_CONF"):
-        monkeypatch.setenv(name, running_cluster.env[name])
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-
-
-def test_two_runs_side_by_side_end_as_if_each_were_alone(cluster, tmp_path):  # noqa: F811
+def test_two_runs_side_by_side_end_as_if_each_were_alone(cluster, tmp_path):
     one = SlurmRun(cluster, tmp_path / "one", n_workers=1, n_brackets=4)
     two = SlurmRun(cluster, tmp_path / "two", n_workers=1, n_brackets=4)
     one.launch()
@@ -59,7 +52,7 @@ def status_of(run, capsys):
 
 
 def test_a_cancelled_worker_s_trial_goes_on_elsewhere_and_more_workers_join(
-    cluster,  # noqa: F811
+    cluster,
     tmp_path,
     capsys,
 ):
@@ -93,7 +86,7 @@ def test_a_cancelled_worker_s_trial_goes_on_elsewhere_and_more_workers_join(
 
 
 def test_a_cancelled_master_takes_its_workers_along_and_the_same_command_continues(
-    cluster,  # noqa: F811
+    cluster,
     tmp_path,
 ):
     run = SlurmRun(cluster, tmp_path / "run", **LONG)
@@ -113,7 +106,7 @@ def test_a_cancelled_master_takes_its_workers_along_and_the_same_command_continu
     assert n_generations > 3
 
 
-def test_stop_ends_everything_and_only_this_run(cluster, tmp_path, capsys):  # noqa: F811
+def test_stop_ends_everything_and_only_this_run(cluster, tmp_path, capsys):
     run = SlurmRun(cluster, tmp_path / "run", **{**LONG, "n_brackets": 20})
     other = cluster.run("sbatch", "--parsable", "--wrap", "sleep 600").strip()
     run.launch()
@@ -133,7 +126,7 @@ def test_stop_ends_everything_and_only_this_run(cluster, tmp_path, capsys):  # n
         main(SlurmOptions(run=run.paths.root, add_workers=1))
 
 
-def test_what_slurm_refuses_is_one_line_and_leaves_no_job(cluster, tmp_path):  # noqa: F811
+def test_what_slurm_refuses_is_one_line_and_leaves_no_job(cluster, tmp_path):
     run = SlurmRun(cluster, tmp_path / "run")
     with pytest.raises(UserError, match=r"sbatch refused master.sbatch: .*partition"):
         run.launch(partition="nowhere")
