@@ -140,7 +140,10 @@ def run_python(code: str) -> str:
 
 @pytest.mark.parametrize(
     "name",
-    "results analysis console console_table registration tasks paths".split(),
+    [
+        *("results", "analysis", "console", "console_table", "registration"),
+        *("tasks", "paths"),
+    ],
 )
 def test_reading_results_and_its_ground_import_no_torch(name: str) -> None:
     seconds, *loaded = run_python(
