@@ -1,6 +1,7 @@
 """Statistics and intervals against scipy, closed forms and hand-made values."""
 
 import math
+from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 
@@ -17,14 +18,17 @@ from se_hpo.errors import UserError
 
 pytestmark = pytest.mark.filterwarnings("error")
 
+OfSample = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""Values, weights (resamples, values) -> one number per resample."""
+
 SCORES = hnp.arrays(
     float, st.integers(1, 60), elements=st.floats(-500, 500, allow_subnormal=False)
 )
 STATISTICS = [estimates.mean, estimates.interquartile_mean, estimates.worst_decile]
 
 
-def plain(statistic: estimates.Statistic, values: np.ndarray) -> float:
-    return float(statistic(values, np.ones((1, len(values))))[0])  # type: ignore[call-arg]
+def plain(statistic: OfSample, values: np.ndarray) -> float:
+    return float(statistic(values, np.ones((1, len(values))))[0])
 
 
 @given(SCORES)
@@ -56,11 +60,11 @@ def test_std_is_the_sample_standard_deviation(values: np.ndarray) -> None:
 @pytest.mark.parametrize("statistic", STATISTICS)
 @given(values=SCORES, seed=st.integers(0, 99))
 def test_weights_mean_copies(
-    statistic: estimates.Statistic, values: np.ndarray, seed: int
+    statistic: OfSample, values: np.ndarray, seed: int
 ) -> None:
     weights = np.random.default_rng(seed).integers(0, 4, len(values))
     weights[0] += 1
-    weighted = statistic(values, weights[None, :].astype(float))  # type: ignore[call-arg]
+    weighted = statistic(values, weights[None, :].astype(float))
     copied = plain(statistic, np.repeat(values, weights))
     assert weighted[0] == pytest.approx(copied)
 
@@ -68,7 +72,7 @@ def test_weights_mean_copies(
 @pytest.mark.parametrize("statistic", STATISTICS)
 @given(values=SCORES, place=st.integers(0, 59), more=st.floats(0, 100))
 def test_a_better_agent_never_lowers_the_statistic(
-    statistic: estimates.Statistic, values: np.ndarray, place: int, more: float
+    statistic: OfSample, values: np.ndarray, place: int, more: float
 ) -> None:
     better = values.copy()
     better[place % len(values)] += more
@@ -148,7 +152,7 @@ def test_the_seed_decides_the_interval_and_a_higher_confidence_widens_it() -> No
     assert interval(Bootstrap(3)) == interval(Bootstrap(3)) != interval(Bootstrap(4))
     ends = [interval(Bootstrap(confidence=c)) for c in (0.5, 0.9, 0.99)]
     for (low, high), (lower, higher) in pairwise(ends):
-        assert lower < low < high < higher  # type: ignore[operator]
+        assert lower < low < high < higher
 
 
 @pytest.mark.parametrize(
@@ -174,7 +178,7 @@ def test_few_ses_are_said_to_be_few(n_clusters: int, interval: bool, note: str) 
 )
 def test_settings_of_the_bootstrap_are_checked(changes: dict[str, float]) -> None:
     with pytest.raises(UserError, match=next(iter(changes))):
-        Bootstrap(**changes)  # type: ignore[arg-type]
+        Bootstrap(**changes)
 
 
 def test_probability_of_improvement_counts_ties_half() -> None:

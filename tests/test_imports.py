@@ -18,8 +18,8 @@ FLOORS = {
     "records seeding tensor_files validation",
     "environments": "checkpoint registration se_net se_parameters synthetic_env tasks "
     "training_envs vector_arguments vector_env",
-    "reading results": "analysis console console_table console_view evaluations figures "
-    "frames progress reading results se_outcome se_set_settings se_sets",
+    "reading results": "analysis console console_table console_view evaluations "
+    "figures frames progress reading results se_outcome se_set_settings se_sets",
     "inner loop": "agents engine inner_loop native_agents process_pool training "
     "transitions variation _engine",
     "outer loop": "nes",
