@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
 from se_hpo.figures.style import (
     FAINT,
@@ -45,34 +46,45 @@ def draw_agreement(
         for row, setting in zip(grid, settings, strict=True):
             for axes, agent in zip(row, agents, strict=True):
                 some = (pairs["agent"] == agent) & (pairs["setting"] == setting)
-                mine = pairs[some]
-                axes.plot(ends, ends, color=FAINT, linewidth=1, zorder=0)
-                axes.scatter(
-                    mine["score_real"],
-                    mine["score_se"],
-                    s=9,
-                    alpha=0.5,
-                    color=setting_color(setting),
-                    linewidths=0,
+                _draw_panel(axes, pairs[some], setting, ends)
+                title = _correlation(agreement, agent, setting) if some.any() else ""
+                if setting == settings[0]:
+                    axes.set_title(agent_label(agent), pad=17)
+                axes.text(
+                    0, 1.02, title, transform=axes.transAxes, fontsize=9, va="bottom"
                 )
-                title = _correlation(agreement, agent, setting) if len(mine) else "none"
-                axes.set_title(title, fontsize=8.5, fontweight="normal")
             row[0].set_ylabel(setting_label(setting))
-        for axes, agent in zip(grid[-1], agents, strict=True):
-            axes.set_xlabel(agent_label(agent))
         figure.supxlabel("score on the task, trained on the task", fontsize=10)
         figure.supylabel("score on the task, trained on an SE", fontsize=10)
+    sizes = pairs.groupby(["agent", "setting"]).size()
+    n = f"{sizes.min()}" if sizes.min() == sizes.max() else f"{sizes.min()} to "
+    n += "" if sizes.min() == sizes.max() else f"{sizes.max()}"
     columns = ["agent", "setting", "se_set", "se", "pair", "score_real", "score_se"]
     return Picture(
         name,
         f"Is the SE a proxy for tuning agents? ({what})",
-        "Each point is a pair of agents with the same hyperparameters and seed, one "
-        "trained on the task, one on an SE; both are tested on the task. rho is "
+        "Each point is a pair of agents with the same hyperparameters and seed "
+        f"(n = {n} pairs per panel), one trained on the task, one on an SE; both are "
+        "tested on the task. rho is "
         "Spearman's rank correlation over the pairs with its 95 % interval: 1 would "
         "mean that the SE ranks hyperparameters as the task does, 0 that it says "
         "nothing. On the diagonal both did equally well.",
         figure,
         {"": pairs[[c for c in columns if c in pairs]].reset_index(drop=True)},
+    )
+
+
+def _draw_panel(
+    axes: Axes, pairs: pd.DataFrame, setting: str, ends: list[float]
+) -> None:
+    axes.plot(ends, ends, color=FAINT, linewidth=1, zorder=0)
+    axes.scatter(
+        pairs["score_real"],
+        pairs["score_se"],
+        s=9,
+        alpha=0.5,
+        color=setting_color(setting),
+        linewidths=0,
     )
 
 
@@ -88,7 +100,7 @@ def _correlation(agreement: pd.DataFrame, agent: str, setting: str) -> str:
     if rows.empty or not np.isfinite(rows["correlation"].iloc[0]):
         return "rho unknown"
     row = rows.iloc[0]
-    text = f"rho = {row['correlation']:.2f}"
+    text = f"rho {row['correlation']:.2f}"
     if np.isfinite(row["correlation_low"]):
         text += f" [{row['correlation_low']:.2f}, {row['correlation_high']:.2f}]"
-    return f"{text}, n = {int(row['n'])}"
+    return text

@@ -59,7 +59,9 @@ def draw_losses_over_time(trials: pd.DataFrame) -> Picture | None:
         axes.set_ylim(-0.03, 1.03)
         axes.set_xlabel(f"time since the run began ({unit})")
         axes.set_ylabel("loss (lower is better)")
-        figure.legend(loc="outside upper left", ncols=4, columnspacing=1.2)
+        figure.legend(
+            loc="outside upper left", ncols=5, columnspacing=1.0, handletextpad=0.3
+        )
     return Picture(
         "bohb_over_time",
         "What the search found, and when",

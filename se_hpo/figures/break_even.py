@@ -1,25 +1,33 @@
-"""After how many agents an SE has paid for what it cost in real steps."""
+"""After how many agents an SE has paid for what it cost."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import StrMethodFormatter
 
+from se_hpo.figures.sensitivity import label_rows, row_places
 from se_hpo.figures.style import (
+    GREY,
     Picture,
-    agent_label,
     agents_in,
     house_style,
     new_figure,
     setting_color,
-    setting_label,
     settings_in,
 )
 
+_UNITS = {
+    "env_steps_task": "in real env steps",
+    "cpu_seconds": "in processor time",
+}
+
 
 def draw_break_even(table: pd.DataFrame, name: str, what: str) -> Picture | None:
-    """Real env steps saved, over the number of agents, against what the SE cost.
+    """Agents until an SE has paid for itself: a panel per currency, a row per setting.
 
     Args:
         table: from `analysis.break_even`, of one stopping rule.
@@ -28,62 +36,63 @@ def draw_break_even(table: pd.DataFrame, name: str, what: str) -> Picture | None
     """
     if table.empty:
         return None
-    table = table[(table["unit"] == "env_steps_task") & (table["cost_per_se"] > 0)]
-    drawn = table[table["saved_per_agent"] > 0]
-    if drawn.empty:
-        return None
-    agents, settings = agents_in(drawn["agent"]), settings_in(drawn["setting"])
-    most = float(np.nanmax(drawn["cost_per_se"] / drawn["saved_per_agent"])) * 5
-    x = np.geomspace(1, max(most, 10), 64)
+    keys = [(a, s) for a in agents_in(table["agent"]) for s in _settings(table, a)]
+    rows = pd.DataFrame(keys, columns=["agent", "setting"])
+    places = row_places(rows["agent"])
+    drawn = table[table["unit"].isin(_UNITS)]
+    most = float(np.nanmax([10.0, *_finite(drawn)])) * 3
     with house_style():
-        figure = new_figure(height=3.0)
-        grid = figure.subplots(1, len(agents), sharex=True, sharey=True, squeeze=False)
-        for axes, agent in zip(grid[0], agents, strict=True):
-            axes.set_title(agent_label(agent))
-            for place, setting in enumerate(settings):
-                some = (drawn["agent"] == agent) & (drawn["setting"] == setting)
-                _draw_setting(axes, x, drawn[some], setting, place)
+        figure = new_figure(height=0.27 * -places.min() + 1.0)
+        panels = figure.subplots(1, len(_UNITS), sharey=True, sharex=True)
+        for axes, (unit, title) in zip(panels, _UNITS.items(), strict=True):
             axes.set_xscale("log")
-            axes.set_yscale("log")
-        figure.supxlabel("agents trained on one SE", fontsize=10)
-        grid[0, 0].set_ylabel("real env steps")
+            axes.set_xlim(0.7, most)
+            axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+            axes.set_title(title)
+            for place, (agent, setting) in zip(places, keys, strict=True):
+                here = (drawn["agent"] == agent) & (drawn["setting"] == setting)
+                own = drawn[here & (drawn["unit"] == unit)]
+                _draw_row(axes, place, own, setting_color(setting), most)
+        label_rows(panels[0], rows, places)
+        figure.supxlabel("agents trained on one SE until it has paid", fontsize=10)
     return Picture(
         name,
         f"When has an SE paid for itself? ({what})",
-        "Rising line: real env steps saved by training so many agents on one SE "
-        "instead of on the task (band: 95 % interval). Level lines: the real env "
-        "steps that one SE cost, its NES run alone (solid) and with its share of "
-        "BOHB (dashed). Where they cross, the SE has paid for itself; settings that "
-        "save nothing are not drawn. Both axes are logarithmic. It says nothing of "
-        "the returns: see the table.",
+        "How many agents must be trained on one SE, instead of on the task, until "
+        "that has saved what the SE cost: its NES run alone (filled dot, with 95 % "
+        "interval), or with its share of BOHB (ring). In words: those that never pay, "
+        "or save but return less than the task.",
         figure,
         {"": table.reset_index(drop=True)},
     )
 
 
-def _draw_setting(
-    axes: Axes, x: np.ndarray, rows: pd.DataFrame, setting: str, place: int
+def _settings(table: pd.DataFrame, agent: str) -> list[str]:
+    return settings_in(table.loc[table["agent"] == agent, "setting"])
+
+
+def _finite(table: pd.DataFrame) -> list[float]:
+    values = table[["agents", "agents_low", "agents_high"]].to_numpy(float).ravel()
+    return [float(value) for value in values if np.isfinite(value)]
+
+
+def _draw_row(
+    axes: Axes, place: float, rows: pd.DataFrame, color: str, most: float
 ) -> None:
-    color = setting_color(setting)
     for row in rows.to_dict("records"):
-        with_bohb = bool(row["with_bohb"])
-        style = "--" if with_bohb else "-"
-        axes.axhline(row["cost_per_se"], color=color, linestyle=style, linewidth=1.2)
-        if with_bohb:
+        agents: Any = row["agents"]
+        if not np.isfinite(agents):
+            if not row["with_bohb"]:
+                axes.text(
+                    0.95, place, row["verdict"], color=GREY, fontsize=9, va="center"
+                )
             continue
-        axes.plot(x, x * row["saved_per_agent"], color=color, linewidth=2.2)
-        low, high = row["saved_per_agent_low"], row["saved_per_agent_high"]
-        if np.isfinite(low) and np.isfinite(high):
-            axes.fill_between(
-                x, x * max(low, 1e-9), x * high, color=color, alpha=0.15, linewidth=0
+        if row["with_bohb"]:
+            axes.plot(
+                agents, place, "o", markersize=6, mfc="white", mec=color, zorder=3
             )
-        axes.text(
-            0.97,
-            0.04 + 0.09 * place,
-            setting_label(setting),
-            transform=axes.transAxes,
-            ha="right",
-            fontsize=9,
-            fontweight="bold",
-            color=color,
-        )
+            continue
+        low, high = row["agents_low"], row["agents_high"]
+        if not np.isnan(low) and not np.isnan(high):
+            axes.hlines(place, max(low, 0.8), min(high, most), color=color, lw=2)
+        axes.plot(agents, place, "o", color=color, markersize=6, zorder=2)

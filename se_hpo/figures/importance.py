@@ -13,6 +13,7 @@ from matplotlib.collections import LineCollection
 
 from se_hpo.figures.style import (
     FAINT,
+    GREY,
     INK,
     SEQUENTIAL,
     Picture,
@@ -38,7 +39,7 @@ def draw_importance(importance: pd.DataFrame, note: str) -> Picture | None:
     with house_style():
         figure = new_figure(height=0.28 * len(top) + 0.9)
         axes = figure.subplots()
-        axes.barh(top["hyperparameter"], top["importance"], color=INK, height=0.6)
+        axes.barh(top["hyperparameter"], top["importance"], color=GREY, height=0.6)
         for place, value in enumerate(top["importance"]):
             axes.annotate(
                 f"{value:.2f}",
@@ -61,7 +62,7 @@ def draw_importance(importance: pd.DataFrame, note: str) -> Picture | None:
         "hyperparameter_importance",
         "Which hyperparameters decide?",
         f"Importance for the loss at budget {budget:g} (n = {n} trials).{few} With few "
-        f"trials these are hints, not findings. {note}".strip(),
+        "trials these are hints, not findings." + (f" ({note})" if note else ""),
         figure,
         {"": importance},
     )

@@ -20,6 +20,7 @@ from se_hpo.figures.style import (
     panel_grid,
     setting_color,
     setting_label,
+    settings_in,
     threshold,
 )
 
@@ -44,7 +45,12 @@ def draw_nes_curves(
     curves = curves.dropna(subset=["center_score"])
     if curves.empty:
         return None
-    sets = [name for name in settings if (curves["se_set"] == name).any()]
+    sets = [
+        name
+        for setting in settings_in(settings.values())
+        for name in settings
+        if settings[name] == setting and (curves["se_set"] == name).any()
+    ]
     if not sets:
         return None
     with house_style():

@@ -21,7 +21,7 @@ from se_hpo.figures.style import (
 )
 
 _GRID = 256
-_LINE = 0.09  # height of a line of text in a panel of densities
+_LINE = 0.08  # height of a line of text in a panel of densities
 _BARS = {"env_steps": "env steps", "episodes": "episodes"}
 
 
@@ -54,6 +54,7 @@ def draw_returns(evaluations: pd.DataFrame, name: str, what: str) -> Picture | N
                 _draw_bars(axes, mine, quantity)
         room = 1 - _LINE * (means["setting"].nunique() + 0.8)  # text above the curves
         grid[0, 0].set_ylim(0, float(curves["density"].max()) / room)
+        grid[0, 0].set_yticks([])
         grid[0, 0].set_ylabel("density")
         for axes, label in zip(grid[1:, 0], _BARS.values(), strict=True):
             axes.set_ylabel(f"{label}\nin training")

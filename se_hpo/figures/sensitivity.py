@@ -31,34 +31,20 @@ def draw_sensitivity(table: pd.DataFrame, name: str, what: str) -> Picture | Non
         return None
     rows = _ordered(table)
     with house_style():
-        figure = new_figure(height=0.27 * len(rows) + 1.1)
+        places = row_places(rows["agent"])
+        figure = new_figure(height=0.27 * -places.min() + 1.0)
         left, right = figure.subplots(1, 2, sharey=True)
-        places = np.arange(len(rows))[::-1]
         _draw_spread(left, rows, places)
         _draw_explained(right, rows, places)
-        left.set_yticks(places, [setting_label(s) for s in rows["setting"]])
-        left.set_ylim(-0.6, len(rows) + 0.1)
-        for agent in agents_in(rows["agent"]):
-            first = places[(rows["agent"] == agent).to_numpy()].max()
-            left.annotate(
-                agent_label(agent),
-                (0, first + 0.42),
-                xycoords=("axes fraction", "data"),
-                xytext=(3, 0),
-                textcoords="offset points",
-                fontsize=8.5,
-                fontweight="bold",
-                va="center",
-            )
-            for axes in (left, right):
-                axes.axhline(first + 0.62, color="#DDDDDD", linewidth=0.8, zorder=0)
+        label_rows(left, rows, places)
     return Picture(
         name,
         f"How sensitive are agents to their hyperparameters? ({what})",
         "Agents with random hyperparameters. Left: standard deviation of their scores, "
         "with 95 % interval; smaller means less sensitive. Right: share of the "
         "variance of the scores that the hyperparameters explain (adjusted R² of "
-        "their main effects); the rest is chance and which SE it was.",
+        "their main effects; below 0: no more than chance); the rest is chance and "
+        "which SE it was.",
         figure,
         {"": rows},
     )
@@ -71,6 +57,33 @@ def _ordered(table: pd.DataFrame) -> pd.DataFrame:
         for setting in settings_in(table["setting"])
     ]
     return pd.concat(parts, ignore_index=True)
+
+
+def row_places(agents: pd.Series) -> np.ndarray:
+    """Heights of rows, from the top down, with room for a heading over each agent."""
+    names = agents.to_numpy(str)
+    is_new = np.append(True, names[1:] != names[:-1])
+    places: np.ndarray = -(np.arange(len(agents)) + 1.1 * np.cumsum(is_new))
+    return places
+
+
+def label_rows(axes: Axes, rows: pd.DataFrame, places: np.ndarray) -> None:
+    """Settings beside the rows, and each agent as a heading over its own."""
+    axes.set_yticks(places, [setting_label(s) for s in rows["setting"]])
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylim(places.min() - 0.6, 0.15)
+    for agent in agents_in(rows["agent"]):
+        top = places[(rows["agent"] == agent).to_numpy()].max()
+        axes.annotate(
+            agent_label(agent),
+            (0, top + 0.85),
+            xycoords=("axes fraction", "data"),
+            xytext=(4, 0),
+            textcoords="offset points",
+            fontsize=9,
+            fontweight="bold",
+            va="center",
+        )
 
 
 def _draw_spread(axes: Axes, rows: pd.DataFrame, places: np.ndarray) -> None:

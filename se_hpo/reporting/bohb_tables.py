@@ -132,7 +132,7 @@ def configuration_table(data: RunData) -> Table | None:
             text("range", "searched"),
             text("default"),
         ],
-        caption="Names with `one_minus_` set 1 - value. What the space does not "
+        caption="A name with one_minus_ sets 1 - value. What the space does not "
         "search is fixed.",
     )
 

@@ -7,13 +7,21 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pandas as pd
 
 from se_hpo.errors import UserError
-from se_hpo.evaluations import load_evaluations
+from se_hpo.evaluations import EVALUATION_COLUMNS, load_evaluations
+from se_hpo.frames import (
+    GENERATION_COLUMNS,
+    SE_COLUMNS,
+    SE_GENERATION_COLUMNS,
+    TRIAL_COLUMNS,
+    tidy,
+)
 from se_hpo.paths import RunPaths
 from se_hpo.reading import UnreadableWarning, read_json
 from se_hpo.results import (
@@ -36,14 +44,20 @@ class RunData:
     paths: RunPaths
     info: dict[str, Any] = field(default_factory=dict)
     """`run.json`; empty where the folder has none."""
-    trials: pd.DataFrame = field(default_factory=pd.DataFrame)
-    generations: pd.DataFrame = field(default_factory=pd.DataFrame)
+    trials: pd.DataFrame = field(default_factory=partial(tidy, [], TRIAL_COLUMNS))
+    generations: pd.DataFrame = field(
+        default_factory=partial(tidy, [], GENERATION_COLUMNS)
+    )
     """Of the trials."""
     incumbent: Incumbent | None = None
     sets: list[SESet] = field(default_factory=list)
-    ses: pd.DataFrame = field(default_factory=pd.DataFrame)
-    se_generations: pd.DataFrame = field(default_factory=pd.DataFrame)
-    evaluations: pd.DataFrame = field(default_factory=pd.DataFrame)
+    ses: pd.DataFrame = field(default_factory=partial(tidy, [], SE_COLUMNS))
+    se_generations: pd.DataFrame = field(
+        default_factory=partial(tidy, [], SE_GENERATION_COLUMNS)
+    )
+    evaluations: pd.DataFrame = field(
+        default_factory=partial(tidy, [], EVALUATION_COLUMNS)
+    )
     unreadable: list[str] = field(default_factory=list)
     """What was left out, a sentence each."""
 

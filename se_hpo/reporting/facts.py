@@ -53,12 +53,16 @@ def _search(data: RunData) -> Iterator[Fact]:
     yield (
         "Budgets",
         f"{settings.get('min_budget', '?')} to {settings.get('max_budget', '?')} "
-        f"{unit}, eta {settings.get('eta', '?')}, "
+        f"{unit}, eta {_number(settings.get('eta'))}, "
         f"{data.info.get('n_brackets', '?')} brackets",
     )
     yield "Seed and engine", f"{settings.get('seed', '?')}, {settings.get('engine')}"
     n = data.trials["trial"].nunique() if len(data.trials) else 0
     yield "Evaluated", f"{n} trials, {len(data.trials)} evaluations"
+
+
+def _number(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, int | float) else "?"
 
 
 def _sets(data: RunData) -> Iterator[Fact]:
@@ -102,10 +106,8 @@ def _provenance(data: RunData) -> Iterator[Fact]:
     if commands:
         yield "Commands", "\n".join(commands)
     hosts = {str(a["host"]) for a in attempts if a.get("host")}
-    for name in ("host",):
-        for frame in (data.trials, data.ses):
-            if name in frame:
-                hosts |= {str(h) for h in frame[name].dropna().unique() if h}
+    for frame in (data.trials, data.ses):
+        hosts |= {str(host) for host in frame["host"].dropna().unique() if host}
     if hosts:
         yield "Hosts", ", ".join(sorted(hosts))
     dates = [
@@ -146,8 +148,14 @@ def missing(data: RunData, answers: Answers) -> list[str]:
         *_missing_bohb(data),
         *_missing_phase2(data),
         *answers.problems,
+        *_no_importance(answers),
         *(f"Left out: {line}" for line in data.unreadable),
     ]
+
+
+def _no_importance(answers: Answers) -> Iterator[str]:
+    if answers.importance.empty and answers.importance_note:
+        yield f"No importance of hyperparameters: {answers.importance_note}"
 
 
 def _missing_bohb(data: RunData) -> Iterator[str]:
@@ -174,8 +182,8 @@ def _missing_phase2(data: RunData) -> Iterator[str]:
     root = data.paths.root
     if not data.sets:
         yield (
-            "There are no sets of SEs: make them with "
-            f"`python -m se_hpo.train --from {root}`."
+            "There are no sets of SEs. To make them: python -m se_hpo.train --from "
+            f"{root}"
         )
     for se_set in data.sets:
         left = se_set.n_envs - len(se_set.outcomes)
@@ -189,8 +197,8 @@ def _missing_phase2(data: RunData) -> Iterator[str]:
             )
     if data.evaluations.empty:
         yield (
-            "No agents have been evaluated: what the SEs are worth is not known. Make "
-            f"it known with `python -m se_hpo.evaluate --envs {root}`."
+            "No agents have been evaluated, so what the SEs are worth is not known. To "
+            f"evaluate: python -m se_hpo.evaluate --envs {root}"
         )
         return
     present = set(data.evaluations["setting"])

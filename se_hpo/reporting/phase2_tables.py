@@ -8,6 +8,7 @@ import pandas as pd
 
 from se_hpo.reporting.answers import Answers
 from se_hpo.reporting.data import RunData
+from se_hpo.reporting.paper import paper_numbers
 from se_hpo.reporting.rules import rule_in_words
 from se_hpo.reporting.tables import Table, make_table, number, text
 from se_hpo.reporting.words import AGENT_WORDS, SETTING_WORDS, UNIT_WORDS
@@ -21,6 +22,7 @@ def phase2_tables(data: RunData, answers: Answers) -> list[Table]:
     """Returns, training, rank agreement, sensitivity and SEs, where there are any."""
     tables = [
         *_settings_tables(answers.settings),
+        _paper_table(data, answers),
         make_table(
             "Rank agreement between SE and task",
             _named(answers.rank_agreement),
@@ -142,6 +144,25 @@ def _settings_tables(settings: pd.DataFrame) -> Iterator[Table | None]:
             number("seconds_mean", "cpu seconds", ".2f"),
         ],
         caption="Env steps of one agent's training: on SEs, or on the real task.",
+    )
+
+
+def _paper_table(data: RunData, answers: Answers) -> Table | None:
+    if answers.settings.empty or "paper" not in set(answers.settings["rule"]):
+        return None
+    agents = [str(agent) for agent in answers.settings["agent"]]
+    return make_table(
+        "For comparison: the paper's numbers",
+        paper_numbers(data.task, agents),
+        [
+            _AGENT,
+            _SETTING,
+            number("mean", "mean return", ".1f"),
+            number("env_steps_mean", "env steps, mean"),
+            number("env_steps_std", "std"),
+            number("saved", "fewer than real", ".1%"),
+        ],
+        caption="Fig. 3 of the paper: 40 SEs that solved the task, 10 agents each.",
     )
 
 

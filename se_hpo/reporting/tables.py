@@ -9,6 +9,8 @@ from typing import Any
 
 import pandas as pd
 
+_LONG = 28  # characters
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -16,6 +18,11 @@ class Cell:
 
     text: str
     key: float | str
+
+    @property
+    def is_long(self) -> bool:
+        """It may be broken into lines."""
+        return len(self.text) > _LONG
 
     @property
     def js_key(self) -> str:
