@@ -34,8 +34,12 @@ def main(options: TrainOptions) -> int:
         console.print(_recipes())
         return 0
     request = resolve_request(options)
-    n_parallel = options.workers or available_cores()
-    threads = max(1, available_cores() // n_parallel)
+    if not request.indices:
+        console.print(f"shard {options.shard} of {request.n_envs} SEs: nothing to do")
+        return 0
+    cores = available_cores()
+    n_parallel = min(options.workers or cores, len(request.indices))
+    threads = max(1, cores // n_parallel)
     if options.plan:
         _show_plan(request, n_parallel, console)
         return 0
@@ -97,7 +101,11 @@ def _show_outcome(
     folder = request.paths.root
     python = f"import se_hpo; print(se_hpo.load_ses('{folder}'))"
     console.print("Next:", style="bold")
-    console.print(f'  python -c "{python}"', soft_wrap=True, markup=False)
+    for command in (
+        f'python -c "{python}"',
+        f"python -m se_hpo.evaluate --envs {folder}",
+    ):
+        console.print(f"  {command}", soft_wrap=True, markup=False)
 
 
 if __name__ == "__main__":

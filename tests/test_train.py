@@ -22,6 +22,7 @@ from se_hpo.se_set_workers import HELD, MOST_RESTARTS, SEWorkers
 from se_hpo.train import main
 from se_hpo.train_options import TrainOptions
 from se_hpo.train_request import resolve_request
+from se_hpo.train_session import finished as finished_se
 from tests.fake_run import add_configuration, add_result, make_run
 
 ENV = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "250"}
@@ -427,6 +428,28 @@ def test_plan_counts_what_is_left(tmp_path, finished, recipe, capsys):
     options = TrainOptions(config=str(recipe), num_envs=3, out=paths.root, plan=True)
     assert main(options) == 0
     assert "3 SEs, 1 to train" in " ".join(capsys.readouterr().out.split())
+
+
+def test_an_se_that_failed_is_shown_and_the_code_is_1(
+    tmp_path, finished, recipe, capsys, monkeypatch
+):
+    paths = copy(finished, tmp_path / "failed")
+    outcome = json.loads(paths.outcome(1).read_text())
+    outcome |= {"reason": "failed: ValueError: x", "best_score": None}
+    write_json(paths.outcome(1), outcome)
+    options = TrainOptions(config=str(recipe), num_envs=3, out=paths.root)
+    request = resolve_request(options)
+    assert [finished_se(request, k) is None for k in range(3)] == [False, True, False]
+    monkeypatch.setattr("se_hpo.train.train_set", lambda *_: {})
+    assert main(options) == 1
+    assert "failed:" in capsys.readouterr().out
+
+
+def test_a_shard_without_ses_has_nothing_to_do(tmp_path, recipe, capsys):
+    options = TrainOptions(config=str(recipe), num_envs=2, out=tmp_path / "set")
+    assert main(replace(options, shard="5/8")) == 0
+    assert "shard 5/8 of 2 SEs: nothing to do" in capsys.readouterr().out
+    assert not (tmp_path / "set").exists()
 
 
 def test_list_configs_names_the_shipped_recipes(capsys):
