@@ -152,6 +152,21 @@ def test_the_start_is_the_best_of_n_initial(tmp_path):
     assert first["env_steps_se"] == single.history[0]["env_steps_se"] + extra
 
 
+def test_agents_that_choose_the_start_do_not_vary(tmp_path):
+    seen = []
+
+    class Spy(FakeInnerLoop):
+        def train_agents(self, jobs):
+            seen.append([job.agent for job in jobs])
+            return super().train_agents(jobs)
+
+    nes = replace(CONFIG.nes, n_initial=5, vary_agents=True)
+    run_nes(replace(CONFIG, nes=nes), 1, TrialPaths(tmp_path), Spy(), 1)
+    start, generation = seen
+    assert set(start) == {CONFIG.agent}
+    assert len(set(generation)) > 1
+
+
 def test_common_random_numbers_share_seeds_within_a_generation_only(tmp_path):
     seen = []
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -69,7 +69,12 @@ def n_trainings(nes: NESConfig, generations: int) -> int:
 def initial_jobs(
     config: RunConfig, candidates: Sequence[np.ndarray], run_seed: int
 ) -> list[TrainingJob]:
-    """`n_evaluations` inner loops on each random SE that could be the first center."""
+    """`n_evaluations` inner loops on each random SE that could be the first center.
+
+    Their agents never vary: one unlucky draw would make all candidates look alike, and
+    the run would start anywhere.
+    """
+    config = replace(config, nes=replace(config.nes, vary_agents=False))
     seeds = [
         seeding.integer_seed(run_seed, "initial", "common", k)
         for k in range(config.nes.n_evaluations)
