@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from se_hpo import slurm_bash
 from se_hpo.errors import UserError
 from se_hpo.paths import RunPaths
 
@@ -155,109 +156,6 @@ def fill(text: str, **values: str) -> str:
     return text
 
 
-_RUN = """\
-
-@setup@
-slurm=@slurm@
-leaving= # signal: preempted or cancelled; time: the time limit is near
-code=0
-
-# Run a command so that signals get through to it; its exit code is in $code.
-run() {
-    [[ -z $leaving ]] || exit $((code = 143))
-    "$@" &
-    pid=$!
-    wait $pid
-    code=$?
-    while kill -0 $pid 2>/dev/null; do # a signal interrupts `wait`
-        wait $pid
-        code=$?
-    done
-}
-trap 'leaving=signal; kill -TERM $pid 2>/dev/null' TERM
-trap 'leaving=time; kill -TERM $pid 2>/dev/null' USR1
-trap finish EXIT
-
-"""
-
-_MASTER = """\
-# SLURM starts a preempted master again, and so does this script before its time limit:
-# the workers wait for it. After any other end they have nothing to wait for. (Where not
-# even this function runs, cleanup.sbatch and the workers themselves notice.)
-finish() {
-    trap '' TERM USR1
-    echo "$code" >"$slurm/ended/$SLURM_JOB_ID"
-    if [[ $leaving == time && $code == 143 ]] && scontrol requeue "$SLURM_JOB_ID"; then
-        return
-    fi
-    if [[ $leaving == signal ]] && will_start_again; then
-        return
-    fi
-    scancel --user="$(id -un)" --name=@name@-worker
-    scancel --user="$(id -un)" --name=@name@-cleanup
-}
-will_start_again() {
-    local restarts
-    restarts=$(scontrol show job -o "$SLURM_JOB_ID" | grep -o 'Restarts=[0-9]*')
-    ((${restarts#Restarts=} > ${SLURM_RESTART_COUNT:-0}))
-}
-
-# A master that was away for long has lost the workers that gave up waiting.
-if ((${SLURM_RESTART_COUNT:-0} > 0)); then
-    there=$(squeue -h -r --user="$(id -un)" --name=@name@-worker -o %i | wc -l)
-    if ((there < @n_workers@)); then
-        sbatch --array=0-$((@n_workers@ - there - 1)) "$slurm/workers.sbatch"
-    fi
-fi
-
-run @command@
-exit $code
-"""
-
-_WORKER = """\
-# The state of a trial is saved after every generation: leaving loses no more than one.
-# SLURM starts a preempted worker again by itself, one at its time limit if asked to.
-finish() {
-    trap '' TERM USR1
-    echo "$code" >"$slurm/ended/${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID"
-    if [[ $leaving == time ]]; then
-        scontrol requeue "$SLURM_JOB_ID"
-    fi
-}
-
-# A worker that was killed (out of memory, say) is started again; another one has its
-# trial by now. Not for ever, if it dies soon each time.
-deaths=0
-while :; do
-    began=$SECONDS
-    run @indented@
-    ((SECONDS - began < 600)) || deaths=0
-    deaths=$((deaths + 1))
-    [[ -z $leaving ]] && ((code > 128 && deaths < 5)) || break
-    echo "the worker was killed (exit code $code): starting it again"
-done
-exit $code
-"""
-
-_CLEANUP = """
-scancel --user="$(id -un)" --name=@name@-worker
-"""
-
-_SHARD = """\
-# What is finished is on disk: a task that starts again goes on from there.
-finish() {
-    trap '' TERM USR1
-    echo "$code" >"$slurm/ended/${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID"
-    if [[ $leaving == time && $code != 0 ]]; then
-        scontrol requeue "$SLURM_JOB_ID"
-    fi
-}
-
-run @command@
-exit $code
-"""
-
-
 @dataclass(frozen=True)
 class Scripts:
     """Writes the scripts of one launch.
@@ -276,9 +174,9 @@ class Scripts:
     name: str
     resources: Resources
 
-    def _body(self, text: str, command: Sequence[str], **more: str) -> str:
+    def _body(self, text: str, command: Sequence[str], job: str, **more: str) -> str:
         setup, folder = self.resources.setup, shlex.quote(str(self.folder))
-        prelude = fill(_RUN, setup=setup, slurm=folder)
+        prelude = fill(slurm_bash.RUN, setup=setup, slurm=folder, id=job)
         commands = {"command": quoted(command), "indented": quoted(command, 8 * " ")}
         return prelude + fill(text, name=self.name, **commands, **more)
 
@@ -297,7 +195,9 @@ class Scripts:
             "    sbatch master.sbatch; sbatch workers.sbatch"
         )
         text = self._head(about, "master", "master-%j.log", cpus=1)
-        return text + self._body(_MASTER, command, n_workers=str(n_workers))
+        return text + self._body(
+            slurm_bash.MASTER, command, slurm_bash.JOB, n_workers=str(n_workers)
+        )
 
     def workers(self, command: Sequence[str], n: int) -> str:
         """The job array of workers."""
@@ -307,7 +207,7 @@ class Scripts:
         )
         cpus, array = self.resources.cpus_per_task, f"0-{n - 1}"
         text = self._head(about, "worker", "worker-%A_%a.log", cpus=cpus, array=array)
-        return text + self._body(_WORKER, command)
+        return text + self._body(slurm_bash.WORKER, command, slurm_bash.TASK)
 
     def cleanup(self) -> str:
         """The job that ends the workers of a master that could not do so itself."""
@@ -316,11 +216,11 @@ class Scripts:
             "died, say). Waits for the master's end, takes a second."
         )
         text = self._head(about, "cleanup", "cleanup-%j.log", cpus=1, keep=False)
-        return text + fill(_CLEANUP, name=self.name)
+        return text + fill(slurm_bash.CLEANUP, name=self.name)
 
     def shards(self, about: str, role: str, command: Sequence[str], array: str) -> str:
         """A job array whose tasks share the work of one command."""
         cpus = self.resources.cpus_per_task
         log = f"{role}-%A_%a.log"
         text = self._head(about, role, log, cpus=cpus, array=array)
-        return text + self._body(_SHARD, command)
+        return text + self._body(slurm_bash.SHARD, command, slurm_bash.TASK)

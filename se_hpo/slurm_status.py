@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
-import pandas as pd
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -44,7 +45,7 @@ def show(paths: RunPaths, console: Console) -> None:
     status = read_status(paths)
     if status is not None:
         _show_status(paths, status, console)
-        if status["workers"]:
+        if status["state"] == "running" and status["workers"]:
             console.print(worker_table(status))
     if paths.results.exists():
         frame = load_trials(paths.root)
@@ -61,15 +62,29 @@ def job_table(paths: RunPaths, launches: Iterable[Launch]) -> Table:
     launches = list(launches)
     names = {f"{x.name}-{role}": role for x in launches for role in roles(x.kind)}
     there = slurm_queue.jobs(names)
-    for job in there:
+    for job in _waiting_together(there):
         waits = job.reason if job.state == "PENDING" else ""
-        table.add_row(names[job.name], job.id, job.state, job.elapsed, job.node, waits)
-    known = {job.id.partition("_")[0] for job in there}
+        cells = (job.id, job.state, job.elapsed, job.node, waits)
+        table.add_row(names[job.name], *cells)
+    known = {job.id for job in there}
     for role, job_id in _ids(launches[-1]):
-        if job_id not in known:
-            for each, state in _ended(paths, job_id):
-                table.add_row(role, each, state, "", "", "")
+        for each, state in _ended(paths, job_id, known):
+            table.add_row(role, each, state, "", "", "")
     return table
+
+
+def _waiting_together(jobs: Iterable[slurm_queue.Job]) -> list[slurm_queue.Job]:
+    """Waiting tasks of an array in one line."""
+    lines: dict[tuple[str, str], slurm_queue.Job] = {}
+    count: Counter[tuple[str, str]] = Counter()
+    for job in jobs:
+        array, _, task = job.id.partition("_")
+        key = (array if task and job.state == "PENDING" else job.id, job.reason)
+        lines[key], count[key] = job, count[key] + 1
+    return [
+        replace(job, id=f"{key[0]}, {count[key]} tasks") if count[key] > 1 else job
+        for key, job in lines.items()
+    ]
 
 
 def _ids(launch: Launch) -> list[tuple[str, str]]:
@@ -78,14 +93,14 @@ def _ids(launch: Launch) -> list[tuple[str, str]]:
     ]
 
 
-def _ended(paths: RunPaths, job_id: str) -> list[tuple[str, str]]:
-    """How a job, or each task of an array, ended."""
+def _ended(paths: RunPaths, job_id: str, known: set[str]) -> list[tuple[str, str]]:
+    """How a job, or tasks of an array, ended; not those that SLURM still has."""
     folder = paths.slurm / "ended"
-    tasks = sorted(
-        folder.glob(f"{job_id}_*"), key=lambda p: int(p.name.rpartition("_")[2])
-    )
-    each = [path.name for path in tasks] or [job_id]
-    return [(name, slurm_queue.final_state(name, folder)) for name in each]
+    names = [path.name for path in folder.glob(f"{job_id}_*")]
+    if not names and not any(name.partition("_")[0] == job_id for name in known):
+        names = [job_id]
+    names = sorted({*names} - known, key=lambda name: int(name.rpartition("_")[2]))
+    return [(name, slurm_queue.final_state(name, folder)) for name in names]
 
 
 def read_status(paths: RunPaths) -> dict[str, Any] | None:
@@ -101,9 +116,9 @@ def _show_status(paths: RunPaths, status: dict[str, Any], console: Console) -> N
     """The view of a running master, as its own terminal would show it."""
     age = max(0.0, time.time() - status["time"])
     if status["state"] != "running":
-        console.print(f"The run is {status['state']}, since {duration(age)}.")
-        status = {**status, "workers": [], "running": []}
-    elif age > STALE_SECONDS:
+        console.print(_ended_line(status, age))
+        return
+    if age > STALE_SECONDS:
         console.print(
             Text(f"No word from the master for {duration(age)}.", style="yellow")
         )
@@ -119,6 +134,17 @@ def _show_status(paths: RunPaths, status: dict[str, Any], console: Console) -> N
     console.print(draw(plan, snapshot, age, (), _ENOUGH))
 
 
+def _ended_line(status: dict[str, Any], age: float) -> str:
+    """One sentence about a run that has no master now."""
+    brackets = status["brackets"]
+    complete = sum(bracket["finished"] for bracket in brackets)
+    return (
+        f"The run is {status['state']}, since {duration(age)}: {status['finished']} of "
+        f"{status['planned']} evaluations, {complete} of {len(brackets)} brackets, "
+        f"{status['failed']} failed, {status['lost']} interrupted and repeated."
+    )
+
+
 def worker_table(status: dict[str, Any]) -> Table:
     """Workers: where they are and what they evaluate."""
     table = Table(title="Workers", title_justify="left", title_style="bold")
@@ -132,8 +158,3 @@ def worker_table(status: dict[str, Any]) -> Table:
         since = duration(status["time"] - now["since"]) if now else ""
         table.add_row(worker["host"], str(worker["pid"]), trial, budget, since)
     return table
-
-
-def losses(paths: RunPaths) -> pd.DataFrame:
-    """Finished evaluations so far."""
-    return load_trials(paths.root)

@@ -25,8 +25,8 @@ FLOORS = {
     "outer loop": "nes",
     "hyperparameter optimization": "bohb confirm local_workers losses monitor "
     "objective options plan run_folder search_space session settings space_table "
-    "slurm_control slurm_jobs slurm_launch slurm_options slurm_queue slurm_scripts "
-    "slurm_status random_search recipes se_set_folder se_set_workers se_training "
+    "slurm_bash slurm_control slurm_jobs slurm_launch slurm_options slurm_queue "
+    "slurm_scripts slurm_status random_search recipes se_set_folder se_set_workers se_training "
     "train_console train_options train_plan train_request train_session train_watch "
     "evaluation_files phase2 phase2_agents phase2_sets",
     "command line": "__main__ cli doctor evaluate evaluate_options evaluate_run "

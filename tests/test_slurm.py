@@ -98,9 +98,9 @@ def test_workers_wait_for_this_launch_s_master_on_the_same_interface(written):
 def test_every_flag_of_optimize_is_passed_on_or_has_another_meaning_here():
     odd = {
         "space": "s", "optimizer": "random", "min_budget": 1, "max_budget": 2,
-        "eta": 2.0, "n_brackets": 1, "brackets": "aggressive", "random_fraction": 0.5, "seed": 1,
-        "random_start": True, "engine": "torch", "nic": "ib0", "max_failures": 1,
-        "confirm": 1, "quiet": True, "verbose": True,
+        "eta": 2.0, "n_brackets": 1, "brackets": "aggressive", "seed": 1,
+        "random_fraction": 0.5, "random_start": True, "engine": "torch",
+        "nic": "ib0", "max_failures": 1, "confirm": 1, "quiet": True, "verbose": True,
     }  # fmt: skip
     here = {"run", "n_workers", "threads", "role", "host", "overwrite"}
     local = {"plan", "list_spaces", "describe"}

@@ -13,26 +13,19 @@ from se_hpo.slurm import main
 from se_hpo.slurm_jobs import read_launches
 from se_hpo.slurm_options import SlurmOptions
 from tests.slurm_cluster import wait_until
-from tests.slurm_runs import LONG, PLANNED, SlurmRun, first_generation_after
+from tests.slurm_runs import LONG, PATIENCE, PLANNED, SlurmRun, first_generation_after
 
 pytestmark = pytest.mark.slurm
 
 
 def test_two_runs_side_by_side_end_as_if_each_were_alone(cluster, tmp_path):
-    one = SlurmRun(cluster, tmp_path / "one", n_workers=1, n_brackets=4)
-    two = SlurmRun(cluster, tmp_path / "two", n_workers=1, n_brackets=4)
+    one = SlurmRun(cluster, tmp_path / "100% mine", n_workers=1, n_brackets=4)
+    two = SlurmRun(cluster, tmp_path / "two", n_workers=1, n_brackets=4, nic="lo")
     one.launch()
     two.launch()
-    credentials = wait_until(
-        lambda: (
-            one.paths.credentials.exists()
-            and json.loads(one.paths.credentials.read_text())
-        ),
-        40,
-        one.story(),
-    )
     hosts = cluster.nodes if cluster.own_names else [cluster.host]
-    assert credentials["host"] in hosts, "what another node could reach"
+    assert published_host(one) in hosts, "what another node could reach"
+    assert published_host(two) == "127.0.0.1", "the interface's address"
     for run in (one, two):
         run.wait_for_end()
     for run in (one, two):
@@ -44,6 +37,13 @@ def test_two_runs_side_by_side_end_as_if_each_were_alone(cluster, tmp_path):
     for run in (one, two):
         assert "WARNING" not in run.log("master") + run.log("worker")
         assert "ERROR" not in run.log("master") + run.log("worker")
+
+
+def published_host(run):
+    path = run.paths.credentials
+    wait_until(path.exists, PATIENCE, run.story())
+    assert path.stat().st_mode & 0o777 == 0o600
+    return json.loads(path.read_text())["host"]
 
 
 def status_of(run, capsys):

@@ -8,8 +8,15 @@ import json
 import pytest
 
 import se_hpo
-from tests.slurm_cluster import CRED_SECONDS, wait_until
-from tests.slurm_runs import LONG, SlurmRun, first_generation_after, kill, parent
+from tests.slurm_cluster import wait_until
+from tests.slurm_runs import (
+    LONG,
+    PATIENCE,
+    SlurmRun,
+    first_generation_after,
+    kill,
+    parent,
+)
 
 pytestmark = pytest.mark.slurm
 
@@ -44,8 +51,8 @@ def test_a_preempted_worker_is_queued_again_and_its_trial_goes_on(run):
     task, node = run.task_of(caught), node_of(run, caught)
     n = len(run.generations(caught["trial"]))
     occupy(run.cluster, node)
-    wait_until(lambda: state_of(run, task) == "PENDING", 15, run.story())
-    wait_until(lambda: state_of(run, task) == "RUNNING", 30 + CRED_SECONDS, run.story())
+    wait_until(lambda: state_of(run, task) == "PENDING", PATIENCE, run.story())
+    wait_until(lambda: state_of(run, task) == "RUNNING", PATIENCE, run.story())
     assert_went_on(run)
     evaluating = f"evaluating {caught['trial']}@"
     log = next(text for text in run.logs("worker") if "DUE TO PREEMPTION" in text)
@@ -92,7 +99,7 @@ def test_a_preempted_master_comes_back_to_its_waiting_workers(run):
     workers = {each["pid"] for each in run.status()["workers"]}
     (master,) = run.jobs("master")
     occupy(run.cluster, master["node"])
-    wait_until(lambda: run.jobs("master", "PENDING"), 15, run.story())
+    wait_until(lambda: run.jobs("master", "PENDING"), PATIENCE, run.story())
     before = run.results()
     assert_went_on(run)
     assert run.results()[: len(before)] == before
@@ -143,7 +150,7 @@ def test_a_master_cancelled_before_its_start_leaves_no_workers(cluster, tmp_path
     run = SlurmRun(cluster, tmp_path / "run")
     made = run.launch()
     cluster.run("scancel", made.ids["master"][0])
-    wait_until(lambda: not run.queue(), 20, run.story())
+    wait_until(lambda: not run.queue(), PATIENCE, run.story())
     assert not run.paths.run.exists()
 
 
@@ -154,8 +161,8 @@ def test_workers_that_start_before_the_master_wait_for_it(cluster, tmp_path):
     scripts = run.paths.slurm
     cluster.run("sbatch", "--hold", str(scripts / "master.sbatch"))
     cluster.run("sbatch", str(scripts / "workers.sbatch"))
-    wait_until(lambda: len(run.jobs("worker", "RUNNING")) == 2, 20, run.story())
-    wait_until(lambda: len(run.logs("worker")) == 2, 20, run.story())
+    wait_until(lambda: len(run.jobs("worker", "RUNNING")) == 2, PATIENCE, run.story())
+    wait_until(lambda: len(run.logs("worker")) == 2, PATIENCE, run.story())
     (master,) = run.jobs("master")
     cluster.run("scontrol", "release", master["id"])
     assert_went_on(run)
@@ -167,11 +174,11 @@ def test_at_the_time_limit_master_and_workers_go_on_after_it(cluster, tmp_path):
     options = {**LONG, "n_brackets": 100}
     run = SlurmRun(cluster, tmp_path / "run", time="1", **options)
     run.launch()
-    wait_until(lambda: run.jobs("master", "PENDING"), 100, run.story())
+    run.wait_for_results(1)
+    wait_until(lambda: run.jobs("master", "PENDING"), PATIENCE, run.story())
     before = run.results()
-    assert before
-    wait_until(lambda: len(run.results()) > len(before), 90, run.story())
+    wait_until(lambda: len(run.results()) > len(before), PATIENCE, run.story())
     assert run.results()[: len(before)] == before
-    wait_until(lambda: len(run.jobs("worker", "RUNNING")) == 2, 90, run.story())
+    wait_until(lambda: len(run.jobs("worker", "RUNNING")) == 2, PATIENCE, run.story())
     assert len(run.logs("worker")) == 2, "the same jobs, not others"
     assert "CANCELLED" not in run.log("worker"), "they left before the limit"

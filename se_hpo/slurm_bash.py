@@ -1,0 +1,107 @@
+"""The bash of the sbatch scripts; `@names@` are filled in by `slurm_scripts`."""
+
+JOB = "$SLURM_JOB_ID"
+TASK = "${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID"
+RUN = """\
+
+@setup@
+slurm=@slurm@
+ended=$slurm/ended/@id@ # for clusters without accounting
+leaving=                 # signal: preempted or cancelled; time: the limit is near
+code=0
+rm -f "$ended"
+
+# Run a command so that signals get through to it; its exit code is in $code.
+run() {
+    [[ -z $leaving ]] || exit $((code = 143))
+    "$@" &
+    pid=$!
+    wait $pid
+    code=$?
+    while kill -0 $pid 2>/dev/null; do # a signal interrupts `wait`
+        wait $pid
+        code=$?
+    done
+}
+trap 'leaving=signal; kill -TERM $pid 2>/dev/null' TERM
+trap 'leaving=time; kill -TERM $pid 2>/dev/null' USR1
+trap finish EXIT
+
+"""
+
+MASTER = """\
+# SLURM starts a preempted master again, and so does this script before its time limit:
+# the workers wait for it. After any other end they have nothing to wait for. (Where not
+# even this function runs, cleanup.sbatch and the workers themselves notice.)
+finish() {
+    trap '' TERM USR1
+    echo "$code" >"$ended"
+    if [[ $leaving == time && $code == 143 ]] && scontrol requeue "$SLURM_JOB_ID"; then
+        return
+    fi
+    if [[ $leaving == signal ]] && will_start_again; then
+        return
+    fi
+    scancel --user="$(id -un)" --name=@name@-worker
+    scancel --user="$(id -un)" --name=@name@-cleanup
+}
+will_start_again() {
+    local restarts
+    restarts=$(scontrol show job -o "$SLURM_JOB_ID" | grep -o 'Restarts=[0-9]*')
+    ((${restarts#Restarts=} > ${SLURM_RESTART_COUNT:-0}))
+}
+
+# A master that was away for long has lost the workers that gave up waiting.
+if ((${SLURM_RESTART_COUNT:-0} > 0)); then
+    there=$(squeue -h -r --user="$(id -un)" --name=@name@-worker -o %i | wc -l)
+    if ((there < @n_workers@)); then
+        sbatch --array=0-$((@n_workers@ - there - 1)) "$slurm/workers.sbatch"
+    fi
+fi
+
+run @command@
+exit $code
+"""
+
+WORKER = """\
+# The state of a trial is saved after every generation: leaving loses no more than one.
+# SLURM starts a preempted worker again by itself, one at its time limit if asked to.
+finish() {
+    trap '' TERM USR1
+    echo "$code" >"$ended"
+    if [[ $leaving == time ]]; then
+        scontrol requeue "$SLURM_JOB_ID"
+    fi
+}
+
+# A worker that was killed (out of memory, say) is started again; another one has its
+# trial by now. Not for ever, if it dies soon each time.
+deaths=0
+while :; do
+    began=$SECONDS
+    run @indented@
+    ((SECONDS - began < 600)) || deaths=0
+    deaths=$((deaths + 1))
+    [[ -z $leaving ]] && ((code > 128 && deaths < 5)) || break
+    echo "the worker was killed (exit code $code): starting it again"
+done
+exit $code
+"""
+
+CLEANUP = """
+scancel --user="$(id -un)" --name=@name@-worker
+"""
+
+SHARD = """\
+# What is finished is on disk: a task that starts again goes on from there.
+finish() {
+    trap '' TERM USR1
+    echo "$code" >"$ended"
+    if [[ $leaving == time && $code != 0 ]]; then
+        scontrol requeue "$SLURM_JOB_ID"
+    fi
+}
+
+run @command@
+exit $code
+"""
