@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
+import resource
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -28,6 +30,22 @@ def run_id_of(run: RunPaths) -> str:
     'my_run_1'
     """
     return re.sub(r"[^A-Za-z0-9_-]", "_", run.root.resolve().name) or "run"
+
+
+_MOST_FILES = 8192  # twice pyro.MAX_CONNECTIONS
+
+
+def allow_many_files() -> None:
+    """Raise this process's limit of open files as far as it may.
+
+    Each worker keeps a connection open, and 1,024 files are usual: at about 1,000
+    workers nobody else could attach.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def run_master(run: RunPaths, *args: Any, **kwargs: Any) -> Result:
@@ -72,6 +90,7 @@ def run_locked_master(
         OSError: the run's folder cannot be written.
     """
     settings = settings or MasterSettings()
+    allow_many_files()
     key, run_id = new_key(), run_id_of(run)
     journal = Journal(run.configs, run.results)
     server = NameServer(run_id, key, run.credentials, settings.host)

@@ -1,0 +1,67 @@
+"""The benchmarks run and print their tables; what they measure means nothing here."""
+
+import json
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from se_hpo import engine
+from se_hpo.checkpoint import load_se
+from se_hpo.synthetic_env import SyntheticEnv
+
+EXPERIMENTS = Path(__file__).parents[1] / "experiments"
+
+pytestmark = pytest.mark.skipif(
+    not EXPERIMENTS.exists(), reason="experiments/ is not beside the tests"
+)
+
+
+def run(script: str, *arguments: object) -> str:
+    command = [sys.executable, str(EXPERIMENTS / script), *map(str, arguments)]
+    done = subprocess.run(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=230,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def test_bench_vector_env(tmp_path):
+    printed = run("bench_vector_env.py", "--smoke", "--out", tmp_path / "out.json")
+    assert "times the bar 500,000" in printed
+    rows = {
+        r["case"]: r for r in json.loads((tmp_path / "out.json").read_text())["rows"]
+    }
+    assert rows["SE, 256 copies"]["steps_per_second"] > 0
+
+
+def test_bench_scheduler(tmp_path):
+    out = tmp_path / "out"
+    printed = run("bench_scheduler.py", "--smoke", "--out", out, "--folder", tmp_path)
+    assert "evaluations per second" in printed
+    found = json.loads(out.with_suffix(".json").read_text())
+    assert found["evaluations"] >= 40
+    assert found["resume"]["finished"] == found["load"]["rows"] == found["evaluations"]
+    assert all(found["proposal_ms_in_run"].values())
+    assert out.with_suffix(".png").exists() == bool(find_spec("matplotlib"))
+    assert not [path for path in tmp_path.iterdir() if path.is_dir()]  # cleared away
+
+
+@pytest.mark.skipif(not engine.available(), reason="the native engine is not built")
+def test_an_se_can_be_learned_for_agents_that_see_terminated_only(tmp_path):
+    run("se_for_terminated_only.py", tmp_path, "--smoke")
+    se = load_se(tmp_path / "terminated_only.safetensors", "CartPole-v0")
+    env = SyntheticEnv("CartPole-v0", se)
+    env.reset(seed=0)
+    assert [env.step(a)[4]["raw_done"] for a in (0, 1, 1)] == [0, 0, 0]
+    learned = load_se(tmp_path / "se.safetensors")
+    assert not np.array_equal(learned.psi, se.psi)
