@@ -6,17 +6,6 @@
 
 namespace se_hpo {
 
-namespace {
-
-TD3DiscreteAgent::Learner make_learner(std::size_t n) { return {Buffer(n), Buffer(n), Buffer(n)}; }
-
-void copy_to_target(TD3DiscreteAgent::Learner& learner) {
-  std::copy(learner.online.data(), learner.online.data() + learner.online.size(),
-            learner.target.data());
-}
-
-}  // namespace
-
 TD3DiscreteAgent::TD3DiscreteAgent(const AgentContext& context)
     : kernels_(context.kernels),
       config_(context.config),
@@ -31,8 +20,8 @@ TD3DiscreteAgent::TD3DiscreteAgent(const AgentContext& context)
       critic_tape_(critic_mlp_.make_tape()),
       actor_sums_(actor_mlp_.make_gradient()),
       critic_sums_(critic_mlp_.make_gradient()),
-      actor_(make_learner(actor_mlp_.n_parameters())),
-      critics_(make_learner(2 * critic_mlp_.n_parameters())),
+      actor_(actor_mlp_.n_parameters()),
+      critics_(2 * critic_mlp_.n_parameters()),
       actor_adam_(kernels_, actor_.online.size(), config_.lr, config_.tau),
       critics_adam_(kernels_, critics_.online.size(), config_.lr, config_.tau),
       exploration_(context.seed, Role::kExploration),
@@ -55,8 +44,8 @@ TD3DiscreteAgent::TD3DiscreteAgent(const AgentContext& context)
   actor_mlp_.initialize(actor_.online.data(), init);
   critic_mlp_.initialize(critics_.online.data(), init);
   critic_mlp_.initialize(critics_.online.data() + critic_mlp_.n_parameters(), init);
-  copy_to_target(actor_);
-  copy_to_target(critics_);
+  for (Learner* l : {&actor_, &critics_})
+    std::copy(l->online.data(), l->online.data() + l->online.size(), l->target.data());
 }
 
 UpdateNoise TD3DiscreteAgent::make_noise(const Batch& batch) const {

@@ -37,6 +37,7 @@ class TD3DiscreteAgent final : public Agent {
 
   // A network's parameters, its target's, and the gradient of its last loss.
   struct Learner {
+    explicit Learner(std::size_t n) : online(n), target(n), gradient(n) {}
     Buffer online, target, gradient;
   };
   Learner& actor() { return actor_; }
