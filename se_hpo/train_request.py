@@ -65,18 +65,8 @@ def resolve_request(options: TrainOptions) -> Request:
     Raises:
         UserError: flags that make no set.
     """
+    _check_flags(options)
     shard, n_shards = parse_shard(options.shard)
-    if not 0 <= options.seed < 2**32:
-        raise UserError(f"--seed {options.seed}: must be in [0, 2**32)")
-    if options.workers < 0:
-        raise UserError(f"--workers {options.workers}: must be 0 or more")
-    for flag in ("num_envs", "generations", "trainings"):
-        value = getattr(options, flag)
-        if value is not None and value < 1:
-            raise UserError(f"--{flag.replace('_', '-')} {value}: must be 1 or more")
-    if not options.random_search and (options.trainings or options.like):
-        flag = "--trainings" if options.trainings else "--like"
-        raise UserError(f"{flag} is for --random-search: give both, or neither")
     like = read_set(options.like) if options.like else None
     start = _start(options, like)
     config = with_configuration(start.config, parse_overrides(options.set))
@@ -100,6 +90,20 @@ def resolve_request(options: TrainOptions) -> Request:
         shard=shard,
         n_shards=n_shards,
     )
+
+
+def _check_flags(options: TrainOptions) -> None:
+    if not 0 <= options.seed < 2**32:
+        raise UserError(f"--seed {options.seed}: must be in [0, 2**32)")
+    if options.workers < 0:
+        raise UserError(f"--workers {options.workers}: must be 0 or more")
+    for flag in ("num_envs", "generations", "trainings"):
+        value = getattr(options, flag)
+        if value is not None and value < 1:
+            raise UserError(f"--{flag.replace('_', '-')} {value}: must be 1 or more")
+    if not options.random_search and (options.trainings or options.like):
+        flag = "--trainings" if options.trainings else "--like"
+        raise UserError(f"{flag} is for --random-search: give both, or neither")
 
 
 def _setting(random_search: bool, vary: bool) -> str:
