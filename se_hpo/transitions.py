@@ -82,7 +82,8 @@ def transition_counts(
         One row per bin: `kind` (see `KINDS`), `quantity` (`state 0`, ..., `reward`),
         `left`, `right` (bin edges, common to the kinds), `count`; the first and last
         bins of a quantity reach to infinity. `n` is the number of transitions of that
-        kind; `agents` how many were trained, `sha256` that of the checkpoint file.
+        kind; `agents` how many were trained, `max_env_steps` for how long at most,
+        `sha256` that of the checkpoint file.
 
     Raises:
         UserError: the file is missing or no SE.
@@ -98,7 +99,7 @@ def transition_counts(
         root = seeding.integer_seed(seed, "transitions", index)
         _train_and_test(se, spec, config, root, recorded)
     frame = _counts(recorded, spec.obs_size)
-    frame["agents"] = n_agents
+    frame["agents"], frame["max_env_steps"] = n_agents, steps
     frame["sha256"] = file_sha256(checkpoint)
     return frame
 

@@ -341,6 +341,7 @@ def histogram_counts() -> pd.DataFrame:
                 "count": 0 if kind == "se_response" else range(10),
                 "n": 45,
                 "agents": 2,
+                "max_env_steps": 2000,
             }
         )
         for quantity in ("state 0", "state 1", "state 2", "state 3", "reward")

@@ -86,4 +86,5 @@ def _cached(path: Path, sha256: str, n_agents: int) -> pd.DataFrame | None:
         found = (frame["sha256"].iloc[0], int(frame["agents"].iloc[0]))
     except (OSError, ValueError, KeyError, IndexError):
         return None
-    return frame if found == (sha256, n_agents) else None
+    fits = found == (sha256, n_agents) and "max_env_steps" in frame
+    return frame if fits else None
