@@ -1,12 +1,14 @@
 """The published address: what other nodes reach, never loopback across hosts."""
 
 import socket
+from pathlib import Path
 
 import pytest
 
 from se_hpo import addresses
 from se_hpo.addresses import interfaces, nic_address, node_host, published_host
 from se_hpo.errors import UserError
+from se_hpo.worker import WorkerOptions, _host
 
 
 @pytest.fixture
@@ -57,6 +59,15 @@ def test_a_name_that_leads_to_the_node_itself_is_replaced_by_an_address(
     monkeypatch.setattr(addresses, "_outward_address", lambda: None)
     with pytest.raises(UserError, match=r"node7, leads nowhere .* --nic"):
         node_host()
+
+
+def test_a_worker_in_a_job_listens_where_the_node_is_reached(in_a_job, monkeypatch):
+    named(monkeypatch, "node7", "10.0.0.7")
+    assert _host(WorkerOptions(Path())) == "node7"
+    assert _host(WorkerOptions(Path(), nic="lo")) == "127.0.0.1"
+    assert _host(WorkerOptions(Path(), host="other")) == "other"
+    monkeypatch.delenv("SLURM_JOB_ID")
+    assert _host(WorkerOptions(Path())) is None, "the interface towards the master"
 
 
 def test_a_cluster_of_one_machine_may_use_loopback_names(in_a_job, monkeypatch):

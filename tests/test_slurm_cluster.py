@@ -15,7 +15,7 @@ from se_hpo.slurm_options import SlurmOptions
 from tests.slurm_cluster import wait_until
 from tests.slurm_runs import LONG, PATIENCE, PLANNED, SlurmRun, first_generation_after
 
-pytestmark = pytest.mark.slurm
+pytestmark = [pytest.mark.slurm, pytest.mark.timeout(900)]
 
 
 def test_two_runs_side_by_side_end_as_if_each_were_alone(cluster, tmp_path):
@@ -124,6 +124,34 @@ def test_stop_ends_everything_and_only_this_run(cluster, tmp_path, capsys):
     assert "no job was left" in capsys.readouterr().out
     with pytest.raises(UserError, match=r"no master .* launch the run again"):
         main(SlurmOptions(run=run.paths.root, add_workers=1))
+
+
+@pytest.mark.slow
+def test_train_and_evaluate_share_their_work_among_tasks(cluster, tmp_path):
+    run = tmp_path / "results"
+    small = ["nes.population=2", "ddqn.train_episodes=12", "ddqn.test_episodes=2"]
+    settings = [word for value in small for word in ("--set", value)]
+    train = ["--config", "paper-cartpole", "--num-envs", "3", "--generations", "2"]
+    share(cluster, "train", *train, *settings, "--out", run / "ses" / "fixed")
+    ses = se_hpo.load_ses(run / "ses" / "fixed")
+    assert sorted(ses["se"]) == [0, 1, 2]
+    share(
+        *(cluster, "evaluate", "--envs", run, "--num-agents", "2"),
+        *("--test-episodes", "1", "--fixed-steps", "50"),
+    )
+    frame = se_hpo.load_evaluations(run)
+    assert len(frame) == (3 + 1) * 2
+    assert not frame.duplicated(["setting", "se", "pair"]).any()
+    assert frame["record_file"].nunique() == 2, "one for each shard"
+
+
+def share(cluster, *words):
+    """Submit a command as two shards, and wait for their end."""
+    command = [sys.executable, "-m", "se_hpo.slurm", *map(str, words), "--shards", "2"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == 0, done.stderr
+    assert ", 2 tasks" in done.stdout
+    wait_until(lambda: not cluster.queue(), PATIENCE, str(cluster.queue()))
 
 
 def test_what_slurm_refuses_is_one_line_and_leaves_no_job(cluster, tmp_path):

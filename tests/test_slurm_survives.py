@@ -18,7 +18,7 @@ from tests.slurm_runs import (
     parent,
 )
 
-pytestmark = pytest.mark.slurm
+pytestmark = [pytest.mark.slurm, pytest.mark.timeout(900)]
 
 
 @pytest.fixture
@@ -169,7 +169,6 @@ def test_workers_that_start_before_the_master_wait_for_it(cluster, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
 def test_at_the_time_limit_master_and_workers_go_on_after_it(cluster, tmp_path):
     options = {**LONG, "n_brackets": 100}
     run = SlurmRun(cluster, tmp_path / "run", time="1", **options)
