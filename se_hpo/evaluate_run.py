@@ -25,12 +25,13 @@ from se_hpo.evaluation_files import EvaluationFiles
 from se_hpo.evaluations import REAL, load_evaluations, record_key
 from se_hpo.inner_loop import InnerLoop, load_engine
 from se_hpo.paths import RunPaths
-from se_hpo.phase2 import Plan, PlannedAgent, Protocol, in_shard, parse_shard
+from se_hpo.phase2 import Plan, PlannedAgent, Protocol, in_shard
 from se_hpo.phase2_agents import agent_sources
 from se_hpo.phase2_sets import run_of, used_sets
 from se_hpo.process_pool import ProcessPool
 from se_hpo.processes import available_cores
 from se_hpo.reading import UnreadableWarning
+from se_hpo.shards import parse_shard
 from se_hpo.tasks import get_task
 
 log = logging.getLogger(__name__)

@@ -209,20 +209,3 @@ def in_shard(key: Key, shard: tuple[int, int]) -> bool:
     """
     digest = hashlib.sha256(json.dumps(key).encode()).digest()
     return int.from_bytes(digest[:8]) % shard[1] == shard[0] - 1
-
-
-def parse_shard(text: str | None) -> tuple[int, int]:
-    """`i/n` as numbers; None is all.
-
-    >>> parse_shard("2/8"), parse_shard(None)
-    ((2, 8), (1, 1))
-    """
-    if text is None:
-        return 1, 1
-    first, slash, second = text.partition("/")
-    if not (slash and first.isdecimal() and second.isdecimal()):
-        raise UserError(f"--shard {text!r}: say i/n, as 1/8")
-    i, n = int(first), int(second)
-    if not 1 <= i <= n:
-        raise UserError(f"--shard {text}: shards count from 1/{max(n, 1)} to {n}/{n}")
-    return i, n

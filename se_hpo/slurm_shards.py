@@ -31,8 +31,6 @@ class Command:
     """What it writes; raises a `UserError` if its flags make no sense."""
     local: frozenset[str]
     """Flags that only ask it something."""
-    first: int
-    """Number of the first shard."""
 
 
 def _train(arguments: Sequence[str]) -> TrainOptions:
@@ -50,14 +48,12 @@ COMMANDS = {
         lambda words: train.main(_train(words)),
         lambda words: resolve_request(_train(words)).paths.root,
         frozenset({"--plan", "--list-configs", "--help", "-h"}),
-        first=0,
     ),
     "evaluate": Command(
         _evaluate,
         lambda words: evaluate_run.main(_evaluate(words)),
         lambda words: evaluate_run.Evaluation(_evaluate(words)).files.records,
         frozenset({"--plan", "--help", "-h"}),
-        first=1,
     ),
 }
 
@@ -132,6 +128,6 @@ def _write(
     )
     prepare_folder(paths)
     script = paths.slurm / f"{role}.sbatch"
-    array = f"{command.first}-{command.first + n - 1}"
+    array = f"1-{n}"
     write_atomic(script, scripts.shards(about, role, words, array))
     return script

@@ -45,8 +45,8 @@ class TrainOptions:
     """SEs trained side by side; 0: one per core."""
     engine: Literal["auto", "native", "torch"] = "auto"
     """What trains the agents; auto takes native where it is built."""
-    shard: str = "0/1"
-    """i/n: only the SEs whose number leaves i when divided by n, for job arrays."""
+    shard: str | None = None
+    """Only part i of n, as 1/8; all parts together are the set."""
     plan: bool = False
     """Print what would be done and the expected wall time, then exit."""
     quiet: bool = False

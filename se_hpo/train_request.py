@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from se_hpo.results import load_incumbent
 from se_hpo.run_folder import read_run
 from se_hpo.se_set_settings import SetSettings
 from se_hpo.se_sets import SESet, read_set
+from se_hpo.shards import parse_shard
 from se_hpo.train_options import TrainOptions
 
 DEFAULT_NUM_ENVS = 40
@@ -45,7 +45,7 @@ class Request:
     @property
     def indices(self) -> list[int]:
         """The SEs of this shard."""
-        return list(range(self.shard, self.n_envs, self.n_shards))
+        return list(range(self.shard - 1, self.n_envs, self.n_shards))
 
 
 @dataclass(frozen=True)
@@ -208,26 +208,3 @@ def parse_overrides(values: Iterable[str]) -> dict[str, Any]:
             raise UserError(f"--set {name} is given twice: keep one")
         overrides[name] = parse_value(value)
     return overrides
-
-
-def parse_shard(text: str) -> tuple[int, int]:
-    """Shard and number of shards.
-
-    Raises:
-        UserError: not i/n with 0 <= i < n.
-
-    >>> parse_shard("3/8")
-    (3, 8)
-    """
-    match = re.fullmatch(r"(\d+)/(\d+)", text)
-    if match is None:
-        raise UserError(f"--shard {text}: give i/n, as in 0/4")
-    shard, n_shards = int(match[1]), int(match[2])
-    if not shard < n_shards:
-        raise UserError(
-            f"--shard {text}: i must be less than n, so 0/{n_shards} to "
-            f"{n_shards - 1}/{n_shards}"
-            if n_shards
-            else f"--shard {text}: there must be at least one shard"
-        )
-    return shard, n_shards

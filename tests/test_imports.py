@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 # never in a circle. A package stands for all its modules.
 FLOORS = {
     "ground": "addresses agent_config config errors jobs networks paths processes "
-    "records seeding tensor_files validation",
+    "records seeding shards tensor_files validation",
     "environments": "checkpoint registration se_net se_parameters synthetic_env tasks "
     "training_envs vector_arguments vector_env",
     "reading results": "analysis console console_table console_view evaluations "
@@ -26,7 +26,8 @@ FLOORS = {
     "hyperparameter optimization": "bohb confirm local_workers losses monitor "
     "objective options plan run_folder search_space session settings space_table "
     "slurm_bash slurm_control slurm_jobs slurm_launch slurm_options slurm_queue "
-    "slurm_scripts slurm_status random_search recipes se_set_folder se_set_workers se_training "
+    "slurm_scripts slurm_status random_search recipes se_set_folder se_set_workers "
+    "se_training "
     "train_console train_options train_plan train_request train_session train_watch "
     "evaluation_files phase2 phase2_agents phase2_sets",
     "command line": "__main__ cli doctor evaluate evaluate_options evaluate_run "
