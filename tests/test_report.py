@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from se_hpo.errors import UserError
+from se_hpo.figures import style
 from se_hpo.paths import RunPaths, write_json
 from se_hpo.report import ReportOptions, main, write_report
 from se_hpo.reporting import answers as answers_module
@@ -73,13 +74,15 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(autouse=True)
-def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The analysis has its own tests."""
+def little_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Analysis and files of figures have their own tests."""
     functions = answers_module.analysis
     for name in ("settings_table", "rank_agreement", "break_even"):
         monkeypatch.setattr(functions, name, _fewer(getattr(functions, name)))
     empty = pd.DataFrame()
     monkeypatch.setattr(functions, "sensitivity_table", lambda rows: empty)
+    monkeypatch.setattr(style, "pdf_bytes", lambda figure: b"%PDF")
+    monkeypatch.setattr(style, "_DPI", 50)
 
 
 def _fewer(function):
@@ -112,11 +115,12 @@ def test_the_answer_has_the_numbers_of_the_analysis(tmp_path: Path) -> None:
     page = report(run)
     table = analyse(read_run(run.root)).settings.set_index(["agent", "setting"])
     real, varied = table.loc[("ddqn", "real")], table.loc[("ddqn", "se_varied")]
-    assert f"DDQN (the paper's rules), {real['n_agents']} agents" in page.text
-    assert f"{varied['mean']:.1f} (95 % interval {varied['mean_low']:.1f}" in page.text
-    assert f"{varied['env_steps_mean']:,.0f} env steps" in page.text
-    assert f"{varied['env_steps_saved']:.0%} fewer than on the real task" in page.text
-    assert "3 SEs, 2 of which solved the task" in page.text
+    start = "DDQN (the paper's rules): trained on the real task, "
+    assert f"{start}{real['n_agents']} agents return {real['mean']:.1f}" in page.text
+    assert f"{varied['mean']:.1f} [{varied['mean_low']:.1f}, " in page.text
+    assert f"{varied['env_steps_mean']:,.0f} env steps, " in page.text
+    assert f"{varied['env_steps_saved']:.0%} [" in page.text
+    assert "On SEs (varied agents), 3 SEs, 2 solved:" in page.text
     assert "of 3 finished SEs did not solve the task" in page.text
 
 
@@ -124,8 +128,8 @@ def test_the_answer_has_the_numbers_of_the_analysis(tmp_path: Path) -> None:
     ("low", "high", "says"),
     [
         (-9.0, -1.0, "falls short"),
-        (1.0, 9.0, "better than the real task"),
-        (-5.0, 5.0, "No clear difference"),
+        (1.0, 9.0, "better than the real task's"),
+        (-5.0, 5.0, "no clear difference"),
         (np.nan, np.nan, "too few SEs"),
     ],
 )
@@ -133,6 +137,17 @@ def test_the_verdict_follows_the_interval(low: float, high: float, says: str) ->
     row = {"difference": -2.0, "difference_low": low, "difference_high": high}
     assert says in verdict(row)
     assert "no pairs" in verdict({**row, "difference": np.nan})
+
+
+def test_more_steps_than_on_the_task_are_said_to_be_more(tmp_path: Path) -> None:
+    run = RunPaths(tmp_path / "run")
+    make_set(run.ses / "varied", n=3)
+    path = add_evaluations(run, 3, 2, ("ddqn",), ("real", "se_varied"))
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    for line in lines:
+        line["env_steps"] = 100 if line["setting"] == "real" else 118
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert "118 env steps, 18% [18%, 18%] more;" in report(run).text
 
 
 def test_a_run_of_bohb_alone_says_that_its_worth_is_not_known(tmp_path: Path) -> None:
@@ -163,7 +178,7 @@ def test_a_folder_without_bohb_says_so(tmp_path: Path) -> None:
     only = RunPaths(tmp_path / "only")
     add_evaluations(only, 2, 2, agents=("ddqn",), settings=("real",))
     page = report(only)
-    assert "DDQN (the paper's rules), 4 agents" in page.text
+    assert "trained on the real task, 4 agents return" in page.text
     assert "No agents were trained on SEs (varied agents)" in page.text
 
 
@@ -193,7 +208,7 @@ def test_damaged_files_are_named_and_the_rest_is_used(tmp_path: Path) -> None:
     assert "results.json:" in page.text
     assert "set.json is damaged" in page.text
     assert "SE set varied" in page.text
-    assert "agents with random hyperparameters trained on the real task" in page.text
+    assert "agents return" in page.text
 
 
 def test_everything_from_outside_is_escaped(tmp_path: Path) -> None:
@@ -218,7 +233,7 @@ def test_two_evaluations_of_the_same_agents_are_not_mixed(tmp_path: Path) -> Non
     (run.evaluations / "again.jsonl").write_text("\n".join(lines[:6]) + "\n")
     page = report(run)
     assert "only paper-0 is used, the largest, and not again" in page.text
-    assert "agents with random hyperparameters trained on the real task" in page.text
+    assert "agents return" in page.text
 
 
 def test_records_without_scores_leave_the_report_standing(tmp_path: Path) -> None:

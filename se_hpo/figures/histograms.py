@@ -69,11 +69,11 @@ def draw_histograms(counts: pd.DataFrame, task: str, source: str) -> Picture | N
         "transitions",
         "How does an SE differ from the task?",
         f"{agents} DDQN agents were trained on one SE ({source}), for at most "
-        f"{steps:,} env steps, and tested on the task. Histograms of next state (by dimension) and reward: as the SE gave them "
-        "in training, as the task gave them in the tests, and as the SE answers to the "
-        "very states and actions of those tests. The outermost bins also hold all that "
-        "lies beyond (0.1 % on each side of all values). Arranged as Fig. 4 of the "
-        "paper.",
+        f"{steps:,} env steps, and tested on the task. Histograms of next state (by "
+        "dimension) and reward: as the SE gave them in training, as the task gave them "
+        "in the tests, and as the SE answers to the very states and actions of those "
+        "tests. The outermost bins also hold all that lies beyond (0.1 % on each side "
+        "of all values). Arranged as Fig. 4 of the paper.",
         figure,
         {"": counts},
     )

@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 
 from se_hpo.paths import write_atomic
 
-WIDTH = 6.4  # inches
+WIDTH = 5.8  # inches
 _DPI = 200
 
 INK = "#222222"

@@ -18,7 +18,7 @@ Row = Mapping[str, Any]
 
 
 def answer(data: RunData, answers: Answers) -> list[str]:
-    """Paragraphs: per stopping rule and agent, then the search."""
+    """Paragraphs: one per stopping rule and agent, then the search."""
     paragraphs = []
     table = answers.settings
     for rule in rules_of(table):
@@ -30,6 +30,11 @@ def answer(data: RunData, answers: Answers) -> list[str]:
             "What the synthetic environments are worth is not known yet: no agents "
             "have been trained on them and on the task to compare."
         )
+    else:
+        paragraphs.append(
+            "Brackets are 95 % intervals over SEs. Returns are of the same agents with "
+            "random hyperparameters, tested on the real task."
+        )
     if data.has_bohb:
         paragraphs.append(" ".join(_search(data)))
     return paragraphs
@@ -38,16 +43,15 @@ def answer(data: RunData, answers: Answers) -> list[str]:
 def _agent(
     rule: str, agent: str, rows: pd.DataFrame, answers: Answers
 ) -> Iterator[str]:
-    name = AGENT_WORDS.get(agent, agent)
+    name = f"{AGENT_WORDS.get(agent, agent)} ({rule_in_words(rule)})"
     by_setting = {row["setting"]: row for row in rows_of(rows)}
     real = by_setting.pop("real", None)
     if real is None:
-        yield f"{name} ({rule_in_words(rule)}): not yet trained on the real task."
+        yield f"{name}: not yet trained on the real task, so nothing to compare with."
     else:
         yield (
-            f"{name} ({rule_in_words(rule)}), {real['n_agents']:.0f} agents with "
-            "random hyperparameters trained on the real task: mean test return "
-            f"{_mean(real)}, after {real['env_steps_mean']:,.0f} env steps on average."
+            f"{name}: trained on the real task, {real['n_agents']:.0f} agents return "
+            f"{_with_interval(real, 'mean', '.1f')} after {_steps(real)}."
         )
     for setting, row in by_setting.items():
         yield _on_ses(str(setting), row)
@@ -57,29 +61,39 @@ def _agent(
 def _on_ses(setting: str, row: Row) -> str:
     ses = (
         f"{row['n_ses']:.0f} SE{'s' * (row['n_ses'] != 1)}, "
-        f"{row['n_ses_solved']:.0f} of which solved the task"
+        f"{row['n_ses_solved']:.0f} solved"
     )
     text = (
-        f"Trained on {SETTING_WORDS.get(setting, setting)} ({ses}): mean test return "
-        f"{_mean(row)}, after {row['env_steps_mean']:,.0f} env steps"
+        f"On {SETTING_WORDS.get(setting, setting)}, {ses}: "
+        f"{_with_interval(row, 'mean', '.1f')} after {_steps(row)}"
     )
-    saved = row["env_steps_saved"]
-    if math.isfinite(saved):
-        how = "fewer" if saved >= 0 else "more"
-        text += f", {abs(saved):.0%} {how} than on the real task"
-        text += _interval(row, "env_steps_saved", ".0%")
-    return f"{text}. {verdict(row)}"
+    if math.isfinite(row["env_steps_saved"]):
+        text += f", {_fewer(row)}"
+    return f"{text}; {verdict(row)}."
 
 
-def _mean(row: Row) -> str:
-    return f"{row['mean']:.1f}{_interval(row, 'mean', '.1f')}"
+def _steps(row: Row) -> str:
+    steps = row["env_steps_mean"]
+    known = f"{steps:,.0f}" if math.isfinite(steps) else "an unknown number of"
+    return f"{known} env steps"
 
 
-def _interval(row: Row, name: str, spec: str) -> str:
-    low, high = row[f"{name}_low"], row[f"{name}_high"]
+def _fewer(row: Row) -> str:
+    """Steps saved against the real task, or spent on top of it."""
+    if row["env_steps_saved"] >= 0:
+        return f"{_with_interval(row, 'env_steps_saved', '.0%')} fewer"
+    names = {"": "", "_low": "_high", "_high": "_low"}
+    more = {f"more{a}": -row[f"env_steps_saved{b}"] for a, b in names.items()}
+    return f"{_with_interval(more, 'more', '.0%')} more"
+
+
+def _with_interval(row: Row, name: str, spec: str) -> str:
+    value, low, high = (row[f"{name}{end}"] for end in ("", "_low", "_high"))
+    if not math.isfinite(value):
+        return "an unknown return"
     if not (math.isfinite(low) and math.isfinite(high)):
-        return " (interval unknown)"
-    return f" (95 % interval {format(low, spec)} to {format(high, spec)})"
+        return f"{format(value, spec)} [interval unknown]"
+    return f"{format(value, spec)} [{format(low, spec)}, {format(high, spec)}]"
 
 
 def verdict(row: Row) -> str:
@@ -87,36 +101,31 @@ def verdict(row: Row) -> str:
     difference = row["difference"]
     low, high = row["difference_low"], row["difference_high"]
     if not math.isfinite(difference):
-        return "There are no pairs to compare with the real task."
-    by = f"{difference:+.1f}"
+        return "no pairs to compare the returns with the real task's"
+    by = f"({difference:+.1f})"
     if not (math.isfinite(low) and math.isfinite(high)):
-        return f"The paired difference in return is {by}; too few SEs to say more."
-    by += f", {low:+.1f} to {high:+.1f}"
+        return f"too few SEs to say whether the return differs {by}"
+    by = f"({_with_interval(row, 'difference', '+.1f')})"
     if high < 0:
-        return f"That falls short of the real task: paired difference {by}."
+        return f"the return falls short of the real task's {by}"
     if low > 0:
-        return f"That is better than the real task: paired difference {by}."
-    return f"No clear difference in return from the real task: paired difference {by}."
+        return f"the return is better than the real task's {by}"
+    return f"no clear difference in return {by}"
 
 
 def _paid(rule: str, agent: str, setting: str, answers: Answers) -> Iterator[str]:
-    """When the NES run, and BOHB's share, have paid for themselves in real steps."""
+    """When the NES run has paid for itself in real steps."""
     table = answers.break_even
     if table.empty:
         return
-    rows = table[
-        (table["rule"] == rule)
-        & (table["agent"] == agent)
-        & (table["setting"] == setting)
-        & (table["unit"] == "env_steps_task")
-    ]
-    for row in rows_of(rows):
-        if row["with_bohb"] or row["verdict"] != "pays off":
+    keys = {"rule": rule, "agent": agent, "setting": setting}
+    for row in rows_of(table):
+        wanted = row["unit"] == "env_steps_task" and not row["with_bohb"]
+        if not wanted or any(row[key] != value for key, value in keys.items()):
             continue
-        yield (
-            f"In real env steps an SE has paid for its NES run after "
-            f"{row['agents']:,.0f} agent{'s' * (row['agents'] != 1)}."
-        )
+        if row["verdict"] == "pays off":
+            agents = f"{row['agents']:,.0f} agent{'s' * (row['agents'] != 1)}"
+            yield f"Its NES run has paid for itself in real steps after {agents}."
 
 
 def _search(data: RunData) -> Iterator[str]:

@@ -12,7 +12,7 @@ from se_hpo.console_table import ranked
 from se_hpo.reporting.answers import Answers
 from se_hpo.reporting.data import RunData
 from se_hpo.reporting.tables import Table, is_missing, make_table, number, text
-from se_hpo.reporting.words import SETTING_WORDS
+from se_hpo.reporting.words import SHORT_SETTINGS
 
 _BEST = 20
 
@@ -157,7 +157,7 @@ def se_table(data: RunData) -> Table | None:
         [
             text("se_set", "set"),
             number("se", "SE", "03.0f"),
-            text("setting", "made with", SETTING_WORDS),
+            text("setting", "kind", SHORT_SETTINGS),
             text("solved", "solved the task"),
             number("solved_at", "at generation"),
             number("generations"),

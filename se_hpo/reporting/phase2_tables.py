@@ -10,12 +10,18 @@ from se_hpo.reporting.answers import Answers
 from se_hpo.reporting.data import RunData
 from se_hpo.reporting.paper import paper_numbers
 from se_hpo.reporting.rules import rule_in_words
-from se_hpo.reporting.tables import Table, make_table, number, text
-from se_hpo.reporting.words import AGENT_WORDS, SETTING_WORDS, UNIT_WORDS
+from se_hpo.reporting.tables import Column, Table, make_table, number, text
+from se_hpo.reporting.words import AGENT_WORDS, SHORT_SETTINGS, UNIT_WORDS
 
 _AGENT = text("agent", words=AGENT_WORDS)
-_SETTING = text("setting", "trained on", SETTING_WORDS)
+_SETTING = text("setting", "trained on", SHORT_SETTINGS)
 _RULE = text("rule_words", "stopping rule")
+
+
+def _keys(frame: pd.DataFrame) -> list[Column]:
+    """What a row is of; the stopping rule only where there are several."""
+    several = "rule" in frame and frame["rule"].nunique() > 1
+    return [*([_RULE] if several else []), _AGENT, _SETTING]
 
 
 def phase2_tables(data: RunData, answers: Answers) -> list[Table]:
@@ -27,9 +33,7 @@ def phase2_tables(data: RunData, answers: Answers) -> list[Table]:
             "Rank agreement between SE and task",
             _named(answers.rank_agreement),
             [
-                _RULE,
-                _AGENT,
-                _SETTING,
+                *_keys(answers.rank_agreement),
                 text("level"),
                 text("measure"),
                 number("n"),
@@ -46,9 +50,7 @@ def phase2_tables(data: RunData, answers: Answers) -> list[Table]:
             "Sensitivity to hyperparameters",
             _named(answers.sensitivity),
             [
-                _RULE,
-                _AGENT,
-                _SETTING,
+                *_keys(answers.sensitivity),
                 number("n_agents", "agents"),
                 number("std", "std of scores", ".1f", interval=True),
                 number("explained", "explained by hyperparameters", ".0%"),
@@ -64,9 +66,7 @@ def phase2_tables(data: RunData, answers: Answers) -> list[Table]:
             "Hyperparameters one by one",
             _named(answers.main_effects),
             [
-                _RULE,
-                _AGENT,
-                _SETTING,
+                *_keys(answers.main_effects),
                 text("hyperparameter"),
                 number("share", "share of variance", ".1%"),
                 number("spearman", "direction (Spearman)", "+.2f"),
@@ -77,9 +77,7 @@ def phase2_tables(data: RunData, answers: Answers) -> list[Table]:
             "SE by SE",
             _named(answers.ses),
             [
-                _RULE,
-                _AGENT,
-                _SETTING,
+                *_keys(answers.ses),
                 text("se_set", "set"),
                 number("se", "SE", "03.0f"),
                 text("se_solved", "SE solved the task"),
@@ -109,9 +107,7 @@ def _settings_tables(settings: pd.DataFrame) -> Iterator[Table | None]:
         "Returns on the task",
         frame,
         [
-            _RULE,
-            _AGENT,
-            _SETTING,
+            *_keys(frame),
             number("n_ses", "SEs"),
             number("n_ses_solved", "of these solved"),
             number("n_agents", "agents"),
@@ -131,9 +127,7 @@ def _settings_tables(settings: pd.DataFrame) -> Iterator[Table | None]:
         "What training took",
         frame.drop(columns="note", errors="ignore"),
         [
-            _RULE,
-            _AGENT,
-            _SETTING,
+            *_keys(frame),
             number("env_steps_mean", "env steps, mean"),
             number("env_steps_std", "std"),
             number("env_steps_median", "median"),
@@ -172,9 +166,7 @@ def break_even_table(answers: Answers) -> Table | None:
         "Break-even",
         _named(answers.break_even),
         [
-            _RULE,
-            _AGENT,
-            _SETTING,
+            *_keys(answers.break_even),
             text("unit", words=UNIT_WORDS),
             text("with_bohb", "with BOHB's share"),
             number("cost_per_se", "cost of one SE"),

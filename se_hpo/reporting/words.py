@@ -6,6 +6,12 @@ SETTING_WORDS = {
     "se_fixed": "SEs (fixed agents)",
     "se_random": "random SEs (control)",
 }
+SHORT_SETTINGS = {
+    "real": "real task",
+    "se_varied": "SEs, varied",
+    "se_fixed": "SEs, fixed",
+    "se_random": "SEs, random",
+}
 AGENT_WORDS = {
     "ddqn": "DDQN",
     "dueling_ddqn": "Dueling DDQN",
