@@ -16,15 +16,20 @@ run() {
     [[ -z $leaving ]] || exit $((code = 143))
     "$@" &
     pid=$!
-    wait $pid
-    code=$?
-    while kill -0 $pid 2>/dev/null; do # a signal interrupts `wait`
+    interrupted=yes
+    while [[ -n $interrupted ]]; do # a signal interrupts `wait`
+        interrupted=
         wait $pid
         code=$?
     done
 }
-trap 'leaving=signal; kill -TERM $pid 2>/dev/null' TERM
-trap 'leaving=time; kill -TERM $pid 2>/dev/null' USR1
+leave() {
+    leaving=$1
+    interrupted=yes
+    kill -TERM $pid 2>/dev/null
+}
+trap 'leave signal' TERM
+trap 'leave time' USR1
 trap finish EXIT
 
 """
@@ -36,7 +41,7 @@ MASTER = """\
 finish() {
     trap '' TERM USR1
     echo "$code" >"$ended"
-    if [[ $leaving == time && $code == 143 ]] && scontrol requeue "$SLURM_JOB_ID"; then
+    if [[ $leaving == time && $code != 0 ]] && scontrol requeue "@id@"; then
         return
     fi
     if [[ $leaving == signal ]] && will_start_again; then
@@ -70,7 +75,7 @@ finish() {
     trap '' TERM USR1
     echo "$code" >"$ended"
     if [[ $leaving == time ]]; then
-        scontrol requeue "$SLURM_JOB_ID"
+        scontrol requeue "@id@" # not the job id, which may mean the whole array
     fi
 }
 
@@ -98,7 +103,7 @@ finish() {
     trap '' TERM USR1
     echo "$code" >"$ended"
     if [[ $leaving == time && $code != 0 ]]; then
-        scontrol requeue "$SLURM_JOB_ID"
+        scontrol requeue "@id@" # not the job id, which may mean the whole array
     fi
 }
 

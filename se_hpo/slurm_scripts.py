@@ -178,7 +178,7 @@ class Scripts:
         setup, folder = self.resources.setup, shlex.quote(str(self.folder))
         prelude = fill(slurm_bash.RUN, setup=setup, slurm=folder, id=job)
         commands = {"command": quoted(command), "indented": quoted(command, 8 * " ")}
-        return prelude + fill(text, name=self.name, **commands, **more)
+        return prelude + fill(text, name=self.name, id=job, **commands, **more)
 
     def _head(self, about: str, role: str, log: str, **more: Any) -> str:
         output = Path(str(self.logs).replace("%", "%%")) / log

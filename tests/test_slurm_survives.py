@@ -4,10 +4,12 @@ Each test ends with a complete run: every planned evaluation once, no gap in any
 """
 
 import json
+import re
 
 import pytest
 
 import se_hpo
+from se_hpo.slurm_scripts import Resources, Scripts
 from tests.slurm_cluster import wait_until
 from tests.slurm_runs import (
     LONG,
@@ -169,9 +171,29 @@ def test_workers_that_start_before_the_master_wait_for_it(cluster, tmp_path):
 
 
 @pytest.mark.slow
+def test_before_the_time_limit_each_job_is_queued_again_once(cluster, tmp_path):
+    folder = tmp_path / "slurm"
+    (folder / "ended").mkdir(parents=True)
+    scripts = Scripts(tmp_path, folder, tmp_path, "limited", Resources(time="1"))
+    (folder / "master").write_text(scripts.master(["sleep", "500"], n_workers=2))
+    (folder / "workers").write_text(scripts.workers(["sleep", "500"], 2))
+    for name in ("master", "workers"):
+        cluster.run("sbatch", str(folder / name))
+    names = ("limited-master", "limited-worker")
+
+    def restarts():
+        ids = [job["id"] for job in cluster.queue(*names) if job["state"] == "RUNNING"]
+        shown = [cluster.run("scontrol", "show", "job", "-o", job) for job in ids]
+        return [int(re.findall(r"Restarts=(\d+)", text)[0]) for text in shown]
+
+    wait_until(lambda: restarts() == [0, 0, 0], PATIENCE)
+    wait_until(lambda: restarts() == [1, 1, 1], PATIENCE)
+
+
+@pytest.mark.slow
 def test_at_the_time_limit_master_and_workers_go_on_after_it(cluster, tmp_path):
     options = {**LONG, "n_brackets": 100}
-    run = SlurmRun(cluster, tmp_path / "run", time="1", **options)
+    run = SlurmRun(cluster, tmp_path / "run", time="2", **options)
     run.launch()
     run.wait_for_results(1)
     wait_until(lambda: run.jobs("master", "PENDING"), PATIENCE, run.story())
