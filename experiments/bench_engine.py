@@ -17,7 +17,6 @@ import argparse
 import dataclasses
 import math
 import os
-import platform
 import resource
 import subprocess
 import sys
@@ -28,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from machine import machine
 from paper_settings import ACROBOT_AGENT, ACROBOT_SE, CARTPOLE_AGENT, CARTPOLE_SE
 from rich.console import Console
 from rich.table import Table
@@ -301,24 +301,6 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
         check=True,
     )
     return float(done.stdout)
-
-
-def machine() -> dict[str, Any]:
-    """What the numbers were measured on."""
-    model = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        lines = cpuinfo.read_text().splitlines()
-        names = [x.split(":")[1].strip() for x in lines if x.startswith("model name")]
-        model = names[0] if names else model
-    return {
-        "processor": model,
-        "cores": os.cpu_count(),
-        "isa": engine.isa(),
-        "usable_isas": engine.isas(),
-        "load_average": round(os.getloadavg()[0], 1),
-        "python": platform.python_version(),
-    }
 
 
 def show(console: Console, data: dict[str, Any]) -> None:

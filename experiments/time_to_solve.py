@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from machine import machine
 
 from se_hpo.config import RunConfig
 from se_hpo.inner_loop import InnerLoop
@@ -83,8 +83,12 @@ def main() -> None:
         )
     print(summary(rows, generations))
     if options.out:
-        machine = f"{platform.machine()}, {options.threads} threads"
-        data = {"config": config.to_dict(), "machine": machine, "runs": rows}
+        data = {
+            "config": config.to_dict(),
+            "machine": machine(),
+            "threads": options.threads,
+            "runs": rows,
+        }
         write_json(options.out, json.loads(json.dumps(data)))
 
 
