@@ -151,9 +151,9 @@ BASE = TD3DiscreteConfig(
 
 
 def test_short_trainings_agree_with_the_torch_engine():
-    base = dataclasses.replace(BASE, max_env_steps=250)
+    base = dataclasses.replace(BASE, max_env_steps=200)
     native = train(*jobs(160, "native", base), n_threads=2)
-    torch = [run_job(job) for job in jobs(10, "torch", base)]
+    torch = [run_job(job) for job in jobs(8, "torch", base)]
     for value in (lambda r: len(r.episode_returns), lambda r: r.score):
         a, b = ([value(r) for r in results] for results in (native, torch))
         assert ks_2samp(a, b).pvalue > 1e-3, (np.mean(a), np.mean(b))
