@@ -269,7 +269,12 @@ class SlurmCluster:
     def run(self, *command: str, check: bool = True) -> str:
         """Output of a SLURM command."""
         done = subprocess.run(
-            command, env=self.env, capture_output=True, text=True, timeout=30
+            command,
+            env=self.env,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=60,
         )
         assert not check or done.returncode == 0, f"{command}: {done.stderr}"
         return done.stdout
