@@ -302,9 +302,10 @@ def test_a_browser_shows_it_without_errors_and_without_scrolling_sideways(
         .map((r) => Number(r.cells[head.closest("th").cellIndex].dataset.key));
       const sorted = keys.every((k, i) => i === 0 || keys[i - 1] <= k);
       const images = [...document.images].every((i) => i.naturalWidth > 0);
-      const wide = document.documentElement.scrollWidth - innerWidth;
+      const page = document.documentElement;
+      const fits = page.scrollWidth <= innerWidth;
       const width = innerWidth;
-      document.title = JSON.stringify({errors, sorted, images, wide, width});
+      document.title = JSON.stringify({errors, sorted, images, fits, width});
     });
     </script></head>"""
     html = run.report.read_text(encoding="utf-8").replace("</head>", probe, 1)
@@ -339,6 +340,6 @@ def test_a_browser_shows_it_without_errors_and_without_scrolling_sideways(
         "errors": [],
         "sorted": True,
         "images": True,
-        "wide": 0,
+        "fits": True,
         "width": width,
     }
