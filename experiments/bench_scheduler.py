@@ -114,8 +114,16 @@ def search(folder: Path, size: Size) -> dict[str, Any]:
         spent = answer(crew, folder, "workers", 60)
     seen["workers"] = spent
     ours = seen["end"]["cpu"] + spent["cpu"]
-    seen["others"] = (busy_seconds() - busy - ours) / (time.time() - began)
+    others = (busy_seconds() - busy - ours) / (time.time() - began)
+    seen["others"] = round(others, 2)
     return dict(seen)
+
+
+def rates(journal: Journal) -> list[float]:
+    """Evaluations per second in each tenth of the run: a disturbed one shows."""
+    ends = sorted(entry.time_stamps["finished"] for entry in journal.results.values())
+    parts = [ends[i * len(ends) // 10 : (i + 1) * len(ends) // 10] for i in range(10)]
+    return [(len(part) - 1) / (part[-1] - part[0]) for part in parts]
 
 
 def one_process(role: str, folder: Path, size: Size) -> Any:
@@ -185,11 +193,12 @@ def summary(folder: Path, size: Size) -> dict[str, Any]:
         "machine": {
             "python": platform.python_version(),
             "cores": os.cpu_count(),
-            "others": round(seen["others"], 2),
+            "others": seen["others"],
         },
         "workers": size.workers,
         "evaluations": seen["evaluations"],
         "evaluations_per_second": seen["evaluations"] / wall,
+        "rate_of_each_tenth": rates(journal),
         "master_cpu_share": cpu / wall,
         "master_cpu_ms_per_evaluation": 1e3 * cpu / seen["evaluations"],
         "worker_cpu_ms_per_evaluation": 1e3

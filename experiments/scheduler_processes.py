@@ -36,7 +36,8 @@ def usage() -> dict[str, float]:
         "time": time.time(),
         "cpu": time.process_time(),
         "mb": int(fields["VmRSS"].split()[0]) / 1024,
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_mb": int(fields["VmHWM"].split()[0])
+        / 1024,  # ru_maxrss counts the parent
         "threads": int(fields["Threads"]),
         "files": len(os.listdir("/proc/self/fd")),  # noqa: PTH208 - names are enough
     }

@@ -12,6 +12,9 @@ def rows(found: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     """Name, value, bar."""
     rate, last = found["evaluations_per_second"], list(found["proposal_ms"])[-1]
     yield "evaluations per second", f"{rate:.0f}", ">= 50"
+    tenths = found["rate_of_each_tenth"]
+    told = f"{statistics.median(tenths):.0f}, {min(tenths):.0f} to {max(tenths):.0f}"
+    yield "in tenths of the run: median, range", told, ""
     yield "master, cores used meanwhile", f"{found['master_cpu_share']:.2f}", ""
     per = found["master_cpu_ms_per_evaluation"]
     yield "master, CPU per evaluation", f"{per:.1f} ms", ""
