@@ -13,12 +13,13 @@ EXTRA = $(BIN)/python -c "import configparser, sys; c = configparser.ConfigParse
 SOURCES := setup.cfg setup.py pyproject.toml constraints.txt \
 	$(shell find csrc -name '*.[ch]pp' -not -path '*/tests/*' 2>/dev/null)
 
-.PHONY: help optimize test lint format types wheel test-wheel clean
+.PHONY: help optimize test test-slurm lint format types wheel test-wheel clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make optimize  install into $(VENV) and tune nes_cartpole with BOHB"
 	@echo "make test      install the test extra and run every test"
+	@echo "make test-slurm  tests on a throw-away SLURM (Debian's slurm-wlm), if there is one"
 	@echo "make lint      ruff: rules and format"
 	@echo "make types     mypy"
 	@echo "make wheel     build dist/*.whl; make test-wheel installs and runs one"
@@ -29,6 +30,9 @@ optimize: $(VENV)/.installed
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-slurm: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -m "slurm and not slow"
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/python -m ruff check .

@@ -1,10 +1,15 @@
 """What all tests share."""
 
 import os
+import signal
 
 import pytest
 
 from tests.slurm_cluster import cluster, running_cluster  # noqa: F401
+
+# A job that a shell started with `&` ignores Ctrl-C, and so would all that it starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

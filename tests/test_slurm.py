@@ -69,7 +69,7 @@ def test_scripts_ask_for_what_was_asked(written):
         assert "--signal=B:USR1@60" in asked
         assert asked[-2:] == ["--account=x", "--mem 4G"], "the user has the last word"
         assert "\nmodule load gcc\n" in written[name]
-    assert "--array=0-2" in directives(written["workers"])
+    assert "--array=1-3" in directives(written["workers"])
 
 
 def test_the_master_gets_the_flags_of_optimize(written, tmp_path):
@@ -226,7 +226,7 @@ def test_train_becomes_an_array_of_its_shards(tmp_path):
     options = ShardOptions(partition="cpu", shards=3, dry_run=True)
     _, made = launch_shards("train", options, rest)
     script = (tmp_path / "run" / "slurm" / "train-varied.sbatch").read_text()
-    assert "--array=0-2" in directives(script)
+    assert "--array=1-3" in directives(script)
     assert "--requeue" in directives(script)
     monkey = script.replace("${SLURM_ARRAY_TASK_ID}", "2")
     words = command(monkey)
