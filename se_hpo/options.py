@@ -42,8 +42,8 @@ class Options:
     role: Literal["all", "master", "worker"] = "all"
     """Master and workers together, or one of them per machine with a shared --run."""
     host: str | None = None
-    """Address the master or worker listens on and is reached at. Default: loopback; in a
-    SLURM job, with --role master, the node's own name."""
+    """Address the master or worker listens on and is reached at. Default: loopback; in
+    a SLURM job, with --role master, the node's own name."""
     nic: str | None = None
     """Network interface to listen on, instead of --host: `ib0`."""
     overwrite: bool = False
