@@ -26,7 +26,8 @@ from se_hpo.reporting.bohb_tables import (
     se_table,
 )
 from se_hpo.reporting.data import RunData, read_run
-from se_hpo.reporting.facts import facts, missing
+from se_hpo.reporting.facts import facts
+from se_hpo.reporting.missing import missing
 from se_hpo.reporting.page import Image, Page, Section, render
 from se_hpo.reporting.phase2_tables import break_even_table, phase2_tables
 from se_hpo.reporting.tables import Table

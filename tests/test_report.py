@@ -198,6 +198,20 @@ def test_an_unfinished_set_and_search_say_how_far_they_are(tmp_path: Path) -> No
     assert "Boom <x>" in page.text
 
 
+def test_an_unfinished_evaluation_says_how_far_it_is(tmp_path: Path) -> None:
+    run = make_full_run(tmp_path / "full")
+    ses = {str(k): "" for k in range(3)}
+    sets = {name: {"ses": ses} for name in ("varied", "fixed", "random")}
+    settings = {"agents": dict.fromkeys(("ddqn", "td3_discrete")), "num_agents": 4}
+    file = run.evaluations / "paper-0.json"
+    write_json(file, {"settings": {**settings, "sets": sets}})
+    assert "agents 18 of 24 on varied" in report(run).text
+    write_json(file, {"settings": {**settings, "num_agents": 2, "sets": sets}})
+    assert "Evaluation paper-0" not in report(run).text
+    file.write_text("[")
+    report(run)
+
+
 def test_damaged_files_are_named_and_the_rest_is_used(tmp_path: Path) -> None:
     run = make_full_run(tmp_path / "full")
     damage(run.evaluations / "paper-0.jsonl")

@@ -35,7 +35,7 @@ def draw_agreement(
         return None
     agents, settings = agents_in(pairs["agent"]), settings_in(pairs["setting"])
     with house_style():
-        figure = new_figure(height=1.85 * len(settings) + 0.5)
+        figure = new_figure(height=1.85 * len(settings) + 0.7)
         grid = figure.subplots(
             len(settings), len(agents), sharex=True, sharey=True, squeeze=False
         )
@@ -54,8 +54,8 @@ def draw_agreement(
                     0, 1.02, title, transform=axes.transAxes, fontsize=9, va="bottom"
                 )
             row[0].set_ylabel(setting_label(setting))
-        figure.supxlabel("score on the task, trained on the task", fontsize=10)
-        figure.supylabel("score on the task, trained on an SE", fontsize=10)
+        figure.supxlabel("score, trained on the task", fontsize=10)
+        figure.supylabel("score, trained on an SE", fontsize=10)
     sizes = pairs.groupby(["agent", "setting"]).size()
     n = f"{sizes.min()}" if sizes.min() == sizes.max() else f"{sizes.min()} to "
     n += "" if sizes.min() == sizes.max() else f"{sizes.max()}"

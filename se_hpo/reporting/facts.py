@@ -1,4 +1,4 @@
-"""What was run: names and values for the head of the report, and what is missing."""
+"""What was run: names and values for the head of the report."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from se_hpo.reading import read_json
-from se_hpo.reporting.answers import Answers
 from se_hpo.reporting.data import RunData
 from se_hpo.reporting.tables import list_words
 from se_hpo.reporting.words import AGENT_WORDS, SETTING_WORDS
@@ -140,68 +139,3 @@ def _command(attempt: Mapping[str, Any]) -> str:
 
 def _date(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
-
-
-def missing(data: RunData, answers: Answers) -> list[str]:
-    """What the report does not have, and what would make it; a sentence each."""
-    return [
-        *_missing_bohb(data),
-        *_missing_phase2(data),
-        *answers.problems,
-        *_no_importance(answers),
-        *(f"Left out: {line}" for line in data.unreadable),
-    ]
-
-
-def _no_importance(answers: Answers) -> Iterator[str]:
-    if answers.importance.empty and answers.importance_note:
-        yield f"No importance of hyperparameters: {answers.importance_note}"
-
-
-def _missing_bohb(data: RunData) -> Iterator[str]:
-    if not data.has_bohb:
-        yield "There is no BOHB run in this folder: nothing is said of the search."
-        return
-    if data.incumbent is None:
-        yield "No evaluation of BOHB has finished yet."
-    status = read_json(data.paths.status)
-    done, planned = status.get("finished"), status.get("planned")
-    if isinstance(done, int) and isinstance(planned, int) and done < planned:
-        yield (
-            f"The BOHB run is not finished: {done} of {planned} evaluations. The same "
-            "command goes on from there."
-        )
-    if len(data.trials):
-        counts = data.trials["status"].value_counts()
-        for name in ("failed", "lost"):
-            if counts.get(name, 0):
-                yield f"{counts[name]} evaluation(s) {name}: see the table of them."
-
-
-def _missing_phase2(data: RunData) -> Iterator[str]:
-    root = data.paths.root
-    if not data.sets:
-        yield (
-            "There are no sets of SEs. To make them: python -m se_hpo.train --from "
-            f"{root}"
-        )
-    for se_set in data.sets:
-        left = se_set.n_envs - len(se_set.outcomes)
-        if left:
-            yield f"SE set {se_set.name}: {left} of {se_set.n_envs} are not finished."
-        unsolved = sum(not outcome.solved for outcome in se_set.outcomes)
-        if unsolved:
-            yield (
-                f"SE set {se_set.name}: {unsolved} of {len(se_set.outcomes)} finished "
-                "SEs did not solve the task; they are kept, and marked in the tables."
-            )
-    if data.evaluations.empty:
-        yield (
-            "No agents have been evaluated, so what the SEs are worth is not known. To "
-            f"evaluate: python -m se_hpo.evaluate --envs {root}"
-        )
-        return
-    present = set(data.evaluations["setting"])
-    for setting in SETTING_WORDS:
-        if setting not in present:
-            yield f"No agents were trained on {SETTING_WORDS[setting]}."

@@ -1,0 +1,112 @@
+"""What a report does not have, and what would make it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from se_hpo.evaluations import evaluation_name
+from se_hpo.reading import read_json
+from se_hpo.reporting.answers import Answers
+from se_hpo.reporting.data import RunData
+from se_hpo.reporting.words import SETTING_WORDS
+
+
+def missing(data: RunData, answers: Answers) -> list[str]:
+    """What the report does not have, and what would make it; a sentence each."""
+    return [
+        *_missing_bohb(data),
+        *_missing_phase2(data),
+        *answers.problems,
+        *_no_importance(answers),
+        *(line for line in data.unreadable if not _only_unfinished(line)),
+    ]
+
+
+def _only_unfinished(line: str) -> bool:
+    """It says of a set no more than that SEs are not finished; so does a sentence."""
+    damaged = "unreadable" in line or "missing" in line
+    return ": not finished: " in line and not damaged
+
+
+def _no_importance(answers: Answers) -> Iterator[str]:
+    if answers.importance.empty and answers.importance_note:
+        yield f"No importance of hyperparameters: {answers.importance_note}"
+
+
+def _missing_bohb(data: RunData) -> Iterator[str]:
+    if not data.has_bohb:
+        yield "There is no BOHB run in this folder: nothing is said of the search."
+        return
+    if data.incumbent is None:
+        yield "No evaluation of BOHB has finished yet."
+    status = read_json(data.paths.status)
+    done, planned = status.get("finished"), status.get("planned")
+    if isinstance(done, int) and isinstance(planned, int) and done < planned:
+        yield (
+            f"The BOHB run is not finished: {done} of {planned} evaluations. The same "
+            "command goes on from there."
+        )
+    if len(data.trials):
+        counts = data.trials["status"].value_counts()
+        for name in ("failed", "lost"):
+            if counts.get(name, 0):
+                yield f"{counts[name]} evaluation(s) {name}: see the table of them."
+
+
+def _missing_phase2(data: RunData) -> Iterator[str]:
+    root = data.paths.root
+    if not data.sets:
+        yield (
+            "There are no sets of SEs. To make them: python -m se_hpo.train --from "
+            f"{root}"
+        )
+    for se_set in data.sets:
+        left = se_set.n_envs - len(se_set.outcomes)
+        if left:
+            yield f"SE set {se_set.name}: {left} of {se_set.n_envs} are not finished."
+        unsolved = sum(not outcome.solved for outcome in se_set.outcomes)
+        if unsolved:
+            yield (
+                f"SE set {se_set.name}: {unsolved} of {len(se_set.outcomes)} finished "
+                "SEs did not solve the task; they are kept, and marked in the tables."
+            )
+    if data.evaluations.empty:
+        yield (
+            "No agents have been evaluated, so what the SEs are worth is not known. To "
+            f"evaluate: python -m se_hpo.evaluate --envs {root}"
+        )
+        return
+    for file in sorted(data.paths.evaluations.glob("*.json")):
+        yield from _unfinished_evaluation(file, data.evaluations)
+    present = set(data.evaluations["setting"])
+    for setting in SETTING_WORDS:
+        if setting not in present:
+            yield f"No agents were trained on {SETTING_WORDS[setting]}."
+
+
+def _unfinished_evaluation(file: Path, evaluations: pd.DataFrame) -> Iterator[str]:
+    """How far an evaluation is, by the settings beside its records."""
+    settings: Any = read_json(file).get("settings")
+    try:
+        agents, sets = settings["agents"], settings["sets"]
+        sizes = {name: len(chosen["ses"]) for name, chosen in sets.items()}
+        planned = int(settings["num_agents"]) * len(agents)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return
+    names = evaluations["record_file"].map(lambda f: evaluation_name(Path(f)))
+    mine = evaluations[names == file.stem]
+    done = mine.groupby("se_set").size()
+    expected = {name: (int(done.get(name, 0)), size) for name, size in sizes.items()}
+    on_task = int((mine["setting"] == "real").sum())
+    expected["the real task"] = (on_task, max(sizes.values(), default=0))
+    short = [
+        f"{have:,} of {size * planned:,} on {name}"
+        for name, (have, size) in expected.items()
+        if have < size * planned
+    ]
+    if short:
+        yield f"Evaluation {file.stem} is not finished: agents {', '.join(short)}."
