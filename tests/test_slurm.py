@@ -69,7 +69,7 @@ def test_scripts_ask_for_what_was_asked(written):
         assert "--signal=B:USR1@60" in asked
         assert asked[-2:] == ["--account=x", "--mem 4G"], "the user has the last word"
         assert "\nmodule load gcc\n" in written[name]
-    assert "--array=1-3" in directives(written["workers"])
+    assert "--array=0-2" in directives(written["workers"])
 
 
 def test_the_master_gets_the_flags_of_optimize(written, tmp_path):
