@@ -49,7 +49,7 @@ def rows(found: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
 
 
 def draw(found: dict[str, Any], path: Path) -> None:
-    """Proposal time over results; evaluations over time. Needs matplotlib."""
+    """Proposal time over results; evaluations per second. Needs matplotlib."""
     try:
         import matplotlib as mpl
     except ImportError:
@@ -70,11 +70,10 @@ def draw(found: dict[str, Any], path: Path) -> None:
     left.set(xscale="log", yscale="log", xlabel="finished evaluations", ylabel="ms")
     left.set_title("one proposal", fontsize="medium")
     left.legend(frameon=False, fontsize="small")
-    times = [0.0, *found["seconds_at"].values()]
-    right.plot(times, [0, *(int(n) for n in found["seconds_at"])], marker="o")
-    right.plot(times, [50 * t for t in times], color="0.6", linestyle=":")
-    right.set(xlabel="seconds", ylabel="finished evaluations")
-    title = f"{found['workers']} workers: {found['evaluations_per_second']:.0f}/s"
+    right.bar(range(1, 11), found["rate_of_each_tenth"])
+    right.axhline(50, color="0.6", linestyle=":")
+    right.set(xlabel=f"tenth of {found['evaluations']:,} evaluations")
+    title = f"evaluations per second, {found['workers']} workers"
     right.set_title(title, fontsize="medium")
     figure.savefig(path, dpi=150)
     plt.close(figure)
