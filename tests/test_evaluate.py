@@ -12,25 +12,26 @@ from pathlib import Path
 import pytest
 
 import se_hpo
-from se_hpo import evaluate_run
+from se_hpo import engine, evaluate_run
 from se_hpo.errors import UserError
 from se_hpo.evaluate_options import Options
 from se_hpo.evaluate_run import main
 from se_hpo.evaluations import record_key
 from se_hpo.inner_loop import load_engine
 from se_hpo.process_pool import Completed
+from tests.engine_jobs import needs_engine
 from tests.fake_sets import make_set, make_sets
 
 ENV = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "100"}
 
 
 class PoolInThisProcess:
-    """Trains with the native engine, one agent after the other."""
+    """Trains one agent after the other, with the native engine if it is there."""
 
     fail_after: int | None = None
 
     def __init__(self, n_processes, load):
-        self.train = load_engine("native", with_torch=False)
+        self.train = load_engine("auto", with_torch=False)
 
     def completed(self, jobs):
         for position, job in enumerate(jobs):
@@ -179,7 +180,11 @@ def test_agents_and_sets_may_be_added_later(tmp_path, quick):
         ({"seed": 1}, "seed 0 -> 1"),
         ({"fixed_steps": 9}, "fixed_steps 200 -> 9"),
         ({"fixed_steps": None}, "fixed_steps 200 -> null"),
-        ({"engine": "torch"}, 'agents.ddqn.engine "native" -> "torch"'),
+        pytest.param(
+            {"engine": "torch"},
+            'agents.ddqn.engine "native" -> "torch"',
+            marks=needs_engine,
+        ),
         ({"agent_space": ("ddqn=vary_ddqn",)}, '-> "from the space vary_ddqn"'),
     ],
 )
@@ -309,9 +314,9 @@ def test_both_engines_and_all_agents_run_from_the_command_line(tmp_path):
     make_set(tmp_path / "run/ses/varied", n=1)
     flags = ["--agents", "ddqn", "dueling_ddqn", "td3_discrete", "--num-agents", 1]
     flags += ["--fixed-steps", 250, "--threads", 2]
-    for engine in ("auto", "torch"):
-        out = tmp_path / f"{engine}.jsonl"
-        done = run_command(tmp_path / "run", *flags, "--engine", engine, "--out", out)
+    for name in ("auto", "torch"):
+        out = tmp_path / f"{name}.jsonl"
+        done = run_command(tmp_path / "run", *flags, "--engine", name, "--out", out)
         assert done.returncode == 0, done.stderr
         assert "agents/s" in done.stdout
         assert "WARNING" not in done.stderr
@@ -330,7 +335,8 @@ def test_both_engines_and_all_agents_run_from_the_command_line(tmp_path):
         assert set(frame["env_steps"]) == {250}
         assert (frame["seconds"] > 0).all()
     assert set(torch["engine"]) == {"torch"}
-    assert auto["engine"][auto["agent"] == "ddqn"].eq("native").all()
+    expected = "native" if engine.available() else "torch"
+    assert auto["engine"][auto["agent"] == "ddqn"].eq(expected).all()
 
 
 def start(root, *flags):

@@ -18,6 +18,7 @@ from se_hpo.phase2_sets import run_of, used_sets
 from se_hpo.se_parameters import initial_psi
 from se_hpo.tasks import get_task
 from se_hpo.training import run_job
+from tests.engine_jobs import needs_engine
 from tests.fake_sets import AGENT, CONFIG, add_se, make_set, make_sets
 
 AGENTS = ("ddqn", "dueling_ddqn")
@@ -107,7 +108,13 @@ def test_fixed_steps_are_the_same_for_all(tmp_path):
 
 
 @pytest.mark.parametrize("where", ["SE", "task"])
-@pytest.mark.parametrize("train", [run_job, lambda job: engine.train_agents([job])[0]])
+@pytest.mark.parametrize(
+    "train",
+    [
+        run_job,
+        pytest.param(lambda job: engine.train_agents([job])[0], marks=needs_engine),
+    ],
+)
 def test_without_rule_only_the_steps_end_a_training(monkeypatch, where, train):
     """Both rules would fire as soon as they may."""
     easy = replace(get_task("CartPole-v0"), solved_return=1.0)
