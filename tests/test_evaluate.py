@@ -351,7 +351,7 @@ def start(root, *flags):
 
 
 def wait_for_lines(file, n, process):
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 150
     while not file.exists() or file.read_bytes().count(b"\n") < n:
         assert process.poll() is None, process.stderr.read()
         assert time.monotonic() < deadline
