@@ -31,7 +31,8 @@ class LiveLog:
 
     On a terminal at the bottom of the screen, with log lines scrolling above it; else
     log lines only. While it is open, it owns how `se_hpo` log records reach the screen
-    (other libraries' from WARNING on). Subclasses say what is drawn.
+    (other libraries' from WARNING on), and the lines of `cli.log_to_stderr` are set
+    aside. Subclasses say what is drawn.
 
     Args:
         quiet: no display, and log lines from WARNING on only.
@@ -61,12 +62,17 @@ class LiveLog:
         hide_lines = self._live is not None and not verbose
         self._handler = _handler(self.console, terminal, quiet, verbose, hide_lines)
         self._restore = logging.NOTSET
+        self._aside: list[logging.Handler] = []
 
     def __enter__(self) -> Self:
         package = logging.getLogger("se_hpo")
         self._restore = package.level
         package.setLevel(self._handler.level)
-        logging.getLogger().addHandler(self._handler)
+        root = logging.getLogger()
+        self._aside = [h for h in root.handlers if type(h) is logging.StreamHandler]
+        for handler in self._aside:
+            root.removeHandler(handler)
+        root.addHandler(self._handler)
         if self._live is not None:
             self._live.start(refresh=True)
         return self
@@ -79,7 +85,10 @@ class LiveLog:
     ) -> None:
         if self._live is not None:
             self._live.stop()
-        logging.getLogger().removeHandler(self._handler)
+        root = logging.getLogger()
+        root.removeHandler(self._handler)
+        for handler in self._aside:
+            root.addHandler(handler)
         logging.getLogger("se_hpo").setLevel(self._restore)
 
     def say(self, line: str) -> None:

@@ -6,15 +6,14 @@ import logging
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Self
 
 import pandas as pd
 from rich.console import Console, Group, RenderableType
-from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from se_hpo.console import LiveLog
 from se_hpo.console_view import duration
 from se_hpo.phase2 import PlannedAgent
 from se_hpo.phase2_sets import ALL_SETTINGS
@@ -44,7 +43,7 @@ class Tally:
         self.seconds_sum += record["seconds"]
 
 
-class Progress:
+class Progress(LiveLog):
     """Running means and the time to go; a context manager around the evaluation.
 
     On a terminal a live table; else a log line every half a minute.
@@ -52,8 +51,8 @@ class Progress:
     Args:
         planned: all agents of this process.
         finished: records of those trained before.
-        quiet: show nothing.
-        console: where to draw; standard error by default.
+        quiet: see `LiveLog`.
+        console: likewise.
     """
 
     def __init__(
@@ -70,31 +69,11 @@ class Progress:
             self.tallies[record["agent"], record["setting"]].add(record)
         self.trained, self.cpu_seconds = 0, 0.0
         self._started = self._last_line = time.monotonic()
-        console = console or Console(stderr=True, highlight=False)
-        terminal = console.is_terminal and not console.is_dumb_terminal
-        self._live: Live | None = None
-        if terminal and not quiet:
-            self._live = Live(
-                get_renderable=self._draw,
-                console=console,
-                refresh_per_second=2,
-                transient=True,
-            )
+        super().__init__(quiet=quiet, console=console)
 
     def __enter__(self) -> Self:
         self._started = self._last_line = time.monotonic()
-        if self._live is not None:
-            self._live.start(refresh=True)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._live is not None:
-            self._live.stop()
+        return super().__enter__()
 
     @property
     def wall_seconds(self) -> float:
@@ -137,7 +116,8 @@ class Progress:
         ]
         return f"{self._head()}; mean returns: {', '.join(means)}"
 
-    def _draw(self) -> RenderableType:
+    def view(self, height: int) -> RenderableType:
+        """A row per algorithm and setting, and how far it is."""
         table = Table("agent", "setting")
         for name in ("done", "mean return", "mean env steps"):
             table.add_column(name, justify="right")

@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 
 from se_hpo.errors import UserError
 from se_hpo.paths import RunPaths
+from se_hpo.processes import end_all, start_logged
 
 log = logging.getLogger(__name__)
 
 QUICK_DEATH_SECONDS = 10.0
 MOST_QUICK_DEATHS = 5  # in a row
-TERMINATE_SECONDS = 2.0
 
 
 @dataclass
@@ -57,21 +57,13 @@ class LocalWorkers:
     ) -> None:
         self.stop()
 
-    def _log_path(self, k: int) -> str:
-        return str(self.run.logs / f"worker-{k}.log")
+    def _log_path(self, k: int) -> Path:
+        return self.run.logs / f"worker-{k}.log"
 
     def _start(self, k: int) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "se_hpo.worker", "--run", str(self.run.root)]
         command += ["--threads", str(self.threads), "--parent", str(os.getpid())]
-        self.run.logs.mkdir(parents=True, exist_ok=True)
-        with open(self._log_path(k), "ab") as output:  # noqa: PTH123 - for Popen
-            return subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C reaches the master alone
-            )
+        return start_logged(command, self._log_path(k))
 
     def replace_dead(self) -> None:
         """Start a new process for each that has died.
@@ -95,13 +87,4 @@ class LocalWorkers:
 
     def stop(self) -> None:
         """End all: politely, then for certain."""
-        for slot in self._slots:
-            if slot.process.poll() is None:
-                slot.process.send_signal(signal.SIGTERM)
-        deadline = time.monotonic() + TERMINATE_SECONDS
-        for slot in self._slots:
-            try:
-                slot.process.wait(max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                slot.process.kill()
-                slot.process.wait()
+        end_all(slot.process for slot in self._slots)

@@ -176,6 +176,13 @@ class SESetPaths:
     root: Path
 
     @property
+    def run_folder(self) -> Path | None:
+        """The run that the set lies in (`<run>/ses/<set>`), if it does."""
+        ses = self.root.parent
+        inside = ses.name == RunPaths(Path()).ses.name and ses.parent != ses
+        return ses.parent if inside else None
+
+    @property
     def set(self) -> Path:
         """What the set is: setting, task, resolved config, seed, origin."""
         return self.root / "set.json"

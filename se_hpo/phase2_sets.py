@@ -13,7 +13,7 @@ from typing import Any
 from se_hpo.checkpoint import SECheckpoint, load_se
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.evaluations import REAL
-from se_hpo.paths import RunPaths, SESetPaths
+from se_hpo.paths import SESetPaths
 from se_hpo.se_outcome import SETTINGS, SEOutcome
 from se_hpo.se_sets import SESet, find_sets, read_set
 
@@ -71,19 +71,13 @@ def run_of(envs: Iterable[Path]) -> Path:
     Raises:
         UserError: there is no such folder.
     """
-    runs = {_run_of(folder) for path in envs for folder in _sets_at(path)}
+    runs = {SESetPaths(folder).run_folder for path in envs for folder in _sets_at(path)}
     if len(runs) == 1 and None not in runs:
         return next(run for run in runs if run is not None)
     raise UserError(
         "the sets do not lie in one run (results/<run>/ses/<set>): say with "
         "--out FILE.jsonl where the records go"
     )
-
-
-def _run_of(folder: Path) -> Path | None:
-    ses = folder.parent
-    inside = ses.name == RunPaths(Path()).ses.name and ses.parent != ses
-    return ses.parent if inside else None
 
 
 def _sets_at(path: Path) -> list[Path]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 
 from se_hpo.paths import SESetPaths
+from se_hpo.processes import end_all, start_logged
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,6 @@ MOST_RESTARTS = 3  # of one SE
 BAD_INPUT = 2  # exit code of all commands
 HELD = 75
 """Exit code of a worker that leaves its SE to another process."""
-TERMINATE_SECONDS = 2.0
 
 
 class SEWorkers:
@@ -116,30 +115,11 @@ class SEWorkers:
         command += ["--threads", str(self.threads), "--parent", str(os.getpid())]
         # torch must not take all cores in each of the processes.
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        self.paths.log(index).parent.mkdir(parents=True, exist_ok=True)
-        with self.paths.log(index).open("ab") as output:
-            return subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                start_new_session=True,  # Ctrl-C reaches the command alone
-            )
+        return start_logged(command, self.paths.log(index), environment)
 
     def stop(self) -> None:
         """End all: politely, then for certain."""
-        processes = list(self.running.values())
-        for process in processes:
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-        deadline = time.monotonic() + TERMINATE_SECONDS
-        for process in processes:
-            try:
-                process.wait(max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        end_all(self.running.values())
         self.running.clear()
 
 

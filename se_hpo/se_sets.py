@@ -189,5 +189,5 @@ def _se_generations(folder: Path) -> Iterator[dict[str, Any]]:
 
 def _run_of(folder: Path) -> str | None:
     """The run's name, where the set lies in a run."""
-    ses = folder.resolve().parent
-    return ses.parent.name if ses.name == RunPaths(Path()).ses.name else None
+    run = SESetPaths(folder.resolve()).run_folder
+    return None if run is None else run.name

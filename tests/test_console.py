@@ -234,6 +234,20 @@ def test_an_echoed_interrupt_does_not_begin_a_line_of_its_own() -> None:
         assert max(len(line) for line in drawing.splitlines()) <= 80 - len("^C")
 
 
+def test_plain_lines_of_the_command_are_set_aside_while_it_is_open() -> None:
+    plain = logging.StreamHandler(io.StringIO())
+    logging.getLogger().addHandler(plain)
+    try:
+        target = console(terminal=False)
+        with ProgressDisplay(PLAN, console=target):
+            logging.getLogger("se_hpo.x").warning("only once")
+        assert plain in logging.getLogger().handlers
+    finally:
+        logging.getLogger().removeHandler(plain)
+    assert output(target).count("only once") == 1
+    assert plain.stream.getvalue() == ""
+
+
 def test_an_error_inside_leaves_the_terminal_and_logging_as_they_were() -> None:
     target = console()
     with pytest.raises(KeyboardInterrupt), ProgressDisplay(PLAN, console=target):
