@@ -1,7 +1,9 @@
 """What all tests share."""
 
+import logging
 import os
 import signal
+from collections.abc import Iterator
 
 import pytest
 
@@ -16,3 +18,16 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 def _no_waiting_for_the_disk(monkeypatch):
     """Syncing matters when a machine loses power, which no test arranges."""
     monkeypatch.setattr(os, "fsync", lambda file: None)
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """A command that a test calls in this process sets levels and handlers for good."""
+    root, package = logging.getLogger(), logging.getLogger("se_hpo")
+    levels, handlers = (root.level, package.level), list(root.handlers)
+    yield
+    root.setLevel(levels[0])
+    package.setLevel(levels[1])
+    for handler in set(root.handlers) - set(handlers):
+        if type(handler) is logging.StreamHandler:  # pytest takes its own away later
+            root.removeHandler(handler)

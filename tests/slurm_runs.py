@@ -22,7 +22,7 @@ from ConfigSpace import ConfigurationSpace, Float
 
 META = {
     "objective": "nes", "task": "CartPole-v0", "agent": "ddqn",
-    "min_budget": 60, "max_budget": 180, "eta": 3,
+    "min_budget": 600, "max_budget": 1800, "eta": 3,
     "base": {
         "nes.population": 2, "nes.n_center_evaluations": 3,
         "nes.step_size": 0.001, "nes.noise_std": 0.01,
@@ -35,7 +35,8 @@ META = {
 def space(seed=None):
     return ConfigurationSpace({"ddqn.lr": Float("ddqn.lr", (1e-5, 1e-4), log=True)})
 """
-"""Trials of seconds that neither solve nor diverge: to be caught in the middle."""
+"""Trials of many seconds, on a quick machine too, that neither solve nor diverge: to be
+caught in the middle, and to last until a worker that was requeued is back."""
 LONG = {"space": "slow.py", "n_brackets": 1}
 PLANNED = 4
 """Evaluations of a run of `LONG`."""
