@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import pandas as pd
+from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -157,7 +158,15 @@ def outcome_table(frame: pd.DataFrame, solved_return: float) -> Table:
         frame: from `load_evaluations`.
         solved_return: an agent whose mean test return reaches it has solved the task.
     """
-    table = Table("agent", "setting", title="Mean per agent and setting")
+    # Without rules between columns, the longest names fit into 80 characters.
+    table = Table(
+        title="Mean per agent and setting",
+        box=box.SIMPLE_HEAD,
+        collapse_padding=True,
+        pad_edge=False,
+    )
+    for name in ("agent", "setting"):
+        table.add_column(name, no_wrap=True)
     for name in ("agents", "return", "solved", "steps", "(median)", "episodes"):
         table.add_column(name, justify="right", no_wrap=True)
     order = {name: i for i, name in enumerate(ALL_SETTINGS)}

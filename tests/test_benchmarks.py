@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from se_hpo import engine
@@ -65,3 +66,24 @@ def test_an_se_can_be_learned_for_agents_that_see_terminated_only(tmp_path):
     assert [env.step(a)[4]["raw_done"] for a in (0, 1, 1)] == [0, 0, 0]
     learned = load_se(tmp_path / "se.safetensors")
     assert not np.array_equal(learned.psi, se.psi)
+
+
+@pytest.mark.skipif(not engine.available(), reason="the native engine is not built")
+@pytest.mark.parametrize("task", ["cartpole", "acrobot"])
+def test_the_papers_study_is_the_commands_that_a_user_would_type(task):
+    printed = run("paper.py", task, "--dry-run").splitlines()
+    commands = [line.removeprefix("python -m se_hpo.").split()[0] for line in printed]
+    assert commands == ["train"] * 3 + ["evaluate"] * 3 + ["report"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("matplotlib") is None, reason="draws figures")
+def test_the_papers_study_in_small_collects_its_frames_and_figures(tmp_path):
+    out = tmp_path / "out"
+    run("paper.py", "cartpole", "--smoke", "--run", tmp_path / "run", "--out", out)
+    settings = pd.read_csv(out / "settings.csv")
+    assert len(settings) == 3 * 4, "three agents, on the task and on three sets"
+    cost = pd.read_csv(out / "cost.csv")
+    assert len(cost) == 3 + 3 * 4
+    assert (out / "nes_curves.png").exists()
+    assert list(out.glob("returns-*.png"))

@@ -1,0 +1,142 @@
+"""The paper's Fig. 2, 3, 4 and 7 with this package, from nothing to committed frames.
+
+    python experiments/paper.py cartpole            # hours; the same command continues
+    python experiments/paper.py acrobot
+    python experiments/paper.py cartpole --collect  # only the frames and figures again
+    python experiments/paper.py cartpole --dry-run  # only print the commands
+
+Trains a set of SEs with fixed agents, one with varied agents and the control without
+NES, evaluates agents with random hyperparameters on all of them and on the task, writes
+the report, and copies what is small to `experiments/results/TASK/`.
+`experiments/README.md` reads the outcome beside the paper's numbers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from machine import machine
+
+import se_hpo
+from se_hpo import analysis
+from se_hpo.paths import RunPaths, write_json
+
+HERE = Path(__file__).resolve().parent
+AGENTS = ("ddqn", "dueling_ddqn", "td3_discrete")
+FIGURES = ("nes_curves", "returns-*", "transitions", "rank_agreement-*")
+SMOKE = ["nes.population=2", "nes.n_center_evaluations=1", "nes.n_initial=1"]
+SMOKE += ["ddqn.train_episodes=12", "ddqn.max_env_steps=200", "ddqn.test_episodes=1"]
+
+
+@dataclass(frozen=True)
+class Study:
+    """One task: how many SEs of each kind, and how much of each evaluation is made."""
+
+    n_envs: int
+    shards: dict[str, int]
+    """Agent -> n: the first of n parts of its pairs is evaluated, see --shard."""
+
+
+STUDIES = {
+    "cartpole": Study(10, {"ddqn": 1, "dueling_ddqn": 1, "td3_discrete": 1}),
+    "acrobot": Study(5, {"ddqn": 1, "dueling_ddqn": 1, "td3_discrete": 1}),
+}
+
+
+def commands(task: str, run: Path, smoke: bool) -> Iterator[list[str]]:
+    """What a user would type, one command after the other."""
+    study, sets = STUDIES[task], RunPaths(run).ses
+    n = 1 if smoke else study.n_envs
+    small = [word for value in SMOKE for word in ("--set", value)] if smoke else []
+    small += ["--generations", "1"] if smoke else []
+    train = ["train", "--num-envs", str(n), *small]
+    yield [*train, "--config", task, "--out", str(sets / "fixed")]
+    varied = [*train, "--config", f"{task}-varied", "--vary-hp"]
+    yield [*varied, "--out", str(sets / "varied")]
+    like = ["--random-search", "--like", str(sets / "fixed")]
+    yield ["train", *like, "--out", str(sets / "random")]
+    for agent, parts in study.shards.items():
+        evaluate = ["evaluate", "--envs", str(run), "--agents", agent]
+        if smoke:
+            evaluate += [
+                "--num-agents",
+                "1",
+                "--test-episodes",
+                "1",
+                "--fixed-steps",
+                "30",
+            ]
+        yield [*evaluate, "--shard", f"1/{parts}"] if parts > 1 else evaluate
+    yield ["report", str(run), *(["--transition-agents", "0"] if smoke else [])]
+
+
+def collect(run: Path, out: Path) -> None:
+    """Copy figures and write the small frames and what everything cost."""
+    out.mkdir(parents=True, exist_ok=True)
+    evaluations, ses = se_hpo.load_evaluations(run), se_hpo.load_ses(run)
+    curves = analysis.nes_curves(se_hpo.load_se_generations(run), by="se_set")
+    agents = evaluations.drop(
+        columns=["task", "test_returns", "agent_seed", "record_file", "engine"]
+    )
+    frames = {
+        "settings": analysis.settings_table(evaluations),
+        "agents": agents,
+        "ses": ses.drop(columns=["checkpoint", "host", "run", "task"]),
+        "nes_curves": curves,
+        "cost": cost(ses, evaluations),
+    }
+    for name, frame in frames.items():
+        frame.round(4).to_csv(out / f"{name}.csv", index=False)
+    for name in FIGURES:
+        for picture in RunPaths(run).figures.glob(f"{name}.png"):
+            shutil.copy(picture, out)
+    write_json(out / "machine.json", machine())
+
+
+def cost(ses: pd.DataFrame, evaluations: pd.DataFrame) -> pd.DataFrame:
+    """Processor hours and env steps per step of the study."""
+    trained = ses.groupby("se_set")[["cpu_seconds", "env_steps_se", "env_steps_task"]]
+    sets = trained.sum().rename(columns={"cpu_seconds": "seconds"}).reset_index()
+    sets = sets.assign(step="train " + sets["se_set"]).drop(columns="se_set")
+    phase2 = evaluations.groupby(["agent", "setting"])[["seconds", "env_steps"]]
+    rows = phase2.sum().reset_index()
+    rows["step"] = "evaluate " + rows["agent"] + " on " + rows["setting"]
+    both = pd.concat([sets, rows.drop(columns=["agent", "setting"])])
+    both["cpu_hours"] = both.pop("seconds") / 3600
+    return both[["step", "cpu_hours", "env_steps_se", "env_steps_task", "env_steps"]]
+
+
+def main() -> None:
+    """Run what is asked for."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("task", choices=sorted(STUDIES))
+    parser.add_argument("--run", type=Path, help="run folder (default: results/TASK)")
+    parser.add_argument("--out", type=Path, help="default: experiments/results/TASK")
+    parser.add_argument("--smoke", action="store_true", help="everything, tiny")
+    parser.add_argument("--collect", action="store_true", help="train nothing")
+    parser.add_argument("--dry-run", action="store_true", help="print the commands")
+    args = parser.parse_args()
+    run = args.run or HERE.parent / "results" / args.task
+    for words in commands(args.task, run, args.smoke):
+        print("python -m se_hpo." + shlex.join(words), flush=True)
+        if args.collect or args.dry_run:
+            continue
+        module, *rest = words
+        subprocess.run([sys.executable, "-m", f"se_hpo.{module}", *rest], check=True)
+    if not args.dry_run:
+        out = args.out or HERE / "results" / args.task
+        collect(run, out)
+        print(json.dumps({"run": str(run), "collected in": str(out)}))
+
+
+if __name__ == "__main__":
+    main()
