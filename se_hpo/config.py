@@ -95,6 +95,8 @@ class NESConfig:
     """How the scores of these agents become one: `mean` or `min`."""
     n_center_evaluations: int = 16
     """Agents trained on the unperturbed SE per generation."""
+    n_confirmations: int = 0
+    """More agents for a center that seems to solve the task: all of them must."""
     n_initial: int = 1
     """Start from the best of this many random SEs."""
     common_random_numbers: bool = False
@@ -113,6 +115,7 @@ class NESConfig:
         for name in ("population", "n_evaluations", "n_center_evaluations"):
             check(getattr(self, name) >= 1, self, name, ">= 1")
         check(self.n_initial >= 1, self, "n_initial", ">= 1")
+        check(self.n_confirmations >= 0, self, "n_confirmations", ">= 0")
         check(0 < self.noise_std < float("inf"), self, "noise_std", "> 0")
         check(0 <= self.step_size < float("inf"), self, "step_size", ">= 0")
         check(0 <= self.weight_decay < 1, self, "weight_decay", "in [0, 1)")

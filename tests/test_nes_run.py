@@ -185,3 +185,34 @@ def test_common_random_numbers_share_seeds_within_a_generation_only(tmp_path):
     assert len(set(common_0)) == 2, "one seed per evaluation index"
     assert not set(common_0) & set(common_1)
     assert len(set(own_0)) == len(own_0)
+
+
+@pytest.mark.parametrize(
+    ("confirmed", "reason"), [(200.0, "solved"), (189.9, "budget")]
+)
+def test_a_center_that_seems_solved_counts_only_if_more_agents_agree(
+    tmp_path, confirmed, reason
+):
+    class Lucky(FakeInnerLoop):
+        def train_agents(self, jobs):
+            score = confirmed if len(jobs) == 4 else 200.0
+            results = super().train_agents(jobs)
+            return [replace(r, test_returns=np.full(2, score)) for r in results]
+
+    nes = replace(CONFIG.nes, stop_when_solved=True, n_confirmations=4)
+    paths = TrialPaths(tmp_path)
+    outcome = run_nes(replace(CONFIG, nes=nes), 1, paths, Lucky(), 2)
+    first = outcome.history[0]
+    assert first["center_scores"] == [200.0] * 2 + [confirmed] * 4
+    assert outcome.reason == reason
+    assert (outcome.state.solved_at == 1) is (reason == "solved")
+    agents = 2 + 2 * CONFIG.nes.population + 4
+    assert sum(first["stop_reasons"].values()) == agents, "their cost is in the line"
+
+
+def test_confirmations_cost_nothing_before_a_center_seems_solved(tmp_path):
+    nes = replace(CONFIG.nes, n_confirmations=4)
+    with_them, _ = run(tmp_path / "with", 3, replace(CONFIG, nes=nes))
+    without, _ = run(tmp_path / "without", 3)
+    assert with_them.center_scores.max() < 195
+    assert with_them.history == without.history

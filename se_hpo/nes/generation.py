@@ -59,8 +59,25 @@ def generation_jobs(
     return jobs
 
 
+def confirmation_jobs(
+    config: RunConfig, center: np.ndarray, run_seed: int, g: int
+) -> list[TrainingJob]:
+    """`n_confirmations` more inner loops on the center of generation `g`."""
+    return [
+        inner_loop_job(
+            config,
+            center,
+            seeding.integer_seed(run_seed, "generation", g, "confirmation", k),
+        )
+        for k in range(config.nes.n_confirmations)
+    ]
+
+
 def n_trainings(nes: NESConfig, generations: int) -> int:
-    """Agents that a run of so many generations trains, those of its start included."""
+    """Agents that a run of so many generations trains, those of its start included.
+
+    Confirmations of solved centers come on top: when there are any, is not known.
+    """
     members = nes.population * n_signs(nes) * nes.n_evaluations
     start = nes.n_initial * nes.n_evaluations if nes.n_initial > 1 else 0
     return start + generations * (nes.n_center_evaluations + members)
@@ -92,7 +109,7 @@ class GenerationScores:
     """What the inner loops of a generation gave."""
 
     center: np.ndarray
-    """`n_center_evaluations`."""
+    """`n_center_evaluations`, and `n_confirmations` where it seemed to be solved."""
     members: np.ndarray
     """`P x signs`, aggregated over `n_evaluations`."""
     env_steps_se: int
@@ -105,17 +122,29 @@ class GenerationScores:
     """Agents of the center that met NaN or inf."""
 
 
-def collect(results: Sequence[TrainingResult], nes: NESConfig) -> GenerationScores:
-    """Sort the results of `generation_jobs` back into center and members."""
+def collect(
+    results: Sequence[TrainingResult],
+    nes: NESConfig,
+    confirmations: Sequence[TrainingResult] = (),
+) -> GenerationScores:
+    """Sort the results of `generation_jobs` back into center and members.
+
+    Args:
+        results: in the order of the jobs.
+        nes: how many there are of which.
+        confirmations: results of `confirmation_jobs`, which join the center's.
+    """
     n_center = nes.n_center_evaluations
-    scores = np.array([result.score for result in results])
-    per_agent = scores[n_center:].reshape(nes.population, -1, nes.n_evaluations)
+    members = np.array([result.score for result in results[n_center:]])
+    per_agent = members.reshape(nes.population, -1, nes.n_evaluations)
+    center = [*results[:n_center], *confirmations]
+    results = [*results, *confirmations]
     reasons = Counter(result.stop_reason for result in results)
     return GenerationScores(
-        center=scores[:n_center],
+        center=np.array([result.score for result in center]),
         members=aggregate(per_agent, nes),
         env_steps_se=sum(result.env_steps for result in results),
         env_steps_task=sum(result.test_env_steps for result in results),
         stop_reasons=dict(sorted(reasons.items())),
-        center_diverged=sum(r.stop_reason == "diverged" for r in results[:n_center]),
+        center_diverged=sum(r.stop_reason == "diverged" for r in center),
     )

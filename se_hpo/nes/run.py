@@ -20,6 +20,7 @@ from se_hpo.inner_loop import InnerLoop
 from se_hpo.nes.generation import (
     aggregate,
     collect,
+    confirmation_jobs,
     generation_jobs,
     initial_jobs,
 )
@@ -120,7 +121,7 @@ class NESRun:
             after = state.generation
             return f"diverged: SE parameters are not finite after generation {after}"
         nes, last = self.config.nes, history[-1]
-        if last["center_diverged"] == nes.n_center_evaluations:
+        if last["center_diverged"] == len(last["center_scores"]):
             where = state.generation
             return f"diverged: NaN or inf on the SE in all agents of generation {where}"
         if nes.stop_when_solved and state.solved_at is not None:
@@ -159,7 +160,11 @@ class NESRun:
         jobs = generation_jobs(
             self.config, state.psi, members(state, nes, directions), self.seed, g
         )
-        scores = collect(self.inner_loop.train_agents(jobs), nes)
+        results = self.inner_loop.train_agents(jobs)
+        scores = collect(results, nes)
+        if nes.n_confirmations and scores.center.mean() >= self.task.solved_return:
+            jobs = confirmation_jobs(self.config, state.psi, self.seed, g)
+            scores = collect(results, nes, self.inner_loop.train_agents(jobs))
         state = observe_center(state, scores.center, self.task.solved_return)
         if nes.stop_when_solved and state.solved_at is not None:
             # The paper stops before the update, so that psi is what was measured.
