@@ -347,12 +347,19 @@ def test_a_job_whose_parts_do_not_fit_is_refused():
         run_job(TrainingJob("Acrobot-v1", AGENT, 0, SE, PSI))
 
 
-def test_the_number_of_torch_threads_is_restored():
+def test_an_agent_has_one_torch_thread_and_their_number_is_restored(monkeypatch):
+    used = []
+
+    def train(*args):
+        used.append(torch.get_num_threads())
+        return train_agent(*args)
+
+    monkeypatch.setattr(training, "train_agent", train)
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
         run_job(job(max_env_steps=5, test_episodes=1))
-        assert torch.get_num_threads() == 2
+        assert (used, torch.get_num_threads()) == ([1], 2)
     finally:
         torch.set_num_threads(before)
 
