@@ -417,8 +417,12 @@ def test_agents_solve_cartpole_for_a_majority_of_seeds(engine, learner, n_seeds)
         loop = InnerLoop(engine)
     except UserError as error:
         pytest.skip(str(error))
-    results = loop.train_agents([TrainingJob(TASK, learner, s) for s in range(n_seeds)])
     # The last 10 training episodes returned 195 on average; the greedy ones hold that
     # roughly.
-    solved = [r.stop_reason == "solved" and r.score >= 150 for r in results]
-    assert sum(solved) > n_seeds / 2, [(r.stop_reason, r.score) for r in results]
+    results, solved = [], 0
+    for seed in range(n_seeds):
+        results += loop.train_agents([TrainingJob(TASK, learner, seed)])
+        solved += results[-1].stop_reason == "solved" and results[-1].score >= 150
+        if solved > n_seeds / 2:  # whatever the others do
+            return
+    pytest.fail(str([(r.stop_reason, r.score) for r in results]))
