@@ -7,6 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
+# The suite keeps every core busy; the threads of torch would only wait for one another.
+# Read when torch is loaded, in this process or a child.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from tests.slurm_cluster import cluster, running_cluster  # noqa: F401
 
 # A job that a shell started with `&` ignores Ctrl-C, and so would all that it starts.

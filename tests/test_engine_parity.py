@@ -20,6 +20,7 @@ from se_hpo.config import (
     DuelingDDQNConfig,
     algorithm_of,
 )
+from tests.grids import slow_but_for
 
 pytestmark = pytest.mark.skipif(
     not engine.available(), reason=str(engine.unavailable_reason())
@@ -197,19 +198,56 @@ def test_adams_first_step_is_lr_in_the_direction_of_the_gradient(isa: str) -> No
     np.testing.assert_allclose(after[moved], expected, rtol=2e-6)
 
 
+def close_seeds(
+    config: AgentConfig, batch: int, isa: str, wanted: int
+) -> tuple[int, list[float]]:
+    """How many of three seeds stay close over 200 updates, up to those wanted."""
+    errors: list[float] = []
+    close = 0
+    for seed in range(3):
+        errors.append(max(relative_errors(config, batch, 200, isa, seed)[:2]))
+        close += errors[-1] <= 1e-3
+        if close == wanted:
+            break
+    return close, errors
+
+
+CLASSES = [DDQNConfig, DuelingDDQNConfig]
+
+
 @pytest.mark.parametrize("isa", ISAS)
-@pytest.mark.parametrize("cls", [DDQNConfig, DuelingDDQNConfig])
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize(
+    ("cls", "activation"),
+    slow_but_for(
+        [
+            (DDQNConfig, "relu"),
+            (DDQNConfig, "prelu"),
+            (DuelingDDQNConfig, "tanh"),
+            (DuelingDDQNConfig, "leaky_relu"),
+        ],
+        product(CLASSES, ACTIVATIONS),
+    ),
+)
 def test_200_updates_stay_close_to_torch(cls: Any, activation: str, isa: str) -> None:
-    # The median of three seeds, since one near-tie of the argmax in 3,400 targets that
+    # Two of three seeds, since one near-tie of the argmax in 3,400 targets that
     # rounding decides otherwise sends two right computations apart.
     config = cls(activation=activation, hidden_size=19, hidden_layers=2)
-    errors = [max(relative_errors(config, 17, 200, isa, seed)[:2]) for seed in range(3)]
-    assert sorted(errors)[1] <= 1e-3, errors
+    close, errors = close_seeds(config, 17, isa, wanted=2)
+    assert close == 2, errors
 
 
-@pytest.mark.parametrize("cls", [DDQNConfig, DuelingDDQNConfig])
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize(
+    ("cls", "activation"),
+    slow_but_for(
+        [
+            (DDQNConfig, "relu"),
+            (DDQNConfig, "leaky_relu"),
+            (DDQNConfig, "prelu"),
+            (DuelingDDQNConfig, "tanh"),
+        ],
+        product(CLASSES, ACTIVATIONS),
+    ),
+)
 def test_200_updates_of_a_big_batch_stay_close_to_torch(
     cls: Any, activation: str
 ) -> None:
@@ -217,7 +255,5 @@ def test_200_updates_of_a_big_batch_stay_close_to_torch(
     # in single and in double precision too, by 1e-2). A wrong one is off with any seed.
     config = cls(activation=activation, hidden_size=19, hidden_layers=2)
     for isa in ISAS:
-        errors = [
-            max(relative_errors(config, 199, 200, isa, seed)[:2]) for seed in range(3)
-        ]
-        assert min(errors) <= 1e-3, (isa, errors)
+        close, errors = close_seeds(config, 199, isa, wanted=1)
+        assert close == 1, (isa, errors)

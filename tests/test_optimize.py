@@ -104,25 +104,26 @@ def test_other_settings_in_the_same_folder_are_refused_with_the_difference(finis
         main(Options(space="smoke", run=run, max_budget=9))
 
 
-@pytest.mark.parametrize("damaged", [0, 20, 47])
-def test_a_damaged_journal_line_is_computed_again_and_the_rest_used(
+@pytest.mark.parametrize("damaged", [(0, 20), (47,)], ids=["first_and_some", "last"])
+def test_damaged_journal_lines_are_computed_again_and_the_rest_used(
     tmp_path, finished, damaged
 ):
     run = tmp_path / "damaged"
     shutil.copytree(finished[0], run)
     lines = (run / "results.json").read_bytes().splitlines(keepends=True)
-    lost = json.loads(lines[damaged])
-    lines[damaged] = b'{"half\n'
+    lost = [json.loads(lines[k])[:2] for k in damaged]
+    for k in damaged:
+        lines[k] = b'{"half\n'
     (run / "results.json").write_bytes(b"".join(lines))
     again = optimize("--space", "smoke", "--run", run, "--n-brackets", 16)
     assert again.returncode == 0, again.stderr
-    assert f"line {damaged + 1} is damaged" in again.stderr
+    for k in damaged:
+        assert f"line {k + 1} is damaged" in again.stderr
     after = decided(run).sort_values(["trial", "budget"], ignore_index=True)
     before = decided(finished[0]).sort_values(["trial", "budget"], ignore_index=True)
     pd.testing.assert_frame_equal(after, before)
-    assert (
-        json.loads((run / "results.json").read_bytes().splitlines()[-1])[0] == lost[0]
-    )
+    added = (run / "results.json").read_bytes().splitlines()[-len(damaged) :]
+    assert sorted(json.loads(line)[:2] for line in added) == sorted(lost)
 
 
 def wait_for_results(run, lines, timeout=60):

@@ -347,12 +347,19 @@ def test_a_job_whose_parts_do_not_fit_is_refused():
         run_job(TrainingJob("Acrobot-v1", AGENT, 0, SE, PSI))
 
 
-def test_the_number_of_torch_threads_is_restored():
+def test_an_agent_has_one_torch_thread_and_their_number_is_restored(monkeypatch):
+    used = []
+
+    def train(*args):
+        used.append(torch.get_num_threads())
+        return train_agent(*args)
+
+    monkeypatch.setattr(training, "train_agent", train)
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
         run_job(job(max_env_steps=5, test_episodes=1))
-        assert torch.get_num_threads() == 2
+        assert (used, torch.get_num_threads()) == ([1], 2)
     finally:
         torch.set_num_threads(before)
 
@@ -410,8 +417,12 @@ def test_agents_solve_cartpole_for_a_majority_of_seeds(engine, learner, n_seeds)
         loop = InnerLoop(engine)
     except UserError as error:
         pytest.skip(str(error))
-    results = loop.train_agents([TrainingJob(TASK, learner, s) for s in range(n_seeds)])
     # The last 10 training episodes returned 195 on average; the greedy ones hold that
     # roughly.
-    solved = [r.stop_reason == "solved" and r.score >= 150 for r in results]
-    assert sum(solved) > n_seeds / 2, [(r.stop_reason, r.score) for r in results]
+    results, solved = [], 0
+    for seed in range(n_seeds):
+        results += loop.train_agents([TrainingJob(TASK, learner, seed)])
+        solved += results[-1].stop_reason == "solved" and results[-1].score >= 150
+        if solved > n_seeds / 2:  # whatever the others do
+            return
+    pytest.fail(str([(r.stop_reason, r.score) for r in results]))
