@@ -46,7 +46,7 @@ GREETINGS = (
 
 
 def flood(seconds: float, addresses: list[tuple[str, int]]) -> int:
-    """Connect, say something silly, keep the connection; returns how many there were."""
+    """Connect, say something silly, keep the connection; returns their number."""
     assert all(host.startswith("127.") for host, _ in addresses)
     open_ones: deque[socket.socket] = deque()
     for address in addresses * BURST:

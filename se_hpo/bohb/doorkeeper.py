@@ -1,9 +1,9 @@
 """Strangers at a daemon's port: few at a time, not for long, and told of once a minute.
 
 A connection is a stranger until its first message has shown that it knows the run's
-key. Pyro gives each a thread and a file for as long as it likes to drip bytes, reads 16 MiB
-from it, and once there are too many waits for each in the thread that accepts others:
-somebody without the key could use up a master's files, threads and memory.
+key. Pyro gives each a thread and a file for as long as it likes to drip bytes, reads
+16 MiB from it, and once there are too many waits for each in the thread that accepts
+others: somebody without the key could use up a master's files, threads and memory.
 """
 
 from __future__ import annotations
