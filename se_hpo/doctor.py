@@ -49,8 +49,6 @@ class DoctorOptions:
 
 def main(options: DoctorOptions) -> int:
     """Print a line per check; exit code 1 if one is an error."""
-    if options.host is not None and options.nic is not None:
-        raise UserError(f"--host {options.host} and --nic {options.nic}: give one")
     log_to_stderr(logging.ERROR)
     console = Console(highlight=False)
     count: Counter[str] = Counter()

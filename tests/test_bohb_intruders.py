@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import socket
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from se_hpo.bohb.credentials import read_credentials
 from se_hpo.bohb.link import own_host
 from se_hpo.paths import RunPaths
 from tests.bohb_processes import (
+    ROOT,
     ended,
     master_in_thread,
     wait_for,
@@ -163,3 +165,12 @@ def test_a_local_run_listens_on_loopback_and_leaves_no_pickle(tmp_path):
 def children(pid):
     text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
     return [int(word) for word in text.split()]
+
+
+@pytest.mark.parametrize("name", ["spaces", "cluster", "optimize"])
+def test_the_docs_say_that_a_space_is_code(name):
+    text = (ROOT / "docs" / f"{name}.md").read_text()
+    words = " ".join(text.lower().replace("*", "").split())
+    assert re.search(
+        r"(space file is|space is a python file .*? it is) (python )?code", words
+    )

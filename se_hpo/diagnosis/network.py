@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from se_hpo.addresses import LOOPBACK, interfaces, nic_address, node_host
+from se_hpo.addresses import LOOPBACK, interfaces, node_host, published_host
 from se_hpo.bohb.credentials import new_key
 from se_hpo.bohb.nameserver import NameServer
 from se_hpo.diagnosis.finding import Finding, error, ok, warning
@@ -29,11 +29,9 @@ def chosen_host(host: str | None, nic: str | None, distributed: bool) -> str:
     Raises:
         UserError: no such interface, or no address that others reach.
     """
-    if nic is not None:
-        return nic_address(nic)
-    if host is not None:
-        return host
-    return node_host() if distributed else LOOPBACK
+    if host is None and nic is None:
+        return node_host() if distributed else LOOPBACK
+    return published_host(host, nic, distributed)
 
 
 def address(host: str, nic: str | None, distributed: bool) -> Iterator[Finding]:
