@@ -81,6 +81,29 @@ def test_the_command_asks_a_node_by_itself_and_with_the_flags_of_a_launch(
 
 
 @on_a_cluster
+def test_inside_a_job_another_node_than_its_own_is_asked(cluster, tmp_path):
+    probe = ["python", "-m", "se_hpo.doctor", "--run"]
+    words = [
+        "srun",
+        "-N1",
+        f"--chdir={ROOT}",
+        sys.executable,
+        *probe[1:],
+        str(tmp_path),
+    ]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    hosts = cluster.nodes if cluster.own_names else [cluster.host]
+    (line,) = [x for x in done.stdout.splitlines() if "  address: " in x]
+    assert line.split()[2] in hosts, "as a master in this job would publish"
+    (line,) = [x for x in done.stdout.splitlines() if "  second node: " in x]
+    assert line.split()[3] in hosts
+    if cluster.own_names:
+        assert line.split()[3] != cluster.nodes[0], "the job's own"
+    assert done.stdout.count("ok      nameserver: ") == 2
+
+
+@on_a_cluster
 def test_what_may_be_wrong_with_a_second_node_has_its_mend(cluster, asked, tmp_path):
     found = asked(Request(partition="nowhere"))
     assert found["SLURM"].value == "no node in 'nowhere'"
