@@ -13,6 +13,8 @@ from se_hpo.errors import UserError, did_you_mean
 
 _SIOCGIFADDR = 0x8915  # Linux: address of an interface
 LOOPBACK = "127.0.0.1"
+ALL_ADDRESSES = ("", "0.0.0.0", "::")
+"""Refused: a process listens where it is to be reached, and nowhere else."""
 
 
 def interfaces() -> dict[str, str]:
@@ -63,12 +65,15 @@ def published_host(host: str | None, nic: str | None, distributed: bool) -> str:
         own name; else loopback.
 
     Raises:
-        UserError: both named, no such interface, or a node whose name only it knows.
+        UserError: both named, no such interface, all addresses at once, or a node whose
+            name only it knows.
     """
     if host is not None and nic is not None:
         raise UserError(f"--host {host} and --nic {nic}: give one of them")
     if nic is not None:
         return nic_address(nic)
+    if host in ALL_ADDRESSES:
+        raise UserError(f"--host {host!r}: give the one address that others reach")
     if host is not None:
         return host
     return node_host() if distributed and in_slurm_job() else LOOPBACK

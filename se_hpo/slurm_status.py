@@ -70,6 +70,8 @@ def job_table(paths: RunPaths, launches: Iterable[Launch]) -> Table:
     for role, job_id in _ids(launches[-1]):
         for each, state in _ended(paths, job_id, known):
             table.add_row(role, each, state, "", "", "")
+    for each, state in _ended_by_hand(paths, launches, known):
+        table.add_row("by hand", each, state, "", "", "")
     return table
 
 
@@ -101,6 +103,18 @@ def _ended(paths: RunPaths, job_id: str, known: set[str]) -> list[tuple[str, str
         names = [job_id]
     names = sorted({*names} - known, key=lambda name: int(name.rpartition("_")[2]))
     return [(name, slurm_queue.final_state(name, folder)) for name in names]
+
+
+def _ended_by_hand(
+    paths: RunPaths, launches: Iterable[Launch], known: set[str]
+) -> list[tuple[str, str]]:
+    """How jobs ended whose scripts the user has submitted."""
+    ours = {job for launch in launches for _, job in _ids(launch)}
+    folder = paths.slurm / "ended"
+    names = [p.name for p in folder.glob("[0-9]*") if p.name not in known]
+    strange = [name for name in names if name.partition("_")[0] not in ours]
+    strange.sort(key=lambda name: [int(n) for n in name.split("_") if n.isdigit()])
+    return [(name, slurm_queue.final_state(name, folder)) for name in strange]
 
 
 def read_status(paths: RunPaths) -> dict[str, Any] | None:

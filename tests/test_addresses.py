@@ -38,6 +38,14 @@ def test_host_and_nic_exclude_each_other():
         published_host("node1", "lo", distributed=True)
 
 
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", ""])
+def test_nobody_listens_on_all_addresses(host, in_a_job):
+    with pytest.raises(UserError, match="the one address that others reach"):
+        published_host(host, None, distributed=True)
+    with pytest.raises(UserError, match="the one address"):
+        _host(WorkerOptions(Path(), host=host))
+
+
 def test_outside_a_job_the_default_is_loopback(monkeypatch):
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     assert published_host(None, None, distributed=True) == "127.0.0.1"

@@ -30,8 +30,9 @@ FLOORS = {
     "se_training "
     "train_console train_options train_plan train_request train_session train_watch "
     "evaluation_files phase2 phase2_agents phase2_sets",
-    "command line": "__main__ cli doctor evaluate evaluate_options evaluate_run "
-    "evaluate_view optimize report reporting se_worker slurm slurm_shards train worker",
+    "command line": "__main__ cli diagnosis doctor evaluate evaluate_options "
+    "evaluate_run evaluate_view optimize report reporting se_worker slurm "
+    "slurm_shards train worker",
 }
 ALTITUDE = {
     name: altitude

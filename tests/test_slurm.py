@@ -10,11 +10,13 @@ import pytest
 from se_hpo import slurm_queue
 from se_hpo.errors import UserError
 from se_hpo.options import Options
+from se_hpo.paths import RunPaths
 from se_hpo.slurm import joined, main
 from se_hpo.slurm_jobs import Launch, new_launch, read_launches, submitting
 from se_hpo.slurm_options import ShardOptions, SlurmOptions
 from se_hpo.slurm_scripts import Resources, seconds_of
 from se_hpo.slurm_shards import launch_shards
+from se_hpo.slurm_status import job_table
 
 BASE = {
     "space": "smoke", "n_workers": 3, "partition": "cpu", "time": "1-00:00",
@@ -209,6 +211,35 @@ def test_how_a_job_ended_is_told_by_its_script_where_there_is_no_accounting(
     assert slurm_queue.final_state("7", tmp_path) == "COMPLETED"
     assert slurm_queue.final_state("8_1", tmp_path) == "FAILED (exit code 137)"
     assert slurm_queue.final_state("9", tmp_path) == "ENDED"
+
+
+def program(folder, name, says):
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n{says}\n")
+    path.chmod(0o755)
+
+
+def test_accounting_has_the_word_where_there_is_one(tmp_path, monkeypatch):
+    (tmp_path / "7").write_text("0\n")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    program(tmp_path, "sacct", "echo OUT_OF_MEMORY")
+    assert slurm_queue.final_state("7", tmp_path) == "OUT_OF_MEMORY"
+    program(tmp_path, "sacct", "echo 'accounting storage is disabled' >&2; exit 1")
+    assert slurm_queue.final_state("7", tmp_path) == "COMPLETED"
+
+
+def test_jobs_that_the_user_has_submitted_are_in_the_status_too(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    program(tmp_path, "squeue", "exit 0")
+    paths = RunPaths(tmp_path / "run")
+    (paths.slurm / "ended").mkdir(parents=True)
+    for name, code in (("5_0", 0), ("12", 143), ("9_1", 0)):
+        (paths.slurm / "ended" / name).write_text(f"{code}\n")
+    launch = Launch("name", "optimize", 1, {"worker": ["5"]})
+    columns = [list(column.cells) for column in job_table(paths, [launch]).columns]
+    assert columns[0] == ["worker", "by hand", "by hand"]
+    assert columns[1] == ["5_0", "9_1", "12"]
+    assert columns[2] == ["COMPLETED", "COMPLETED", "FAILED (exit code 143)"]
 
 
 def test_a_worker_does_not_take_a_silent_slurm_for_a_dead_master(monkeypatch):

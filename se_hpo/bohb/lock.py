@@ -15,6 +15,7 @@ import os
 import socket
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,6 +27,39 @@ BEAT_SECONDS = 2.0
 """How often the holder renews its sign of life."""
 WATCH_SECONDS = 10.0
 """How long the sign of a master on another machine is watched for change."""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who has written a lock."""
+
+    host: str
+    pid: int
+    alive: bool
+    """Whether that process still runs."""
+
+
+def lock_holder(path: Path, watch_seconds: float = 3 * BEAT_SECONDS) -> Holder | None:
+    """Who holds a run, or did so last; None if nobody is named there.
+
+    Touches nothing. A holder on another machine is alive if its sign of life changes
+    within `watch_seconds`.
+    """
+    deadline = time.monotonic() + watch_seconds
+    while not (first := _read(path)):  # it may be written at this moment
+        if not path.exists() or time.monotonic() > deadline:
+            return None
+        time.sleep(0.1)
+    host, pid = str(first.get("host", "?")), first.get("pid")
+    pid = pid if isinstance(pid, int) else 0
+    if host == socket.gethostname():
+        return Holder(host, pid, _is_alive(first))
+    while time.monotonic() < deadline:
+        now = _read(path)
+        if now and now.get("beat") != first.get("beat"):
+            return Holder(host, pid, True)
+        time.sleep(0.1)
+    return Holder(host, pid, False)
 
 
 class RunLock:

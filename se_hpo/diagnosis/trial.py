@@ -1,0 +1,33 @@
+"""A trial of one generation, as a worker evaluates it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from se_hpo.diagnosis.finding import Finding, error, ok
+from se_hpo.diagnosis.scratch import Scratch
+from se_hpo.inner_loop import InnerLoop
+from se_hpo.objective import Objective
+from se_hpo.paths import RunPaths
+from se_hpo.records import Status, to_builtin
+from se_hpo.search_space import load_space
+
+
+def check(scratch: Scratch) -> Iterator[Finding]:
+    """The default configuration of the space `smoke`, through the real objective."""
+    space = load_space("smoke")
+    objective = Objective(space.objective, space.task, space.agent, space.base, 0)
+    default = space.configuration_space(0).get_default_configuration()
+    configuration = to_builtin(dict(default))
+    run = RunPaths(scratch.path / "run")
+    with InnerLoop("auto", 1) as inner_loop:
+        record = objective.evaluate((0, 0, 0), configuration, 1, run, inner_loop)
+    if record.status is not Status.FINISHED:
+        lines = (record.error or record.reason).strip().splitlines()
+        yield error("one generation", lines[-1], "report this, with the line above")
+        return
+    yield ok(
+        "one generation",
+        f"{inner_loop.engine_name} engine, {record.env_steps_se} env steps on the SE "
+        f"in {record.wall_seconds:.1f} s, loss {record.loss:.2f}",
+    )
