@@ -107,7 +107,7 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, help="keep the runs here")
     args = parser.parse_args()
     args.events = args.events or (4 if args.smoke else 50)
-    args.brackets = 3 if args.smoke else 12
+    args.brackets = 3 if args.smoke else 30
     args.sleep = 1.0 if args.smoke else LONGEST_SLEEP
     args.again = 3 if args.smoke else 10
     with tempfile.TemporaryDirectory(prefix="chaos-") as temporary:

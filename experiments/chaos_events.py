@@ -132,10 +132,6 @@ class DisturbedRun:
 
     def raise_brackets(self, more: int) -> None:
         """The same command with more brackets, after the run came to its end."""
-        for pid in list(self._frozen):
-            self._wake(pid)
-        for process in self._crew.values():
-            process.wait(60)
         self.n_brackets += more
         self.finished = False
         self.master = self._start_master()
@@ -212,7 +208,7 @@ def disturbances(
         pause = time.monotonic() + rng.exponential(0.7)
         run.wait(lambda until=pause: time.monotonic() > until, limit)
         if run.finished:
-            run.raise_brackets(6)
+            run.raise_brackets(9)
             continue
         kinds = [event[2] for event in EVENTS]
         whom, number, _ = EVENTS[rng.choice(len(EVENTS), p=kinds)]

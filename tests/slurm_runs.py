@@ -181,7 +181,10 @@ class SlurmRun:
 
 def process_variable(pid: int, name: str) -> str:
     """A variable of another process's environment."""
-    for entry in Path(f"/proc/{pid}/environ").read_bytes().decode().split("\0"):
+    variables = Path(f"/proc/{pid}/environ").read_bytes().decode()
+    if not variables:
+        raise ProcessLookupError(f"{pid} has just ended")
+    for entry in variables.split("\0"):
         key, _, value = entry.partition("=")
         if key == name:
             return value
