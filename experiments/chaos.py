@@ -48,13 +48,14 @@ def disturbed(folder: Path, args: argparse.Namespace, workers: int) -> dict[str,
             )
         run.wait(lambda: False, 4 * LIMIT)
         starts, n_brackets, paths = run.starts, run.n_brackets, run.paths
+    log = folder.with_suffix(".log").read_text()
     found = {
         "workers": workers,
         "seconds": round(time.monotonic() - began, 1),
         "load_average_before": load,
         "kinds": dict(sorted(Counter(event["what"] for event in events).items())),
-        "starts": starts,
-        "queued_again": folder.with_suffix(".log").read_text().count("queued again"),
+        "starts": {"master": starts, "workers_joined": log.count(" joined")},
+        "queued_again": log.count("queued again"),
         **check(paths),
         "evaluated_again": evaluate_again(paths, args.again, args.seed),
     }

@@ -77,7 +77,7 @@ class DisturbedRun:
         self.workers, self.n_brackets = workers, n_brackets
         self.apart = workers > 1
         self.finished = False
-        self.starts = {"master": 0, "worker": 0}
+        self.starts = 0  # of the master
         self._frozen: dict[int, float] = {}
         self._expected = (-KILL, TERMINATED)
         self._crew: dict[int, subprocess.Popen[bytes]] = {}
@@ -95,12 +95,11 @@ class DisturbedRun:
             process.wait()
 
     def _start_master(self) -> subprocess.Popen[bytes]:
-        self.starts["master"] += 1
+        self.starts += 1
         role = ("--role", "master") if self.apart else ("--n-workers", 1)
         return optimize(self.paths.root, self.n_brackets, *role)
 
     def _start_worker(self, k: int) -> subprocess.Popen[bytes]:
-        self.starts["worker"] += 1
         log, run = self.paths.root.with_suffix(f".worker-{k}.log"), self.paths.root
         return start("worker", log, "--run", run, "--wait", "--threads", 1)
 

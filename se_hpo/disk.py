@@ -1,15 +1,25 @@
-"""Whether a folder can be written to: asked when a worker process could not."""
+"""Disks and shares that fail: which file it was, and whether a folder is writable."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
-
-from se_hpo.paths import naming
 
 PROBE_BYTES = 2**18
 """More than the files of a trial take; a disk with less left is full."""
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Name a file in the errors of what is done to it; `write` and `fsync` do not."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = str(path)
+        raise
 
 
 def check_writable(folder: Path) -> None:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from se_hpo.disk import naming
+
 ConfigId = tuple[int, int, int]
 """hpbandster's id of a configuration: bracket, rung it was sampled for, index."""
 
@@ -212,16 +214,6 @@ class SESetPaths:
     def opening(self) -> Path:
         """Held for the moment in which a process opens or makes the set."""
         return self.root / "set.lock"
-
-
-@contextlib.contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Name a file in the errors of what is done to it; `write` and `fsync` do not."""
-    try:
-        yield
-    except OSError as error:
-        error.filename = str(path)
-        raise
 
 
 def write_atomic(path: Path, data: bytes | str) -> None:

@@ -222,11 +222,13 @@ class SlurmCluster:
     def kill_node(self, node: str) -> None:
         """A node is lost with everything on it, and SLURM is told."""
         daemon = self._daemons.pop(node)
-        for pid in self._left_behind(f"SLURMD_NODENAME={node}"):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
         daemon.kill()
         daemon.wait()
+        # All at one moment: a job's script must not live to see its command's end.
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in self._left_behind(f"SLURMD_NODENAME={node}"):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
         self.run("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=lost")
 
     def revive_node(self, node: str) -> None:

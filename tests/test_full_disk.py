@@ -4,7 +4,6 @@ One line that names the mend, no traceback, nothing left running; what was there
 readable, and the same command continues to the same losses.
 """
 
-import json
 import os
 import shutil
 import subprocess
@@ -72,7 +71,7 @@ def test_a_run_stops_in_order_and_continues_when_the_disk_is_well_again(
     with small_disk(tmp_path / "disk") as disk:
         run = disk.folder / "run"
         process = start(*command(*FLAGS, "--run", run))
-        wait_for_results(run, 3)
+        wait_for_results(run, 3, SECONDS)
         getattr(disk, harm)()
         ends_by_itself(process, *words)
         assert nobody_is_left(run)
@@ -134,7 +133,7 @@ def test_a_slow_folder_that_hangs_for_seconds_only_takes_longer(tmp_path, undist
     paths = os.pathsep.join([str(tmp_path / "python"), *filter(None, sys.path)])
     env = {**ENV, "PYTHONPATH": paths, "SE_HPO_TEST_HANGS": str(hangs)}
     process = start(*command(*FLAGS, "--run", run), env=env)
-    wait_for_results(run, 3)
+    wait_for_results(run, 3, SECONDS)
     hangs.touch()
     time.sleep(8)  # calls between master and worker give up after 5
     before = len(list(read_json_lines(run / "results.json")))
@@ -205,6 +204,9 @@ def _evaluation(tmp_path, disk):
     again = start(*words, "--out", records)
     _, errors = again.communicate(timeout=SECONDS)
     assert again.returncode == 0, errors
-    after = [json.dumps(line) for _, line in read_json_lines(records)]
-    assert len(after) == len(set(after)) == 3 * 30
-    assert after[: len(found)] == [json.dumps(line) for line in found]
+    after = [line for _, line in read_json_lines(records)]
+    assert after[: len(found)] == found
+    frame = se_hpo.load_evaluations(records)
+    assert not frame.duplicated(["setting", "se", "agent", "pair"]).any()
+    counts = frame.groupby(["setting", "se", "agent"], dropna=False).size()
+    assert (counts == 30).all()

@@ -32,6 +32,7 @@ META = {
         "nes.population": 2, "nes.n_center_evaluations": 1, "nes.noise_std": 100.0,
         "ddqn.test_episodes": 1, "ddqn.init_episodes": 1, "ddqn.max_env_steps": 60,
         "ddqn.train_episodes": 5, "ddqn.hidden_size": 8, "ddqn.hidden_layers": 1,
+        "nes.score_transform": "rank",
     },
 }
 

@@ -16,8 +16,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from se_hpo.disk import naming
 from se_hpo.errors import UserError
-from se_hpo.paths import naming
 
 MAX_BYTES = 65_536
 """The file is far smaller; anything longer is damaged."""

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from se_hpo.disk import naming
 from se_hpo.paths import (
     ConfigId,
     append_json_line,
-    naming,
     read_json_lines,
     write_atomic,
 )

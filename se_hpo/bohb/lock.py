@@ -18,8 +18,8 @@ import time
 from pathlib import Path
 from typing import IO, Any
 
+from se_hpo.disk import naming
 from se_hpo.errors import UserError
-from se_hpo.paths import naming
 
 log = logging.getLogger(__name__)
 
