@@ -19,7 +19,12 @@ from safetensors import SafetensorError, safe_open
 from se_hpo.config import RunConfig
 from se_hpo.errors import UserError
 from se_hpo.nes.strategy import NESState
-from se_hpo.paths import TrialPaths, read_json_lines, write_atomic
+from se_hpo.paths import (
+    TrialPaths,
+    append_json_line,
+    read_json_lines,
+    write_atomic,
+)
 from se_hpo.tensor_files import tensor_bytes
 
 log = logging.getLogger(__name__)
@@ -121,6 +126,27 @@ def _keep_lines(path: Path, count: int) -> None:
     lines = path.read_bytes().splitlines(keepends=True)
     if len(lines) > count:
         write_atomic(path, b"".join(lines[:count]))
+
+
+def append_generation(path: Path, line: dict[str, Any], size: int) -> int:
+    """Write a generation's line as the line of its number, whoever else wrote there.
+
+    A worker that lost its trial while its master was away may write for a moment
+    more; what it wrote is what we are about to write, and must not be there twice.
+
+    Args:
+        path: `generations.jsonl`.
+        line: of the generation.
+        size: bytes that the file should have by now.
+
+    Returns:
+        Bytes that it has afterwards.
+    """
+    if path.exists() and path.stat().st_size != size:
+        log.warning("%s: another process wrote to it: its lines are dropped", path)
+        _keep_lines(path, line["generation"])
+    append_json_line(path, line)
+    return path.stat().st_size
 
 
 def _keep_timing(path: Path, generations: int) -> None:
