@@ -17,7 +17,7 @@ from se_hpo.settings import settings_from_dict
 from se_hpo.slurm import main
 from se_hpo.slurm_options import SlurmOptions
 from tests.slurm_cluster import wait_until
-from tests.slurm_runs import LONG, PATIENCE, SlurmRun, kill, pause
+from tests.slurm_runs import END_PATIENCE, LONG, PATIENCE, SlurmRun, kill, pause
 
 N_EVENTS, SEED = 12, 3
 
@@ -114,7 +114,7 @@ def test_a_dozen_random_faults_in_one_run_lose_and_double_nothing(cluster, tmp_p
         with contextlib.suppress(ProcessLookupError, FileNotFoundError, LookupError):
             event(run, caught)
             happened.append(event.__name__)
-    run.wait_for_end(4 * PATIENCE)
+    run.wait_for_end(2 * END_PATIENCE)
     run.assert_queue_empties()
     run.assert_complete()
     assert len(Counter(happened)) == len(EVENTS), "each kind at least once"

@@ -15,7 +15,7 @@ from se_hpo.slurm_options import SlurmOptions
 from tests.slurm_cluster import wait_until
 from tests.slurm_runs import LONG, PATIENCE, PLANNED, SlurmRun, first_generation_after
 
-pytestmark = [pytest.mark.slurm, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slurm, pytest.mark.timeout(1800)]
 
 
 def test_two_runs_side_by_side_end_as_if_each_were_alone(cluster, tmp_path):

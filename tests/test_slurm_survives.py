@@ -20,7 +20,7 @@ from tests.slurm_runs import (
     parent,
 )
 
-pytestmark = [pytest.mark.slurm, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slurm, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture
