@@ -113,11 +113,11 @@ def start(log, *words):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(2400)
 @pytest.mark.parametrize("victim", ["worker", "master"])
 def test_a_pause_of_a_minute_loses_and_doubles_nothing(tmp_path, victim):
     """With everybody's real patience: workers are given 30 s, calls 5 s."""
-    run, n = tmp_path / "run", 4
+    run, n = tmp_path / "run", 6
     flags = ("--space", space_file(tmp_path, LONG), "--run", run, "--n-brackets", n)
     master = start(
         tmp_path / "master.log", *command(*flags, "--role", "master", "--threads", 1)
@@ -131,7 +131,7 @@ def test_a_pause_of_a_minute_loses_and_doubles_nothing(tmp_path, victim):
         os.kill(frozen.pid, signal.SIGSTOP)
         time.sleep(PAUSE)
         os.kill(frozen.pid, signal.SIGCONT)
-        assert master.wait(1200) == 0, (tmp_path / "master.log").read_text()
+        assert master.wait(1500) == 0, (tmp_path / "master.log").read_text()
         assert [worker.wait(60) for worker in workers] == [0, 0]
     said = (tmp_path / "master.log").read_text()
     if victim == "worker":
