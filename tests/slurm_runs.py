@@ -206,8 +206,8 @@ def parent(pid: int) -> int:
 
 
 def first_generation_after(log: str, mark: str) -> int:
-    """The first generation that a log tells of after the first line with `mark`."""
-    after = log[log.index(mark) :]
+    """The first generation that a log tells of after the last line with `mark`."""
+    after = log[log.rindex(mark) :]
     found = re.search(r"generation (\d+):", after)
     assert found, after
     return int(found[1])

@@ -73,7 +73,7 @@ def test_a_cancelled_worker_s_trial_goes_on_elsewhere_and_more_workers_join(
     run.assert_queue_empties()
     run.assert_complete()
     assert run.status()["planned"] == PLANNED
-    evaluating = f"evaluating {caught['trial']}@"
+    evaluating = f"evaluating {caught['trial']}@{caught['budget']:g}#"
     first, then, *_ = [t for t in run.logs("worker") if evaluating in t]
     assert "ends: received SIGTERM" in first
     assert first_generation_after(then, evaluating) > 3, "it continued"
