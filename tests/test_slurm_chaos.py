@@ -95,7 +95,7 @@ EVENTS = (
 
 def test_a_dozen_random_faults_in_one_run_lose_and_double_nothing(cluster, tmp_path):
     rng = np.random.default_rng(SEED)
-    brackets = 6
+    brackets = 2
     options = {**LONG, "cpus_per_task": 3, "n_brackets": brackets}
     run = SlurmRun(cluster, tmp_path / "run", **options)
     run.launch()
@@ -105,7 +105,7 @@ def test_a_dozen_random_faults_in_one_run_lose_and_double_nothing(cluster, tmp_p
         caught = a_running_trial(run)
         if caught is None:  # it was quicker than we are
             run.assert_queue_empties()
-            brackets += 4
+            brackets += 2
             run.launch(n_brackets=brackets)
             continue
         pause(float(rng.exponential(1.5)))
