@@ -236,9 +236,9 @@ class SlurmCluster:
         daemon = self._daemons.pop(node)
         daemon.kill()
         daemon.wait()
-        # All at one moment: a script must not live to see its command's end, nor SLURM's
-        # own process to tell of the script's. So all are stopped, then killed, children
-        # first.
+        # All at one moment: a script must not live to see its command's end, nor
+        # SLURM's own process to tell of the script's. So all are stopped, then killed,
+        # children first.
         jobs = self._left_behind(f"SLURMD_NODENAME={node}")
         for number in (signal.SIGSTOP, signal.SIGKILL):
             for pid in sorted({*jobs, *_step_daemons(jobs)}, reverse=True):
