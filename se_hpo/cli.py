@@ -1,11 +1,12 @@
 """What all commands share: flags, one-line errors, exit codes, signals.
 
-Exit codes: 0 done, 1 a defect or a run that could not go on, 2 bad input, 130
-interrupted (Ctrl-C), 143 terminated.
+Exit codes: 0 done, 1 a defect or a run that could not go on (a full disk), 2 bad
+input, 130 interrupted (Ctrl-C), 143 terminated.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
@@ -16,7 +17,7 @@ from typing import TypeVar
 
 import tyro
 
-from se_hpo.errors import UserError
+from se_hpo.errors import UserError, storage_line
 from se_hpo.processes import Terminated
 
 OptionsT = TypeVar("OptionsT")
@@ -44,15 +45,21 @@ def exit_with(main: Callable[[], int]) -> None:
     except UserError as error:
         _say(f"error: {error}")
         code = 2
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    except OSError as error:
+        line = storage_line(error)
+        if line is None:
+            raise
+        _say(f"error: {line}")
+        code = 1
     except Terminated:
         _say("terminated; the same command goes on from here")
         code = 143
     except KeyboardInterrupt:
         _say("interrupted; the same command goes on from here")
         code = 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 1
     sys.stdout.flush()
     sys.exit(code)
 
@@ -74,4 +81,5 @@ def _raise_terminated(number: int, frame: FrameType | None) -> None:
 
 
 def _say(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
+    with contextlib.suppress(OSError):  # a log on the disk that is full
+        sys.stderr.write(f"{line}\n")

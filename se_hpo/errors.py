@@ -1,9 +1,12 @@
-"""The errors a user can mend, and "did you mean" for a name they mistyped."""
+"""The errors a user can mend, "did you mean" for a mistyped name, disks that fail."""
 
 from __future__ import annotations
 
 import difflib
+import errno
+import os
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class UserError(ValueError):
@@ -26,3 +29,44 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     if close:
         return "did you mean " + " or ".join(repr(c) for c in close) + "?"
     return "known: " + ", ".join(known)
+
+
+_STORAGE_MENDS = {
+    errno.ENOSPC: "make space there",
+    errno.EDQUOT: "make space there, or ask for a larger quota",
+    errno.EROFS: "make it writable",
+    errno.EACCES: "make it writable for you",
+    errno.EPERM: "make it writable for you",
+    errno.EIO: "look after that disk or share",
+    errno.ESTALE: "look after that share, or mount it again",
+    errno.ENOTCONN: "look after that share, or mount it again",
+    errno.ETIMEDOUT: "look after that share",
+    errno.ENODEV: "look after that disk or share",
+}
+
+
+def unwritable(folder: Path, error: OSError, otherwise: str) -> UserError:
+    """The error of a command that cannot even begin to write to its folder.
+
+    Args:
+        folder: where.
+        error: why.
+        otherwise: the other mend, `choose another folder with --run`.
+    """
+    mend = _STORAGE_MENDS.get(error.errno or 0)
+    mends = f"{mend}, or {otherwise}" if mend else otherwise
+    return UserError(f"cannot write to {folder} ({error.strerror}): {mends}")
+
+
+def storage_line(error: OSError) -> str | None:
+    """One line for a disk or share that fails, with the mend; None for other errors.
+
+    >>> storage_line(OSError(errno.ENOSPC, "No space left on device", "/scratch/a"))
+    '/scratch/a: No space left on device; make space there, then the same command goes on'
+    """  # noqa: E501 - it is one line
+    mend = _STORAGE_MENDS.get(error.errno or 0)
+    # A socket has errors of the same numbers, but no file name.
+    if mend is None or error.filename is None:
+        return None
+    what = error.strerror or os.strerror(error.errno or 0)
+    return f"{error.filename}: {what}; {mend}, then the same command goes on"

@@ -15,7 +15,7 @@ from typing import Any
 
 import se_hpo
 from se_hpo.bohb.lock import RunLock
-from se_hpo.errors import UserError
+from se_hpo.errors import UserError, unwritable
 from se_hpo.evaluations import evaluation_name, read_records
 from se_hpo.paths import append_json_line, write_json
 from se_hpo.records import to_builtin
@@ -78,9 +78,8 @@ class EvaluationFiles:
             write_json(self.records.with_suffix(".json"), header)
             self.records.touch()
         except OSError as error:
-            raise UserError(
-                f"cannot write to {self.folder} ({error.strerror}): choose another "
-                "place with --out"
+            raise unwritable(
+                self.folder, error, "choose another place with --out"
             ) from error
 
     def _check(self, file: Path, settings: Mapping[str, Any]) -> None:

@@ -85,6 +85,11 @@ class LocalWorkers:
             log.info("worker %d ended with code %s: starting another", k, code)
             slot.process, slot.started = self._start(k), time.monotonic()
 
+    def note_result(self) -> None:
+        """They work: whatever has ended some of them, it was not their start."""
+        for slot in self._slots:
+            slot.quick_deaths = 0
+
     def stop(self) -> None:
         """End all: politely, then for certain."""
         end_all(slot.process for slot in self._slots)

@@ -6,12 +6,15 @@ line at a time: a process killed at any moment leaves at most one torn last line
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from se_hpo.disk import naming
 
 ConfigId = tuple[int, int, int]
 """hpbandster's id of a configuration: bracket, rung it was sampled for, index."""
@@ -215,16 +218,18 @@ class SESetPaths:
 
 def write_atomic(path: Path, data: bytes | str) -> None:
     """Write a whole file so that readers see the old or the new one, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data.encode() if isinstance(data, str) else data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("wb") as file:
+                file.write(data.encode() if isinstance(data, str) else data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            with contextlib.suppress(OSError):  # must not hide why writing failed
+                temporary.unlink(missing_ok=True)
 
 
 def write_json(path: Path, data: Any) -> None:
@@ -233,16 +238,30 @@ def write_json(path: Path, data: Any) -> None:
 
 
 def append_json_line(path: Path, data: Any) -> None:
-    """Append a compact JSON line in one write; a torn last line is closed first."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    line = json.dumps(data, allow_nan=False, separators=(",", ":")) + "\n"
-    with path.open("ab+") as file:
-        size = file.seek(0, os.SEEK_END)
-        if size and (file.seek(size - 1), file.read(1))[1] != b"\n":
-            line = "\n" + line
-        file.write(line.encode())
-        file.flush()
-        os.fsync(file.fileno())
+    """Append a compact JSON line in one write; a torn last line is closed first.
+
+    Where it cannot be written as a whole (a full disk), the file stays as it was.
+    """
+    line = (json.dumps(data, allow_nan=False, separators=(",", ":")) + "\n").encode()
+    with naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab+", buffering=0) as file:
+            size = file.seek(0, os.SEEK_END)
+            if size and (file.seek(size - 1), file.read(1))[1] != b"\n":
+                line = b"\n" + line
+            try:
+                _write_all(file.fileno(), line)
+                os.fsync(file.fileno())
+            except OSError:
+                with contextlib.suppress(OSError):
+                    file.truncate(size)
+                raise
+
+
+def _write_all(file: int, data: bytes) -> None:
+    """Write unbuffered: a buffer would try once more when the file is closed."""
+    while data:
+        data = data[os.write(file, data) :]
 
 
 def read_json_lines(path: Path) -> Iterator[tuple[int, Any | None]]:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import se_hpo
-from se_hpo.errors import UserError
+from se_hpo.errors import UserError, unwritable
 from se_hpo.paths import RunPaths, write_json
 from se_hpo.records import to_builtin
 
@@ -155,9 +155,8 @@ def _write(paths: RunPaths, data: Mapping[str, Any], space: ConfigurationSpace) 
         write_json(paths.configspace, space.to_serialized_dict())
         write_json(paths.run, data)
     except OSError as error:
-        raise UserError(
-            f"cannot write to {paths.root} ({error.strerror}): choose another folder "
-            "with --run"
+        raise unwritable(
+            paths.root, error, "choose another folder with --run"
         ) from error
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from se_hpo.bohb.lock import RunLock
-from se_hpo.errors import UserError
+from se_hpo.errors import UserError, unwritable
 from se_hpo.paths import SESetPaths, write_json
 from se_hpo.records import to_builtin
 from se_hpo.run_folder import attempt, git_commit, versions
@@ -49,9 +49,8 @@ def open_set(
             data["attempts"].append(attempt())
             write_json(paths.set, data)
     except OSError as error:
-        raise UserError(
-            f"cannot write to {paths.root} ({error.strerror}): choose another folder "
-            "with --out"
+        raise unwritable(
+            paths.root, error, "choose another folder with --out"
         ) from error
 
 

@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 
+from se_hpo.disk import check_writable
 from se_hpo.paths import SESetPaths
 from se_hpo.processes import end_all, start_logged
 
@@ -70,7 +71,11 @@ class SEWorkers:
         return bool(self.running or self.waiting)
 
     def step(self) -> list[int]:
-        """Start what can be started; returns the SEs whose workers ended well."""
+        """Start what can be started; returns the SEs whose workers ended well.
+
+        Raises:
+            OSError: a worker died, and the set's folder cannot be written to.
+        """
         ended = []
         for index, process in list(self.running.items()):
             code = process.poll()
@@ -97,6 +102,7 @@ class SEWorkers:
         elif code == BAD_INPUT:
             self._give_up(index, last_line(self.paths.log(index)))
         else:
+            check_writable(self.paths.root)  # else no SE of the set can go on
             self._deaths[index] += 1
             n = self._deaths[index]
             if n > MOST_RESTARTS:

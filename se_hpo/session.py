@@ -16,7 +16,7 @@ from se_hpo.bohb.lock import RunLock
 from se_hpo.bohb.master import Evaluation, Master, MasterSettings
 from se_hpo.bohb.service import run_locked_master
 from se_hpo.console import ProgressDisplay
-from se_hpo.errors import UserError
+from se_hpo.errors import UserError, unwritable
 from se_hpo.inner_loop import InnerLoop
 from se_hpo.local_workers import LocalWorkers
 from se_hpo.monitor import Monitor
@@ -115,6 +115,8 @@ class Session:
                 display.update(monitor.snapshot(status))
 
             def take(evaluation: Evaluation) -> None:
+                for pool in workers:
+                    pool.note_result()
                 record = record_of(evaluation)
                 monitor.add(record)
                 monitor.tell_damage(record.trial)
@@ -199,9 +201,8 @@ def _locked(paths: RunPaths) -> Iterator[None]:
         lock = RunLock(paths.lock)
         lock.__enter__()
     except OSError as error:
-        raise UserError(
-            f"cannot write to {paths.root} ({error.strerror}): choose another folder "
-            "with --run"
+        raise unwritable(
+            paths.root, error, "choose another folder with --run"
         ) from error
     try:
         yield

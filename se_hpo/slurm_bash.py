@@ -53,7 +53,8 @@ finish() {
 will_start_again() {
     local restarts
     restarts=$(scontrol show job -o "$SLURM_JOB_ID" | grep -o 'Restarts=[0-9]*')
-    ((${restarts#Restarts=} > ${SLURM_RESTART_COUNT:-0}))
+    restarts=${restarts#Restarts=}
+    ((${restarts:-0} > ${SLURM_RESTART_COUNT:-0}))
 }
 
 # A master that was away for long has lost the workers that gave up waiting.

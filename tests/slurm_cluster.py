@@ -101,6 +101,18 @@ def _end_with_parent() -> None:
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
+def _step_daemons(jobs: list[int]) -> set[int]:
+    """The processes of SLURM that have started these and tell of their end."""
+    found = set()
+    for pid in jobs:
+        with contextlib.suppress(OSError):
+            text = Path(f"/proc/{pid}/stat").read_text()
+            parent = int(text.rpartition(")")[2].split()[1])
+            if "slurmstepd" in Path(f"/proc/{parent}/cmdline").read_text():
+                found.add(parent)
+    return found
+
+
 class SlurmCluster:
     """The cluster; `env` is what the commands of a user on it need.
 
@@ -222,11 +234,16 @@ class SlurmCluster:
     def kill_node(self, node: str) -> None:
         """A node is lost with everything on it, and SLURM is told."""
         daemon = self._daemons.pop(node)
-        for pid in self._left_behind(f"SLURMD_NODENAME={node}"):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
         daemon.kill()
         daemon.wait()
+        # All at one moment: a script must not live to see its command's end, nor
+        # SLURM's own process to tell of the script's. So all are stopped, then killed,
+        # children first.
+        jobs = self._left_behind(f"SLURMD_NODENAME={node}")
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in sorted({*jobs, *_step_daemons(jobs)}, reverse=True):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
         self.run("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=lost")
 
     def revive_node(self, node: str) -> None:

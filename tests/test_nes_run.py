@@ -69,6 +69,24 @@ def test_a_promoted_run_continues_and_equals_one_with_the_higher_budget(tmp_path
     assert paths.generations.read_bytes() == whole.generations.read_bytes()
 
 
+def test_what_another_process_writes_for_a_moment_is_not_there_twice(tmp_path):
+    """A worker that has lost the trial while its master was away."""
+    _, whole = run(tmp_path / "whole", 6)
+    lines = whole.generations.read_bytes().splitlines(keepends=True)
+    paths = TrialPaths(tmp_path / "shared" / "trial")
+
+    def another() -> None:
+        there = paths.generations.read_bytes() if paths.generations.exists() else b""
+        n = there.count(b"\n")
+        if n in (0, 3):  # two generations ahead of us, and one torn
+            with paths.generations.open("ab") as file:
+                file.writelines([*lines[n : n + 2], lines[n + 2][:10]])
+
+    run_nes(CONFIG, 1, paths, FakeInnerLoop(), 6, guard=another)
+    assert paths.generations.read_bytes() == whole.generations.read_bytes()
+    assert paths.state.read_bytes() == whole.state.read_bytes()
+
+
 def test_a_line_written_before_a_kill_between_line_and_state_is_replaced(tmp_path):
     _, whole = run(tmp_path / "whole", 4)
     _, paths = run(tmp_path / "cut", 3)

@@ -26,9 +26,14 @@ def command(*flags):
     return [sys.executable, "-m", "se_hpo.optimize", *map(str, flags)]
 
 
-def optimize(*flags, cwd=None):
+def optimize(*flags, cwd=None, timeout=150):
     return subprocess.run(
-        command(*flags), capture_output=True, text=True, timeout=150, env=ENV, cwd=cwd
+        command(*flags),
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env=ENV,
+        cwd=cwd,
     )
 
 

@@ -15,7 +15,7 @@ from se_hpo.slurm_options import SlurmOptions
 from tests.slurm_cluster import wait_until
 from tests.slurm_runs import LONG, PATIENCE, PLANNED, SlurmRun, first_generation_after
 
-pytestmark = [pytest.mark.slurm, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slurm, pytest.mark.timeout(1800)]
 
 
 def test_two_runs_side_by_side_end_as_if_each_were_alone(cluster, tmp_path):
@@ -73,7 +73,7 @@ def test_a_cancelled_worker_s_trial_goes_on_elsewhere_and_more_workers_join(
     run.assert_queue_empties()
     run.assert_complete()
     assert run.status()["planned"] == PLANNED
-    evaluating = f"evaluating {caught['trial']}@"
+    evaluating = f"evaluating {caught['trial']}@{caught['budget']:g}#"
     first, then, *_ = [t for t in run.logs("worker") if evaluating in t]
     assert "ends: received SIGTERM" in first
     assert first_generation_after(then, evaluating) > 3, "it continued"

@@ -20,7 +20,7 @@ from tests.slurm_runs import (
     parent,
 )
 
-pytestmark = [pytest.mark.slurm, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slurm, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_a_preempted_worker_is_queued_again_and_its_trial_goes_on(run):
     wait_until(lambda: state_of(run, task) == "PENDING", PATIENCE, run.story())
     wait_until(lambda: state_of(run, task) == "RUNNING", PATIENCE, run.story())
     assert_went_on(run)
-    evaluating = f"evaluating {caught['trial']}@"
+    evaluating = f"evaluating {caught['trial']}@{caught['budget']:g}#"
     log = next(text for text in run.logs("worker") if "DUE TO PREEMPTION" in text)
     assert "ends: received SIGTERM" in log
     others = [text for text in run.logs("worker") if evaluating in text]

@@ -6,6 +6,7 @@ Here it is JSON of mode 0600, renamed into place, and anything else is refused.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -15,6 +16,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from se_hpo.disk import naming
 from se_hpo.errors import UserError
 
 MAX_BYTES = 65_536
@@ -48,18 +50,20 @@ def new_key() -> str:
 
 def write_credentials(path: Path, credentials: Credentials) -> None:
     """Write the file, private from its first byte, and rename it into place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.unlink(missing_ok=True)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-    try:
-        with os.fdopen(os.open(temporary, flags, 0o600), "w") as file:
-            json.dump(dataclasses.asdict(credentials), file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
+    with naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
         temporary.unlink(missing_ok=True)
+        try:
+            with os.fdopen(os.open(temporary, flags, 0o600), "w") as file:
+                json.dump(dataclasses.asdict(credentials), file)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            with contextlib.suppress(OSError):  # must not hide why writing failed
+                temporary.unlink(missing_ok=True)
 
 
 def read_credentials(path: Path, run_id: str | None = None) -> Credentials:
@@ -113,7 +117,7 @@ def remove_credentials(path: Path, own: Credentials) -> None:
     try:
         if read_credentials(path) == own:
             path.unlink(missing_ok=True)
-    except (NotReady, UserError):
+    except (NotReady, UserError, OSError):  # read-only, say: must not hide the reason
         return
 
 

@@ -45,6 +45,7 @@ class Dispatcher(hpbandster.core.dispatcher.Dispatcher):
         patience: float = 30.0,
         queue_callback: Callable[[int], None] | None = None,
         on_error: Callable[[BaseException], None],
+        check_folder: Callable[[], None] = lambda: None,
     ) -> None:
         """Prepare; `run` opens the port.
 
@@ -60,6 +61,7 @@ class Dispatcher(hpbandster.core.dispatcher.Dispatcher):
                 given to another; dead ones are noticed at once.
             queue_callback: gets the number of workers whenever it changes.
             on_error: gets an error that ended one of the dispatcher's threads.
+            check_folder: raises an `OSError` if the run's folder cannot be written to.
         """
         super().__init__(
             new_result_callback,
@@ -74,6 +76,7 @@ class Dispatcher(hpbandster.core.dispatcher.Dispatcher):
         self.ping_interval = ping_interval
         self.patience = patience
         self.on_error = on_error
+        self.check_folder = check_folder
         self.table = JobTable()
         self.lost = 0
         self.worker_pool: dict[str, PoolWorker] = {}
@@ -224,9 +227,20 @@ class Dispatcher(hpbandster.core.dispatcher.Dispatcher):
         return True
 
     @Pyro4.expose
-    def leave(self, name: str, reason: str) -> None:
-        """A worker says goodbye; what it had is queued again at once."""
-        self.drop(name, reason, expected=True)
+    def leave(self, name: str, reason: str, failed: bool = False) -> None:
+        """A worker says goodbye; what it had is queued again at once.
+
+        Args:
+            name: its name in the nameserver.
+            reason: one line.
+            failed: it could not write its files, say. If we cannot either, nobody can.
+        """
+        self.drop(name, reason, expected=not failed)
+        if failed:
+            try:
+                self.check_folder()
+            except OSError as error:
+                self.on_error(error)
 
     # -- what the master calls ------------------------------------------------
 

@@ -14,7 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from se_hpo.paths import ConfigId, append_json_line, read_json_lines, write_atomic
+from se_hpo.disk import naming
+from se_hpo.paths import (
+    ConfigId,
+    append_json_line,
+    read_json_lines,
+    write_atomic,
+)
 from se_hpo.records import to_builtin
 
 log = logging.getLogger(__name__)
@@ -150,7 +156,7 @@ def _put_aside(path: Path, damaged: list[int]) -> None:
         log.warning("%s, line %d is damaged: set aside in %s", path, number, aside.name)
     bad = set(damaged)
     if damaged:
-        with aside.open("ab") as file:
+        with naming(aside), aside.open("ab") as file:
             file.writelines(lines[number - 1] + b"\n" for number in damaged)
     good = [line for n, line in enumerate(lines, 1) if n not in bad and line.strip()]
     write_atomic(path, b"".join(line + b"\n" for line in good))

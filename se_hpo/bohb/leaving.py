@@ -39,6 +39,8 @@ class Interrupts:
         """Nothing requested."""
         self.leave_reason: str | None = None
         self.by_signal = False
+        self.failed = False
+        """It ends because something here is broken: a full disk, say."""
         self.unwound = False
         """The evaluation has let go; the rest takes bounded time."""
         self.evaluating: str | None = None
@@ -89,6 +91,10 @@ class Interrupts:
         if self.leave_reason is None:
             self.leave_reason = reason
             self._poke()
+
+    def fail(self, reason: str) -> None:
+        """The worker ends of an error that says nothing about its trial."""
+        self.failed, self.leave_reason = True, f"it failed: {reason}"
 
     def abandon(self, token: str) -> None:
         """Ask the worker to drop this evaluation; from any thread."""

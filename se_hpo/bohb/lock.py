@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from se_hpo.disk import naming
 from se_hpo.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -82,7 +83,7 @@ class RunLock:
         self.path = path
         self.what = what or f"{path.parent} is in use by the master"
         self.watch_seconds = watch_seconds
-        self._file: IO[str] | None = None
+        self._file: IO[bytes] | None = None
         self._released = threading.Event()
 
     def __enter__(self) -> RunLock:
@@ -108,9 +109,11 @@ class RunLock:
                 self.path.unlink(missing_ok=True)
             file.close()
 
-    def _try_to_lock(self) -> IO[str] | None:
+    def _try_to_lock(self) -> IO[bytes] | None:
         """Lock the file that has the name; None if it was removed meanwhile."""
-        file = self.path.open("a+", encoding="utf-8")
+        number = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
+        # Unbuffered: what a full disk refuses is not tried again by `close`.
+        file = os.fdopen(number, "rb+", buffering=0)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.fstat(file.fileno()).st_ino == self.path.stat().st_ino:
@@ -158,10 +161,11 @@ class RunLock:
         beat = time.time()
         host, pid = socket.gethostname(), os.getpid()
         line = {"host": host, "pid": pid, "started": _started(pid), "beat": beat}
-        file.seek(0)
-        file.truncate()
-        file.write(json.dumps(line) + "\n")
-        file.flush()
+        text = (json.dumps(line) + "\n").encode()
+        # In place, so that a disk that filled up meanwhile has room for it.
+        with naming(self.path):
+            os.pwrite(file.fileno(), text, 0)
+            os.ftruncate(file.fileno(), len(text))
 
     def _keep_alive(self) -> None:
         while not self._released.wait(BEAT_SECONDS):

@@ -6,6 +6,7 @@ results are taken from an inbox there, so an error anywhere ends the run in orde
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 import time
@@ -29,6 +30,7 @@ from se_hpo.bohb.settings import (
     TooManyFailures,
     evaluation_of,
 )
+from se_hpo.disk import check_writable
 from se_hpo.paths import ConfigId, RunPaths
 from se_hpo.records import Status
 
@@ -80,6 +82,7 @@ class Master(hpbandster.core.master.Master):
             self.job_callback,
             queue_callback=self.adjust_queue_size,
             on_error=self._fail,
+            check_folder=functools.partial(check_writable, run.trials),
             host=settings.host,
             ping_interval=settings.ping_interval,
             patience=settings.patience,

@@ -148,7 +148,8 @@ class Presence:
     def say_goodbye(self) -> None:
         """Let the master give our trial to somebody else at once."""
         reason = self.interrupts.leave_reason or "it failed"
+        failed = self.interrupts.failed
         try:
-            self.link.call_apart("leave", self.worker.worker_id, reason)
+            self.link.call_apart("leave", self.worker.worker_id, reason, failed)
         except pyro.PyroError:
             log.debug("nobody to say goodbye to")

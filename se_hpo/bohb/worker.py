@@ -22,6 +22,7 @@ from se_hpo.bohb.evaluation import checked_result, failure_of
 from se_hpo.bohb.leaving import Abandon, Interrupts, Leave
 from se_hpo.bohb.link import Link
 from se_hpo.bohb.presence import Presence
+from se_hpo.errors import storage_line
 from se_hpo.paths import ConfigId
 
 log = logging.getLogger(__name__)
@@ -226,8 +227,8 @@ class TrialWorker(hpbandster.core.worker.Worker):
             return checked_result(value)
         except (Leave, Abandon):
             raise
-        except self.fatal_errors:
-            self.interrupts.leave_reason = "it failed"
+        except self.fatal_errors as error:
+            self.interrupts.fail(_first_line(error))
             raise
         except BaseException as error:  # noqa: BLE001 - SystemExit is a result too
             log.info("%s failed: %r", job["token"], error)
@@ -245,6 +246,11 @@ class TrialWorker(hpbandster.core.worker.Worker):
                 log.debug("result of %s not delivered yet: %s", job["token"], error)
             self.interrupts.requested.wait(0.2)
             self.interrupts.check()
+
+
+def _first_line(error: BaseException) -> str:
+    told = storage_line(error) if isinstance(error, OSError) else None
+    return told or (f"{type(error).__name__}: {error}".splitlines() or [""])[0]
 
 
 def run_worker(

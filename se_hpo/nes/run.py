@@ -25,7 +25,12 @@ from se_hpo.nes.generation import (
     initial_jobs,
 )
 from se_hpo.nes.outputs import append_timing, generation_line, save_center
-from se_hpo.nes.state_file import fingerprint, restore, save_state
+from se_hpo.nes.state_file import (
+    append_generation,
+    fingerprint,
+    restore,
+    save_state,
+)
 from se_hpo.nes.strategy import (
     NESState,
     Update,
@@ -34,7 +39,7 @@ from se_hpo.nes.strategy import (
     observe_center,
     tell,
 )
-from se_hpo.paths import TrialPaths, append_json_line, write_json
+from se_hpo.paths import TrialPaths, write_json
 from se_hpo.se_parameters import initial_psi
 from se_hpo.tasks import get_task
 
@@ -92,11 +97,14 @@ class NESRun:
         self.guard = guard
         self._owner = fingerprint(config, seed, inner_loop.engine_name)
         self._first_line: dict[str, Any] = {}
+        self._written = 0
 
     def run(self, n_generations: int) -> NESOutcome:
         """Run until `n_generations` are finished in all, or an earlier end."""
         restored = restore(self.paths, self._owner)
         state, history = restored if restored else (None, [])
+        file = self.paths.generations
+        self._written = file.stat().st_size if file.exists() else 0
         while (reason := self._ended(state, history, n_generations)) is None:
             started, cpu = time.time(), self.inner_loop.cpu_seconds()
             if state is None:
@@ -178,7 +186,7 @@ class NESRun:
 
     def _save(self, state: NESState, line: dict[str, Any], improved: bool) -> None:
         self.guard()
-        append_json_line(self.paths.generations, line)
+        self._written = append_generation(self.paths.generations, line, self._written)
         if improved or not self.paths.best_se.exists():
             self._save_center("best", state)
         save_state(self.paths.state, state, self._owner)

@@ -19,7 +19,12 @@ from safetensors import SafetensorError, safe_open
 from se_hpo.config import RunConfig
 from se_hpo.errors import UserError
 from se_hpo.nes.strategy import NESState
-from se_hpo.paths import TrialPaths, read_json_lines, write_atomic
+from se_hpo.paths import (
+    TrialPaths,
+    append_json_line,
+    read_json_lines,
+    write_atomic,
+)
 from se_hpo.tensor_files import tensor_bytes
 
 log = logging.getLogger(__name__)
@@ -121,6 +126,38 @@ def _keep_lines(path: Path, count: int) -> None:
     lines = path.read_bytes().splitlines(keepends=True)
     if len(lines) > count:
         write_atomic(path, b"".join(lines[:count]))
+
+
+def append_generation(path: Path, line: dict[str, Any], size: int) -> int:
+    """Write a generation's line as the line of its number, whoever else wrote there.
+
+    A worker that lost its trial while its master was away, or while it was frozen, may
+    write for a moment more. What it writes are the same bytes; they must not be there
+    twice, and nobody's must be lost.
+
+    Args:
+        path: `generations.jsonl`.
+        line: of the generation.
+        size: bytes that the file should have by now; -1 if nobody knows.
+
+    Returns:
+        Bytes that it has afterwards; -1 while others' lines are ahead of ours.
+    """
+    if path.exists() and path.stat().st_size != size:
+        if size >= 0:
+            log.warning("%s: another process has written to it", path)
+        if _has_line(path, line):
+            return -1
+        _keep_lines(path, line["generation"])
+    append_json_line(path, line)
+    return path.stat().st_size
+
+
+def _has_line(path: Path, line: dict[str, Any]) -> bool:
+    """Whether a generation's line is there, at its place."""
+    lines = [found for _, found in read_json_lines(path)]
+    g = line["generation"]
+    return len(lines) > g and lines[g] == json.loads(json.dumps(line))
 
 
 def _keep_timing(path: Path, generations: int) -> None:
