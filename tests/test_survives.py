@@ -182,6 +182,7 @@ def check_chaos(run, n_events):
     assert run["evaluated_again"]["differ"] == []
 
 
+@pytest.mark.timeout(1200)
 @pytest.mark.skipif(not CHAOS.exists(), reason="experiments/ is not beside the tests")
 def test_a_little_chaos_changes_nothing(tmp_path):
     (run,) = chaos(tmp_path, "--smoke", "--workers", "1")
