@@ -9,12 +9,12 @@ import tyro
 from rich.console import Console
 
 from se_hpo.cli import exit_with, run_command
+from se_hpo.cluster.control import add_workers, stop
+from se_hpo.cluster.jobs import Launch
+from se_hpo.cluster.options import ShardOptions, SlurmOptions
+from se_hpo.cluster.status import show
 from se_hpo.errors import UserError
 from se_hpo.paths import RunPaths
-from se_hpo.slurm_control import add_workers, stop
-from se_hpo.slurm_jobs import Launch
-from se_hpo.slurm_options import ShardOptions, SlurmOptions
-from se_hpo.slurm_status import show
 
 SHARED = ("train", "evaluate")
 _TAKES_DASHES = ("--sbatch", "--setup")
@@ -44,11 +44,12 @@ def main(options: SlurmOptions) -> int:
 
 def _launch(options: SlurmOptions, console: Console) -> int:
     # With torch, which takes seconds: the other flags do without.
-    from se_hpo import optimize, slurm_launch
+    from se_hpo import optimize
+    from se_hpo.cluster.launch import launch
 
     if options.is_local():
         return optimize.main(options.optimize_options())
-    told = _told(*slurm_launch.launch(options))
+    told = _told(*launch(options))
     console.print(told, soft_wrap=True, markup=False)
     return 0
 
@@ -112,7 +113,7 @@ def share(name: str, arguments: list[str]) -> int:
         config=(tyro.conf.FlagCreatePairsOff,),
         return_unknown_args=True,
     )
-    from se_hpo.slurm_shards import launch_shards  # with torch
+    from se_hpo.shard_jobs import launch_shards  # with torch
 
     done = launch_shards(name, options, rest)
     if isinstance(done, int):

@@ -12,11 +12,11 @@ from se_hpo import doctor
 from se_hpo.bohb.credentials import credentials_now, new_key, write_credentials
 from se_hpo.bohb.lock import RunLock, lock_holder
 from se_hpo.bohb.nameserver import NameServer
+from se_hpo.cluster.jobs import Launch, write_launch
 from se_hpo.diagnosis import nodes, run_state
 from se_hpo.diagnosis.damage import damaged_files
 from se_hpo.paths import RunPaths, read_json_lines, write_json
 from se_hpo.run_folder import read_run
-from se_hpo.slurm_jobs import Launch, write_launch
 
 
 @pytest.fixture(scope="module")

@@ -23,16 +23,14 @@ FLOORS = {
     "inner loop": "agents engine inner_loop native_agents process_pool training "
     "transitions variation _engine",
     "outer loop": "nes",
-    "hyperparameter optimization": "bohb confirm local_workers losses monitor "
+    "hyperparameter optimization": "bohb cluster confirm local_workers losses monitor "
     "objective options plan run_folder search_space session settings space_table "
-    "slurm_bash slurm_control slurm_jobs slurm_launch slurm_options slurm_queue "
-    "slurm_scripts slurm_status random_search recipes se_set_folder se_set_workers "
-    "se_training "
+    "random_search recipes se_set_folder se_set_workers se_training "
     "train_console train_options train_plan train_request train_session train_watch "
     "evaluation_files phase2 phase2_agents phase2_sets",
     "command line": "__main__ cli diagnosis doctor evaluate evaluate_options "
-    "evaluate_run evaluate_view optimize report reporting se_worker slurm "
-    "slurm_shards train worker",
+    "evaluate_run evaluate_view optimize report reporting se_worker shard_jobs "
+    "slurm train worker",
 }
 ALTITUDE = {
     name: altitude

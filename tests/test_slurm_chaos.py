@@ -10,12 +10,12 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from se_hpo.cluster.options import SlurmOptions
 from se_hpo.inner_loop import InnerLoop
 from se_hpo.paths import RunPaths, read_json_lines
 from se_hpo.run_folder import read_run
 from se_hpo.settings import settings_from_dict
 from se_hpo.slurm import main
-from se_hpo.slurm_options import SlurmOptions
 from tests.slurm_cluster import wait_until
 from tests.slurm_runs import END_PATIENCE, LONG, PATIENCE, SlurmRun, kill, pause
 

@@ -7,10 +7,10 @@ import pytest
 
 from se_hpo import engine
 from se_hpo.addresses import interfaces
+from se_hpo.cluster.options import SlurmOptions
 from se_hpo.diagnosis import run_state
 from se_hpo.search_space import load_space
 from se_hpo.slurm import main
-from se_hpo.slurm_options import SlurmOptions
 from tests.ports import hosts, listening
 from tests.slurm_cluster import wait_until
 from tests.slurm_runs import LONG, PATIENCE, SlurmRun, process_variable

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from se_hpo import slurm_queue
 from se_hpo.addresses import in_slurm_job
+from se_hpo.cluster import queue
 from se_hpo.diagnosis.finding import Finding, error, ok, warning
 from se_hpo.diagnosis.network import judged, read_report
 from se_hpo.diagnosis.scratch import Scratch
@@ -156,7 +156,7 @@ def _give_up(process: subprocess.Popen[str], name: str) -> None:
         process.kill()
         process.wait()
     try:
-        slurm_queue.cancel([name])
+        queue.cancel([name])
     except UserError:
         return  # it ends by its time limit of two minutes
 

@@ -13,6 +13,7 @@ from se_hpo.bohb import pyro
 from se_hpo.bohb.brackets import plan
 from se_hpo.bohb.credentials import NotReady, read_credentials
 from se_hpo.bohb.lock import Holder, lock_holder
+from se_hpo.cluster.jobs import read_launches
 from se_hpo.diagnosis.damage import damaged_files, set_aside_files
 from se_hpo.diagnosis.finding import Finding, error, ok, safely, warning
 from se_hpo.errors import UserError
@@ -21,7 +22,6 @@ from se_hpo.reading import read_evaluations
 from se_hpo.run_folder import read_run
 from se_hpo.se_sets import read_set
 from se_hpo.settings import settings_from_dict
-from se_hpo.slurm_jobs import read_launches
 
 _SHOWN = 5
 _AGAIN = "the same command starts it again"

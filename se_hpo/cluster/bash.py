@@ -1,4 +1,4 @@
-"""The bash of the sbatch scripts; `@names@` are filled in by `slurm_scripts`."""
+"""The bash of the sbatch scripts; `@names@` are filled in by `scripts.py`."""
 
 JOB = "$SLURM_JOB_ID"
 TASK = "${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID"

@@ -6,10 +6,10 @@ import shutil
 import time
 from dataclasses import replace
 
-from se_hpo import slurm_queue
+from se_hpo.cluster import queue
+from se_hpo.cluster.jobs import Launch, read_launches, submitting, write_launch
 from se_hpo.errors import UserError
 from se_hpo.paths import RunPaths
-from se_hpo.slurm_jobs import Launch, read_launches, submitting, write_launch
 
 STOP_SECONDS = 60.0
 
@@ -24,7 +24,7 @@ def refuse_second_launch(paths: RunPaths, kinds: tuple[str, ...]) -> None:
     names = [name for each in earlier for name in each.job_names()]
     if not names or shutil.which("squeue") is None:
         return
-    there = slurm_queue.jobs(names, tasks=False)
+    there = queue.jobs(names, tasks=False)
     if there:
         ids = ", ".join(job.id for job in there)
         raise UserError(
@@ -56,16 +56,16 @@ def add_workers(paths: RunPaths, n: int) -> str:
     """
     if n < 1:
         raise UserError(f"--add-workers {n}: must be 1 or more")
-    slurm_queue.require_slurm()
+    queue.require_slurm()
     with submitting(paths.slurm):
         made = current_launch(paths)
-        masters = slurm_queue.jobs([f"{made.name}-master"])
+        masters = queue.jobs([f"{made.name}-master"])
         if not masters:
             raise UserError(
                 f"no master of {paths.root} is queued or running: launch the run again "
                 "with the same command as before"
             )
-        job = slurm_queue.submit(
+        job = queue.submit(
             paths.slurm / "workers.sbatch",
             f"--array=0-{n - 1}",
             f"--dependency=after:{masters[0].id}",
@@ -84,18 +84,18 @@ def stop(paths: RunPaths) -> list[str]:
     Raises:
         UserError: nothing was launched, or some jobs do not end.
     """
-    slurm_queue.require_slurm()
+    queue.require_slurm()
     launches = read_launches(paths.jobs)
     if not launches:
         current_launch(paths)
     names = [name for made in launches for name in made.job_names()]
-    there = slurm_queue.jobs(names, tasks=False)
+    there = queue.jobs(names, tasks=False)
     masters = [name for name in names if name.endswith("-master")]
-    slurm_queue.cancel(names, "PENDING")  # a dependency ends with what it waits for
+    queue.cancel(names, "PENDING")  # a dependency ends with what it waits for
     left: list[str] = []
     for group, seconds in ((masters, 15.0), (names, STOP_SECONDS)):
-        if slurm_queue.jobs(group):
-            slurm_queue.cancel(group)
+        if queue.jobs(group):
+            queue.cancel(group)
             left = _wait_for_end(group, seconds)
     if left:
         raise UserError(
@@ -108,7 +108,7 @@ def stop(paths: RunPaths) -> list[str]:
 def _wait_for_end(names: list[str], seconds: float) -> list[str]:
     """Wait until SLURM has none of these jobs; ids of those left."""
     deadline = time.monotonic() + seconds
-    while left := slurm_queue.jobs(names, tasks=False):
+    while left := queue.jobs(names, tasks=False):
         if time.monotonic() > deadline:
             break
         time.sleep(0.5)

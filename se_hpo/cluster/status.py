@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from se_hpo import slurm_queue
+from se_hpo.cluster import queue
+from se_hpo.cluster.jobs import Launch, read_launches, roles
 from se_hpo.console_table import best_trials, final_notes
 from se_hpo.console_view import draw, duration
 from se_hpo.errors import UserError
@@ -22,7 +23,6 @@ from se_hpo.paths import RunPaths
 from se_hpo.progress import Plan
 from se_hpo.reading import read_evaluations
 from se_hpo.results import load_trials
-from se_hpo.slurm_jobs import Launch, read_launches, roles
 
 STALE_SECONDS = 30.0
 """A master that writes its status every two seconds and has not for so long is away."""
@@ -61,7 +61,7 @@ def job_table(paths: RunPaths, launches: Iterable[Launch]) -> Table:
         table.add_column(column, no_wrap=column != "waits for")
     launches = list(launches)
     names = {f"{x.name}-{role}": role for x in launches for role in roles(x.kind)}
-    there = slurm_queue.jobs(names)
+    there = queue.jobs(names)
     for job in _waiting_together(there):
         waits = job.reason if job.state == "PENDING" else ""
         cells = (job.id, job.state, job.elapsed, job.node, waits)
@@ -75,9 +75,9 @@ def job_table(paths: RunPaths, launches: Iterable[Launch]) -> Table:
     return table
 
 
-def _waiting_together(jobs: Iterable[slurm_queue.Job]) -> list[slurm_queue.Job]:
+def _waiting_together(jobs: Iterable[queue.Job]) -> list[queue.Job]:
     """Waiting tasks of an array in one line."""
-    lines: dict[tuple[str, str], slurm_queue.Job] = {}
+    lines: dict[tuple[str, str], queue.Job] = {}
     count: Counter[tuple[str, str]] = Counter()
     for job in jobs:
         array, _, task = job.id.partition("_")
@@ -102,7 +102,7 @@ def _ended(paths: RunPaths, job_id: str, known: set[str]) -> list[tuple[str, str
     if not names and not any(name.partition("_")[0] == job_id for name in known):
         names = [job_id]
     names = sorted({*names} - known, key=lambda name: int(name.rpartition("_")[2]))
-    return [(name, slurm_queue.final_state(name, folder)) for name in names]
+    return [(name, queue.final_state(name, folder)) for name in names]
 
 
 def _ended_by_hand(
@@ -114,7 +114,7 @@ def _ended_by_hand(
     names = [p.name for p in folder.glob("[0-9]*") if p.name not in known]
     strange = [name for name in names if name.partition("_")[0] not in ours]
     strange.sort(key=lambda name: [int(n) for n in name.split("_") if n.isdigit()])
-    return [(name, slurm_queue.final_state(name, folder)) for name in strange]
+    return [(name, queue.final_state(name, folder)) for name in strange]
 
 
 def read_status(paths: RunPaths) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from se_hpo import slurm_bash
+from se_hpo.cluster import bash
 from se_hpo.errors import UserError
 from se_hpo.paths import RunPaths
 
@@ -176,7 +176,7 @@ class Scripts:
 
     def _body(self, text: str, command: Sequence[str], job: str, **more: str) -> str:
         setup, folder = self.resources.setup, shlex.quote(str(self.folder))
-        prelude = fill(slurm_bash.RUN, setup=setup, slurm=folder, id=job)
+        prelude = fill(bash.RUN, setup=setup, slurm=folder, id=job)
         commands = {"command": quoted(command), "indented": quoted(command, 8 * " ")}
         return prelude + fill(text, name=self.name, id=job, **commands, **more)
 
@@ -196,7 +196,7 @@ class Scripts:
         )
         text = self._head(about, "master", "master-%j.log", cpus=1)
         return text + self._body(
-            slurm_bash.MASTER, command, slurm_bash.JOB, n_workers=str(n_workers)
+            bash.MASTER, command, bash.JOB, n_workers=str(n_workers)
         )
 
     def workers(self, command: Sequence[str], n: int) -> str:
@@ -207,7 +207,7 @@ class Scripts:
         )
         cpus, array = self.resources.cpus_per_task, f"0-{n - 1}"
         text = self._head(about, "worker", "worker-%A_%a.log", cpus=cpus, array=array)
-        return text + self._body(slurm_bash.WORKER, command, slurm_bash.TASK)
+        return text + self._body(bash.WORKER, command, bash.TASK)
 
     def cleanup(self) -> str:
         """The job that ends the workers of a master that could not do so itself."""
@@ -216,11 +216,11 @@ class Scripts:
             "died, say). Waits for the master's end, takes a second."
         )
         text = self._head(about, "cleanup", "cleanup-%j.log", cpus=1, keep=False)
-        return text + fill(slurm_bash.CLEANUP, name=self.name)
+        return text + fill(bash.CLEANUP, name=self.name)
 
     def shards(self, about: str, role: str, command: Sequence[str], array: str) -> str:
         """A job array whose tasks share the work of one command."""
         cpus = self.resources.cpus_per_task
         log = f"{role}-%A_%a.log"
         text = self._head(about, role, log, cpus=cpus, array=array)
-        return text + self._body(slurm_bash.SHARD, command, slurm_bash.TASK)
+        return text + self._body(bash.SHARD, command, bash.TASK)

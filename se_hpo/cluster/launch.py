@@ -5,17 +5,17 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 
-from se_hpo import slurm_queue
 from se_hpo.bohb.lock import RunLock
+from se_hpo.cluster import queue
+from se_hpo.cluster.control import refuse_second_launch
+from se_hpo.cluster.jobs import Launch, new_launch, submitting, write_launch
+from se_hpo.cluster.options import SlurmOptions
+from se_hpo.cluster.scripts import Scripts, prepare_folder
 from se_hpo.errors import UserError
 from se_hpo.paths import RunPaths, write_atomic
 from se_hpo.run_folder import delete_run, find_run
 from se_hpo.search_space import load_space
 from se_hpo.session import Session
-from se_hpo.slurm_control import refuse_second_launch
-from se_hpo.slurm_jobs import Launch, new_launch, submitting, write_launch
-from se_hpo.slurm_options import SlurmOptions
-from se_hpo.slurm_scripts import Scripts, prepare_folder
 
 WORKER_TIMEOUT = 600
 """Seconds that a worker waits for a master that is queued again."""
@@ -30,7 +30,7 @@ def launch(options: SlurmOptions) -> tuple[RunPaths, Launch]:
             else, no SLURM here, or SLURM's refusal.
     """
     if not options.dry_run:
-        slurm_queue.require_slurm()
+        queue.require_slurm()
     _check(options)
     session = _session(options)
     paths = RunPaths(session.paths.root.absolute())
@@ -106,15 +106,15 @@ def worker_command(paths: RunPaths, options: SlurmOptions, made: Launch) -> list
 
 def _submit(paths: RunPaths, made: Launch) -> Launch:
     """Submit all three; what was submitted is cancelled if one is refused."""
-    master = slurm_queue.submit(paths.slurm / "master.sbatch")
+    master = queue.submit(paths.slurm / "master.sbatch")
     try:
         write_launch(paths.jobs, made := replace(made, ids={"master": [master]}))
         after = f"--dependency=after:{master}"
-        workers = slurm_queue.submit(paths.slurm / "workers.sbatch", after)
+        workers = queue.submit(paths.slurm / "workers.sbatch", after)
         after = f"--dependency=afterany:{master}"
-        cleanup = slurm_queue.submit(paths.slurm / "cleanup.sbatch", after)
+        cleanup = queue.submit(paths.slurm / "cleanup.sbatch", after)
     except BaseException:
-        slurm_queue.cancel(made.job_names())
+        queue.cancel(made.job_names())
         raise
     ids = {"master": [master], "worker": [workers], "cleanup": [cleanup]}
     made = replace(made, ids=ids)

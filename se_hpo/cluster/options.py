@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import tyro
 
+from se_hpo.cluster.scripts import Resources, seconds_of
 from se_hpo.errors import UserError
 from se_hpo.options import Options
-from se_hpo.slurm_scripts import Resources, seconds_of
 
 _NOT_PASSED = {"run", "threads", "n_workers", "role", "host", "overwrite"}
 _LOCAL = ("plan", "list_spaces", "describe")

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import tyro
 
-from se_hpo import evaluate_options, evaluate_run, slurm_queue, train
+from se_hpo import evaluate_options, evaluate_run, train
+from se_hpo.cluster import queue
+from se_hpo.cluster.control import refuse_second_launch
+from se_hpo.cluster.jobs import Launch, new_launch, submitting, write_launch
+from se_hpo.cluster.options import ShardOptions
+from se_hpo.cluster.scripts import Resources, Scripts, prepare_folder
 from se_hpo.errors import UserError
 from se_hpo.paths import RunPaths, write_atomic
-from se_hpo.slurm_control import refuse_second_launch
-from se_hpo.slurm_jobs import Launch, new_launch, submitting, write_launch
-from se_hpo.slurm_options import ShardOptions
-from se_hpo.slurm_scripts import Resources, Scripts, prepare_folder
 from se_hpo.train_options import TrainOptions
 from se_hpo.train_request import resolve_request
 
@@ -83,7 +84,7 @@ def launch_shards(
         raise UserError("--shard: each task gets its own; say how many with --shards")
     resources = options.resources()
     if not options.dry_run:
-        slurm_queue.require_slurm()
+        queue.require_slurm()
     output = command.output(rest).absolute()
     paths, role = home(output), f"{name}-{output.stem}"
     with submitting(paths.slurm):
@@ -92,7 +93,7 @@ def launch_shards(
         script = _write(paths, made, resources, command, name, rest)
         write_launch(paths.jobs, made)
         if not options.dry_run:
-            made = replace(made, ids={role: [slurm_queue.submit(script)]})
+            made = replace(made, ids={role: [queue.submit(script)]})
             write_launch(paths.jobs, made)
     return paths, made
 
