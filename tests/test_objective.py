@@ -111,7 +111,7 @@ def test_a_full_disk_says_nothing_about_the_configuration(tmp_path, monkeypatch)
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("se_hpo.nes.run.append_json_line", full)
+    monkeypatch.setattr("se_hpo.nes.state_file.append_json_line", full)
     with pytest.raises(OSError, match="No space left"):
         evaluate(NES, tmp_path, 2)
     assert not (tmp_path / "trials/000-0-001/record-2.json").exists()

@@ -12,6 +12,7 @@ import se_hpo
 from se_hpo.cluster.scripts import Resources, Scripts
 from tests.slurm_cluster import wait_until
 from tests.slurm_runs import (
+    END_PATIENCE,
     LONG,
     PATIENCE,
     SlurmRun,
@@ -198,7 +199,8 @@ def test_at_the_time_limit_master_and_workers_go_on_after_it(cluster, tmp_path):
     run.wait_for_results(1)
     wait_until(lambda: run.jobs("master", "PENDING"), PATIENCE, run.story())
     before = run.results()
-    wait_until(lambda: len(run.results()) > len(before), PATIENCE, run.story())
+    longer = END_PATIENCE  # a minute at a time, half of which are starts
+    wait_until(lambda: len(run.results()) > len(before), longer, run.story())
     assert run.results()[: len(before)] == before
     wait_until(lambda: len(run.jobs("worker", "RUNNING")) == 2, PATIENCE, run.story())
     assert len(run.logs("worker")) == 2, "the same jobs, not others"
