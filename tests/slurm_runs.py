@@ -136,7 +136,7 @@ class SlurmRun:
 
     def wait_for_results(self, n: int) -> None:
         """Wait for finished evaluations."""
-        wait_until(lambda: len(self.results()) >= n, PATIENCE, self.story())
+        wait_until(lambda: len(self.results()) >= n, END_PATIENCE, self.story())
 
     def wait_for_end(self, seconds: float = END_PATIENCE) -> None:
         """Wait until the master has written that it is finished."""
