@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import re
@@ -156,7 +157,8 @@ def test_a_local_run_listens_on_loopback_and_leaves_no_pickle(tmp_path):
         assert run.credentials in there and run.results in there
         for path in there:
             assert path.suffix not in (".pkl", ".pickle", ".pt", ".pth"), path
-            assert not path.read_bytes().startswith(PICKLE_STARTS), path
+            with contextlib.suppress(FileNotFoundError):  # renamed by the live run
+                assert not path.read_bytes().startswith(PICKLE_STARTS), path
         master.terminate()
         assert master.wait(60) == 143
     assert not run.credentials.exists()
