@@ -200,14 +200,14 @@ def disturbances(
         status = run.status()
         return status["time"] > last and bool(status["workers"])
 
-    done = 0
+    done, more = 0, run.n_brackets // 3 or 1
     while done < n:
         if rng.random() < 0.75:
             run.wait(at_work, limit)
         pause = time.monotonic() + rng.exponential(0.7)
         run.wait(lambda until=pause: time.monotonic() > until, limit)
         if run.finished:
-            run.raise_brackets(9)
+            run.raise_brackets(more)
             continue
         kinds = [event[2] for event in EVENTS]
         whom, number, _ = EVENTS[rng.choice(len(EVENTS), p=kinds)]

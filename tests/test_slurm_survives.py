@@ -204,4 +204,4 @@ def test_at_the_time_limit_master_and_workers_go_on_after_it(cluster, tmp_path):
     assert run.results()[: len(before)] == before
     wait_until(lambda: len(run.jobs("worker", "RUNNING")) == 2, PATIENCE, run.story())
     assert len(run.logs("worker")) == 2, "the same jobs, not others"
-    assert "CANCELLED" not in run.log("worker"), "they left before the limit"
+    assert "DUE TO TIME LIMIT" not in run.log("worker"), "they left before it"
