@@ -216,13 +216,21 @@ class SESetPaths:
         return self.root / "set.lock"
 
 
-def write_atomic(path: Path, data: bytes | str) -> None:
-    """Write a whole file so that readers see the old or the new one, never a part."""
+def write_atomic(path: Path, data: bytes | str, mode: int = 0o666) -> None:
+    """Write a whole file so that readers see the old or the new one, never a part.
+
+    Args:
+        path: the file.
+        data: its content.
+        mode: its permissions from the first byte, as far as the umask lets them.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL  # nobody else's file or link
     with naming(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.unlink(missing_ok=True)
         try:
-            with temporary.open("wb") as file:
+            with os.fdopen(os.open(temporary, flags, mode), "wb") as file:
                 file.write(data.encode() if isinstance(data, str) else data)
                 file.flush()
                 os.fsync(file.fileno())

@@ -6,7 +6,6 @@ Here it is JSON of mode 0600, renamed into place, and anything else is refused.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import os
@@ -16,8 +15,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from se_hpo.disk import naming
 from se_hpo.errors import UserError
+from se_hpo.paths import write_atomic
 
 MAX_BYTES = 65_536
 """The file is far smaller; anything longer is damaged."""
@@ -50,20 +49,7 @@ def new_key() -> str:
 
 def write_credentials(path: Path, credentials: Credentials) -> None:
     """Write the file, private from its first byte, and rename it into place."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-    with naming(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.unlink(missing_ok=True)
-        try:
-            with os.fdopen(os.open(temporary, flags, 0o600), "w") as file:
-                json.dump(dataclasses.asdict(credentials), file)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            with contextlib.suppress(OSError):  # must not hide why writing failed
-                temporary.unlink(missing_ok=True)
+    write_atomic(path, json.dumps(dataclasses.asdict(credentials)), mode=0o600)
 
 
 def read_credentials(path: Path, run_id: str | None = None) -> Credentials:

@@ -15,12 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from se_hpo.disk import naming
-from se_hpo.paths import (
-    ConfigId,
-    append_json_line,
-    read_json_lines,
-    write_atomic,
-)
+from se_hpo.paths import ConfigId, append_json_line, read_json_lines, write_atomic
 from se_hpo.records import to_builtin
 
 log = logging.getLogger(__name__)

@@ -25,20 +25,8 @@ from se_hpo.nes.generation import (
     initial_jobs,
 )
 from se_hpo.nes.outputs import append_timing, generation_line, save_center
-from se_hpo.nes.state_file import (
-    append_generation,
-    fingerprint,
-    restore,
-    save_state,
-)
-from se_hpo.nes.strategy import (
-    NESState,
-    Update,
-    ask,
-    members,
-    observe_center,
-    tell,
-)
+from se_hpo.nes.state_file import append_generation, fingerprint, restore, save_state
+from se_hpo.nes.strategy import NESState, Update, ask, members, observe_center, tell
 from se_hpo.paths import TrialPaths, write_json
 from se_hpo.se_parameters import initial_psi
 from se_hpo.tasks import get_task

@@ -19,12 +19,7 @@ from safetensors import SafetensorError, safe_open
 from se_hpo.config import RunConfig
 from se_hpo.errors import UserError
 from se_hpo.nes.strategy import NESState
-from se_hpo.paths import (
-    TrialPaths,
-    append_json_line,
-    read_json_lines,
-    write_atomic,
-)
+from se_hpo.paths import TrialPaths, append_json_line, read_json_lines, write_atomic
 from se_hpo.tensor_files import tensor_bytes
 
 log = logging.getLogger(__name__)
