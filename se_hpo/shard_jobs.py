@@ -9,7 +9,7 @@ from pathlib import Path
 
 import tyro
 
-from se_hpo import evaluate_options, evaluate_run, train
+from se_hpo import train
 from se_hpo.cluster import queue
 from se_hpo.cluster.control import refuse_second_launch
 from se_hpo.cluster.jobs import Launch, new_launch, submitting, write_launch
@@ -17,8 +17,11 @@ from se_hpo.cluster.options import ShardOptions
 from se_hpo.cluster.scripts import Resources, Scripts, prepare_folder
 from se_hpo.errors import UserError
 from se_hpo.paths import RunPaths, write_atomic
-from se_hpo.train_options import TrainOptions
-from se_hpo.train_request import resolve_request
+from se_hpo.phase2.options import EvaluateOptions
+from se_hpo.phase2.session import Evaluation
+from se_hpo.phase2.session import main as evaluate
+from se_hpo.se_training.options import TrainOptions
+from se_hpo.se_training.request import resolve_request
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,8 @@ def _train(arguments: Sequence[str]) -> TrainOptions:
     return tyro.cli(TrainOptions, args=arguments, config=_CONFIG)
 
 
-def _evaluate(arguments: Sequence[str]) -> evaluate_options.Options:
-    return tyro.cli(evaluate_options.Options, args=arguments, config=_CONFIG)
+def _evaluate(arguments: Sequence[str]) -> EvaluateOptions:
+    return tyro.cli(EvaluateOptions, args=arguments, config=_CONFIG)
 
 
 _CONFIG = (tyro.conf.FlagCreatePairsOff,)
@@ -52,8 +55,8 @@ COMMANDS = {
     ),
     "evaluate": Command(
         _evaluate,
-        lambda words: evaluate_run.main(_evaluate(words)),
-        lambda words: evaluate_run.Evaluation(_evaluate(words)).files.records,
+        lambda words: evaluate(_evaluate(words)),
+        lambda words: Evaluation(_evaluate(words)).files.records,
         frozenset({"--plan", "--help", "-h"}),
     ),
 }

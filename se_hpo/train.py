@@ -12,15 +12,15 @@ from se_hpo.cli import run_command
 from se_hpo.console_view import duration
 from se_hpo.processes import available_cores
 from se_hpo.reading import UnreadableWarning
-from se_hpo.recipes import list_recipes, load_recipe
 from se_hpo.se_outcome import SEOutcome
-from se_hpo.se_set_folder import check_set
 from se_hpo.se_sets import read_set
-from se_hpo.train_console import set_table, summary
-from se_hpo.train_options import TrainOptions
-from se_hpo.train_plan import SAMPLES, most_trainings, seconds_per_agent
-from se_hpo.train_request import Request, resolve_request
-from se_hpo.train_session import train_set
+from se_hpo.se_training.console import set_table, summary
+from se_hpo.se_training.folder import check_set
+from se_hpo.se_training.options import TrainOptions
+from se_hpo.se_training.plan import SAMPLES, most_trainings, seconds_per_agent
+from se_hpo.se_training.recipes import list_recipes, load_recipe
+from se_hpo.se_training.request import Request, resolve_request
+from se_hpo.se_training.session import train_set
 
 
 def main(options: TrainOptions) -> int:

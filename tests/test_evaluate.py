@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 
 import se_hpo
-from se_hpo import engine, evaluate_run
+from se_hpo import engine
 from se_hpo.errors import UserError
-from se_hpo.evaluate_options import Options
-from se_hpo.evaluate_run import main
 from se_hpo.evaluations import record_key
 from se_hpo.inner_loop import load_engine
+from se_hpo.phase2 import session
+from se_hpo.phase2.options import EvaluateOptions
+from se_hpo.phase2.session import main
 from se_hpo.process_pool import Completed
 from tests.engine_jobs import needs_engine
 from tests.fake_sets import make_set, make_sets
@@ -45,14 +46,14 @@ class PoolInThisProcess:
 
 @pytest.fixture
 def quick(monkeypatch):
-    monkeypatch.setattr(evaluate_run, "ProcessPool", PoolInThisProcess)
+    monkeypatch.setattr(session, "ProcessPool", PoolInThisProcess)
     monkeypatch.setattr(PoolInThisProcess, "fail_after", None)
     return monkeypatch
 
 
 def options(root, **changes):
     values = {"num_agents": 3, "test_episodes": 2, "fixed_steps": 200, "quiet": True}
-    return Options(envs=(Path(root),), **{**values, **changes})
+    return EvaluateOptions(envs=(Path(root),), **{**values, **changes})
 
 
 def command(root, *flags):
@@ -292,7 +293,7 @@ def test_the_plan_counts_and_writes_nothing(tmp_path, quick, capsys):
 def test_another_process_at_the_same_records_is_refused(tmp_path, quick):
     run = make_sets(tmp_path / "run")
     main(options(run.root))
-    files = evaluate_run.Evaluation(options(run.root)).files
+    files = session.Evaluation(options(run.root)).files
     with files.lock, pytest.raises(UserError, match="in use by an evaluation with pid"):
         main(options(run.root))
     main(options(run.root))

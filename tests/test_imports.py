@@ -24,13 +24,9 @@ FLOORS = {
     "transitions variation _engine",
     "outer loop": "nes",
     "hyperparameter optimization": "bohb cluster confirm local_workers losses monitor "
-    "objective options plan run_folder search_space session settings space_table "
-    "random_search recipes se_set_folder se_set_workers se_training "
-    "train_console train_options train_plan train_request train_session train_watch "
-    "evaluation_files phase2 phase2_agents phase2_sets",
-    "command line": "__main__ cli diagnosis doctor evaluate evaluate_options "
-    "evaluate_run evaluate_view optimize report reporting se_worker shard_jobs "
-    "slurm train worker",
+    "objective options plan run_folder search_space session settings space_table",
+    "command line": "__main__ cli diagnosis doctor evaluate optimize phase2 report "
+    "reporting se_training shard_jobs slurm train worker",
 }
 ALTITUDE = {
     name: altitude

@@ -18,11 +18,11 @@ from se_hpo.checkpoint import load_se
 from se_hpo.errors import UserError
 from se_hpo.paths import SESetPaths, write_json
 from se_hpo.se_set_settings import read_settings
-from se_hpo.se_set_workers import HELD, MOST_RESTARTS, SEWorkers
+from se_hpo.se_training.options import TrainOptions
+from se_hpo.se_training.request import resolve_request
+from se_hpo.se_training.session import finished as finished_se
+from se_hpo.se_training.workers import HELD, MOST_RESTARTS, SEWorkers
 from se_hpo.train import main
-from se_hpo.train_options import TrainOptions
-from se_hpo.train_request import resolve_request
-from se_hpo.train_session import finished as finished_se
 from tests.fake_run import add_configuration, add_result, make_run
 
 ENV = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "250"}
@@ -199,7 +199,7 @@ def test_kill_9_of_the_command_and_of_its_workers_changes_nothing(
         command(*flags), stderr=subprocess.PIPE, stdout=subprocess.PIPE, env=ENV
     ) as process:
         wait_for_generations(folder, 1, 2)
-        subprocess.run(["pkill", "-9", "-f", f"se_worker --se-set {folder}"])
+        subprocess.run(["pkill", "-9", "-f", f"se_training.worker --se-set {folder}"])
         _, stderr = process.communicate(timeout=200)
     assert process.returncode == 0, stderr
     assert decided(folder) == decided(finished[0])

@@ -12,7 +12,7 @@ from se_hpo.nes.generation import n_trainings
 from se_hpo.paths import SESetPaths, append_json_line
 from se_hpo.se_outcome import read_outcome
 from se_hpo.se_set_settings import SetSettings
-from se_hpo.se_training import train_se
+from se_hpo.se_training.one_se import train_se
 from tests.fakes import FakeInnerLoop
 
 CONFIG = RunConfig(

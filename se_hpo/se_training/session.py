@@ -9,11 +9,11 @@ from pathlib import Path
 from se_hpo.checkpoint import load_se
 from se_hpo.errors import UserError
 from se_hpo.se_outcome import SEOutcome, read_outcome
-from se_hpo.se_set_folder import open_set
-from se_hpo.se_set_workers import SEWorkers
-from se_hpo.train_console import SetDisplay
-from se_hpo.train_request import Request
-from se_hpo.train_watch import SetWatch
+from se_hpo.se_training.console import SetDisplay
+from se_hpo.se_training.folder import open_set
+from se_hpo.se_training.request import Request
+from se_hpo.se_training.watch import SetWatch
+from se_hpo.se_training.workers import SEWorkers
 
 log = logging.getLogger(__name__)
 

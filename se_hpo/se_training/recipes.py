@@ -23,7 +23,7 @@ from se_hpo.config import (
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.tasks import get_task
 
-SHIPPED = Path(__file__).parent / "configurations"
+SHIPPED = Path(__file__).parents[1] / "configurations"
 DEFAULT_GENERATIONS = 50
 """The most in the authors' untuned runs."""
 

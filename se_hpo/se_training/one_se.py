@@ -20,9 +20,9 @@ from se_hpo.nes.generation import n_trainings
 from se_hpo.nes.run import NESOutcome, run_nes
 from se_hpo.nes.state_file import ForeignStateError, set_aside
 from se_hpo.paths import SESetPaths, TrialPaths, read_json_lines, write_json
-from se_hpo.random_search import run_random_search, scored_candidates
 from se_hpo.se_outcome import SEOutcome
 from se_hpo.se_set_settings import SetSettings
+from se_hpo.se_training.random_search import run_random_search, scored_candidates
 from se_hpo.tasks import get_task
 
 log = logging.getLogger(__name__)

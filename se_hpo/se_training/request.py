@@ -15,15 +15,15 @@ from se_hpo.errors import UserError, did_you_mean
 from se_hpo.inner_loop import InnerLoop
 from se_hpo.nes.generation import n_trainings
 from se_hpo.paths import RunPaths, SESetPaths, trial_name
-from se_hpo.random_search import search_plan
 from se_hpo.reading import read_configurations
-from se_hpo.recipes import DEFAULT_GENERATIONS, load_recipe, parse_value
 from se_hpo.results import load_incumbent
 from se_hpo.run_folder import read_run
 from se_hpo.se_set_settings import SetSettings
 from se_hpo.se_sets import SESet, read_set
+from se_hpo.se_training.options import TrainOptions
+from se_hpo.se_training.random_search import search_plan
+from se_hpo.se_training.recipes import DEFAULT_GENERATIONS, load_recipe, parse_value
 from se_hpo.shards import parse_shard
-from se_hpo.train_options import TrainOptions
 
 DEFAULT_NUM_ENVS = 40
 """As many as in the paper."""

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from se_hpo import evaluate_view
-from se_hpo.evaluate_view import Progress, cost_lines, outcome_table, work_table
-from se_hpo.phase2 import PlannedAgent
+from se_hpo.phase2 import console
+from se_hpo.phase2.comparison import PlannedAgent
+from se_hpo.phase2.console import Progress, cost_lines, outcome_table, work_table
 from tests.test_evaluations import make_record
 
 PLANNED = [PlannedAgent(s, "ddqn", p) for p in range(4) for s in ("real", "se_varied")]
@@ -35,7 +35,7 @@ def test_the_time_to_go_follows_what_each_setting_costs(monkeypatch):
 
 
 def test_off_a_terminal_lines_say_how_far_it_is(monkeypatch, caplog):
-    monkeypatch.setattr(evaluate_view, "SECONDS_BETWEEN_LINES", 0.0)
+    monkeypatch.setattr(console, "SECONDS_BETWEEN_LINES", 0.0)
     caplog.set_level(logging.INFO, "se_hpo")
     with Progress(PLANNED, [], console=Console(file=io.StringIO())) as progress:
         progress.add(make_record(0, "real", score=100.0))

@@ -10,11 +10,11 @@ import numpy as np
 
 from se_hpo.paths import SESetPaths
 from se_hpo.progress import CurveReader
-from se_hpo.random_search import scored_candidates
 from se_hpo.se_outcome import SEOutcome, read_outcome
 from se_hpo.se_set_settings import SetSettings
-from se_hpo.se_set_workers import SEWorkers
-from se_hpo.train_console import RunningSE, SetProgress
+from se_hpo.se_training.console import RunningSE, SetProgress
+from se_hpo.se_training.random_search import scored_candidates
+from se_hpo.se_training.workers import SEWorkers
 
 log = logging.getLogger(__name__)
 

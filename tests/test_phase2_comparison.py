@@ -12,9 +12,9 @@ from se_hpo.config import DDQNConfig, SyntheticEnvConfig
 from se_hpo.errors import UserError
 from se_hpo.evaluations import REAL
 from se_hpo.jobs import TrainingJob
-from se_hpo.phase2 import Plan, Protocol, in_shard
-from se_hpo.phase2_agents import agent_sources
-from se_hpo.phase2_sets import run_of, used_sets
+from se_hpo.phase2.agents import agent_sources
+from se_hpo.phase2.comparison import Plan, Protocol, in_shard
+from se_hpo.phase2.sets import run_of, used_sets
 from se_hpo.se_parameters import initial_psi
 from se_hpo.tasks import get_task
 from se_hpo.training import run_job

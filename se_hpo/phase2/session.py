@@ -14,20 +14,20 @@ from rich.console import Console
 
 from se_hpo.cli import log_to_stderr
 from se_hpo.errors import UserError
-from se_hpo.evaluate_options import Options
-from se_hpo.evaluate_view import (
+from se_hpo.evaluations import REAL, load_evaluations, record_key
+from se_hpo.inner_loop import InnerLoop, load_engine
+from se_hpo.paths import RunPaths
+from se_hpo.phase2.agents import agent_sources
+from se_hpo.phase2.comparison import Plan, PlannedAgent, Protocol, in_shard
+from se_hpo.phase2.console import (
     Progress,
     cost_lines,
     outcome_table,
     work_table,
 )
-from se_hpo.evaluation_files import EvaluationFiles
-from se_hpo.evaluations import REAL, load_evaluations, record_key
-from se_hpo.inner_loop import InnerLoop, load_engine
-from se_hpo.paths import RunPaths
-from se_hpo.phase2 import Plan, PlannedAgent, Protocol, in_shard
-from se_hpo.phase2_agents import agent_sources
-from se_hpo.phase2_sets import run_of, used_sets
+from se_hpo.phase2.files import EvaluationFiles
+from se_hpo.phase2.options import EvaluateOptions
+from se_hpo.phase2.sets import run_of, used_sets
 from se_hpo.process_pool import ProcessPool
 from se_hpo.processes import available_cores
 from se_hpo.reading import UnreadableWarning
@@ -44,7 +44,7 @@ class Evaluation:
         UserError: flags that make none.
     """
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: EvaluateOptions) -> None:
         self.shard = parse_shard(options.shard)
         if options.threads < 0:
             raise UserError(f"--threads {options.threads}: must be 0 or more")
@@ -154,7 +154,7 @@ def _default_file(envs: Sequence[Path], protocol: Protocol) -> Path:
     return RunPaths(run_of(envs)).evaluations / f"{protocol.name}.jsonl"
 
 
-def main(options: Options) -> int:
+def main(options: EvaluateOptions) -> int:
     """Do what the flags ask for."""
     log_to_stderr(logging.WARNING if options.quiet else logging.INFO)
     console = Console(highlight=False)

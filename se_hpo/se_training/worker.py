@@ -1,4 +1,4 @@
-"""`python -m se_hpo.se_worker`: train one SE of a set, then end.
+"""`python -m se_hpo.se_training.worker`: train one SE of a set, then end.
 
 `python -m se_hpo.train` starts these, one per SE.
 """
@@ -16,8 +16,8 @@ from se_hpo.inner_loop import InnerLoop
 from se_hpo.paths import SESetPaths
 from se_hpo.processes import die_with_parent
 from se_hpo.se_set_settings import read_settings
-from se_hpo.se_set_workers import HELD
-from se_hpo.se_training import train_se
+from se_hpo.se_training.one_se import train_se
+from se_hpo.se_training.workers import HELD
 
 log = logging.getLogger(__name__)
 

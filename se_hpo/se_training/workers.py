@@ -116,7 +116,7 @@ class SEWorkers:
         log.error("SE %03d: %s", index, self.lost[index])
 
     def _start(self, index: int) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "se_hpo.se_worker"]
+        command = [sys.executable, "-m", "se_hpo.se_training.worker"]
         command += ["--se-set", str(self.paths.root), "--index", str(index)]
         command += ["--threads", str(self.threads), "--parent", str(os.getpid())]
         # torch must not take all cores in each of the processes.

@@ -13,7 +13,7 @@ from se_hpo.config import RunConfig
 from se_hpo.paths import SESetPaths, append_json_line, write_json
 from se_hpo.se_outcome import SEOutcome
 from se_hpo.se_set_settings import SetSettings
-from se_hpo.train_console import (
+from se_hpo.se_training.console import (
     RunningSE,
     SetDisplay,
     SetProgress,
@@ -21,7 +21,7 @@ from se_hpo.train_console import (
     set_table,
     summary,
 )
-from se_hpo.train_watch import SetWatch
+from se_hpo.se_training.watch import SetWatch
 from tests.fake_run import generation_line
 
 SETTINGS = SetSettings("se_fixed", RunConfig(), seed=0, generations=10, engine="native")

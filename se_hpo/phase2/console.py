@@ -16,8 +16,8 @@ from rich.text import Text
 
 from se_hpo.console import LiveLog
 from se_hpo.console_view import duration
-from se_hpo.phase2 import PlannedAgent
-from se_hpo.phase2_sets import ALL_SETTINGS
+from se_hpo.phase2.comparison import PlannedAgent
+from se_hpo.phase2.sets import ALL_SETTINGS
 
 log = logging.getLogger(__name__)
 

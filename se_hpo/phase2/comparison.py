@@ -19,8 +19,8 @@ from se_hpo.config import AgentConfig
 from se_hpo.errors import UserError
 from se_hpo.evaluations import REAL, Key
 from se_hpo.jobs import TrainingJob
-from se_hpo.phase2_agents import PROTOCOL, AgentSource, Draw
-from se_hpo.phase2_sets import UsedSE, UsedSet
+from se_hpo.phase2.agents import PROTOCOL, AgentSource, Draw
+from se_hpo.phase2.sets import UsedSE, UsedSet
 from se_hpo.process_pool import Completed
 from se_hpo.records import to_builtin
 

@@ -11,13 +11,13 @@ from se_hpo import seeding
 from se_hpo.config import DDQNConfig, NESConfig, RunConfig, SyntheticEnvConfig
 from se_hpo.errors import UserError
 from se_hpo.paths import TrialPaths
-from se_hpo.random_search import (
+from se_hpo.se_parameters import initial_psi
+from se_hpo.se_training.random_search import (
     CHUNK,
     run_random_search,
     scored_candidates,
     search_plan,
 )
-from se_hpo.se_parameters import initial_psi
 from se_hpo.tasks import get_task
 from tests.fakes import FakeInnerLoop
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 
 @dataclass(frozen=True)
-class Options:
+class EvaluateOptions:
     """Train agents with random hyperparameters on SEs and on the task; test them."""
 
     envs: tuple[Path, ...] = ()
