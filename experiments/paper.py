@@ -56,10 +56,9 @@ def commands(task: str, run: Path, smoke: bool) -> Iterator[list[str]]:
     n = 1 if smoke else study.n_envs
     small = [word for value in SMOKE for word in ("--set", value)] if smoke else []
     small += ["--generations", "1"] if smoke else []
-    train = ["train", "--num-envs", str(n), *small]
-    yield [*train, "--config", task, "--out", str(sets / "fixed")]
-    varied = [*train, "--config", f"{task}-varied", "--vary-hp"]
-    yield [*varied, "--out", str(sets / "varied")]
+    train = ["train", "--config", f"{task}-phase2", "--num-envs", str(n), *small]
+    yield [*train, "--out", str(sets / "fixed")]
+    yield [*train, "--vary-hp", "--out", str(sets / "varied")]
     like = ["--random-search", "--like", str(sets / "fixed")]
     yield ["train", *like, "--out", str(sets / "random")]
     evaluate = ["evaluate", "--envs", str(run), "--agents"]
