@@ -76,6 +76,17 @@ def test_the_papers_study_is_the_commands_that_a_user_would_type(task):
     assert commands == ["train"] * 3 + ["evaluate"] * 4 + ["report"]
 
 
+@pytest.mark.skipif(find_spec("matplotlib") is None, reason="draws figures")
+def test_tune_collects_the_trials_of_a_run_and_the_figures_of_its_report(tmp_path):
+    out = tmp_path / "out"
+    run("tune.py", "--smoke", "--run", tmp_path / "run", "--out", out)
+    trials = pd.read_csv(out / "trials.csv")
+    assert set(trials.status) == {"finished"}
+    curve = pd.read_csv(out / "generations_of_the_best.csv")
+    assert curve.trial.nunique() == 1
+    assert (out / "bohb_over_time.png").exists()
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(find_spec("matplotlib") is None, reason="draws figures")
 def test_the_papers_study_in_small_collects_its_frames_and_figures(tmp_path):
