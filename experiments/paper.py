@@ -89,7 +89,7 @@ def collect(run: Path, out: Path) -> None:
         "cost": cost(ses, evaluations),
     }
     for name, frame in frames.items():
-        frame.to_csv(out / f"{name}.csv", index=False, float_format="%.6g")
+        frame.to_csv(out / f"{name}.csv", index=False, float_format="%.8g")
     for name in FIGURES:
         for picture in RunPaths(run).figures.glob(f"{name}.png"):
             shutil.copy(picture, out)

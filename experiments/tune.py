@@ -42,7 +42,7 @@ def collect(run: Path, out: Path) -> None:
         "generations_of_the_best": generations[curve],
     }
     for name, frame in frames.items():
-        frame.to_csv(out / f"{name}.csv", index=False, float_format="%.6g")
+        frame.to_csv(out / f"{name}.csv", index=False, float_format="%.8g")
     for picture in RunPaths(run).figures.glob("*.png"):
         shutil.copy(picture, out)
     write_json(out / "machine.json", machine())

@@ -187,15 +187,15 @@ def count(value: float) -> str:
 
 
 def threshold(axes: Axes, value: float, text: str) -> None:
-    """A dashed horizontal line with its name at the right end, above it."""
+    """A dashed horizontal line with its name at the left end, where curves are low."""
     axes.axhline(value, color=GREY, linestyle=(0, (4, 3)), linewidth=1, zorder=1)
     axes.annotate(
         text,
-        (1, value),
+        (0, value),
         xycoords=("axes fraction", "data"),
-        xytext=(0, 2),
+        xytext=(2, 2),
         textcoords="offset points",
-        ha="right",
+        ha="left",
         va="bottom",
         fontsize=8.5,
         color=GREY,

@@ -67,7 +67,7 @@ def _on_ses(setting: str, row: Row) -> str:
         f"On {SETTING_WORDS.get(setting, setting)}, {ses}: "
         f"{_with_interval(row, 'mean', '.1f')} after {_steps(row)}"
     )
-    if math.isfinite(row["env_steps_saved"]):
+    if math.isfinite(row["env_steps_saved"]) and row["env_steps_saved"]:  # 0: fixed
         text += f", {_fewer(row)}"
     return f"{text}; {verdict(row)}."
 
