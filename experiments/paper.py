@@ -15,20 +15,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from machine import machine
+from study import keep, run_commands
 
 import se_hpo
 from se_hpo import analysis
-from se_hpo.paths import RunPaths, write_json
+from se_hpo.paths import RunPaths
 
 HERE = Path(__file__).resolve().parent
 AGENTS = ("ddqn", "dueling_ddqn", "td3_discrete")
@@ -73,7 +70,6 @@ def commands(task: str, run: Path, smoke: bool) -> Iterator[list[str]]:
 
 def collect(run: Path, out: Path) -> None:
     """Copy figures and write the small frames and what everything cost."""
-    out.mkdir(parents=True, exist_ok=True)
     evaluations, ses = se_hpo.load_evaluations(run), se_hpo.load_ses(run)
     curves = analysis.nes_curves(se_hpo.load_se_generations(run), by="se_set")
     agents = evaluations.drop(
@@ -88,16 +84,11 @@ def collect(run: Path, out: Path) -> None:
         "nes_curves": curves,
         "cost": cost(ses, evaluations),
     }
-    for name, frame in frames.items():
-        frame.to_csv(out / f"{name}.csv", index=False, float_format="%.8g")
-    for name in FIGURES:
-        for picture in RunPaths(run).figures.glob(f"{name}.png"):
-            shutil.copy(picture, out)
+    keep(frames, run, FIGURES, out)
     for path in RunPaths(run).ses.glob("*/*.safetensors"):
         target = out / "ses" / path.parent.name
         target.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, target)
-    write_json(out / "machine.json", machine())
 
 
 def cost(ses: pd.DataFrame, evaluations: pd.DataFrame) -> pd.DataFrame:
@@ -124,12 +115,9 @@ def main() -> None:
     parser.add_argument("--dry-run", action="store_true", help="print the commands")
     args = parser.parse_args()
     run = args.run or HERE.parent / "results" / args.task
-    for words in commands(args.task, run, args.smoke):
-        print("python -m se_hpo." + shlex.join(words), flush=True)
-        if args.collect or args.dry_run:
-            continue
-        module, *rest = words
-        subprocess.run([sys.executable, "-m", f"se_hpo.{module}", *rest], check=True)
+    run_commands(
+        commands(args.task, run, args.smoke), print_only=args.collect or args.dry_run
+    )
     if not args.dry_run:
         out = args.out or HERE / "results" / args.task
         collect(run, out)

@@ -9,16 +9,11 @@
 from __future__ import annotations
 
 import argparse
-import shlex
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
-from machine import machine
+from study import keep, run_commands
 
 import se_hpo
-from se_hpo.paths import RunPaths, write_json
 
 HERE = Path(__file__).resolve().parent
 LEFT_OUT = ["run", "worker", "host", "error"]
@@ -32,7 +27,6 @@ def commands(space: str, run: Path) -> list[list[str]]:
 
 def collect(run: Path, out: Path) -> None:
     """Copy figures and write the small frames."""
-    out.mkdir(parents=True, exist_ok=True)
     trials = se_hpo.load_trials(run)
     best = se_hpo.load_incumbent(run)
     generations = se_hpo.load_generations(run, [best.trial] if best else None)
@@ -41,11 +35,7 @@ def collect(run: Path, out: Path) -> None:
         "trials": trials.drop(columns=LEFT_OUT),
         "generations_of_the_best": generations[curve],
     }
-    for name, frame in frames.items():
-        frame.to_csv(out / f"{name}.csv", index=False, float_format="%.8g")
-    for picture in RunPaths(run).figures.glob("*.png"):
-        shutil.copy(picture, out)
-    write_json(out / "machine.json", machine())
+    keep(frames, run, ["*"], out)
 
 
 def main() -> None:
@@ -59,10 +49,8 @@ def main() -> None:
     args = parser.parse_args()
     space = "smoke" if args.smoke else args.space
     run = args.run or HERE.parent / "results" / f"{space}-0"
-    for words in [] if args.collect else commands(space, run):
-        print("python -m se_hpo." + shlex.join(words), flush=True)
-        module, *rest = words
-        subprocess.run([sys.executable, "-m", f"se_hpo.{module}", *rest], check=True)
+    if not args.collect:
+        run_commands(commands(space, run))
     out = args.out or HERE / "results" / space
     collect(run, out)
     print(f"{run}, collected in {out}")
