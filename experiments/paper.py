@@ -1,13 +1,14 @@
 """The paper's Fig. 2, 3, 4 and 7 with this package, from nothing to committed frames.
 
     python experiments/paper.py cartpole            # hours; the same command continues
+    python experiments/paper.py cartpole-transfer   # SEs for other agents
     python experiments/paper.py acrobot
     python experiments/paper.py cartpole --collect  # only the frames and figures again
     python experiments/paper.py cartpole --dry-run  # only print the commands
 
 Trains a set of SEs with fixed agents, one with varied agents and the control without
 NES, evaluates agents with random hyperparameters on all of them and on the task, writes
-the report, and copies what is small to `experiments/results/TASK/`.
+the report, and copies what is small to `experiments/results/STUDY/`.
 `experiments/README.md` reads the outcome beside the paper's numbers.
 """
 
@@ -28,42 +29,90 @@ from se_hpo import analysis
 from se_hpo.paths import RunPaths
 
 HERE = Path(__file__).resolve().parent
-AGENTS = ("ddqn", "dueling_ddqn", "td3_discrete")
 FIGURES = ("nes_curves", "returns-*", "transitions", "rank_agreement-*")
 SMOKE = ["nes.population=2", "nes.n_center_evaluations=1", "nes.n_initial=1"]
 SMOKE += ["ddqn.train_episodes=12", "ddqn.max_env_steps=200", "ddqn.test_episodes=1"]
 
 
 @dataclass(frozen=True)
-class Study:
-    """One task."""
+class Evaluation:
+    """Agents of one algorithm, by the paper's rules."""
 
+    agent: str
+    per_se: int = 10
+    """Agents; fewer where one takes minutes."""
+    flags: tuple[str, ...] = ()
+
+    def words(self, run: Path, smoke: bool) -> list[str]:
+        """Of the command line; the paper's rule knows no limit of steps on an SE."""
+        rule = ["--test-episodes", "1", "--fixed-steps", "30"]
+        rule = rule if smoke else ["--no-step-cap"]
+        records = RunPaths(run).evaluations / f"{self.agent}.jsonl"
+        number = ["--num-agents", str(1 if smoke else self.per_se)]
+        return [self.agent, *number, *rule, *self.flags, "--out", str(records)]
+
+
+@dataclass(frozen=True)
+class Study:
+    """Sets of SEs of one recipe, and what is trained on them."""
+
+    recipe: str
     n_envs: int
     """SEs of each kind."""
-    fixed_steps: int
+    kinds: tuple[str, ...]
+    """In the order in which they are trained: `random` is like the first."""
+    evaluations: tuple[Evaluation, ...]
+    fixed_steps: int | None = None
     """Of a second evaluation, all agents: 60 % fewer than DDQN's mean on the task."""
 
 
-STUDIES = {"cartpole": Study(10, 9_000), "acrobot": Study(5, 6_200)}
+ALL_KINDS = ("fixed", "varied", "random")
+DDQN, DUELING = Evaluation("ddqn"), Evaluation("dueling_ddqn")
+BATCH_MEAN = ("--set", "dueling_ddqn.advantage_mean=batch")
+STUDIES = {
+    "cartpole": Study(
+        "cartpole-phase2",
+        10,
+        ALL_KINDS,
+        (DDQN, DUELING, Evaluation("td3_discrete", 3)),
+        fixed_steps=9_000,
+    ),
+    "cartpole-transfer": Study(
+        "cartpole-transfer",
+        10,
+        ("varied",),
+        (
+            DDQN,
+            Evaluation("dueling_ddqn", flags=BATCH_MEAN),
+            Evaluation("td3_discrete", 3),
+        ),
+    ),
+    "acrobot": Study(
+        "acrobot-phase2",
+        5,
+        ALL_KINDS,
+        (DDQN, Evaluation("dueling_ddqn", 3), Evaluation("td3_discrete", 1)),
+        fixed_steps=6_200,
+    ),
+}
+TRAIN_FLAGS = {"fixed": [], "varied": ["--vary-hp"]}
 
 
-def commands(task: str, run: Path, smoke: bool) -> Iterator[list[str]]:
+def commands(name: str, run: Path, smoke: bool) -> Iterator[list[str]]:
     """What a user would type, one command after the other."""
-    study, sets = STUDIES[task], RunPaths(run).ses
+    study, sets = STUDIES[name], RunPaths(run).ses
     n = 1 if smoke else study.n_envs
     small = [word for value in SMOKE for word in ("--set", value)] if smoke else []
     small += ["--generations", "1"] if smoke else []
-    train = ["train", "--config", f"{task}-phase2", "--num-envs", str(n), *small]
-    yield [*train, "--out", str(sets / "fixed")]
-    yield [*train, "--vary-hp", "--out", str(sets / "varied")]
-    like = ["--random-search", "--like", str(sets / "fixed")]
-    yield ["train", *like, "--out", str(sets / "random")]
+    recipe = ["--config", study.recipe, "--num-envs", str(n), *small]
+    control = ["--random-search", "--like", str(sets / study.kinds[0])]
+    for kind in study.kinds:
+        how = control if kind == "random" else [*recipe, *TRAIN_FLAGS[kind]]
+        yield ["train", *how, "--out", str(sets / kind)]
     evaluate = ["evaluate", "--envs", str(run), "--agents"]
-    tiny = ["--num-agents", "1", "--test-episodes", "1", "--fixed-steps", "30"]
-    for agent in AGENTS:  # one by one: each takes long
-        # The paper's rule knows no limit of steps on an SE.
-        yield [*evaluate, agent, *(tiny if smoke else ["--no-step-cap"])]
-    if not smoke:
+    for evaluation in study.evaluations:  # one by one: each takes long
+        yield [*evaluate, *evaluation.words(run, smoke)]
+    if study.fixed_steps and not smoke:
         yield [*evaluate, "ddqn", "--fixed-steps", str(study.fixed_steps)]
     yield ["report", str(run), *(["--transition-agents", "0"] if smoke else [])]
 
@@ -107,19 +156,19 @@ def cost(ses: pd.DataFrame, evaluations: pd.DataFrame) -> pd.DataFrame:
 def main() -> None:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("task", choices=sorted(STUDIES))
-    parser.add_argument("--run", type=Path, help="run folder (default: results/TASK)")
-    parser.add_argument("--out", type=Path, help="default: experiments/results/TASK")
+    parser.add_argument("study", choices=sorted(STUDIES))
+    parser.add_argument("--run", type=Path, help="run folder (default: results/STUDY)")
+    parser.add_argument("--out", type=Path, help="default: experiments/results/STUDY")
     parser.add_argument("--smoke", action="store_true", help="everything, tiny")
     parser.add_argument("--collect", action="store_true", help="train nothing")
     parser.add_argument("--dry-run", action="store_true", help="print the commands")
     args = parser.parse_args()
-    run = args.run or HERE.parent / "results" / args.task
+    run = args.run or HERE.parent / "results" / args.study
     run_commands(
-        commands(args.task, run, args.smoke), print_only=args.collect or args.dry_run
+        commands(args.study, run, args.smoke), print_only=args.collect or args.dry_run
     )
     if not args.dry_run:
-        out = args.out or HERE / "results" / args.task
+        out = args.out or HERE / "results" / args.study
         collect(run, out)
         print(json.dumps({"run": str(run), "collected in": str(out)}))
 

@@ -69,11 +69,16 @@ def test_an_se_can_be_learned_for_agents_that_see_terminated_only(tmp_path):
 
 
 @pytest.mark.skipif(not engine.available(), reason="the native engine is not built")
-@pytest.mark.parametrize("task", ["cartpole", "acrobot"])
-def test_the_papers_study_is_the_commands_that_a_user_would_type(task):
-    printed = run("paper.py", task, "--dry-run").splitlines()
+@pytest.mark.parametrize(
+    ("study", "n_sets", "n_evaluations"),
+    [("cartpole", 3, 4), ("acrobot", 3, 4), ("cartpole-transfer", 1, 3)],
+)
+def test_the_papers_study_is_the_commands_that_a_user_would_type(
+    study, n_sets, n_evaluations
+):
+    printed = run("paper.py", study, "--dry-run").splitlines()
     commands = [line.removeprefix("python -m se_hpo.").split()[0] for line in printed]
-    assert commands == ["train"] * 3 + ["evaluate"] * 4 + ["report"]
+    assert commands == ["train"] * n_sets + ["evaluate"] * n_evaluations + ["report"]
 
 
 @pytest.mark.skipif(find_spec("matplotlib") is None, reason="draws figures")

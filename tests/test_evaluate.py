@@ -187,18 +187,19 @@ def test_agents_and_sets_may_be_added_later(tmp_path, quick):
             marks=needs_engine,
         ),
         ({"agent_space": ("ddqn=vary_ddqn",)}, '-> "from the space vary_ddqn"'),
+        ({"set": ("ddqn.tau=0.5",)}, "agents.ddqn.base.tau 0.01 -> 0.5"),
     ],
 )
-@pytest.mark.parametrize("shard", [None, "2/2"])
+@pytest.mark.parametrize("how", [{}, {"shard": "2/2"}, {"plan": True}])
 def test_other_settings_are_refused_and_nothing_is_written(
-    tmp_path, quick, changes, line, shard
+    tmp_path, quick, changes, line, how
 ):
     run = make_sets(tmp_path / "run")
     out = run.evaluations / "a.jsonl"
     main(options(run.root, out=out))
     before = {path: path.read_bytes() for path in run.evaluations.iterdir()}
     with pytest.raises(UserError) as error:
-        main(options(run.root, out=out, shard=shard, **changes))
+        main(options(run.root, out=out, **how, **changes))
     assert line in str(error.value)
     assert "\n" not in str(error.value)
     assert {p: p.read_bytes() for p in run.evaluations.iterdir()} == before

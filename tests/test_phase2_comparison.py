@@ -24,9 +24,12 @@ from tests.fake_sets import AGENT, CONFIG, add_se, make_set, make_sets
 AGENTS = ("ddqn", "dueling_ddqn")
 
 
-def plan_of(root, protocol=None, agents=AGENTS, only_solved=False, spaces=(), **kw):
+def plan_of(
+    root, protocol=None, agents=AGENTS, only_solved=False, spaces=(), values=(), **kw
+):
     sets = used_sets([Path(root)], (), only_solved)
-    sources = agent_sources(agents, [used.se_set for used in sets], spaces)
+    used = [used.se_set for used in sets]
+    sources = agent_sources(agents, used, spaces, dict(values))
     return Plan(protocol or Protocol(num_agents=3), sets, sources, **kw)
 
 
@@ -293,6 +296,42 @@ def test_the_summary_says_which_ses_are_used(tmp_path):
 def test_bad_agents_are_refused(tmp_path, agents, spaces, line):
     with pytest.raises(UserError, match=line):
         plan_of(make_sets(tmp_path / "run").root, agents=agents, spaces=spaces)
+
+
+def test_a_value_that_is_set_is_that_of_all_agents_and_changes_no_draw(tmp_path):
+    run = make_sets(tmp_path / "run").root
+    before = plan_of(run)
+    values = {"dueling_ddqn.advantage_mean": "batch", "ddqn.tau": 0.5}
+    after = plan_of(run, values=values)
+    assert len(after.agents) == len(before.agents)
+    for old, new in zip(before.agents, after.agents, strict=True):
+        was, now = before.job(old), after.job(new)
+        own = {"ddqn": {"tau": 0.5}, "dueling_ddqn": {"advantage_mean": "batch"}}
+        assert now.agent == replace(was.agent, **own[new.agent])
+        assert now.seed == was.seed
+    described = {name: s.to_dict()["base"] for name, s in after.sources.items()}
+    assert described["ddqn"]["tau"] == 0.5
+    assert described["dueling_ddqn"]["dueling_ddqn.advantage_mean"] == "batch"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "line"),
+    [
+        ("nes.step_size", 0.5, "only agents are set here, as ddqn.NAME or dueling_"),
+        ("tau", 0.5, "only agents are set here"),
+        ("td3_discrete.tau", 0.5, "only agents are set here"),
+        ("ddqn.train_episodes", 5, "the evaluation decides that"),
+        ("ddqn.max_env_steps", 5, "the evaluation decides that"),
+        ("dueling_ddqn.lr", 0.5, "the space vary_dueling_ddqn draws that"),
+        ("dueling_ddqn.advantage_mean", "median", "advantage_mean"),
+        ("ddqn.tua", 0.5, "did you mean"),
+        ("ddqn.tau", "much", "tau"),
+        ("dueling_ddqn.tau", 7, "tau"),
+    ],
+)
+def test_a_value_that_cannot_be_set_is_refused(tmp_path, name, value, line):
+    with pytest.raises(UserError, match=line):
+        plan_of(make_sets(tmp_path / "run").root, values={name: value})
 
 
 def test_sets_of_different_agents_need_a_space(tmp_path):

@@ -8,7 +8,8 @@ import pytest
 
 from se_hpo.config import DDQNConfig, RunConfig, TD3DiscreteConfig
 from se_hpo.errors import UserError
-from se_hpo.se_training.recipes import list_recipes, load_recipe, parse_value
+from se_hpo.overrides import parse_value
+from se_hpo.se_training.recipes import list_recipes, load_recipe
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 

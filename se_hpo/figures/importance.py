@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,6 +24,8 @@ from se_hpo.figures.style import (
 
 _MOST_BARS = 12
 _MOST_AXES = 7
+_LINE = 11
+"""Letters that fit between two of them."""
 
 
 def draw_importance(importance: pd.DataFrame, note: str) -> Picture | None:
@@ -140,6 +143,20 @@ def _broken(name: str) -> str:
     return name.replace(".", ".\n", 1)
 
 
+def _folded(name: str) -> str:
+    """In lines that end before the next axis.
+
+    >>> _folded("all_better_sum").splitlines(), _folded("tanh")
+    (['all_better_', 'sum'], 'tanh')
+    """
+    lines = [""]
+    for word in re.split(r"(?<=_)", name):
+        if lines[-1] and len(lines[-1] + word) > _LINE:
+            lines.append("")
+        lines[-1] += word
+    return "\n".join(lines)
+
+
 class _Scale:
     """Values of one hyperparameter as places from 0 to 1, with ticks."""
 
@@ -172,7 +189,7 @@ class _Scale:
         self.places = values.map(
             lambda v: np.nan if pd.isna(v) else spots[str(v)]
         ).to_numpy(float)
-        self.ticks = [(spot, name) for name, spot in spots.items()]
+        self.ticks = [(spot, _folded(name)) for name, spot in spots.items()]
 
 
 def _draw_lines(axes: Axes, places: np.ndarray, done: pd.DataFrame) -> None:

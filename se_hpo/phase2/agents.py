@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from se_hpo import seeding
 from se_hpo.bohb.encoding import SpaceEncoding
-from se_hpo.config import AGENT_CONFIGS, AgentConfig, algorithm_of
+from se_hpo.config import (
+    AGENT_CONFIGS,
+    AgentConfig,
+    algorithm_of,
+    with_configuration,
+)
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.records import to_builtin
 from se_hpo.se_sets import SESet
@@ -96,7 +102,10 @@ def _own_values(config: AgentConfig) -> dict[str, Any]:
 
 
 def agent_sources(
-    agents: Iterable[str], sets: Sequence[SESet], agent_spaces: Sequence[str]
+    agents: Iterable[str],
+    sets: Sequence[SESet],
+    agent_spaces: Sequence[str] = (),
+    overrides: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, AgentSource]:
     """Where the hyperparameters of each algorithm come from.
 
@@ -107,9 +116,11 @@ def agent_sources(
         agents: names in `AGENT_CONFIGS`.
         sets: the sets of the evaluation.
         agent_spaces: `AGENT=SPACE`, a space by name or path.
+        overrides: values that all agents share, by flat name (`ddqn.tau`).
 
     Raises:
-        UserError: unknown names, or sets trained with different agents.
+        UserError: unknown names, values outside their range, or sets trained with
+            different agents.
     """
     agents = list(dict.fromkeys(agents))
     if not agents:
@@ -119,7 +130,21 @@ def agent_sources(
     spaces = dict(_parse_agent_space(text) for text in agent_spaces)
     for name in spaces:
         _check_agent("--agent-space", name, agents)
-    return {name: _source(name, sets, spaces) for name in agents}
+    own: dict[str, dict[str, Any]] = {name: {} for name in agents}
+    for name, value in overrides.items():
+        own[_check_override(name, agents)][name] = value
+    return {name: _source(name, sets, spaces, own[name]) for name in agents}
+
+
+def _check_override(name: str, agents: Sequence[str]) -> str:
+    """The algorithm that it is for."""
+    algorithm, dot, field = name.partition(".")
+    if not dot or algorithm not in agents:
+        names = " or ".join(f"{agent}.NAME" for agent in agents)
+        raise UserError(f"--set {name}: only agents are set here, as {names}")
+    if field in _OF_THE_EVALUATION:
+        raise UserError(f"--set {name}: the evaluation decides that: leave it out")
+    return algorithm
 
 
 def _check_agent(flag: str, name: str, known: Iterable[str]) -> None:
@@ -134,17 +159,27 @@ def _parse_agent_space(text: str) -> tuple[str, str]:
     return agent, space
 
 
-def _source(name: str, sets: Sequence[SESet], spaces: Mapping[str, str]) -> AgentSource:
+def _source(
+    name: str,
+    sets: Sequence[SESet],
+    spaces: Mapping[str, str],
+    overrides: Mapping[str, Any],
+) -> AgentSource:
     bases = [s for s in sets if algorithm_of(s.config.agent) == name]
     if name not in spaces and bases:
         _check_same_base(name, bases)
-        return AroundBase(name, bases[0].config.agent)
+        return AroundBase(name, with_configuration(bases[0].config, overrides).agent)
     space = load_space(spaces.get(name, f"vary_{name}"))
     if space.agent != name:
         raise UserError(
             f"--agent-space {name}={spaces.get(name)}: that space is for {space.agent}"
         )
-    return FromSpace(name, space)
+    drawn = sorted(set(overrides) & set(space.configuration_space()))
+    if drawn:
+        raise UserError(f"--set {drawn[0]}: the space {space.name} draws that")
+    shared = dataclasses.replace(space, base={**space.base, **overrides})
+    shared.resolve({})  # what is no value of it is refused here
+    return FromSpace(name, shared)
 
 
 def _check_same_base(name: str, sets: Sequence[SESet]) -> None:

@@ -59,15 +59,23 @@ class EvaluationFiles:
         files = sorted(self.folder.glob("*.jsonl"))
         return [file for file in files if evaluation_name(file) == self.name]
 
+    def check(self, settings: Mapping[str, Any]) -> None:
+        """See whether the records there are of equal settings.
+
+        Raises:
+            UserError: they are of other ones, or foreign.
+        """
+        for file in self.all_records():
+            self._check(file, to_builtin(settings))
+
     def open(self, settings: Mapping[str, Any]) -> None:
         """Write the settings, if the records there are of equal ones.
 
         Raises:
-            UserError: they are of other ones, or foreign; nothing was changed.
+            UserError: see `check`; nothing was changed.
         """
+        self.check(settings)
         settings = to_builtin(settings)
-        for file in self.all_records():
-            self._check(file, settings)
         before = self._read(self.records) if self.records.exists() else {}
         header = {
             "format": FORMAT,

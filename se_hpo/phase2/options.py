@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import tyro
+
 
 @dataclass(frozen=True)
 class EvaluateOptions:
@@ -29,6 +31,8 @@ class EvaluateOptions:
     """Let agents take more steps on an SE than it was trained for."""
     agent_space: tuple[str, ...] = ()
     """Where hyperparameters come from, as ddqn=SPACE (by name or path)."""
+    set: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """Change what all agents share: --set dueling_ddqn.advantage_mean=batch."""
     seed: int = 0
     """Seed of hyperparameters and agents."""
     out: Path | None = None

@@ -16,6 +16,7 @@ from se_hpo.cli import log_to_stderr
 from se_hpo.errors import UserError
 from se_hpo.evaluations import REAL, load_evaluations, record_key
 from se_hpo.inner_loop import InnerLoop, load_engine
+from se_hpo.overrides import parse_overrides
 from se_hpo.paths import RunPaths
 from se_hpo.phase2.agents import agent_sources
 from se_hpo.phase2.comparison import Plan, PlannedAgent, Protocol, in_shard
@@ -58,7 +59,10 @@ class Evaluation:
         )
         sets = used_sets(options.envs, options.settings, options.only_solved)
         sources = agent_sources(
-            options.agents, [used.se_set for used in sets], options.agent_space
+            options.agents,
+            [used.se_set for used in sets],
+            options.agent_space,
+            parse_overrides(options.set),
         )
         wanted = set(options.settings)
         self.plan = Plan(
@@ -163,6 +167,7 @@ def main(options: EvaluateOptions) -> int:
         for used in evaluation.plan.sets:
             console.print(used.summary, soft_wrap=True, markup=False)
     if options.plan:
+        evaluation.files.check(evaluation.settings())
         done = {record_key(record) for record in evaluation.files.finished()}
         console.print(work_table(evaluation.own_agents(), done, options.test_episodes))
         return 0

@@ -6,8 +6,7 @@ nested; what is left out has its default.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from se_hpo.config import (
     SyntheticEnvConfig,
 )
 from se_hpo.errors import UserError, did_you_mean
+from se_hpo.overrides import ValueLoader
 from se_hpo.tasks import get_task
 
 SHIPPED = Path(__file__).parents[1] / "configurations"
@@ -55,7 +55,7 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
     """
     path = _path(str(name_or_path))
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+        data = yaml.load(path.read_text(encoding="utf-8"), ValueLoader)
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read ({error}): give a YAML file") from error
     except yaml.YAMLError as error:
@@ -64,18 +64,6 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
         return _recipe(path.stem, data)
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
-
-
-def parse_value(text: str) -> Any:
-    """A value as in a recipe.
-
-    >>> parse_value("1e-3"), parse_value("true"), parse_value("tanh"), parse_value("16")
-    (0.001, True, 'tanh', 16)
-    """
-    try:
-        return yaml.load(text, _Loader)
-    except yaml.YAMLError:
-        return text
 
 
 def _path(name: str) -> Path:
@@ -132,29 +120,6 @@ def _section(name: str, data: Any, known: list[str] | None) -> Mapping[str, Any]
             place = f"{name}.{key}" if name else str(key)
             raise UserError(f"unknown key {place!r}: {did_you_mean(str(key), known)}")
     return data
-
-
-class _Loader(yaml.SafeLoader):
-    """Safe YAML that reads `1e-3` as a number and refuses a key given twice."""
-
-    def construct_mapping(
-        self, node: yaml.MappingNode, deep: bool = False
-    ) -> dict[Hashable, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                mark = node.start_mark
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"key {key!r} is given twice", mark
-                )
-        return super().construct_mapping(node, deep)
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),
-    list("-+0123456789."),
-)
 
 
 def _one_line(error: yaml.YAMLError) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from se_hpo.config import RunConfig, with_configuration
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.inner_loop import InnerLoop
 from se_hpo.nes.generation import n_trainings
+from se_hpo.overrides import parse_overrides
 from se_hpo.paths import RunPaths, SESetPaths, trial_name
 from se_hpo.reading import read_configurations
 from se_hpo.results import load_incumbent
@@ -22,7 +22,7 @@ from se_hpo.se_set_settings import SetSettings
 from se_hpo.se_sets import SESet, read_set
 from se_hpo.se_training.options import TrainOptions
 from se_hpo.se_training.random_search import search_plan
-from se_hpo.se_training.recipes import DEFAULT_GENERATIONS, load_recipe, parse_value
+from se_hpo.se_training.recipes import DEFAULT_GENERATIONS, load_recipe
 from se_hpo.shards import parse_shard
 
 DEFAULT_NUM_ENVS = 40
@@ -191,20 +191,3 @@ def _from_run(run: Path, trial: str | None) -> _Start:
     if incumbent:
         origin |= {"budget": f"{incumbent.budget:g}", "loss": f"{incumbent.loss:.6g}"}
     return _Start(config, DEFAULT_GENERATIONS, paths.ses, origin)
-
-
-def parse_overrides(values: Iterable[str]) -> dict[str, Any]:
-    """`["nes.step_size=0.5"]` as a flat configuration.
-
-    Raises:
-        UserError: not of this form, or a name given twice.
-    """
-    overrides: dict[str, Any] = {}
-    for text in values:
-        name, equals, value = text.partition("=")
-        if not equals or not name or not value:
-            raise UserError(f"--set {text}: give NAME=VALUE, as in nes.step_size=0.5")
-        if name in overrides:
-            raise UserError(f"--set {name} is given twice: keep one")
-        overrides[name] = parse_value(value)
-    return overrides

@@ -1,0 +1,64 @@
+"""Values as a user writes them: `--set nes.step_size=1e-3`, and in recipes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Iterable
+from typing import Any
+
+import yaml
+
+from se_hpo.errors import UserError
+
+
+def parse_overrides(values: Iterable[str]) -> dict[str, Any]:
+    """`["nes.step_size=0.5"]` as a flat configuration.
+
+    Raises:
+        UserError: not of this form, or a name given twice.
+    """
+    overrides: dict[str, Any] = {}
+    for text in values:
+        name, equals, value = text.partition("=")
+        if not equals or not name or not value:
+            raise UserError(f"--set {text}: give NAME=VALUE, as in nes.step_size=0.5")
+        if name in overrides:
+            raise UserError(f"--set {name} is given twice: keep one")
+        overrides[name] = parse_value(value)
+    return overrides
+
+
+def parse_value(text: str) -> Any:
+    """A value as in a recipe.
+
+    >>> parse_value("1e-3"), parse_value("true"), parse_value("tanh"), parse_value("16")
+    (0.001, True, 'tanh', 16)
+    """
+    try:
+        return yaml.load(text, ValueLoader)
+    except yaml.YAMLError:
+        return text
+
+
+class ValueLoader(yaml.SafeLoader):
+    """Safe YAML that reads `1e-3` as a number and refuses a key given twice."""
+
+    def construct_mapping(
+        self, node: yaml.MappingNode, deep: bool = False
+    ) -> dict[Hashable, Any]:
+        """The mapping, if no key is there twice."""
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                mark = node.start_mark
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key {key!r} is given twice", mark
+                )
+        return super().construct_mapping(node, deep)
+
+
+ValueLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),
+    list("-+0123456789."),
+)
