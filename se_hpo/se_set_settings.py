@@ -13,7 +13,7 @@ from se_hpo.config import RunConfig, run_config_from_dict
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.paths import RunPaths, SESetPaths
 from se_hpo.records import to_builtin
-from se_hpo.se_outcome import SETTINGS
+from se_hpo.se_outcome import SETTINGS, SEOutcome
 
 FORMAT = 1
 
@@ -37,6 +37,11 @@ class SetSettings:
     def se_seed(self, index: int) -> int:
         """The seed of one NES run or random search."""
         return seeding.integer_seed(self.seed, "se set", self.setting, index)
+
+    def goes_on(self, outcome: SEOutcome) -> bool:
+        """An NES run that ended at its last generation, before the set got more."""
+        ended = outcome.reason == "budget" and self.setting != "se_random"
+        return ended and outcome.generations < self.generations
 
     def to_dict(self) -> dict[str, Any]:
         """As in `set.json`."""

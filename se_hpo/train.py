@@ -64,8 +64,8 @@ def _recipes() -> Table:
 
 def _show_plan(request: Request, n_parallel: int, console: Console) -> None:
     settings, paths = request.settings, request.paths
-    n_done = len(_outcomes(request)) if check_set(paths, settings) else 0
-    n_left = len(request.indices) - n_done
+    outcomes = _outcomes(request) if check_set(paths, settings) else []
+    n_left = len(request.indices) - sum(not settings.goes_on(o) for o in outcomes)
     trainings = most_trainings(settings)
     console.print(
         f"{settings.setting} on {settings.config.task} in {paths.root}: "

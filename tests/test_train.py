@@ -128,7 +128,7 @@ def test_the_same_command_again_trains_nothing(finished, recipe):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"generations": 26}, "generations 25 -> 26"),
+        ({"generations": 24}, "generations 25 -> 24"),
         ({"seed": 1}, "seed 0 -> 1"),
         ({"vary_hp": True}, "nes.vary_agents false -> true.*setting"),
         ({"set": ("ddqn.lr=1e-2",)}, "agent.lr 0.001 -> 0.01"),
@@ -169,6 +169,31 @@ def test_a_set_grows_and_two_shards_at_once_make_what_one_command_makes(
     assert decided(folder) == decided(finished[0])
     data = json.loads((folder / "set.json").read_text())
     assert (data["n_envs"], len(data["attempts"])) == (3, 2)
+
+
+def test_with_more_generations_a_set_becomes_what_it_would_be_at_once(
+    tmp_path, finished, recipe, capsys
+):
+    paths = copy(finished, tmp_path / "grown")
+    solved = paths.outcome(2)
+    solved.write_text(solved.read_text().replace('"budget"', '"solved"'))
+    before = solved.read_bytes()
+    flags = {"config": str(recipe), "num_envs": 3, "generations": 27}
+    main(TrainOptions(**flags, out=paths.root, plan=True))
+    assert "2 to train" in " ".join(capsys.readouterr().out.split())
+    assert main(TrainOptions(**flags, out=paths.root, quiet=True)) == 0
+    assert solved.read_bytes() == before, "what is solved needs no more"
+    assert main(TrainOptions(**flags, out=tmp_path / "at_once", quiet=True)) == 0
+    grown, at_once = decided(paths.root), decided(tmp_path / "at_once")
+    for found in (grown, at_once):
+        for name in [name for name in found if "002" in name]:
+            del found[name]
+    assert grown == at_once
+    assert read_settings(paths).generations == 27
+    frame = se_hpo.load_ses(paths.root)
+    assert frame.generations.tolist() == [27, 27, 25]
+    with pytest.raises(UserError, match="generations 27 -> 25"):
+        main(TrainOptions(config=str(recipe), num_envs=3, out=paths.root))
 
 
 def wait_for_generations(folder, index, n, timeout=60):

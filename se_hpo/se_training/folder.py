@@ -6,6 +6,7 @@ Several processes (shards of a job array, also on other machines) may open one s
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import time
 from collections.abc import Iterator, Mapping
@@ -34,7 +35,7 @@ def open_set(
 
     Args:
         paths: its folder.
-        settings: what decides its SEs.
+        settings: what decides its SEs; `generations` may be more than they were.
         n_envs: SEs it is to have; a set grows, and never shrinks.
         origin: where the configuration comes from, for information.
 
@@ -46,6 +47,7 @@ def open_set(
         with _turn(paths):
             data = _opened(paths, settings, origin)
             data["n_envs"] = max(n_envs, data["n_envs"])
+            data["generations"] = settings.generations
             data["attempts"].append(attempt())
             write_json(paths.set, data)
     except OSError as error:
@@ -112,7 +114,9 @@ def _turn(paths: SESetPaths) -> Iterator[None]:
 
 
 def _check_same(paths: SESetPaths, old: SetSettings, new: SetSettings) -> None:
-    """An existing set goes on only as what it is."""
+    """An existing set goes on only as what it is; it may get more generations."""
+    if old.setting != "se_random" and new.generations > old.generations:
+        old = dataclasses.replace(old, generations=new.generations)
     before, after = _flat(old.to_dict()), _flat(new.to_dict())
     differences = [
         f"{name} {json.dumps(before.get(name))} -> {json.dumps(after.get(name))}"

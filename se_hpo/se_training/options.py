@@ -35,7 +35,8 @@ class TrainOptions:
     """With --random-search: as many agents as this finished set took per SE, and its
     configuration if no other is given."""
     generations: int | None = None
-    """At most so many per NES run. Default: the recipe's; 50 with --from."""
+    """At most so many per NES run; may be raised later, for those that did not solve
+    the task. Default: the recipe's; 50 with --from."""
     seed: int = 0
     """Seed of the whole set."""
     out: Path | None = None

@@ -52,7 +52,7 @@ def finished(request: Request, index: int) -> SEOutcome | None:
     """The outcome of an SE that needs no training.
 
     A damaged or foreign outcome or checkpoint is named, set aside and made again. An SE
-    that failed is tried again.
+    that failed is tried again, and one that may have more generations goes on.
     """
     paths, settings = request.paths, request.settings
     try:
@@ -62,7 +62,7 @@ def finished(request: Request, index: int) -> SEOutcome | None:
     except ValueError as error:
         _set_aside(paths.outcome(index), str(error))
         return None
-    if outcome is None or outcome.failed:
+    if outcome is None or outcome.failed or settings.goes_on(outcome):
         return None
     checkpoint = paths.checkpoint(index)
     try:
