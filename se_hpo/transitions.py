@@ -30,8 +30,9 @@ from se_hpo.training_envs import Step, SyntheticTrainingEnv, TaskTrainingEnv
 log = logging.getLogger(__name__)
 
 KINDS = ("se_training", "task_test", "se_response")
-MAX_ENV_STEPS = 2000
-"""Steps of one agent's training: enough to learn on an SE, seconds with torch."""
+MAX_ENV_STEPS = 8000
+"""Steps of one agent's training: enough to learn on an SE, also where the first 2,000
+only fill the buffer; seconds with torch."""
 _BINS = 80
 _QUANTILES = (0.001, 0.999)
 
@@ -90,18 +91,25 @@ def transition_counts(
     """
     se = load_se(checkpoint)
     spec = get_task(se.task)
-    config = agent if type(agent) is DDQNConfig else DDQNConfig()
-    steps = min(config.max_env_steps or max_env_steps, max_env_steps)
-    config = dataclasses.replace(config, max_env_steps=steps)
+    config = training_of(agent, max_env_steps)
     recorded = _Recorded({kind: [] for kind in KINDS})
     for index in range(n_agents):
         log.info("transitions of %s: agent %d of %d", checkpoint, index + 1, n_agents)
         root = seeding.integer_seed(seed, "transitions", index)
         _train_and_test(se, spec, config, root, recorded)
     frame = _counts(recorded, spec.obs_size)
-    frame["agents"], frame["max_env_steps"] = n_agents, steps
+    frame["agents"], frame["max_env_steps"] = n_agents, config.max_env_steps
     frame["sha256"] = file_sha256(checkpoint)
     return frame
+
+
+def training_of(
+    agent: AgentConfig | None, max_env_steps: int = MAX_ENV_STEPS
+) -> DDQNConfig:
+    """How the agents of `transition_counts` are trained."""
+    config = agent if type(agent) is DDQNConfig else DDQNConfig()
+    steps = min(config.max_env_steps or max_env_steps, max_env_steps)
+    return dataclasses.replace(config, max_env_steps=steps)
 
 
 def file_sha256(path: Path | str) -> str:

@@ -114,6 +114,8 @@ def test_the_best_solved_varied_se_is_chosen_and_its_histograms_are_kept(
     assert set(kept.counts["count"]) == {7}
     csv.write_bytes(before[: len(before) // 2])
     assert_counted_anew(transitions_of(data, 1))
+    frame.assign(count=7, max_env_steps=frame["max_env_steps"] + 1).to_csv(csv)
+    assert_counted_anew(transitions_of(data, 1))
     make_set(run.ses / "varied", "se_varied", solved=(1,))
     changed = transitions_of(read_run(run.root), 1)
     assert changed is not None

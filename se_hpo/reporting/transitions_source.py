@@ -13,7 +13,7 @@ from se_hpo.errors import UserError
 from se_hpo.reading import read_json
 from se_hpo.reporting.data import RunData
 from se_hpo.reporting.pictures import Transitions
-from se_hpo.transitions import file_sha256, transition_counts
+from se_hpo.transitions import file_sha256, training_of, transition_counts
 
 log = logging.getLogger(__name__)
 
@@ -30,16 +30,17 @@ class _Source:
 def transitions_of(data: RunData, n_agents: int) -> Transitions | None:
     """Histograms of one SE: the best solved one of the sets, or else of BOHB's best.
 
-    They are kept in `figures/transitions.csv`, and counted anew only when the SE or
-    `n_agents` has changed. None where there is no SE; an SE that cannot be read is
-    named in `data.unreadable`.
+    They are kept in `figures/transitions.csv`, and counted anew only when the SE,
+    `n_agents` or the steps of their training have changed. None where there is no SE;
+    an SE that cannot be read is named in `data.unreadable`.
     """
     source = _source(data)
     if source is None:
         return None
     try:
         sha256 = file_sha256(source.checkpoint)
-        cached = _cached(data.paths.figures / "transitions.csv", sha256, n_agents)
+        made_of = (sha256, n_agents, training_of(source.agent).max_env_steps)
+        cached = _cached(data.paths.figures / "transitions.csv", made_of)
         if cached is None:
             log.info("training %d agents on %s", n_agents, source.checkpoint)
             cached = transition_counts(source.checkpoint, source.agent, n_agents)
@@ -80,11 +81,10 @@ def _source(data: RunData) -> _Source | None:
     return _Source(best.checkpoint, agent, words)
 
 
-def _cached(path: Path, sha256: str, n_agents: int) -> pd.DataFrame | None:
+def _cached(path: Path, made_of: tuple[str, int, int]) -> pd.DataFrame | None:
     try:
         frame = pd.read_csv(path)
-        found = (frame["sha256"].iloc[0], int(frame["agents"].iloc[0]))
+        first = frame[["sha256", "agents", "max_env_steps"]].iloc[0]
     except (OSError, ValueError, KeyError, IndexError):
         return None
-    fits = found == (sha256, n_agents) and "max_env_steps" in frame
-    return frame if fits else None
+    return frame if tuple(first) == made_of else None
