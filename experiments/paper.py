@@ -67,14 +67,14 @@ class Study:
 
 
 ALL_KINDS = ("fixed", "varied", "random")
-DDQN, DUELING = Evaluation("ddqn"), Evaluation("dueling_ddqn")
+DDQN = Evaluation("ddqn")
 BATCH_MEAN = ("--set", "dueling_ddqn.advantage_mean=batch")
 STUDIES = {
     "cartpole": Study(
         "cartpole-phase2",
         10,
         ALL_KINDS,
-        (DDQN, DUELING, Evaluation("td3_discrete", 3)),
+        (DDQN, Evaluation("dueling_ddqn"), Evaluation("td3_discrete", 3)),
         fixed_steps=9_000,
     ),
     "cartpole-transfer": Study(
@@ -95,7 +95,6 @@ STUDIES = {
         fixed_steps=6_200,
     ),
 }
-TRAIN_FLAGS = {"fixed": [], "varied": ["--vary-hp"]}
 
 
 def commands(name: str, run: Path, smoke: bool) -> Iterator[list[str]]:
@@ -105,10 +104,13 @@ def commands(name: str, run: Path, smoke: bool) -> Iterator[list[str]]:
     small = [word for value in SMOKE for word in ("--set", value)] if smoke else []
     small += ["--generations", "1"] if smoke else []
     recipe = ["--config", study.recipe, "--num-envs", str(n), *small]
-    control = ["--random-search", "--like", str(sets / study.kinds[0])]
+    how = {
+        "fixed": recipe,
+        "varied": [*recipe, "--vary-hp"],
+        "random": ["--random-search", "--like", str(sets / study.kinds[0])],
+    }
     for kind in study.kinds:
-        how = control if kind == "random" else [*recipe, *TRAIN_FLAGS[kind]]
-        yield ["train", *how, "--out", str(sets / kind)]
+        yield ["train", *how[kind], "--out", str(sets / kind)]
     evaluate = ["evaluate", "--envs", str(run), "--agents"]
     for evaluation in study.evaluations:  # one by one: each takes long
         yield [*evaluate, *evaluation.words(run, smoke)]

@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 KINDS = ("se_training", "task_test", "se_response")
 MAX_ENV_STEPS = 8000
 """Steps of one agent's training: enough to learn on an SE, also where the first 2,000
-only fill the buffer; seconds with torch."""
+only fill the buffer."""
 _BINS = 80
 _QUANTILES = (0.001, 0.999)
 

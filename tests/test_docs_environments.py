@@ -31,9 +31,10 @@ def examples() -> list[str]:
 def test_the_examples_one_after_the_other_print_what_the_page_says(names):
     blocks = examples()
     assert len(blocks) == 4
+    missing = find_spec("stable_baselines3") is None
     for number, block in enumerate(blocks):
-        if "stable_baselines3" in block and find_spec("stable_baselines3") is None:
-            continue  # the extra sb3 is missing
+        if "stable_baselines3" in block and missing:
+            continue
         parse = doctest.DocTestParser().get_doctest
         test = parse(block, names, f"{number}", str(PAGE), 0)
         runner = doctest.DocTestRunner(optionflags=doctest.REPORT_NDIFF)
@@ -41,3 +42,5 @@ def test_the_examples_one_after_the_other_print_what_the_page_says(names):
         runner.run(test, out=printed.append, clear_globs=False)
         names.update(test.globs)
         assert not runner.failures, "".join(printed)
+    if missing:
+        pytest.skip("the extra sb3 is missing: only the other examples were run")

@@ -65,8 +65,9 @@ class EvaluationFiles:
         Raises:
             UserError: they are of other ones, or foreign.
         """
+        settings = to_builtin(settings)
         for file in self.all_records():
-            self._check(file, to_builtin(settings))
+            self._check(file, settings)
 
     def open(self, settings: Mapping[str, Any]) -> None:
         """Write the settings, if the records there are of equal ones.
