@@ -22,20 +22,24 @@ namespace se_hpo {
 // Any Gymnasium task: a Python object with reset() -> observation, step(action) ->
 // (observation, reward, terminated, truncated) and close(). The GIL is taken for each
 // call; made and destroyed without it, so no reference may be counted outside a Guard.
+// Its calls share one Python thread state, so that thread-locals and context variables
+// last from one to the next.
 class PythonTask final : public Environment {
  public:
   PythonTask(PyObject* factory, int obs_size, Random random) : obs_size_(obs_size) {
-    const Guard guard;
+    Guard guard;
     object_ = py::handle(factory)(random.next() >> 1);
+    guard.gil.inc_ref();
   }
   ~PythonTask() override {
-    const Guard guard;
+    Guard guard;
     try {
       object_.attr("close")();
     } catch (py::error_already_set& error) {
       error.discard_as_unraisable("closing a task");
     }
     object_ = py::object();
+    guard.gil.dec_ref();
   }
 
   void reset(float* obs) override {
@@ -59,8 +63,7 @@ class PythonTask final : public Environment {
 
   void write(const py::object& value, float* obs) const {
     using Array = py::array_t<float, py::array::c_style | py::array::forcecast>;
-    const Array array = Array::ensure(value);
-    if (!array) throw py::error_already_set();
+    const Array array(value);
     if (array.size() != obs_size_)
       throw std::runtime_error("the task gave an observation of " +
                                std::to_string(array.size()) + " numbers instead of " +

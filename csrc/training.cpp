@@ -128,6 +128,7 @@ class InnerLoop {
         if (action < 0) return false;
         const Step step = task->step(action, state_.data());
         ++result_.test_env_steps;
+        if (!is_finite(float(step.reward))) return false;
         sum += step.reward;
         if (step.ended || step.truncated || length >= job_.task.max_steps) break;
       }

@@ -56,7 +56,7 @@ class AgentConfig:
             check(getattr(self, name) >= 1, self, name, ">= 1")
         for name in ("init_episodes", "max_env_steps", "plateau_tolerance"):
             check(getattr(self, name) >= 0, self, name, ">= 0")
-        check(0 < self.lr < float("inf"), self, "lr", "> 0")
+        check(0 < self.lr < 3.4e38, self, "lr", "> 0, and a float32")
         check(0 <= self.gamma <= 1, self, "gamma", "in [0, 1]")
         check(0 < self.tau <= 1, self, "tau", "in (0, 1]")
         check_one_of(self, "activation", ACTIVATIONS)

@@ -107,7 +107,8 @@ def train_agents(
 
     Raises:
         UserError: the engine is not available, or a job is wrong.
-        KeyboardInterrupt: after Ctrl-C, within half a second.
+        KeyboardInterrupt: after Ctrl-C, within half a second; of a task in Python, when
+            its step returns.
     """
     name = isa()
     if type(n_threads) is not int or n_threads < 1:

@@ -205,9 +205,10 @@ def _make(task_id: str) -> gymnasium.Env:
 
 def _check_spaces(task_id: str, env: gymnasium.Env) -> tuple[int, int]:
     observations, actions = env.observation_space, env.action_space
-    if not isinstance(observations, Box):
+    if not isinstance(observations, Box) or not math.prod(observations.shape):
         raise UserError(
-            f"task {task_id!r} has observations {observations}: only Box works; wrap "
+            f"task {task_id!r} has observations {observations}: only Box works, with "
+            "one number or more; wrap "
             "the environment and register it under an id of your own"
         )
     if not isinstance(actions, Discrete) or actions.start != 0:

@@ -31,6 +31,9 @@ from se_hpo.training_envs import (
     TrainingEnv,
 )
 
+_LARGEST_REWARD = float(np.finfo(np.float32).max)
+"""The replay buffer holds float32."""
+
 StoppingRule = Callable[[Sequence[float]], str | None]
 """Episode returns so far -> reason to stop, or None to go on."""
 
@@ -52,7 +55,7 @@ class TestLog:
     returns: list[float] = field(default_factory=list)
     env_steps: int = 0
     diverged: bool = False
-    """The agent's values were not finite."""
+    """A value of the agent or the task was not finite."""
 
 
 def stop_on_plateau(returns: Sequence[float], config: AgentConfig) -> str | None:
@@ -136,7 +139,8 @@ def _train_episode(
 
 def _check_finite(step: Step) -> None:
     # Summed in double precision: finite float32 values cannot overflow here.
-    if not math.isfinite(sum(step.next_state.tolist()) + step.reward + step.done):
+    sound = math.isfinite(sum(step.next_state.tolist()) + step.done)
+    if not (sound and abs(step.reward) <= _LARGEST_REWARD):
         raise DivergedError("the environment gave NaN or infinity")
 
 
@@ -149,9 +153,11 @@ def test_agent(agent: Agent, spec: TaskSpec, episodes: int, seed: int) -> TestLo
             state, ended = env.reset(), False
             log.returns.append(0.0)
             while not ended:
-                state, reward, _, ended = env.step(agent.act_greedily(state))
-                log.returns[-1] += reward
+                step = env.step(agent.act_greedily(state))
                 log.env_steps += 1
+                _check_finite(step)
+                log.returns[-1] += step.reward
+                state, ended = step.next_state, step.ended
     except DivergedError:
         log.diverged = True
     return log

@@ -69,6 +69,7 @@ def test_unknown_agent_is_refused():
     [
         (DDQNConfig, {"lr": 0.0}),
         (DDQNConfig, {"lr": float("nan")}),
+        (DDQNConfig, {"lr": 3.5e38}),
         (DDQNConfig, {"gamma": 1.1}),
         (DDQNConfig, {"batch_size": 0}),
         (DDQNConfig, {"batch_size": 1.5}),

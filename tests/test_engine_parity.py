@@ -198,6 +198,30 @@ def test_adams_first_step_is_lr_in_the_direction_of_the_gradient(isa: str) -> No
     np.testing.assert_allclose(after[moved], expected, rtol=2e-6)
 
 
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("cls", [DDQNConfig, DuelingDDQNConfig])
+def test_units_that_tanh_saturates_do_not_move(cls: Any, isa: str) -> None:
+    # Adam makes full steps also of gradients that are only rounding.
+    config = cls(activation="tanh", hidden_size=57, hidden_layers=1)
+    before = TorchQ(config).flat()
+    before[: 57 * OBS] *= 1e4
+    data = batches(3, 64, 0)
+    data[0] = (
+        np.abs(data[0]) + 1
+    )  # units are on one side for all samples, or in between
+    flat = {"algorithm": algorithm_of(config), **dataclasses.asdict(config)}
+    after, *_ = engine._engine.run_updates(
+        flat, ACTIONS, before, before, *data, isa.replace("-", "_")
+    )
+    weights = before[: 57 * OBS].reshape(57, OBS)
+    h = np.einsum("nbi,hi->nbh", data[0], weights, dtype=np.float64)
+    saturated = (np.abs(h) > 20).all(axis=(0, 1))
+    assert 10 < saturated.sum() < 57
+    moved = (after != before)[: 57 * OBS].reshape(57, OBS).any(axis=1)
+    assert not moved[saturated].any()
+    assert (after != before)[57 * OBS :].any()
+
+
 def close_seeds(
     config: AgentConfig, batch: int, isa: str, wanted: int
 ) -> tuple[int, list[float]]:

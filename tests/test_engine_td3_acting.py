@@ -59,6 +59,28 @@ def test_exploring_samples_the_softmax_of_the_logits(hard, isa):
     assert chisquare(counts, 4000 * likely).pvalue > 1e-3
 
 
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("scale", [1e6, 1e10, 1e12])
+def test_huge_logits_still_give_distributions(scale, isa):
+    # The largest logit minus itself can round to above 0.
+    config = TD3DiscreteConfig(
+        hidden_size=8, action_std=0.0, gumbel_temperature=0.7, gumbel_anneal_updates=0
+    )
+    agent = native(config, isa, seed=1)
+    agent.begin_episode(config.init_episodes)
+    net = Net(OBS, ACTIONS, config)
+    obs = np.linspace(-1, 1, OBS).astype(np.float32)
+    for bias in np.random.default_rng(0).standard_normal((50, ACTIONS)):
+        nn.init.zeros_(net.steps[-1].weight)
+        net.steps[-1].bias.data[:] = torch.from_numpy(scale * bias)
+        flat = np.concatenate([p.detach().numpy().ravel() for p in net.parameters()])
+        agent.set("actor", flat, flat)
+        action, vector = agent.explore(obs)
+        assert action == bias.argmax()
+        assert min(vector) >= 0
+        assert sum(vector) == pytest.approx(1, abs=1e-6)
+
+
 def test_the_noise_of_exploring_has_the_configured_size():
     config = TD3DiscreteConfig(hidden_size=8, gumbel_hard=True, action_std=0.05)
     agent = native(config, ISAS[0])

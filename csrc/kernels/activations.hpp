@@ -49,10 +49,18 @@ inline Vec activate_vec(Vec x, float slope) {
   return x;
 }
 
+// Where tanh is 1 but for rounding (|x| > 7.6; torch's is 1 from 9.01 on), the derivative is
+// 0: of however small a gradient, Adam makes a full step.
+inline Vec tanh_derivative(Vec h) {
+  constexpr float kSmallest = 8e-7f;
+  const Vec d = 1.0f - h * h;
+  return d < kSmallest ? Vec{} : d;
+}
+
 // dy times the derivative. `h` is the activation, for prelu the pre-activation.
 template <Activation kActivation>
 inline Vec derivative_vec(Vec dy, Vec h, float slope) {
-  if constexpr (kActivation == Activation::kTanh) return dy * (1.0f - h * h);
+  if constexpr (kActivation == Activation::kTanh) return dy * tanh_derivative(h);
   if constexpr (kActivation == Activation::kRelu) return h > 0.0f ? dy : Vec{};
   if constexpr (kActivation == Activation::kLeakyRelu)
     return h > 0.0f ? dy : dy * se_hpo::kLeakySlope;

@@ -16,14 +16,17 @@ struct GumbelSoftmax {
   template <bool kHard>
   inline void column(int c) const {
     const auto at = [&](int a) { return a * columns + c; };
+    // Stored before the largest is taken off: contracted to one multiply-add, the largest
+    // minus itself would be its rounding error, which for huge logits is huge.
     Vec top = scaled(at(0));
-    for (int a = 1; a < n_actions; ++a) {
+    for (int a = 0; a < n_actions; ++a) {
       const Vec x = scaled(at(a));
       top = x > top ? x : top;
+      store(soft + at(a), x);
     }
     Vec sum{};
     for (int a = 0; a < n_actions; ++a) {
-      const Vec x = exp_vec(scaled(at(a)) - top);
+      const Vec x = exp_vec(load(soft + at(a)) - top);
       store(soft + at(a), x);
       sum += x;
     }
