@@ -30,6 +30,8 @@ from se_hpo.paths import RunPaths
 
 HERE = Path(__file__).resolve().parent
 FIGURES = ("nes_curves", "returns-*", "transitions", "rank_agreement-*")
+LEFT_OUT = ["task", "test_returns", "agent_seed", "record_file", "engine", "agent_base"]
+"""Columns of `load_evaluations` that are not collected."""
 SMOKE = ["nes.population=2", "nes.n_center_evaluations=1", "nes.n_initial=1"]
 SMOKE += ["ddqn.train_episodes=12", "ddqn.max_env_steps=200", "ddqn.test_episodes=1"]
 
@@ -123,9 +125,7 @@ def collect(run: Path, out: Path) -> None:
     """Copy figures and write the small frames and what everything cost."""
     evaluations, ses = se_hpo.load_evaluations(run), se_hpo.load_ses(run)
     curves = analysis.nes_curves(se_hpo.load_se_generations(run), by="se_set")
-    agents = evaluations.drop(
-        columns=["task", "test_returns", "agent_seed", "record_file", "engine"]
-    )
+    agents = evaluations.drop(columns=LEFT_OUT)
     solved = evaluations[evaluations["se_solved"].fillna(True).astype(bool)]
     frames = {
         "settings": analysis.settings_table(evaluations),

@@ -6,6 +6,8 @@ the same agent in one evaluation.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -17,7 +19,7 @@ from se_hpo.errors import UserError
 from se_hpo.frames import dtypes_of, tidy
 from se_hpo.jobs import STOP_REASONS
 from se_hpo.paths import RunPaths
-from se_hpo.reading import parsed_lines, warn_unreadable
+from se_hpo.reading import parsed_lines, read_json, warn_unreadable
 
 REAL = "real"
 """The setting in which agents are trained on the task itself."""
@@ -46,6 +48,7 @@ EVALUATION_COLUMNS: dict[str, str] = {
     "seconds": "float64",
     "engine": "string",
     "record_file": "string",
+    "agent_base": "string",
 }
 """Columns of `load_evaluations`, before `hp.*`; see docs/evaluate.md."""
 
@@ -59,7 +62,7 @@ def load_evaluations(path: str | Path) -> pd.DataFrame:
     """One row per trained agent.
 
     Args:
-        path: a run's folder, its folder `evaluations`, or one `*.jsonl` file.
+        path: a run's folder, a folder of records, or one `*.jsonl` file.
 
     Returns:
         `EVALUATION_COLUMNS`, then a column `hp.<name>` per drawn hyperparameter.
@@ -71,16 +74,34 @@ def load_evaluations(path: str | Path) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     seen: set[tuple[str, Key]] = set()
     for file in record_files(Path(path)):
-        twice = 0
+        twice, bases = 0, _agent_bases(file)
         for record in read_records(file):
             key = (evaluation_name(file), record_key(record))
             twice += key in seen
             if key not in seen:
-                rows.append(_row(record) | {"record_file": file.name})
+                base = bases.get(record["agent"])
+                rows.append(
+                    _row(record) | {"record_file": file.name, "agent_base": base}
+                )
             seen.add(key)
         if twice:
             warn_unreadable(file, f"a second record of {twice} agent(s)")
     return tidy(rows, {**EVALUATION_COLUMNS, **dtypes_of(rows, "hp.", {})})
+
+
+def _agent_bases(records: Path) -> dict[str, str]:
+    """A fingerprint per algorithm of what its agents share, but for the engine."""
+    settings = read_json(records.with_suffix(".json")).get("settings")
+    agents = settings.get("agents") if isinstance(settings, dict) else None
+    if not isinstance(agents, dict):
+        return {}
+    bases = {}
+    for name, agent in agents.items():
+        if isinstance(agent, dict):
+            shared = {key: value for key, value in agent.items() if key != "engine"}
+            text = json.dumps(shared, sort_keys=True)
+            bases[name] = hashlib.sha256(text.encode()).hexdigest()[:8]
+    return bases
 
 
 def record_files(path: Path) -> list[Path]:
@@ -93,13 +114,12 @@ def record_files(path: Path) -> list[Path]:
         return [path]
     inside = RunPaths(path).evaluations
     folder = inside if inside.is_dir() else path
-    files = sorted(folder.glob("*.jsonl")) if folder.name == inside.name else []
-    if files:
+    if files := sorted(folder.glob("*.jsonl")):
         return files
     what = "does not exist" if not path.exists() else "has no evaluations"
     raise UserError(
         f"{path} {what}: make them with `python -m se_hpo.evaluate --envs {path}`, or "
-        "name a run, a folder `evaluations` or a .jsonl file"
+        "name a run, a folder of .jsonl files or one of them"
     )
 
 
@@ -145,7 +165,7 @@ def _checked(record: Any) -> dict[str, Any]:
         KeyError, TypeError, ValueError: it is none.
     """
     for name, dtype in EVALUATION_COLUMNS.items():
-        if dtype not in _TYPES or name == "record_file":
+        if dtype not in _TYPES or name in ("record_file", "agent_base"):
             continue
         value = record[name]
         missing = value is None and name in _MAY_MISS

@@ -48,7 +48,7 @@ class ReportOptions:
     """Draw the figures; without them it takes a second, and needs no matplotlib."""
     transition_agents: int = 10
     """Agents trained on one SE for the histograms of its transitions; 0: leave them
-    out. Takes half a minute once; the result is kept with the figures."""
+    out. Takes a minute or two once; the result is kept with the figures."""
     open: bool = False
     """Show the report in a browser."""
 

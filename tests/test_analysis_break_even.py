@@ -100,6 +100,14 @@ def test_solved_ses_pay_for_the_unsolved_where_only_they_are_used() -> None:
     assert row["cost_per_se"] == 120_000
 
 
+def test_a_run_that_raised_left_no_se_but_is_paid_for(equal: pd.DataFrame) -> None:
+    runs = outcomes()
+    raised = runs["se"].isin([4, 5])
+    runs.loc[raised, "solved"], runs.loc[raised, "best_score"] = False, math.nan
+    row = varied(analysis.break_even(equal, runs), "env_steps_task")
+    assert row["cost_per_se"] == 60_000 * 6 / 4
+
+
 def test_a_part_of_an_evaluation_does_not_change_the_cost(equal: pd.DataFrame) -> None:
     table = analysis.break_even(equal[equal["pair"] < 10], outcomes())
     assert varied(table, "env_steps_task")["cost_per_se"] == 60_000

@@ -261,11 +261,28 @@ def test_pairs_hold_the_same_agent_twice() -> None:
             lambda f: f.assign(agent_seed=range(8)),
             "pair 0 of ddqn is not the same agent in se_varied",
         ),
+        (
+            lambda f: f.assign(**{"hp.lr": np.arange(8.0)}),
+            r"pair 0 of ddqn is not the same agent .* \(hp.lr differs\)",
+        ),
+        (
+            lambda f: f.assign(agent_base=["tanh"] * 4 + ["relu"] * 4),
+            r"pair 0 of ddqn is not the same agent .* \(agent_base differs\)",
+        ),
     ],
 )
 def test_frames_that_do_not_go_together_are_refused(mend: Any, message: str) -> None:
     with pytest.raises(UserError, match=message):
         analysis.settings_table(mend(by_hand()))
+
+
+def test_every_algorithm_has_its_own_number_of_agents_per_se() -> None:
+    ddqn = evaluations_of(noisy(), n_ses=6, n_agents=10)
+    alone = analysis.settings_table(ddqn)
+    td3 = evaluations_of(noisy(1), n_ses=6, n_agents=3, agent="td3_discrete")
+    both = analysis.settings_table(pd.concat([td3, ddqn], ignore_index=True))
+    mine = both[both["agent"] == "ddqn"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(mine, alone)
 
 
 class TestRankAgreement:

@@ -274,6 +274,28 @@ def test_only_solved_uses_solved_ses_and_their_pairs(tmp_path, quick):
     assert set(frame["pair"]) == {3, 4, 5}
 
 
+def test_the_table_is_of_the_agents_that_were_asked_for(tmp_path, quick, capsys):
+    run = make_sets(tmp_path / "run", solved=(1,))
+    main(options(run.root))
+    capsys.readouterr()
+    main(options(run.root, only_solved=True))
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    counts = {row[1]: row[2] for row in rows if row[:1] == ["ddqn"]}
+    assert counts == {"real": "3", "se_varied": "3", "se_fixed": "3"}
+
+
+@pytest.mark.parametrize("shards", [("1/1",), ("1/2", "2/2"), ("1/2", "2/2", None)])
+def test_the_next_command_loads_what_was_recorded(tmp_path, quick, capsys, shards):
+    run = make_sets(tmp_path / "run")
+    for shard in shards:
+        main(options(run.root, out=tmp_path / "mine/a.jsonl", shard=shard))
+    last = capsys.readouterr().out.splitlines()[-1]
+    code = last[last.index('"') + 1 : -1].replace("print(", "frame = (")
+    names: dict[str, object] = {}
+    exec(code, names)
+    assert len(names["frame"]) == 18
+
+
 def test_the_plan_counts_and_writes_nothing(tmp_path, quick, capsys):
     run = make_sets(tmp_path / "run")
     main(options(run.root, plan=True, agents=("ddqn", "dueling_ddqn")))

@@ -11,7 +11,7 @@ import pytest
 import se_hpo
 from se_hpo.errors import UserError
 from se_hpo.evaluations import EVALUATION_COLUMNS
-from se_hpo.paths import append_json_line
+from se_hpo.paths import append_json_line, write_json
 from se_hpo.reading import UnreadableWarning
 
 
@@ -79,6 +79,17 @@ def test_run_folder_evaluations_folder_and_file_give_the_same(tmp_path):
     ]
     for frame in frames[1:]:
         pd.testing.assert_frame_equal(frame, frames[0])
+
+
+def test_what_all_agents_share_is_told_apart(tmp_path):
+    for name, tau, engine in (("a", 1, "native"), ("b", 1, "torch"), ("c", 2, "torch")):
+        file = write(tmp_path / f"{name}.jsonl", make_record())
+        agents = {"ddqn": {"engine": engine, "base": {"tau": tau}}}
+        write_json(file.with_suffix(".json"), {"settings": {"agents": agents}})
+    write(tmp_path / "d.jsonl", make_record())
+    a, b, c, d = se_hpo.load_evaluations(tmp_path)["agent_base"]
+    assert a == b != c
+    assert pd.isna(d)
 
 
 def test_an_evaluation_that_has_just_begun_has_its_columns(tmp_path):

@@ -12,10 +12,11 @@ from se_hpo.config import DDQNConfig, SyntheticEnvConfig
 from se_hpo.errors import UserError
 from se_hpo.evaluations import REAL
 from se_hpo.jobs import TrainingJob
-from se_hpo.phase2.agents import agent_sources
+from se_hpo.phase2.agents import FromSpace, agent_sources
 from se_hpo.phase2.comparison import Plan, Protocol, in_shard
 from se_hpo.phase2.sets import run_of, used_sets
 from se_hpo.se_parameters import initial_psi
+from se_hpo.search_space import load_space
 from se_hpo.tasks import get_task
 from se_hpo.training import run_job
 from tests.engine_jobs import needs_engine
@@ -323,6 +324,7 @@ def test_a_value_that_is_set_is_that_of_all_agents_and_changes_no_draw(tmp_path)
         ("ddqn.train_episodes", 5, "the evaluation decides that"),
         ("ddqn.max_env_steps", 5, "the evaluation decides that"),
         ("dueling_ddqn.lr", 0.5, "the space vary_dueling_ddqn draws that"),
+        ("ddqn.lr", 0.5, "every agent draws that; .* --agent-space ddqn=SPACE"),
         ("dueling_ddqn.advantage_mean", "median", "advantage_mean"),
         ("ddqn.tua", 0.5, "did you mean"),
         ("ddqn.tau", "much", "tau"),
@@ -332,6 +334,19 @@ def test_a_value_that_is_set_is_that_of_all_agents_and_changes_no_draw(tmp_path)
 def test_a_value_that_cannot_be_set_is_refused(tmp_path, name, value, line):
     with pytest.raises(UserError, match=line):
         plan_of(make_sets(tmp_path / "run").root, values={name: value})
+
+
+def test_a_space_that_draws_more_than_the_agent_is_refused(tmp_path):
+    run = make_sets(tmp_path / "run").root
+    with pytest.raises(UserError, match=r"draws nes\..* too: only ddqn\.NAME"):
+        plan_of(run, spaces=["ddqn=nes_cartpole"])
+
+
+def test_what_the_evaluation_decides_is_not_recorded_as_drawn():
+    source = FromSpace("ddqn", load_space("ddqn_cartpole"))
+    drawn = source.draw(0, 0).drawn
+    assert "lr" in drawn
+    assert not {"init_episodes", "train_episodes", "max_env_steps"} & set(drawn)
 
 
 def test_sets_of_different_agents_need_a_space(tmp_path):

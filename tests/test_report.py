@@ -201,15 +201,40 @@ def test_an_unfinished_set_and_search_say_how_far_they_are(tmp_path: Path) -> No
 def test_an_unfinished_evaluation_says_how_far_it_is(tmp_path: Path) -> None:
     run = make_full_run(tmp_path / "full")
     ses = {str(k): "" for k in range(3)}
-    sets = {name: {"ses": ses} for name in ("varied", "fixed", "random")}
+    sets = {
+        name: {"setting": f"se_{name}", "ses": ses}
+        for name in ("varied", "fixed", "random")
+    }
     settings = {"agents": dict.fromkeys(("ddqn", "td3_discrete")), "num_agents": 4}
     file = run.evaluations / "paper-0.json"
     write_json(file, {"settings": {**settings, "sets": sets}})
     assert "agents 18 of 24 on varied" in report(run).text
     write_json(file, {"settings": {**settings, "num_agents": 2, "sets": sets}})
     assert "Evaluation paper-0" not in report(run).text
+    some = {"settings": {**settings, "sets": sets}, "wanted": ["se_varied"]}
+    write_json(file, some)  # --settings se_varied: nothing else was asked for
+    assert "not finished: agents 18 of 24 on varied." in report(run).text
     file.write_text("[")
     report(run)
+
+
+def test_shards_are_one_evaluation(tmp_path: Path) -> None:
+    run = make_full_run(tmp_path / "full")
+    file = run.evaluations / "paper-0.jsonl"
+    lines = file.read_text().splitlines(keepends=True)
+    ses = {str(k): "" for k in range(3)}
+    sets = {"varied": {"setting": "se_varied", "ses": ses}}
+    settings = {"agents": {"ddqn": {}, "td3_discrete": {}}, "num_agents": 2}
+    for i in (1, 2):
+        part = run.evaluations / f"paper-0.shard-{i}-of-2.jsonl"
+        part.write_text("".join(lines[i - 1 :: 2]))
+        header = {"settings": {**settings, "sets": sets}, "wanted": ["se_varied"]}
+        write_json(part.with_suffix(".json"), header)
+    file.unlink()
+    file.with_suffix(".json").unlink(missing_ok=True)
+    page = report(run)
+    assert "not finished" not in page.text
+    assert "is not used" not in page.text
 
 
 def test_damaged_files_are_named_and_the_rest_is_used(tmp_path: Path) -> None:
@@ -246,7 +271,7 @@ def test_two_evaluations_of_the_same_agents_are_not_mixed(tmp_path: Path) -> Non
     lines = (run.evaluations / "paper-0.jsonl").read_text().splitlines()
     (run.evaluations / "again.jsonl").write_text("\n".join(lines[:6]) + "\n")
     page = report(run)
-    assert "only paper-0 is used, the largest, and not again" in page.text
+    assert "Evaluation again is not used beside paper-0: pair 0" in page.text
     assert "agents return" in page.text
 
 

@@ -143,8 +143,10 @@ class _Costs:
             )
 
     def _n_ses(self, outcomes: pd.DataFrame) -> int:
+        """Those that agents can be trained on: a run that raised left none."""
         solved = outcomes["solved"].astype("boolean").fillna(False)
-        return int(solved.sum()) if self.solved_only else len(outcomes)
+        there = outcomes["best_score"].notna()
+        return int((solved if self.solved_only else there).sum())
 
 
 def _total(outcomes: pd.DataFrame, unit: str) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -37,7 +37,7 @@ def prepare(evaluations: pd.DataFrame) -> pd.DataFrame:
     for name in _NUMBERS:
         frame[name] = numbers(frame[name]) if name in frame else np.nan
     frame["pair"] = numbers(frame["pair"]).astype(int)
-    for name in ("se_solved", "agent_seed"):
+    for name in ("se_solved", "agent_seed", "agent_base"):
         if name not in frame:
             frame[name] = pd.NA
     frame["rule"] = _rules(frame)
@@ -92,13 +92,15 @@ def paired(evaluations: pd.DataFrame) -> pd.DataFrame:
 def pairs(prepared: pd.DataFrame) -> pd.DataFrame:
     """`paired` for a frame that is prepared."""
     match, values = ["rule", "agent", "pair"], ["score", "env_steps", "seconds"]
-    real = prepared.loc[prepared["setting"] == REAL, [*match, *values, "agent_seed"]]
     hp = [name for name in prepared.columns if str(name).startswith("hp.")]
-    columns = [*KEYS, *SE_KEYS, "pair", "cluster", *values, "agent_seed", *hp]
+    same = ["agent_seed", "agent_base", *hp]
+    real = prepared.loc[prepared["setting"] == REAL, [*match, *values, *same]]
+    columns = [*KEYS, *SE_KEYS, "pair", "cluster", *values, *same]
     ses = prepared.loc[prepared["setting"] != REAL, columns]
     both = ses.merge(real, on=match, suffixes=("_se", "_real"))
-    _check_same(both)
+    _check_same(both, same)
     sides = [f"{value}_{side}" for value in values for side in ("se", "real")]
+    both = both.rename(columns={f"{name}_se": name for name in hp})
     return both[[*KEYS, *SE_KEYS, "pair", *sides, *hp, "cluster"]]
 
 
@@ -138,15 +140,19 @@ def _check_once(frame: pd.DataFrame) -> None:
         )
 
 
-def _check_same(both: pd.DataFrame) -> None:
-    """The agents of a pair are the same agent."""
-    differ = both["agent_seed_se"] != both["agent_seed_real"]
-    if differ.fillna(False).any():
-        row = both[differ.fillna(False)].iloc[0]
-        raise UserError(
-            f"pair {row['pair']} of {row['agent']} is not the same agent in "
-            f"{row['setting']} and on the task: analyse one evaluation at a time"
-        )
+def _check_same(both: pd.DataFrame, names: Iterable[str]) -> None:
+    """The agents of a pair are the same agent, as far as their records say."""
+    for name in names:
+        se, real = both[f"{name}_se"], both[f"{name}_real"]
+        differ = (se != real) & se.notna() & real.notna()
+        differ = differ.astype("boolean").fillna(False)
+        if differ.any():
+            row = both[differ.to_numpy(bool)].iloc[0]
+            raise UserError(
+                f"pair {row['pair']} of {row['agent']} is not the same agent in "
+                f"{row['setting']} and on the task ({name} differs): analyse one "
+                "evaluation at a time"
+            )
 
 
 def _rules(frame: pd.DataFrame) -> pd.Series:
@@ -163,9 +169,16 @@ def _clusters(frame: pd.DataFrame) -> pd.Series:
     on_se = frame["setting"] != REAL
     se = frame.loc[on_se]
     names = se["se_set"].astype(str) + "/" + se["se"].astype(str)
-    slots = se.groupby(names)["pair"].transform("min")
-    slot_of_pair = dict(zip(se["pair"], slots, strict=True))
-    labels = frame["pair"].map(lambda p: f"slot {slot_of_pair.get(p, -1 - p):06d}")
+    # How many pairs an SE has is each evaluation's own.
+    match = ["rule", "agent", "pair"]
+    slots = se.groupby(["rule", "agent", names])["pair"].transform("min")
+    slot_of = dict(
+        zip(se[match].itertuples(index=False, name=None), slots, strict=True)
+    )
+    keys = frame[match].itertuples(index=False, name=None)
+    labels = pd.Series(
+        [f"slot {slot_of.get(key, -1 - key[-1]):06d}" for key in keys], frame.index
+    )
     labels[on_se] = names
     return labels.astype(str)
 

@@ -83,7 +83,12 @@ class FromSpace:
         """See `AgentSource`."""
         rng = seeding.generator(seed, "phase 2", self.algorithm, pair)
         flat = self._encoding.sample(int(rng.integers(2**31)))
-        drawn = {name.partition(".")[2]: value for name, value in flat.items()}
+        names = {name: name.partition(".")[2] for name in flat}
+        drawn = {
+            field: flat[name]
+            for name, field in names.items()
+            if field not in _OF_THE_EVALUATION
+        }
         return Draw(self.space.resolve(flat).agent, drawn)
 
     def to_dict(self) -> dict[str, Any]:
@@ -168,11 +173,22 @@ def _source(
     bases = [s for s in sets if algorithm_of(s.config.agent) == name]
     if name not in spaces and bases:
         _check_same_base(name, bases)
+        if drawn := sorted(set(overrides) & {f"{name}.{field}" for field in _VARIED}):
+            raise UserError(
+                f"--set {drawn[0]}: every agent draws that; say what from with "
+                f"--agent-space {name}=SPACE"
+            )
         return AroundBase(name, with_configuration(bases[0].config, overrides).agent)
     space = load_space(spaces.get(name, f"vary_{name}"))
     if space.agent != name:
         raise UserError(
             f"--agent-space {name}={spaces.get(name)}: that space is for {space.agent}"
+        )
+    foreign = sorted(p for p in space.configuration_space() if _owner(p) != name)
+    if foreign:
+        raise UserError(
+            f"--agent-space {name}={spaces.get(name)}: that space draws {foreign[0]} "
+            f"too: only {name}.NAME can be drawn here, as in vary_{name}"
         )
     drawn = sorted(set(overrides) & set(space.configuration_space()))
     if drawn:
@@ -180,6 +196,10 @@ def _source(
     shared = dataclasses.replace(space, base={**space.base, **overrides})
     shared.resolve({})  # what is no value of it is refused here
     return FromSpace(name, shared)
+
+
+def _owner(parameter: str) -> str:
+    return parameter.partition(".")[0]
 
 
 def _check_same_base(name: str, sets: Sequence[SESet]) -> None:

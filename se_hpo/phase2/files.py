@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from se_hpo.bohb.lock import RunLock
 from se_hpo.errors import UserError, unwritable
 from se_hpo.evaluations import evaluation_name, read_records
 from se_hpo.paths import append_json_line, write_json
+from se_hpo.reading import read_json
 from se_hpo.records import to_builtin
 
 log = logging.getLogger(__name__)
@@ -69,8 +70,12 @@ class EvaluationFiles:
         for file in self.all_records():
             self._check(file, settings)
 
-    def open(self, settings: Mapping[str, Any]) -> None:
+    def open(self, settings: Mapping[str, Any], wanted: Iterable[str]) -> None:
         """Write the settings, if the records there are of equal ones.
+
+        Args:
+            settings: what all records share.
+            wanted: the settings (`real`, `se_varied`) that are asked for now.
 
         Raises:
             UserError: see `check`; nothing was changed.
@@ -83,6 +88,8 @@ class EvaluationFiles:
             "se_hpo": se_hpo.__version__,
             "settings": _merged(before, settings),
         }
+        if (earlier := self._wanted_before()) is not None:
+            header["wanted"] = sorted({*wanted, *earlier})
         try:
             write_json(self.records.with_suffix(".json"), header)
             self.records.touch()
@@ -90,6 +97,11 @@ class EvaluationFiles:
             raise unwritable(
                 self.folder, error, "choose another place with --out"
             ) from error
+
+    def _wanted_before(self) -> list[str] | None:
+        """None where records of an older version do not say."""
+        header = self.records.with_suffix(".json")
+        return read_json(header).get("wanted") if header.exists() else []
 
     def _check(self, file: Path, settings: Mapping[str, Any]) -> None:
         if found := list(_differences(self._read(file), settings)):

@@ -110,7 +110,7 @@ class Evaluation:
             UserError: the records there are of other settings, or another process is
                 writing them.
         """
-        self.files.open(self.settings())
+        self.files.open(self.settings(), {agent.setting for agent in self.plan.agents})
         with self.files.lock:
             finished = {record_key(r): r for r in self.files.finished()}
             agents = self.own_agents()
@@ -145,13 +145,16 @@ class Evaluation:
         return "torch" in self.engines.values()
 
     def frame(self) -> pd.DataFrame:
-        """All records of the evaluation so far, of all shards."""
+        """The records so far of the planned agents, of all shards."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UnreadableWarning)  # named at the beginning
             frames = [load_evaluations(file) for file in self.files.all_records()]
-        return pd.concat(frames, ignore_index=True).drop_duplicates(
-            ["setting", "se_set", "se", "agent", "pair"]
-        )
+        keys = ["setting", "se_set", "se", "agent", "pair"]
+        frame = pd.concat(frames, ignore_index=True).drop_duplicates(keys)
+        rows = frame[keys].astype(object)
+        found = rows.where(rows.notna(), None).itertuples(index=False, name=None)
+        planned = {agent.key for agent in self.plan.agents}
+        return frame[[key in planned for key in found]]
 
 
 def _default_file(envs: Sequence[Path], protocol: Protocol) -> Path:
@@ -176,7 +179,8 @@ def main(options: EvaluateOptions) -> int:
     console.print(outcome_table(frame, get_task(evaluation.plan.task).solved_return))
     for line in cost_lines(frame, progress, evaluation.n_threads):
         console.print(line, soft_wrap=True, markup=False)
-    path = evaluation.files.folder if options.shard else evaluation.files.records
+    records = evaluation.files.all_records()
+    path = records[0] if len(records) == 1 else evaluation.files.folder
     python = f"import se_hpo; print(se_hpo.load_evaluations('{path}'))"
     console.print(f'Next:\n  python -c "{python}"', soft_wrap=True, markup=False)
     return 0

@@ -55,7 +55,7 @@ def _agent(
         )
     for setting, row in by_setting.items():
         yield _on_ses(str(setting), row)
-        yield from _paid(rule, agent, str(setting), answers)
+        yield from _paid(rule, agent, row, answers)
 
 
 def _on_ses(setting: str, row: Row) -> str:
@@ -113,19 +113,22 @@ def verdict(row: Row) -> str:
     return f"no clear difference in return {by}"
 
 
-def _paid(rule: str, agent: str, setting: str, answers: Answers) -> Iterator[str]:
-    """When the NES run has paid for itself in real steps."""
+def _paid(rule: str, agent: str, of: Row, answers: Answers) -> Iterator[str]:
+    """When what found the SEs of a setting has paid for itself in real steps."""
     table = answers.break_even
     if table.empty:
         return
-    keys = {"rule": rule, "agent": agent, "setting": setting}
+    keys = {"rule": rule, "agent": agent, "setting": of["setting"]}
     for row in rows_of(table):
         wanted = row["unit"] == "env_steps_task" and not row["with_bohb"]
         if not wanted or any(row[key] != value for key, value in keys.items()):
             continue
         if row["verdict"] == "pays off":
             agents = f"{row['agents']:,.0f} agent{'s' * (row['agents'] != 1)}"
-            yield f"Its NES run has paid for itself in real steps after {agents}."
+            what = "random search" if of["setting"] == "se_random" else "NES run"
+            lower = -of["difference_low"]
+            but = f", if returns up to {lower:.1f} lower would do" * (lower > 0)
+            yield f"Its {what} has paid for itself in real steps after {agents}{but}."
 
 
 def _search(data: RunData) -> Iterator[str]:

@@ -100,19 +100,20 @@ def _analyse_phase2(data: RunData, answers: Answers) -> None:
 
 
 def _usable(evaluations: pd.DataFrame, answers: Answers) -> pd.DataFrame:
-    """All records where they go together, else those of the largest evaluation."""
-    try:
-        analysis.paired(evaluations)
-    except UserError as error:
-        names = evaluations["record_file"].map(lambda f: evaluation_name(Path(f)))
-        largest, *others = names.value_counts().index
-        if others:
+    """Of the evaluations, from the largest on, those that go with the ones before."""
+    names = evaluations["record_file"].map(lambda f: evaluation_name(Path(f)))
+    used: list[str] = []
+    for name in names.value_counts().index:
+        try:
+            analysis.paired(evaluations[names.isin([*used, name])])
+        except UserError as error:
+            beside = f" beside {', '.join(used)}" if used else ""
             answers.problems.append(
-                f"Of the evaluations, only {largest} is used, the largest, and not "
-                f"{', '.join(others)}: {error}"
+                f"Evaluation {name} is not used{beside}: {str(error).rstrip('.')}."
             )
-            return evaluations[names == largest]
-    return evaluations
+        else:
+            used.append(name)
+    return evaluations[names.isin(used)] if used else evaluations
 
 
 def _table(answers: Answers, name: str, function: Callable[[], pd.DataFrame]) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from se_hpo.evaluations import evaluation_name
+from se_hpo.evaluations import REAL, evaluation_name
 from se_hpo.reading import read_json
 from se_hpo.reporting.answers import Answers
 from se_hpo.reporting.data import RunData
@@ -80,33 +80,53 @@ def _missing_phase2(data: RunData) -> Iterator[str]:
             f"evaluate: python -m se_hpo.evaluate --envs {root}"
         )
         return
+    headers: dict[str, list[dict[str, Any]]] = {}  # of all shards
     for file in sorted(data.paths.evaluations.glob("*.json")):
-        yield from _unfinished_evaluation(file, data.evaluations)
+        headers.setdefault(evaluation_name(file), []).append(read_json(file))
+    for name, parts in headers.items():
+        yield from _unfinished_evaluation(name, parts, data.evaluations)
     present = set(data.evaluations["setting"])
     for setting in SETTING_WORDS:
         if setting not in present:
             yield f"No agents were trained on {SETTING_WORDS[setting]}."
 
 
-def _unfinished_evaluation(file: Path, evaluations: pd.DataFrame) -> Iterator[str]:
-    """How far an evaluation is, by the settings beside its records."""
-    settings: Any = read_json(file).get("settings")
+def _unfinished_evaluation(
+    name: str, headers: Sequence[Mapping[str, Any]], evaluations: pd.DataFrame
+) -> Iterator[str]:
+    """How far an evaluation is, by what is beside its records."""
     try:
-        agents, sets = settings["agents"], settings["sets"]
-        sizes = {name: len(chosen["ses"]) for name, chosen in sets.items()}
-        planned = int(settings["num_agents"]) * len(agents)
+        expected = _expected(headers)
     except (KeyError, TypeError, ValueError, AttributeError):
         return
     names = evaluations["record_file"].map(lambda f: evaluation_name(Path(f)))
-    mine = evaluations[names == file.stem]
-    done = mine.groupby("se_set").size()
-    expected = {name: (int(done.get(name, 0)), size) for name, size in sizes.items()}
-    on_task = int((mine["setting"] == "real").sum())
-    expected["the real task"] = (on_task, max(sizes.values(), default=0))
+    mine = evaluations[names == name]
+    done = mine["se_set"].fillna("the real task").value_counts()
     short = [
-        f"{have:,} of {size * planned:,} on {name}"
-        for name, (have, size) in expected.items()
-        if have < size * planned
+        f"{done.get(place, 0):,} of {n:,} on {place}"
+        for place, n in expected.items()
+        if done.get(place, 0) < n
     ]
     if short:
-        yield f"Evaluation {file.stem} is not finished: agents {', '.join(short)}."
+        yield f"Evaluation {name} is not finished: agents {', '.join(short)}."
+
+
+def _expected(headers: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Agents on each set and on the task, of the settings that were asked for."""
+    agents: set[str] = set()
+    wanted: set[str] = set()
+    sets: dict[str, tuple[str, set[str]]] = {}
+    for header in headers:
+        settings = header["settings"]
+        agents.update(settings["agents"])
+        wanted.update(header.get("wanted", SETTING_WORDS))  # older ones do not say
+        for name, chosen in settings["sets"].items():
+            sets.setdefault(name, (chosen["setting"], set()))[1].update(chosen["ses"])
+    per_se = int(headers[0]["settings"]["num_agents"]) * len(agents)
+    expected = {
+        name: len(ses) * per_se for name, (kind, ses) in sets.items() if kind in wanted
+    }
+    if REAL in wanted:
+        slots = set[str]().union(*(ses for _, ses in sets.values()))
+        expected["the real task"] = len(slots) * per_se
+    return expected
