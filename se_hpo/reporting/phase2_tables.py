@@ -156,8 +156,20 @@ def _paper_table(data: RunData, answers: Answers) -> Table | None:
             number("env_steps_std", "std"),
             number("saved", "fewer than real", ".1%"),
         ],
-        caption="Fig. 3 of the paper: 40 SEs that solved the task, 10 agents each.",
+        caption="Fig. 3 of the paper: 40 SEs that solved the task, 10 agents each."
+        + _CAPPED * _is_capped(answers.evaluations),
     )
+
+
+_CAPPED = (
+    " There no number of steps ends a training on an SE; here one does (evaluate "
+    "--no-step-cap lifts it)."
+)
+
+
+def _is_capped(evaluations: pd.DataFrame) -> bool:
+    by_paper = evaluations["rule"] == "paper"
+    return bool(evaluations.loc[by_paper, "max_env_steps"].notna().any())
 
 
 def break_even_table(answers: Answers) -> Table | None:
