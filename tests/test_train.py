@@ -18,6 +18,7 @@ from se_hpo.checkpoint import load_se
 from se_hpo.errors import UserError
 from se_hpo.paths import SESetPaths, write_json
 from se_hpo.se_set_settings import read_settings
+from se_hpo.se_training import session
 from se_hpo.se_training.options import TrainOptions
 from se_hpo.se_training.request import resolve_request
 from se_hpo.se_training.session import finished as finished_se
@@ -280,6 +281,25 @@ def test_an_se_that_another_process_is_at_is_left_to_it(tmp_path, finished, reci
     assert "SE 001: another process is at it" in done.stderr
     assert "not finished: another process is at it" in " ".join(done.stdout.split())
     assert not paths.outcome(1).exists()
+
+
+def test_an_se_that_the_other_process_has_finished_meanwhile_is_finished(
+    tmp_path, finished, recipe, monkeypatch
+):
+    paths = copy(finished, tmp_path / "held")
+    outcome = paths.outcome(1).read_bytes()
+    paths.outcome(1).unlink()
+
+    class Held(SEWorkers):
+        """Another process is at SE 1, and ends while we look."""
+
+        def _start(self, index):
+            paths.outcome(index).write_bytes(outcome)
+            return subprocess.Popen(["sh", "-c", f"exit {HELD}"])
+
+    monkeypatch.setattr(session, "SEWorkers", Held)
+    options = TrainOptions(config=str(recipe), num_envs=3, out=paths.root)
+    assert session.train_set(resolve_request(options), 1, 1, quiet=True) == {}
 
 
 def test_a_worker_that_keeps_dying_stops_no_other_se_and_the_code_is_1(

@@ -44,8 +44,8 @@ def train_set(
         todo = [index for index in request.indices if finished(request, index) is None]
         with SEWorkers(paths, todo, n_parallel, threads) as workers:
             _watch(request, workers, display)
-    held = "another process is at it"
-    return {**workers.lost, **dict.fromkeys(workers.held, held)}
+    held = [index for index in workers.held if finished(request, index) is None]
+    return {**workers.lost, **dict.fromkeys(held, "another process is at it")}
 
 
 def finished(request: Request, index: int) -> SEOutcome | None:
