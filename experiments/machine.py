@@ -21,7 +21,7 @@ def machine() -> dict[str, Any]:
     return {
         "processor": model,
         "cores": os.cpu_count(),
-        "isa": engine.isa(),
+        "isa": engine.isa() if engine.available() else None,
         "usable_isas": engine.isas(),
         "load_average": round(os.getloadavg()[0], 1),
         "python": platform.python_version(),

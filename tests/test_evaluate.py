@@ -1,5 +1,6 @@
 """The command: what it records, however it is split, interrupted or damaged."""
 
+import contextlib
 import json
 import os
 import signal
@@ -363,15 +364,27 @@ def test_both_engines_and_all_agents_run_from_the_command_line(tmp_path):
     assert auto["engine"][auto["agent"] == "ddqn"].eq(expected).all()
 
 
-def start(root, *flags):
-    return subprocess.Popen(
-        command(root, *flags),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=ENV,
-        start_new_session=True,
-    )
+@pytest.fixture
+def start():
+    """Starts the command in a process group that does not outlive the test."""
+    processes = []
+
+    def run(root, *flags):
+        process = subprocess.Popen(
+            command(root, *flags),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=ENV,
+            start_new_session=True,
+        )
+        processes.append(process)
+        return process
+
+    yield run
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def wait_for_lines(file, n, process):
@@ -398,12 +411,13 @@ def group_is_gone(process):
     ("number", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)]
 )
 def test_killed_or_interrupted_and_continued_each_agent_is_recorded_once(
-    tmp_path, quick, number, code
+    tmp_path, quick, start, number, code
 ):
     run = make_sets(tmp_path / "run")
-    flags = ["--num-agents", 6, "--fixed-steps", 30_000, "--threads", 2]
+    steps = 30_000 if engine.available() else 600
+    flags = ["--num-agents", 6, "--fixed-steps", steps, "--threads", 2]
     process = start(run.root, *flags)
-    file = run.evaluations / "fixed-30000-0.jsonl"
+    file = run.evaluations / f"fixed-{steps}-0.jsonl"
     wait_for_lines(file, 3, process)
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
@@ -413,9 +427,9 @@ def test_killed_or_interrupted_and_continued_each_agent_is_recorded_once(
         assert errors.strip().endswith("the same command goes on from here")
     done = file.read_text().splitlines()
     assert 3 <= len(done) < 36
-    main(options(run.root, num_agents=6, fixed_steps=30_000))
+    main(options(run.root, num_agents=6, fixed_steps=steps))
     keys = [record_key(json.loads(line)) for line in file.read_text().splitlines()]
     assert len(keys) == len(set(keys)) == 36
     out = tmp_path / "whole/a.jsonl"
-    main(options(run.root, num_agents=6, fixed_steps=30_000, out=out))
+    main(options(run.root, num_agents=6, fixed_steps=steps, out=out))
     assert records(run.evaluations) == records(out.parent)
