@@ -145,9 +145,10 @@ def _paper_table(data: RunData, answers: Answers) -> Table | None:
     if answers.settings.empty or "paper" not in set(answers.settings["rule"]):
         return None
     agents = [str(agent) for agent in answers.settings["agent"]]
+    figure, rows = paper_numbers(data.task, agents)
     return make_table(
         "For comparison: the paper's numbers",
-        paper_numbers(data.task, agents),
+        rows,
         [
             _AGENT,
             _SETTING,
@@ -156,7 +157,7 @@ def _paper_table(data: RunData, answers: Answers) -> Table | None:
             number("env_steps_std", "std"),
             number("saved", "fewer than real", ".1%"),
         ],
-        caption="Fig. 3 of the paper: 40 SEs that solved the task, 10 agents each."
+        caption=f"{figure} of the paper: 40 SEs that solved the task, 10 agents each."
         + _CAPPED * _is_capped(answers.evaluations),
     )
 
