@@ -1,6 +1,6 @@
 """Speed and memory of the native engine, with the torch engine beside it.
 
-    python experiments/bench_engine.py            # about five minutes
+    python experiments/bench_engine.py            # about six minutes
     python experiments/bench_engine.py --smoke    # seconds; the numbers mean nothing
 
 Env steps per second, one update each, come in rounds in which one thread, all threads
@@ -60,10 +60,7 @@ def measure_rates(rows: list[Workload], args: argparse.Namespace) -> None:
         for row in rows:
             jobs, few = row.jobs(), row.jobs(torch_steps)[: row.torch_jobs]
             row.add("native", *timed(engine.train_agents, jobs))
-            row.add(
-                ALL_CORES,
-                *timed(lambda j: engine.train_agents(j, threads), jobs),
-            )
+            row.add(ALL_CORES, *timed(lambda j: engine.train_agents(j, threads), jobs))
             if few:
                 row.add("torch", *timed(lambda j: [run_job(job) for job in j], few))
 
@@ -90,9 +87,9 @@ def describe(row: Workload, peak: float, args: argparse.Namespace) -> dict[str, 
     """One row of the results."""
     spec = get_task(row.task)
     flops = [update_flops(agent, spec) for agent in row.agents]
-    some = row.agents[: min(12, len(set(row.agents)))]
+    some = list(dict.fromkeys(row.agents))[:12]
     seconds = [update_seconds(agent, spec, args.smoke) for agent in some]
-    in_updates = sum(flops[: len(some)]) / sum(seconds)
+    in_updates = sum(update_flops(agent, spec) for agent in some) / sum(seconds)
     rounds = row.per_cpu_second if args.cpu else row.per_second
     rates = {name: statistics.median(rates) for name, rates in rounds.items()}
     rates[ALL_CORES] = statistics.median(row.per_second[ALL_CORES])

@@ -84,8 +84,7 @@ def workloads(smoke: bool) -> list[Workload]:
             vary_agent(base, seeding.generator(0, "varied", i)) for i in range(varied)
         ]
 
-    se, acrobot_se = CARTPOLE_SE, ACROBOT_SE
-    untuned_se = SyntheticEnvConfig(hidden_size=128)
+    se, untuned_se = CARTPOLE_SE, SyntheticEnvConfig(hidden_size=128)
     many = 2 if smoke else 32  # the agents of a generation, population 16 mirrored
     return [
         Workload(
@@ -113,7 +112,7 @@ def workloads(smoke: bool) -> list[Workload]:
             "tuned Acrobot",
             "Acrobot-v1",
             [ACROBOT_AGENT] * many,
-            acrobot_se,
+            ACROBOT_SE,
             steps,
             25_000,
         ),

@@ -132,6 +132,11 @@ def evaluation_name(file: Path) -> str:
     return _SHARD.sub("", file.stem)
 
 
+def evaluation_names(evaluations: pd.DataFrame) -> pd.Series:
+    """The evaluation of every row of `load_evaluations`."""
+    return evaluations["record_file"].map(lambda file: evaluation_name(Path(file)))
+
+
 def read_records(file: Path) -> Iterable[dict[str, Any]]:
     """Every record of a file that can be read; the others are named in a warning."""
     return parsed_lines(file, _checked)

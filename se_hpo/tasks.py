@@ -208,8 +208,8 @@ def _check_spaces(task_id: str, env: gymnasium.Env) -> tuple[int, int]:
     if not isinstance(observations, Box) or not math.prod(observations.shape):
         raise UserError(
             f"task {task_id!r} has observations {observations}: only Box works, with "
-            "one number or more; wrap "
-            "the environment and register it under an id of your own"
+            "one number or more; wrap the environment and register it under an id of "
+            "your own"
         )
     if not isinstance(actions, Discrete) or actions.start != 0:
         raise UserError(

@@ -83,12 +83,8 @@ class FromSpace:
         """See `AgentSource`."""
         rng = seeding.generator(seed, "phase 2", self.algorithm, pair)
         flat = self._encoding.sample(int(rng.integers(2**31)))
-        names = {name: name.partition(".")[2] for name in flat}
-        drawn = {
-            field: flat[name]
-            for name, field in names.items()
-            if field not in _OF_THE_EVALUATION
-        }
+        fields = {name.partition(".")[2]: value for name, value in flat.items()}
+        drawn = {k: v for k, v in fields.items() if k not in _OF_THE_EVALUATION}
         return Draw(self.space.resolve(flat).agent, drawn)
 
     def to_dict(self) -> dict[str, Any]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from se_hpo import analysis
 from se_hpo.errors import UserError
-from se_hpo.evaluations import evaluation_name
+from se_hpo.evaluations import evaluation_names
 from se_hpo.reporting.data import RunData
 
 
@@ -101,7 +100,7 @@ def _analyse_phase2(data: RunData, answers: Answers) -> None:
 
 def _usable(evaluations: pd.DataFrame, answers: Answers) -> pd.DataFrame:
     """Of the evaluations, from the largest on, those that go with the ones before."""
-    names = evaluations["record_file"].map(lambda f: evaluation_name(Path(f)))
+    names = evaluation_names(evaluations)
     used: list[str] = []
     for name in names.value_counts().index:
         try:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from se_hpo.evaluations import REAL, evaluation_name
+from se_hpo.evaluations import REAL, evaluation_name, evaluation_names
 from se_hpo.reading import read_json
 from se_hpo.reporting.answers import Answers
 from se_hpo.reporting.data import RunData
@@ -99,8 +98,7 @@ def _unfinished_evaluation(
         expected = _expected(headers)
     except (KeyError, TypeError, ValueError, AttributeError):
         return
-    names = evaluations["record_file"].map(lambda f: evaluation_name(Path(f)))
-    mine = evaluations[names == name]
+    mine = evaluations[evaluation_names(evaluations) == name]
     done = mine["se_set"].fillna("the real task").value_counts()
     short = [
         f"{done.get(place, 0):,} of {n:,} on {place}"
