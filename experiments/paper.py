@@ -77,7 +77,7 @@ STUDIES = {
         "cartpole-phase2",
         10,
         ALL_KINDS,
-        (DDQN, Evaluation("dueling_ddqn"), Evaluation("td3_discrete", 3)),
+        (DDQN, Evaluation("dueling_ddqn"), Evaluation("td3_discrete", 1)),
         fixed_steps=9_000,
     ),
     "cartpole-transfer": Study(
