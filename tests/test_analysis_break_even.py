@@ -100,6 +100,38 @@ def test_solved_ses_pay_for_the_unsolved_where_only_they_are_used() -> None:
     assert row["cost_per_se"] == 120_000
 
 
+def test_a_set_pays_for_its_unsolved_whatever_other_sets_did() -> None:
+    frame = evaluations_of(lambda *_: 190.0)
+    unsolved = frame["se"].isin([0, 1, 2]).to_numpy(bool)
+    frame.loc[unsolved, "se_solved"] = False
+    frame = frame[~unsolved | (frame["setting"] != "se_varied").to_numpy(bool)]
+    runs = outcomes()
+    runs["solved"] = runs["se"] >= 3
+    trial = {"trial": "a", "budget": 1.0, "loss": 0.5, "env_steps_task": 90_000}
+    table = analysis.break_even(frame, runs, trial_frame([trial]))
+    row = varied(table, "env_steps_task", with_bohb=True)
+    assert (row["nes_cost"], row["bohb_cost"]) == (120_000, 90_000 / (3 + 6))
+
+
+def test_as_many_steps_as_on_the_task_are_said_to_be_as_many(
+    equal: pd.DataFrame,
+) -> None:
+    row = varied(
+        analysis.break_even(equal.assign(env_steps=9_000), outcomes()), "env_steps"
+    )
+    assert (row["verdict"], row["saved_per_agent"]) == ("never", 0)
+    assert row["note"] == (
+        "never: an agent needs as many env steps (SE or real) as on the task"
+    )
+
+
+def test_few_ses_are_named_beside_the_verdict(equal: pd.DataFrame) -> None:
+    table = analysis.break_even(equal[equal["pair"] < 10], outcomes())
+    row = varied(table, "env_steps_task")
+    assert row["verdict"] == "pays off"
+    assert row["note"].endswith("agents (only 2 SEs: intervals are too narrow)")
+
+
 def test_a_run_that_raised_left_no_se_but_is_paid_for(equal: pd.DataFrame) -> None:
     runs = outcomes()
     raised = runs["se"].isin([4, 5])

@@ -67,6 +67,28 @@ def test_a_table_by_hand() -> None:
     )
 
 
+def test_agents_on_the_task_keep_their_cluster_while_others_are_missing() -> None:
+    frame = evaluations_of(noisy())
+    missing = (frame["setting"] == "se_fixed") & frame["pair"].isin([0, 6])
+    whole, part = (
+        row_of(analysis.settings_table(f), setting="real")
+        for f in (frame, frame[~missing.to_numpy(bool)])
+    )
+    pd.testing.assert_series_equal(whole, part)
+
+
+def test_clusters_of_the_task_sort_as_those_of_ses() -> None:
+    rows = [
+        evaluation_row(setting, pair, float(pair))
+        for setting in ("real", "se_fixed")
+        for pair in range(12)
+    ]
+    table = analysis.settings_table(evaluation_frame(rows))
+    ends = ["mean_low", "mean_high"]
+    real, fixed = (row_of(table, setting=s)[ends] for s in ("real", "se_fixed"))
+    assert real.to_list() == fixed.to_list()
+
+
 def test_with_two_ses_an_interval_ends_at_their_means() -> None:
     varied = row_of(analysis.settings_table(by_hand()), setting="se_varied")
     assert (varied["mean_low"], varied["mean_high"]) == (80.0, 199.5)
@@ -361,7 +383,28 @@ class TestRankAgreement:
         table = analysis.rank_agreement(evaluations_of(score))
         within = row_of(table, setting="se_fixed", level="within_se", measure="kendall")
         assert (within["n"], within["correlation"]) == (5, 1.0)
-        assert within["note"] == "1 of 6 SEs left out: agents do not differ"
+        assert within["note"] == "1 of 6 SEs left out: too few agents that differ"
+
+    def test_one_agent_per_se_ranks_nothing_within_an_se(self) -> None:
+        frame = evaluations_of(noisy())
+        table = analysis.rank_agreement(frame[frame["pair"] % 5 == 0])
+        within = row_of(table, setting="se_fixed", level="within_se", measure="kendall")
+        assert within["note"] == "no SE has 3 agents"
+
+    def test_hyperparameters_that_are_not_recorded_are_not_averaged_over(self) -> None:
+        frame = evaluations_of(noisy())
+        frame = frame[[c for c in frame.columns if not c.startswith("hp.")]]
+        table = analysis.rank_agreement(frame)
+        averaged = table[table["level"] == "averaged"]
+        assert averaged["note"].eq("hyperparameters are not recorded").all()
+
+    def test_a_configuration_twice_on_one_se_is_not_shared(self) -> None:
+        frame = evaluations_of(noisy())
+        for name in [c for c in frame.columns if c.startswith("hp.")]:
+            frame[name] = frame["pair"] // 5
+        table = analysis.rank_agreement(frame)
+        averaged = table[table["level"] == "averaged"]
+        assert averaged["n"].eq(0).all()
 
     def test_steps_can_be_ranked_instead_of_scores(self) -> None:
         frame = evaluations_of(noisy())

@@ -169,7 +169,8 @@ def test_adjusted_r2_is_that_of_least_squares() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "group"), [([], []), ([1, 2], [0, 1]), ([3, 3, 3], [0, 0, 1])]
+    ("values", "group"),
+    [([], []), ([1, 2], [0, 1]), ([3, 3, 3], [0, 0, 1]), ([1, 2, 3], [0, 0, 0])],
 )
 def test_no_share_without_variance_within(values: list, group: list) -> None:
     share = epsilon_squared(np.array(values, float), np.array(group, int))

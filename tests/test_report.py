@@ -139,6 +139,19 @@ def test_the_verdict_follows_the_interval(low: float, high: float, says: str) ->
     assert "no pairs" in verdict({**row, "difference": np.nan})
 
 
+def test_differences_over_fewer_agents_than_the_means_say_so(tmp_path: Path) -> None:
+    run = RunPaths(tmp_path / "run")
+    make_set(run.ses / "varied", n=3)
+    path = add_evaluations(run, 3, 2, ("ddqn",), ("real", "se_varied"))
+    lines = path.read_text().splitlines(keepends=True)
+    kept = [
+        x for x in map(json.loads, lines) if x["setting"] != "real" or x["pair"] < 4
+    ]
+    path.write_text("".join(json.dumps(line) + "\n" for line in kept))
+    says = "(on the 4 agents that are on the task, too; few SEs, so the interval is too"
+    assert says in report(run).text
+
+
 def test_more_steps_than_on_the_task_are_said_to_be_more(tmp_path: Path) -> None:
     run = RunPaths(tmp_path / "run")
     make_set(run.ses / "varied", n=3)
@@ -313,6 +326,13 @@ def test_cells_have_keys_that_sort_numbers_and_missing_values() -> None:
     assert [c.text for c in cells] == ["2 [1, 2]", "-", "-2,000,000"]
     assert [c.js_key for c in cells] == ["1.5", "-Infinity", "-2000000.0"]
     assert [row[1].text for row in table.rows] == ["-"] * 3
+
+
+def test_amounts_have_three_digits_or_all() -> None:
+    frame = pd.DataFrame({"a": [0.2571, 12345.6, -3.14159]})
+    table = make_table("t", frame, [number("a", spec=",.3g")])
+    assert table is not None
+    assert [row[0].text for row in table.rows] == ["0.257", "12,346", "-3.14"]
 
 
 def test_notes_are_shown_once_with_the_rows_they_are_of() -> None:

@@ -24,6 +24,9 @@ from se_hpo.frames import tidy
 MIN_TRIALS = 8
 """Fewer trials at both budgets say nothing about rank information."""
 
+WEAK = 0.5
+"""Of rank correlations: what is below does not tell which trials to promote."""
+
 MIN_PICKS = 3
 """Fewer picks of a kind have no interval."""
 
@@ -54,8 +57,9 @@ def budget_correlation(
     """Rank correlation of losses between budgets, over trials evaluated at both.
 
     One row per pair of budgets. `informative` is `yes` where the interval of Spearman's
-    correlation lies above 0, `no` where it does not or a loss is the same for all, and
-    `unknown` with fewer than `MIN_TRIALS` trials; `note` is the warning. Only trials
+    correlation lies above 0; `no` where a loss is the same for all, or the interval
+    holds 0 and lies below `WEAK`; else, and with fewer than `MIN_TRIALS` trials,
+    `unknown`. `note` is the warning. Only trials
     good at the low budget are promoted, which pulls the correlation towards 0, and the
     loss at the high budget contains the generations of the low, which pulls it up.
 
@@ -93,15 +97,17 @@ def _verdict(row: dict[str, Any], spearman: Estimate) -> dict[str, str]:
     if n < MIN_TRIALS:
         note = f"{budgets}: {n} trials at both, too few to judge (< {MIN_TRIALS})"
         return {"informative": "unknown", "note": note + ties}
-    if spearman.low is None:
+    if spearman.low is None or spearman.high is None:
         return {"informative": "no", "note": f"{budgets}: {spearman.note}{ties}"}
     if spearman.low <= 0:
-        note = (
-            f"{budgets}: no rank information, the interval of the correlation "
-            f"({spearman.low:.2f} to {spearman.high:.2f}) is not above 0: raise the "
-            "lowest budget"
-        )
-        return {"informative": "no", "note": note + ties}
+        interval = f"the correlation is {spearman.low:.2f} to {spearman.high:.2f}"
+        if spearman.high < WEAK:
+            note = (
+                f"{budgets}: no rank information, {interval}: raise the lowest budget"
+            )
+            return {"informative": "no", "note": note + ties}
+        note = f"{budgets}: {n} trials do not show rank information, {interval}"
+        return {"informative": "unknown", "note": note + ties}
     return {"informative": "yes", "note": ties.removeprefix("; ")}
 
 
@@ -150,14 +156,13 @@ def model_based_picks(
     return tidy(rows, columns.MODEL_BASED_PICKS)
 
 
-TwoSamples = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""Samples (..., n) and (..., m) -> one number per leading index."""
+TwoSamples = Callable[[np.ndarray, np.ndarray], float]
 
 
 def _two_samples(
     model: np.ndarray, random: np.ndarray, of: TwoSamples, how: Bootstrap
 ) -> Estimate:
-    """`of(model, random)`, arrays (..., n), and its interval from resampling both."""
+    """`of(model, random)`, and its interval from resampling both."""
     if not len(model) or not len(random):
         which = "model's" if not len(model) else "random"
         return Estimate(math.nan, note=f"no {which} picks began at this budget")
@@ -169,13 +174,19 @@ def _two_samples(
     drawn = (
         rng.choice(sample, (how.n_resamples, len(sample))) for sample in (model, random)
     )
-    return Estimate(value, *how.quantiles(of(*drawn)))
+    resampled = np.array([of(*both) for both in zip(*drawn, strict=True)])
+    smaller = min(len(model), len(random))
+    return Estimate(value, *how.quantiles(resampled, smaller))
 
 
-def _median_gain(model: np.ndarray, random: np.ndarray) -> np.ndarray:
-    return np.median(random, axis=-1) - np.median(model, axis=-1)
+def _median_gain(model: np.ndarray, random: np.ndarray) -> float:
+    return float(np.median(random) - np.median(model))
 
 
-def _superiority(model: np.ndarray, random: np.ndarray) -> np.ndarray:
-    a, b = model[..., :, None], random[..., None, :]
-    return np.mean((a < b) + 0.5 * (a == b), axis=(-2, -1))
+def _superiority(model: np.ndarray, random: np.ndarray) -> float:
+    """Mean over pairs of 1 where the model's loss is lower, 1/2 where equal."""
+    random = np.sort(random)
+    not_worse, better = (
+        len(random) - np.searchsorted(random, model, side) for side in ("left", "right")
+    )
+    return float(np.mean(not_worse + better) / (2.0 * len(random)))

@@ -81,7 +81,7 @@ def incumbent_trajectory(trials: pd.DataFrame) -> pd.DataFrame:
         new = (frame[name] - before).clip(lower=0)
         frame[f"{name}_total"] = new.cumsum().astype("int64")
     frame["cpu_hours_total"] = frame["cpu_seconds"].cumsum() / 3600.0
-    since = frame["finished"] - frame["started"].min()
+    since = frame["finished"] - trials["started"].min()  # of the lost ones, too
     frame["hours"] = since.dt.total_seconds() / 3600.0
     frame["best_loss"] = frame.groupby("budget")["loss"].cummin()
     return pd.concat([frame, _incumbents(frame)], axis=1)[TRAJECTORY_COLUMNS]

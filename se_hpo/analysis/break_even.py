@@ -46,8 +46,8 @@ def break_even(
     `cost_per_se` = `nes_cost` (all NES runs of the setting's sets, over their SEs; over
     their solved ones where only these were evaluated) + `bohb_cost` (the BOHB run over
     all learned SEs) if `with_bohb`; `saved_per_agent` = mean over the pairs of task
-    minus SE; `agents` = ceil(cost / saved). Costs of testing are left out: they are
-    equal on both sides. `verdict`:
+    minus SE; `agents` = ceil(cost / saved). Steps of the agents' tests are left out;
+    processor time contains them, on both sides. `verdict`:
 
     * `pays off`: saves, and the interval of the mean paired `difference` of the returns
       does not lie below 0;
@@ -56,7 +56,8 @@ def break_even(
     * `unknown`: a number is missing.
 
     `agents` is there where it pays off, and infinite at its upper end where the saving
-    may be none. `note` is a sentence.
+    may be none; its interval is that of the saving, with the cost taken as it is.
+    `note` is a sentence.
 
     Args:
         evaluations: frame of `load_evaluations`, one task.
@@ -108,8 +109,8 @@ class _Costs:
 
     outcomes: pd.DataFrame
     bohb: Cost | None
-    solved_only: bool
-    """Unsolved SEs were not evaluated, so that the solved ones pay for them."""
+    solved_only: frozenset[str]
+    """Sets whose solved SEs alone were evaluated, and pay for the unsolved."""
 
     @classmethod
     def of(
@@ -118,9 +119,11 @@ class _Costs:
         task = set(prepared["task"].astype(str))
         on_se = prepared[prepared["setting"] != REAL]
         solved = on_se["se_solved"].astype("boolean").fillna(False)
+        all_solved = solved.groupby(on_se["se_set"].astype(str)).all()
         bohb = None if trials is None or trials.empty else bohb_cost(trials)
         here = outcomes["task"].astype(str).isin(task)
-        return cls(outcomes[here], bohb, bool(solved.all()))
+        only = frozenset(all_solved.index[all_solved.to_numpy(bool)])
+        return cls(outcomes[here], bohb, only)
 
     def of_sets(
         self, names: set[str], unit: str
@@ -145,8 +148,8 @@ class _Costs:
     def _n_ses(self, outcomes: pd.DataFrame) -> int:
         """Those that agents can be trained on: a run that raised left none."""
         solved = outcomes["solved"].astype("boolean").fillna(False)
-        there = outcomes["best_score"].notna()
-        return int((solved if self.solved_only else there).sum())
+        unsolved_too = ~outcomes["se_set"].astype(str).isin(self.solved_only)
+        return int((outcomes["best_score"].notna() & (solved | unsolved_too)).sum())
 
 
 def _total(outcomes: pd.DataFrame, unit: str) -> float:
@@ -161,24 +164,21 @@ def _per_se(total: float, n_ses: int) -> float:
 def _verdict(
     unit: str, cost: float, saved: Estimate, difference: Estimate
 ) -> dict[str, Any]:
-    nothing = dict.fromkeys(("agents", "agents_low", "agents_high"), math.nan)
     verdict, note = _judge(unit, cost, saved, difference)
-    if verdict != "pays off":
-        return {**nothing, "verdict": verdict, "note": note}
-    agents = math.ceil(cost / saved.value)
-    note += f"paid for after {agents:,} agents"
-    if saved.low is None or saved.high is None:
-        return {**nothing, "agents": agents, "verdict": verdict, "note": note}
-    latest = math.ceil(cost / saved.low) if saved.low > 0 else math.inf
-    if latest == math.inf:
-        note += " (perhaps never: the interval of what it saves reaches 0)"
-    return {
-        "agents": agents,
-        "agents_low": math.ceil(cost / saved.high),
-        "agents_high": latest,
-        "verdict": verdict,
-        "note": note,
-    }
+    found: dict[str, Any] = {"agents": math.nan, "verdict": verdict}
+    found |= {"agents_low": math.nan, "agents_high": math.nan}
+    if verdict == "pays off":
+        found["agents"] = math.ceil(cost / saved.value)
+        note += f"paid for after {found['agents']:,} agents"
+        if saved.low is not None and saved.high is not None:
+            latest = math.ceil(cost / saved.low) if saved.low > 0 else math.inf
+            found["agents_low"] = math.ceil(cost / saved.high)
+            found["agents_high"] = latest
+            if latest == math.inf:
+                note += " (perhaps never: the interval of what it saves reaches 0)"
+    if verdict != "unknown" and difference.note:
+        note += f" ({difference.note})"
+    return {**found, "note": note}
 
 
 def _judge(
@@ -187,7 +187,9 @@ def _judge(
     """The verdict, and its sentence or the beginning of it."""
     if not math.isfinite(saved.value):
         return "unknown", "what an agent saves is not known: no pairs with the task"
-    if saved.value <= 0:
+    if saved.value == 0:
+        return "never", f"never: an agent needs as many {_UNITS[unit]} as on the task"
+    if saved.value < 0:
         more = f"{_amount(-saved.value)} {_UNITS[unit]} more"
         return "never", f"never: an agent on the SE needs {more} than on the task"
     if not math.isfinite(cost):

@@ -36,13 +36,13 @@ def epsilon_squared(values: np.ndarray, group: np.ndarray) -> float:
     """Share of the variance of `values` between groups, corrected for chance.
 
     (SS_between - (k - 1) MS_within) / SS_total, Kelley (1935); its mean is near 0 where
-    groups do not matter, so that it may fall below 0. NaN for constant values, and
-    where there are no more values than groups.
+    groups do not matter, so that it may fall below 0. NaN for constant values, for a
+    single group, and where there are no more values than groups.
     """
     _, group = np.unique(group, return_inverse=True)
     n, k = len(values), int(group.max(initial=-1)) + 1
     total = float(((values - values.mean()) ** 2).sum()) if n else 0.0
-    if n <= k or k < 1 or total <= 0.0:
+    if n <= k or k < 2 or total <= 0.0:
         return math.nan
     size = np.bincount(group)
     means = np.bincount(group, weights=values) / size

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import ndtr, stdtrit
 
 from se_hpo.errors import UserError
 from se_hpo.seeding import generator
@@ -21,7 +22,8 @@ Statistic = Callable[[np.ndarray], np.ndarray]
 """Weights (resamples, values) -> one number per resample."""
 
 FEW_CLUSTERS = 5
-"""Below this, a bootstrap interval is given, but called rough: it is too narrow."""
+"""Below this, a bootstrap interval is given, but called rough: it is too narrow, as
+resamples cannot leave the range of the clusters."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +62,15 @@ class Bootstrap:
         if not 0 < self.confidence < 1:
             raise UserError(f"confidence = {self.confidence}: must be in (0, 1)")
 
-    def quantiles(self, values: np.ndarray) -> tuple[float, float]:
-        """Both ends of the percentile interval of the finite `values`."""
-        tail = (1.0 - self.confidence) / 2
+    def quantiles(self, values: np.ndarray, n_drawn: int) -> tuple[float, float]:
+        """Both ends of the expanded percentile interval of the finite `values`.
+
+        Quantiles of resamples of `n_drawn` are too narrow by what a normal interval
+        with divisor n in place of Student's t is; the tails are those that make up for
+        it (Hesterberg 2015, "What Teachers Should Know About the Bootstrap").
+        """
+        student = stdtrit(n_drawn - 1, (1.0 - self.confidence) / 2)
+        tail = float(ndtr(math.sqrt(n_drawn / (n_drawn - 1)) * student))
         low, high = np.quantile(values[np.isfinite(values)], [tail, 1.0 - tail])
         return float(low), float(high)
 
@@ -111,7 +119,9 @@ class Clusters:
             return Estimate(value, note=f"one {self.unit}: no interval")
         if not np.isfinite(resampled).any():
             return Estimate(value, note="no interval: no resample has a value")
-        return Estimate(value, *self.how.quantiles(resampled), note=self._rough())
+        return Estimate(
+            value, *self.how.quantiles(resampled, self.n_clusters), note=self._rough()
+        )
 
     def _rough(self) -> str:
         if self.n_clusters >= FEW_CLUSTERS:

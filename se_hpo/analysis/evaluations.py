@@ -168,18 +168,17 @@ def _rules(frame: pd.DataFrame) -> pd.Series:
 def _clusters(frame: pd.DataFrame) -> pd.Series:
     on_se = frame["setting"] != REAL
     se = frame.loc[on_se]
-    names = se["se_set"].astype(str) + "/" + se["se"].astype(str)
-    # How many pairs an SE has is each evaluation's own.
-    match = ["rule", "agent", "pair"]
-    slots = se.groupby(["rule", "agent", names])["pair"].transform("min")
+    slots = se["se"].astype(str).str.zfill(3)  # as files are named; sorted by number
+    match = ["rule", "agent", "pair"]  # what an SE's pairs are is each evaluation's own
     slot_of = dict(
         zip(se[match].itertuples(index=False, name=None), slots, strict=True)
     )
     keys = frame[match].itertuples(index=False, name=None)
     labels = pd.Series(
-        [f"slot {slot_of.get(key, -1 - key[-1]):06d}" for key in keys], frame.index
+        [f"slot {slot_of.get(key, f'of pair {key[-1]:06d}')}" for key in keys],
+        frame.index,
     )
-    labels[on_se] = names
+    labels[on_se] = se["se_set"].astype(str) + "/" + slots
     return labels.astype(str)
 
 

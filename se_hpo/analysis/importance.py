@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -29,7 +30,7 @@ NOT_INSTALLED = "optuna is missing (pip install 'se-hpo[analysis]')"
 
 @dataclass(frozen=True)
 class Importance:
-    """Shares that sum to one, most important first; or why there are none."""
+    """Of each hyperparameter, most important first; or why there are none."""
 
     frame: pd.DataFrame | None
     """`hyperparameter`, `importance`."""
@@ -51,8 +52,9 @@ def hyperparameter_importance(
 
     `fanova` (Hutter et al. 2014): share of the variance of a random forest's prediction
     of the loss over the space, main effect of each hyperparameter; conditional ones are
-    left out. `ped_anova` (Watanabe et al. 2023): how far the distribution of a
-    hyperparameter among the best tenth differs from all. Numbers are given to both on
+    left out. What they lack to 1 is interactions. `ped_anova` (Watanabe et al. 2023):
+    how far the distribution of a hyperparameter among the best tenth differs from all,
+    relative, with sum 1. Numbers are given to both on
     the scale that was searched, logarithmic where the space says so.
 
     Args:
@@ -87,7 +89,7 @@ def hyperparameter_importance(
         return Importance(None, note, budget, n)
     rows = [{"hyperparameter": k, "importance": v} for k, v in found.items()]
     return Importance(
-        tidy(rows, columns.IMPORTANCE), _weakness(n, names, found), budget, n
+        tidy(rows, columns.IMPORTANCE), _weakness(n, names, found, method), budget, n
     )
 
 
@@ -110,7 +112,7 @@ def _too_little(frame: pd.DataFrame, names: list[str]) -> str:
     return "" if names else "no hyperparameter varies"
 
 
-def _weakness(n: int, names: list[str], found: Mapping[str, float]) -> str:
+def _weakness(n: int, names: list[str], found: Mapping[str, float], method: str) -> str:
     notes = []
     if n < 4 * len(names):
         notes.append(f"rough: {n} trials for {len(names)} hyperparameters")
@@ -118,6 +120,8 @@ def _weakness(n: int, names: list[str], found: Mapping[str, float]) -> str:
     left_out = [name for name in left_out if name not in found]
     if left_out:
         notes.append(f"not assessed (conditional): {', '.join(left_out)}")
+    if method == "fanova":
+        notes.append(f"together {sum(found.values()):.0%}, the rest: interactions")
     return "; ".join(notes)
 
 
@@ -134,6 +138,7 @@ def _evaluate(
         ImportError: optuna or, for `fanova`, scikit-learn is missing.
         RuntimeError: no tree of the forest splits.
     """
+    from optuna.exceptions import ExperimentalWarning
     from optuna.importance import (
         FanovaImportanceEvaluator,
         PedAnovaImportanceEvaluator,
@@ -152,7 +157,11 @@ def _evaluate(
         name = column.removeprefix(PREFIX)
         encoded[name] = _encode(frame[column], declared.get(name, {}))
     study = _study(encoded, frame["loss"].to_numpy())
-    return get_param_importances(study, evaluator=evaluator)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)  # for `normalize`
+        return get_param_importances(
+            study, evaluator=evaluator, normalize=method != "fanova"
+        )
 
 
 def _study(encoded: Mapping[str, list[Any]], losses: np.ndarray) -> Any:

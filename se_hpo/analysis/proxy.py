@@ -16,7 +16,7 @@ from se_hpo.analysis import columns
 from se_hpo.analysis.columns import KEYS, SE_KEYS
 from se_hpo.analysis.estimates import Bootstrap, Clusters, Estimate, mean
 from se_hpo.analysis.evaluations import pairs, prepare
-from se_hpo.analysis.ranks import MEASURES, rank_correlation
+from se_hpo.analysis.ranks import MEASURES, MIN_PAIRS, rank_correlation
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.frames import tidy
 
@@ -83,42 +83,43 @@ def _pooled(both: pd.DataFrame, measure: str, how: Bootstrap) -> Found:
 
 
 def _within_se(both: pd.DataFrame, measure: str, how: Bootstrap) -> Found:
-    per_se = []
+    per_se, most = [], 0
     for _, agents in both.groupby(SE_KEYS, sort=False):
+        most = max(most, len(agents))
         x, y = (agents[side].to_numpy() for side in ("x", "y"))
         per_se.append(rank_correlation(x, y, measure, how).value)
     known = np.array([r for r in per_se if math.isfinite(r)])
     counts = {"n": len(known), "n_clusters": len(known)}
     if not len(known):
         note = "no SE has agents that differ both on it and on the task"
+        if most < MIN_PAIRS:
+            note = f"no SE has {MIN_PAIRS} agents"
         return Estimate(math.nan, note=note), counts
     found = Clusters(np.arange(len(known)), how).estimate(lambda w: mean(known, w))
     left_out = len(per_se) - len(known)
     if not left_out:
         return found, counts
-    note = f"{left_out} of {len(per_se)} SEs left out: agents do not differ"
+    note = f"{left_out} of {len(per_se)} SEs left out: too few agents that differ"
     note = "; ".join(n for n in (found.note, note) if n)
     return Estimate(found.value, found.low, found.high, note), counts
 
 
 def _averaged(both: pd.DataFrame, measure: str, how: Bootstrap) -> Found:
     hp = [name for name in both.columns if str(name).startswith("hp.")]
-    shared = None
-    if hp and len(both):
-        configuration = both.groupby(hp, sort=False, dropna=False)
-        shared = configuration.agg(x=("x", "mean"), y=("y", "mean"), n=("x", "size"))
-        shared = shared[shared["n"] > 1]
-    counts = {"n": 0 if shared is None else len(shared), "n_clusters": _n_ses(both)}
-    if shared is None or shared.empty:
+    counts = {"n": 0, "n_clusters": int(both["cluster"].nunique())}
+    if not hp:
+        return Estimate(math.nan, note="hyperparameters are not recorded"), counts
+    configuration = both.groupby(hp, sort=False, dropna=False)
+    shared = configuration.agg(
+        x=("x", "mean"), y=("y", "mean"), n_ses=("cluster", "nunique")
+    )
+    shared = shared[shared["n_ses"] > 1]
+    counts["n"] = len(shared)
+    if shared.empty:
         note = "every configuration was trained on one SE only"
         return Estimate(math.nan, note=note), counts
     x, y = shared["x"].to_numpy(), shared["y"].to_numpy()
     return rank_correlation(x, y, measure, how), counts
-
-
-def _n_ses(both: pd.DataFrame) -> int:
-    """How many SEs there are."""
-    return int(both["cluster"].nunique())
 
 
 _ESTIMATORS = dict(zip(LEVELS, (_pooled, _within_se, _averaged), strict=True))

@@ -54,7 +54,7 @@ def draw_importance(importance: pd.DataFrame, note: str) -> Picture | None:
             )
         axes.set_xlim(left=0)
         axes.margins(x=0.1)
-        axes.set_xlabel("importance (share of what explains the loss)")
+        axes.set_xlabel("share of the variance of the loss, main effect")
     budget, n = importance["budget"].iloc[0], importance["n_trials"].iloc[0]
     few = (
         f" The {_MOST_BARS} largest of {len(importance)}."

@@ -69,7 +69,17 @@ def _on_ses(setting: str, row: Row) -> str:
     )
     if math.isfinite(row["env_steps_saved"]) and row["env_steps_saved"]:  # 0: fixed
         text += f", {_fewer(row)}"
-    return f"{text}; {verdict(row)}."
+    return f"{text}; {verdict(row)}{_on_pairs(row)}."
+
+
+def _on_pairs(row: Row) -> str:
+    """Says where differences are of fewer agents, or SEs, than one would think."""
+    parts = []
+    if 0 < row["n_pairs"] < row["n_agents"]:
+        parts.append(f"on the {row['n_pairs']:.0f} agents that are on the task, too")
+    if "intervals are too narrow" in row["note"]:
+        parts.append("few SEs, so the interval is too narrow")
+    return f" ({'; '.join(parts)})" if parts else ""
 
 
 def _steps(row: Row) -> str:

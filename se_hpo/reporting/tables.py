@@ -132,7 +132,9 @@ def number(
     """A column of numbers, with the interval of `<name>_low`, `<name>_high`."""
 
     def shown(value: Any) -> str:
-        return format(float(value) * scale, spec)
+        scaled = float(value) * scale
+        whole = spec == ",.3g" and abs(scaled) >= 100  # no 1e+04
+        return format(scaled, ",.0f" if whole else spec)
 
     def make(row: Mapping[str, Any]) -> Cell:
         value: Any = row.get(name)
