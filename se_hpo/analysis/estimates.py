@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtr, stdtrit
 
 from se_hpo.errors import UserError
 from se_hpo.seeding import generator
@@ -69,6 +68,8 @@ class Bootstrap:
         with divisor n in place of Student's t is; the tails are those that make up for
         it (Hesterberg 2015, "What Teachers Should Know About the Bootstrap").
         """
+        from scipy.special import ndtr, stdtrit  # slow to import
+
         student = stdtrit(n_drawn - 1, (1.0 - self.confidence) / 2)
         tail = float(ndtr(math.sqrt(n_drawn / (n_drawn - 1)) * student))
         low, high = np.quantile(values[np.isfinite(values)], [tail, 1.0 - tail])
