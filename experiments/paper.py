@@ -64,6 +64,8 @@ class Study:
     kinds: tuple[str, ...]
     """In the order in which they are trained: `random` is like the first."""
     evaluations: tuple[Evaluation, ...]
+    n_random: int | None = None
+    """SEs of the control, where they are fewer."""
     fixed_steps: int | None = None
     """Of a second evaluation, of DDQN: on CartPole 60 % fewer than its mean on the
     task, on Acrobot as many."""
@@ -82,13 +84,14 @@ STUDIES = {
     ),
     "cartpole-transfer": Study(
         "cartpole-transfer",
-        10,
-        ("varied",),
+        6,
+        ("varied", "random"),
         (
             DDQN,
             Evaluation("dueling_ddqn", flags=BATCH_MEAN),
             Evaluation("td3_discrete", 3),
         ),
+        n_random=3,
     ),
     "acrobot": Study(
         "acrobot-phase2",
@@ -112,6 +115,8 @@ def commands(name: str, run: Path, smoke: bool) -> Iterator[list[str]]:
         "varied": [*recipe, "--vary-hp"],
         "random": ["--random-search", "--like", str(sets / study.kinds[0])],
     }
+    if study.n_random and not smoke:
+        how["random"] += ["--num-envs", str(study.n_random)]
     for kind in study.kinds:
         yield ["train", *how[kind], "--out", str(sets / kind)]
     evaluate = ["evaluate", "--envs", str(run), "--agents"]
