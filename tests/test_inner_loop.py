@@ -192,6 +192,9 @@ class FakeNative:
     def unavailable_reason(self):
         return self.reason
 
+    def isa(self):
+        return "x86-64-v3"
+
     def train_agents(self, jobs, n_threads):
         self.calls.append((len(jobs), n_threads))
         return [

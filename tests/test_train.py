@@ -513,6 +513,8 @@ def test_list_configs_names_the_shipped_recipes(capsys):
         ({"config": "cartpole", "shard": "3/2"}, r"--shard 3/2.*1/2 to 2/2"),
         ({"config": "cartpole", "shard": "0/2"}, r"--shard 0/2.*1/2 to 2/2"),
         ({"config": "cartpole", "num_envs": 0}, "--num-envs 0"),
+        ({"config": "cartpole", "num_envs": 10**9}, "must be at most 100000"),
+        ({"config": "cartpole", "set": ("nes.step_size=2020-13-99",)}, "type float"),
         ({"config": "cartpole", "generations": 0}, "--generations 0"),
         ({"config": "cartpole", "workers": -1}, "--workers -1"),
         ({"config": "cartpole", "seed": -1}, "--seed -1"),

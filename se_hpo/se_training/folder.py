@@ -20,6 +20,7 @@ from se_hpo.run_folder import attempt, git_commit, versions
 from se_hpo.se_set_settings import (
     FORMAT,
     SetSettings,
+    n_envs_from_set,
     read_set_json,
     settings_from_set,
 )
@@ -76,7 +77,7 @@ def _opened(
         _check_same(paths, settings_from_set(paths, data), settings)
         if not isinstance(data.get("attempts"), list):
             data["attempts"] = []
-        data["n_envs"] = int(data.get("n_envs", 0))
+        n_envs_from_set(paths, data)
         return data
     if any(p != paths.opening for p in paths.root.iterdir()):
         raise UserError(
