@@ -16,6 +16,13 @@ class UserError(ValueError):
     """
 
 
+class DiedProcessError(RuntimeError):
+    """A process that trained agents died; what was recorded before stays.
+
+    Command lines print the line and end with exit code 1.
+    """
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A sentence that points from a mistyped name to the closest known ones.
 

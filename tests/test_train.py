@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -95,6 +96,16 @@ def test_it_ends_with_a_table_that_marks_the_unsolved_and_the_next_command(finis
     assert all("ETA" in line for line in lines)
     assert "3/3" in lines[-1]
     assert "WARNING" not in done.stderr
+
+
+def test_the_next_commands_are_quoted_for_the_shell(tmp_path, finished, recipe, capsys):
+    folder = copy(finished, tmp_path / "sp ace ü'q").root
+    main(TrainOptions(config=str(recipe), num_envs=3, out=folder))
+    look, evaluate = map(shlex.split, capsys.readouterr().out.splitlines()[-2:])
+    names: dict[str, object] = {}
+    exec(look[-1].replace("print(", "frame = ("), names)
+    assert len(names["frame"]) == 3
+    assert evaluate == ["python", "-m", "se_hpo.evaluate", "--envs", str(folder)]
 
 
 def test_its_outcome_loads_into_pandas(finished):
