@@ -143,6 +143,8 @@ class EvaluationFiles:
             why = "another format"
         except FileNotFoundError:
             why = "missing"
+        except RecursionError:
+            why = "brackets nested too deep"
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             why = f"unreadable: {error!r}"
         if not file.exists():
