@@ -27,6 +27,15 @@ from se_hpo.tensor_files import tensor_bytes
 FORMAT = "se_hpo synthetic environment 1"
 """Marks our files; the number rises when old readers could not read new files."""
 
+_UNREADABLE = (
+    SafetensorError,
+    ValueError,
+    KeyError,
+    TypeError,
+    OSError,
+    RecursionError,  # JSON nested too deep
+)
+
 
 @dataclass(frozen=True)
 class SECheckpoint:
@@ -89,8 +98,7 @@ def load_se(path: Path | str, task: str | None = None) -> SECheckpoint:
         UserError: the file is missing, corrupt, no SE, or for another task.
     """
     path = Path(path)
-    if not path.is_file():
-        raise UserError(f"{path}: no such checkpoint file; give a *.safetensors file")
+    _check_is_file(path)
     try:
         header, tensors = _read(path)
         if header.get("format") != FORMAT:
@@ -98,8 +106,10 @@ def load_se(path: Path | str, task: str | None = None) -> SECheckpoint:
         spec = get_task(header["task"])
         config = SyntheticEnvConfig(**json.loads(header["se"]))
         metadata = json.loads(header["metadata"])
+        if not isinstance(metadata, dict):
+            raise ValueError("its metadata is no JSON object")
         psi = _join(tensors, config, spec)
-    except (SafetensorError, ValueError, KeyError, TypeError, OSError) as error:
+    except _UNREADABLE as error:
         raise UserError(
             f"{path}: cannot be read as a checkpoint ({_one_line(error)}); "
             "write it again with save_se, or take another file"
@@ -110,6 +120,16 @@ def load_se(path: Path | str, task: str | None = None) -> SECheckpoint:
             f"take another file or task"
         )
     return SECheckpoint(psi, spec.id, config, metadata)
+
+
+def _check_is_file(path: Path) -> None:
+    why = ""
+    try:
+        if path.is_file():
+            return
+    except OSError as error:  # such as a name that is too long
+        why = f" ({error.strerror})"
+    raise UserError(f"{path}: no such checkpoint file{why}; give a *.safetensors file")
 
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:

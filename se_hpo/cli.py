@@ -1,7 +1,7 @@
 """What all commands share: flags, one-line errors, exit codes, signals.
 
-Exit codes: 0 done, 1 a defect or a run that could not go on (a full disk), 2 bad
-input, 130 interrupted (Ctrl-C), 143 terminated.
+Exit codes: 0 done, 1 a defect or a run that could not go on (a full disk, too little
+memory), 2 bad input, 130 interrupted (Ctrl-C), 143 terminated.
 """
 
 from __future__ import annotations
@@ -9,15 +9,17 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 from typing import TypeVar
 
 import tyro
 
-from se_hpo.errors import UserError, storage_line
+from se_hpo.errors import DiedProcessError, UserError, storage_line
 from se_hpo.processes import Terminated
 
 OptionsT = TypeVar("OptionsT")
@@ -45,6 +47,9 @@ def exit_with(main: Callable[[], int]) -> None:
     except UserError as error:
         _say(f"error: {error}")
         code = 2
+    except DiedProcessError as error:
+        _say(f"error: {error}; the same command goes on from here")
+        code = 1
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
@@ -62,6 +67,17 @@ def exit_with(main: Callable[[], int]) -> None:
         code = 130
     sys.stdout.flush()
     sys.exit(code)
+
+
+def python_command(function: str, path: Path) -> str:
+    """What to type in a shell to see `se_hpo.FUNCTION(path)`.
+
+    >>> print(python_command("load_ses", Path("results/a b")))
+    python -c "import se_hpo; print(se_hpo.load_ses('results/a b'))"
+    """
+    code = f"import se_hpo; print(se_hpo.{function}({str(path)!r}))"
+    plain = not set(code) & set('"$`\\!')  # double quotes leave the rest as it is
+    return f'python -c "{code}"' if plain else f"python -c {shlex.quote(code)}"
 
 
 def log_to_stderr(level: int) -> None:

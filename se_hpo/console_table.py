@@ -29,7 +29,7 @@ def final_table(
     for note in final_notes(frame):
         console.print(note)
     console.print("Next:", style="bold")
-    console.print(f"  {next_command}", soft_wrap=True, markup=False)
+    console.print(f"  {next_command}", soft_wrap=True, markup=False, emoji=False)
 
 
 def best_trials(frame: pd.DataFrame, n: int = 5) -> RenderableType:

@@ -1,4 +1,4 @@
-"""The errors a user can mend, "did you mean" for a mistyped name, disks that fail."""
+"""The errors a user can mend, "did you mean" for a mistyped name, paths that fail."""
 
 from __future__ import annotations
 
@@ -13,6 +13,13 @@ class UserError(ValueError):
     """Bad input: one line that says what is wrong and names the mend.
 
     Command lines print the line and end with exit code 2.
+    """
+
+
+class DiedProcessError(RuntimeError):
+    """A process that trained agents died; what was recorded before stays.
+
+    Command lines print the line and end with exit code 1.
     """
 
 
@@ -42,6 +49,11 @@ _STORAGE_MENDS = {
     errno.ENOTCONN: "look after that share, or mount it again",
     errno.ETIMEDOUT: "look after that share",
     errno.ENODEV: "look after that disk or share",
+    errno.EISDIR: "move that folder out of the way",
+    errno.ENOTDIR: "a file is where a folder belongs: move it out of the way",
+    errno.EEXIST: "move it out of the way",
+    errno.ENAMETOOLONG: "shorten it",
+    errno.ELOOP: "mend that link",
 }
 
 
@@ -59,7 +71,9 @@ def unwritable(folder: Path, error: OSError, otherwise: str) -> UserError:
 
 
 def storage_line(error: OSError) -> str | None:
-    """One line for a disk or share that fails, with the mend; None for other errors.
+    """One line, with the mend, for a disk or share that fails or a path that is taken.
+
+    None for other errors.
 
     >>> storage_line(OSError(errno.ENOSPC, "No space left on device", "/scratch/a"))
     '/scratch/a: No space left on device; make space there, then the same command goes on'
@@ -69,4 +83,5 @@ def storage_line(error: OSError) -> str | None:
     if mend is None or error.filename is None:
         return None
     what = error.strerror or os.strerror(error.errno or 0)
-    return f"{error.filename}: {what}; {mend}, then the same command goes on"
+    path = error.filename if error.filename2 is None else error.filename2
+    return f"{path}: {what}; {mend}, then the same command goes on"

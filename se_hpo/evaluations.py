@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -114,12 +115,13 @@ def record_files(path: Path) -> list[Path]:
         return [path]
     inside = RunPaths(path).evaluations
     folder = inside if inside.is_dir() else path
-    if files := sorted(folder.glob("*.jsonl")):
+    if files := sorted(file for file in folder.glob("*.jsonl") if file.is_file()):
         return files
     what = "does not exist" if not path.exists() else "has no evaluations"
+    command = f"python -m se_hpo.evaluate --envs {shlex.quote(str(path))}"
     raise UserError(
-        f"{path} {what}: make them with `python -m se_hpo.evaluate --envs {path}`, or "
-        "name a run, a folder of .jsonl files or one of them"
+        f"{path} {what}: make them with `{command}`, or name a run, a folder of .jsonl "
+        "files or one of them"
     )
 
 
@@ -179,11 +181,24 @@ def _checked(record: Any) -> dict[str, Any]:
             and isinstance(value, bool) == (dtype == "boolean")
         ):
             raise TypeError(f"{name} = {value!r}")
+        _check_size(name, value)
     if record["stop_reason"] not in STOP_REASONS or record["rule"] not in RULES:
         raise ValueError(f"{record['stop_reason']!r}, {record['rule']!r}")
+    for value in record["test_returns"]:
+        _check_size("test_returns", value)
     returns = [float(value) for value in record["test_returns"]]
     hyperparameters = dict(record["hyperparameters"])
+    for name, value in hyperparameters.items():
+        if value is not None and not isinstance(value, (bool, int, float, str)):
+            raise TypeError(f"{name} = {value!r}")
+        _check_size(name, value)
     return {**record, "test_returns": returns, "hyperparameters": hyperparameters}
+
+
+def _check_size(name: str, value: Any) -> None:
+    """A frame holds no integer of more than 64 bits."""
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ValueError(f"{name} has {len(str(abs(value)))} digits")
 
 
 def _row(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -33,7 +33,8 @@ class InnerLoop:
             (1: in this process).
 
     Raises:
-        UserError: an unknown engine, `native` where it is not built, or no thread.
+        UserError: an unknown engine, `native` where it is not built, no thread, or
+            `SE_HPO_ISA` names no usable instruction set.
     """
 
     engine_name: str
@@ -50,6 +51,8 @@ class InnerLoop:
                 f"the native engine cannot be used ({reason}): choose the engine "
                 "`torch`, or see what `python -m se_hpo.doctor` says"
             )
+        if native is not None:
+            native.isa()  # SE_HPO_ISA may name none that can be used
         self._native, self._only_native = native, engine == "native"
         self.engine_name = "torch" if native is None else "native"
         self.n_threads = n_threads

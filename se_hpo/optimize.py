@@ -7,7 +7,7 @@ import logging
 from rich.console import Console
 
 from se_hpo.bohb.brackets import plan
-from se_hpo.cli import log_to_stderr, run_command
+from se_hpo.cli import log_to_stderr, python_command, run_command
 from se_hpo.confirm import best_trials, confirm, confirmation_table
 from se_hpo.console_table import final_table
 from se_hpo.console_view import duration
@@ -91,9 +91,7 @@ def _show_plan(session: Session, console: Console) -> None:
 
 def _show_outcome(session: Session, console: Console) -> None:
     frame = load_trials(session.paths.root)
-    folder = session.paths.root
-    python = f"import se_hpo; print(se_hpo.load_trials('{folder}'))"
-    final_table(frame, f'python -c "{python}"', console)
+    final_table(frame, python_command("load_trials", session.paths.root), console)
     if session.options.confirm < 1:
         return
     finalists = best_trials(session.paths, session.options.confirm)

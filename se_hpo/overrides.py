@@ -36,7 +36,7 @@ def parse_value(text: str) -> Any:
     """
     try:
         return yaml.load(text, ValueLoader)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, RecursionError):  # `2020-13-99` is no date
         return text
 
 

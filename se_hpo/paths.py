@@ -285,5 +285,5 @@ def read_json_lines(path: Path) -> Iterator[tuple[int, Any | None]]:
                 continue
             try:
                 yield number, json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 yield number, None

@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import NamedTuple
 
-from se_hpo.errors import UserError
+from se_hpo.errors import DiedProcessError, UserError
 from se_hpo.jobs import TrainingJob, TrainingResult
 
 
@@ -79,7 +79,7 @@ class ProcessPool:
         Raises:
             UserError, ValueError, ...: what the first failing job raised. Then, and on
                 Ctrl-C, all processes are stopped.
-            RuntimeError: a process died, for lack of memory for example.
+            DiedProcessError: a process died, for lack of memory for example.
         """
         results = {done.position: done.result for done in self.completed(jobs)}
         return [results[position] for position in range(len(jobs))]
@@ -130,29 +130,37 @@ class ProcessPool:
         waiting = list(enumerate(jobs))[::-1]
         busy: set[Connection] = set()
         for connection in list(self._processes)[: len(jobs)]:
-            connection.send(waiting.pop())
+            self._send(connection, waiting.pop())
             busy.add(connection)
         while busy:
             for ready in wait(list(busy)):
                 assert isinstance(ready, Connection)
                 reply = self._receive(ready)
                 if waiting:
-                    ready.send(waiting.pop())
+                    self._send(ready, waiting.pop())
                 else:
                     busy.remove(ready)
                 assert reply.result is not None
                 yield Completed(reply.position, reply.result, reply.job_seconds)
 
+    def _send(self, connection: Connection, job: tuple[int, TrainingJob]) -> None:
+        try:
+            connection.send(job)
+        except OSError as error:
+            raise self._died(connection) from error
+
+    def _died(self, connection: Connection) -> DiedProcessError:
+        process = self._processes[connection]
+        process.join()
+        code = process.exitcode
+        why = ", perhaps out of memory: use fewer threads" if code == -9 else ""
+        return DiedProcessError(f"a training process died (exit code {code}){why}")
+
     def _receive(self, connection: Connection) -> _Reply:
         try:
             reply: _Reply = connection.recv()
-        except (EOFError, ConnectionError) as error:
-            process = self._processes[connection]
-            process.join()
-            raise RuntimeError(
-                f"a training process died (exit code {process.exitcode}; -9 often "
-                "means too little memory: use fewer threads)"
-            ) from error
+        except (EOFError, OSError) as error:
+            raise self._died(connection) from error
         self._cpu_seconds[connection] = reply.cpu_seconds
         if reply.error is not None:
             if isinstance(reply.error, UserError):

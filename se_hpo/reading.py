@@ -69,7 +69,7 @@ def read_json(path: Path) -> dict[str, Any]:
         data = json.loads(path.read_text())
     except FileNotFoundError:
         return {}
-    except ValueError as error:
+    except (ValueError, RecursionError, IsADirectoryError) as error:
         warn_unreadable(path, f"not JSON ({error})")
         return {}
     return data if isinstance(data, dict) else {}

@@ -49,7 +49,7 @@ def read_run(paths: RunPaths) -> dict[str, Any]:
             f"{paths.root} is no run folder (it has no run.json): start one with "
             f"python -m se_hpo.optimize --space NAME --run {paths.root}"
         ) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(
             f"{paths.run} is damaged ({error}): restore it, or start over with "
             "--overwrite"

@@ -96,6 +96,42 @@ class SyntheticEnvNet(nn.Module):
         return step
 
 
+class FusedNets:
+    """The three networks as one, and their input in two parts that can be written to.
+
+    Copies and pickles hold the module and the input's values. The rest is made anew
+    from them: a function inside a function cannot be pickled, and the copy of a view
+    is no view.
+    """
+
+    one_hot: np.ndarray
+    """The action, `n_actions` or `n_actions x copies`: a view of the input."""
+    state: np.ndarray
+    """The state, `obs_size` or `obs_size x copies`: a view of the input."""
+
+    def __init__(self, net: SyntheticEnvNet, *copies: int) -> None:
+        """Make the function of `net`, of one input or of a column for each copy."""
+        size = net.n_actions + net.obs_size
+        self._connect(net, np.zeros((size, *copies), np.float32))
+
+    @torch.inference_mode()
+    def output(self) -> np.ndarray:
+        """Next state, reward and done, one below the other, in an array of its own."""
+        return self._function(self._input).numpy()
+
+    def __getstate__(self) -> tuple[SyntheticEnvNet, np.ndarray]:
+        return self._net, self._input.numpy()
+
+    def __setstate__(self, state: tuple[SyntheticEnvNet, np.ndarray]) -> None:
+        self._connect(*state)
+
+    def _connect(self, net: SyntheticEnvNet, values: np.ndarray) -> None:
+        self._net, self._function = net, net.fused()
+        self._input = torch.tensor(values)  # copies
+        self.one_hot = self._input[: net.n_actions].numpy()
+        self.state = self._input[net.n_actions :].numpy()
+
+
 def se_net(
     task: TaskSpec, checkpoint: SECheckpoint | Path | str | None
 ) -> SyntheticEnvNet:

@@ -97,6 +97,8 @@ def read_outcome(paths: SESetPaths, index: int) -> SEOutcome | None:
         data = json.loads(paths.outcome(index).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
+    except RecursionError:
+        raise ValueError("brackets nested too deep") from None
     if not isinstance(data, dict):
         raise ValueError("not a JSON object")
     outcome = outcome_from_dict(data)

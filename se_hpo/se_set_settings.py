@@ -16,6 +16,7 @@ from se_hpo.records import to_builtin
 from se_hpo.se_outcome import SETTINGS, SEOutcome
 
 FORMAT = 1
+MOST_ENVS = 100_000
 
 
 @dataclass(frozen=True)
@@ -76,9 +77,21 @@ def settings_from_set(paths: SESetPaths, data: Mapping[str, Any]) -> SetSettings
         )
         if settings.setting not in SETTINGS:
             raise ValueError(f"setting {settings.setting!r} is unknown")
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise damaged(paths, repr(error)) from error
     return settings
+
+
+def n_envs_from_set(paths: SESetPaths, data: Mapping[str, Any]) -> int:
+    """The number of SEs in the contents of a `set.json`.
+
+    Raises:
+        UserError: it is damaged.
+    """
+    n_envs = data.get("n_envs")
+    if type(n_envs) is not int or not 0 <= n_envs <= MOST_ENVS:
+        raise damaged(paths, f"n_envs = {n_envs!r}")
+    return n_envs
 
 
 def damaged(paths: SESetPaths, why: str) -> UserError:
@@ -99,7 +112,7 @@ def read_set_json(paths: SESetPaths) -> dict[str, Any]:
         data = json.loads(paths.set.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         raise UserError(no_set(paths.root)) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise damaged(paths, str(error)) from error
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise UserError(

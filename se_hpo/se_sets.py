@@ -6,7 +6,7 @@ What is damaged, foreign or unfinished is named in one warning per set and left 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from se_hpo.reading import UnreadableWarning
 from se_hpo.results import generation_rows
 from se_hpo.se_outcome import SEOutcome, read_outcome
 from se_hpo.se_set_settings import (
-    damaged,
+    n_envs_from_set,
     no_set,
     read_set_json,
     sets_in,
@@ -62,7 +62,7 @@ def read_set(path: str | Path) -> SESet:
     data = read_set_json(paths)
     settings = settings_from_set(paths, data)
     setting, task = settings.setting, settings.config.task
-    n_envs = _n_envs(paths, data)
+    n_envs = n_envs_from_set(paths, data)
     outcomes, left_out = _outcomes(paths, setting, task, n_envs)
     if left_out:
         warnings.warn(
@@ -80,13 +80,6 @@ def read_set(path: str | Path) -> SESet:
         generations=settings.generations,
         outcomes=outcomes,
     )
-
-
-def _n_envs(paths: SESetPaths, data: Mapping[str, Any]) -> int:
-    n_envs = data.get("n_envs")
-    if type(n_envs) is not int:
-        raise damaged(paths, f"n_envs = {n_envs!r}")
-    return n_envs
 
 
 def _outcomes(
@@ -180,7 +173,7 @@ def load_se_generations(path: str | Path) -> pd.DataFrame:
 
 def _se_generations(folder: Path) -> Iterator[dict[str, Any]]:
     paths = SESetPaths(folder)
-    for index in range(_n_envs(paths, read_set_json(paths))):
+    for index in range(n_envs_from_set(paths, read_set_json(paths))):
         own = {"run": _run_of(folder), "se_set": folder.resolve().name, "se": index}
         if paths.run(index).generations.exists():  # random searches have none
             for row in generation_rows(paths.run(index)):

@@ -6,18 +6,18 @@ states come from the task.
 
 from __future__ import annotations
 
+import operator
 from pathlib import Path
 from typing import Any, SupportsFloat
 
 import gymnasium
 import numpy as np
-import torch
-from gymnasium.error import InvalidAction
+from gymnasium.error import InvalidAction, ResetNeeded
 from gymnasium.spaces import Box, Discrete
 
 from se_hpo.checkpoint import SECheckpoint
 from se_hpo.config import SyntheticEnvConfig
-from se_hpo.se_net import SyntheticEnvNet, se_net
+from se_hpo.se_net import FusedNets, SyntheticEnvNet, se_net
 from se_hpo.se_parameters import initial_psi, n_parameters, parameter_shapes
 from se_hpo.tasks import TaskSpec, get_task, make_env
 
@@ -55,8 +55,8 @@ class SyntheticEnv(gymnasium.Env[np.ndarray, np.intp]):
     the two cannot be compared.
 
     ### Starting state
-    Drawn from the task, reproducible with `reset(seed=...)`. Everything after it is
-    deterministic.
+    Drawn from the task with `np_random`, reproducible with `reset(seed=...)`.
+    Everything after it is deterministic.
 
     ### Episode end
     Terminated when the raw done output exceeds 0.5. Truncated at the task's step limit
@@ -93,12 +93,9 @@ class SyntheticEnv(gymnasium.Env[np.ndarray, np.intp]):
         self.task = get_task(task)
         self.observation_space, self.action_space = se_spaces(self.task)
         self.net = se_net(self.task, checkpoint)
-        self._function = self.net.fused()
+        self._nets = FusedNets(self.net)
         self._task_env = make_env(self.task)
-        obs_size, n_actions = self.task.obs_size, self.task.n_actions
-        self._input = torch.zeros(n_actions + obs_size)
-        self._one_hot = self._input[:n_actions].numpy()
-        self._state = self._input[n_actions:].numpy()
+        self._ready = False
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -112,12 +109,13 @@ class SyntheticEnv(gymnasium.Env[np.ndarray, np.intp]):
         Returns:
             The observation `obs_size` and an empty dict.
         """
-        super().reset(seed=seed)
         observation, _ = self._task_env.reset(seed=seed, options=options)
-        self._state[:] = observation
-        return self._state.copy(), {}
+        self._np_random = self.np_random  # where Gymnasium's check_env looks for it
+        state = self._nets.state
+        state[:] = observation
+        self._ready = True
+        return state.copy(), {}
 
-    @torch.inference_mode()
     def step(
         self, action: np.intp | int
     ) -> tuple[np.ndarray, SupportsFloat, bool, bool, dict[str, Any]]:
@@ -125,20 +123,42 @@ class SyntheticEnv(gymnasium.Env[np.ndarray, np.intp]):
 
         Raises:
             InvalidAction: `action` is not in the action space.
+            ResetNeeded: the environment was never reset.
         """
-        if not 0 <= action < self.task.n_actions:  # NumPy would take -1 as the last
+        if not self._ready:
+            raise ResetNeeded(f"{self}: call reset before step")
+        try:
+            index = int(operator.index(action))  # NumPy takes True for a mask
+        except TypeError:
+            index = -1
+        if not 0 <= index < self.task.n_actions:  # NumPy would take -1 as the last
             raise InvalidAction(f"{action!r} is not in {self.action_space}")
-        self._one_hot[:] = 0
-        self._one_hot[action] = 1
-        output = self._function(self._input).numpy()
-        state, reward, raw_done = output[:-2], float(output[-2]), float(output[-1])
-        self._state[:] = state
+        nets = self._nets
+        nets.one_hot.fill(0)
+        nets.one_hot[index] = 1
+        output = nets.output()
+        state, reward, raw_done = output[:-2], output.item(-2), output.item(-1)
+        nets.state[:] = state
         terminated = raw_done > DONE_THRESHOLD
         return state, reward, terminated, False, {"raw_done": raw_done}
 
     def close(self) -> None:
         """Close the task environment that gives the initial states."""
         self._task_env.close()
+
+    @property
+    def np_random(self) -> np.random.Generator:
+        """The generator of initial states: the task's."""
+        return self._task_env.unwrapped.np_random
+
+    @np_random.setter
+    def np_random(self, value: np.random.Generator) -> None:
+        self._task_env.unwrapped.np_random = value
+
+    @property
+    def np_random_seed(self) -> int:
+        """The seed of `np_random`, -1 if that was set."""
+        return self._task_env.unwrapped.np_random_seed
 
 
 def from_parameters(

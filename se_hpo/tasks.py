@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import gymnasium
 import numpy as np
-from gymnasium.spaces import Box, Discrete
+from gymnasium.spaces import Box, Discrete, flatten, flatten_space
 
 from se_hpo.errors import UserError, did_you_mean
 
@@ -125,7 +125,11 @@ def make_env(spec: TaskSpec) -> gymnasium.Env:
         disable_env_checker=True,
     )
     if len(env.observation_space.shape or ()) != 1:
-        env = gymnasium.wrappers.FlattenObservation(env)
+        space = env.observation_space
+        # Not FlattenObservation: it holds a lambda, which cannot be pickled.
+        env = gymnasium.wrappers.TransformObservation(
+            env, functools.partial(flatten, space), flatten_space(space)
+        )
     return env
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import shlex
 import warnings
 
 from rich.console import Console
 from rich.table import Table
 
-from se_hpo.cli import run_command
+from se_hpo.cli import python_command, run_command
 from se_hpo.console_view import duration
 from se_hpo.processes import available_cores
 from se_hpo.reading import UnreadableWarning
@@ -99,13 +100,12 @@ def _show_outcome(
     console.print(set_table(outcomes, missing))
     console.print(summary(outcomes))
     folder = request.paths.root
-    python = f"import se_hpo; print(se_hpo.load_ses('{folder}'))"
     console.print("Next:", style="bold")
     for command in (
-        f'python -c "{python}"',
-        f"python -m se_hpo.evaluate --envs {folder}",
+        python_command("load_ses", folder),
+        f"python -m se_hpo.evaluate --envs {shlex.quote(str(folder))}",
     ):
-        console.print(f"  {command}", soft_wrap=True, markup=False)
+        console.print(f"  {command}", soft_wrap=True, markup=False, emoji=False)
 
 
 if __name__ == "__main__":

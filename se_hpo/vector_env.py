@@ -14,13 +14,12 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-import torch
 from gymnasium.error import ClosedEnvironmentError, ResetNeeded
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
 from se_hpo.checkpoint import SECheckpoint
-from se_hpo.se_net import se_net
+from se_hpo.se_net import FusedNets, se_net
 from se_hpo.synthetic_env import DONE_THRESHOLD, se_spaces
 from se_hpo.tasks import get_task, make_env
 from se_hpo.vector_arguments import (
@@ -93,15 +92,11 @@ class SyntheticVectorEnv(
         self.observation_space = batch_space(spaces[0], num_envs)
         self.action_space = batch_space(spaces[1], num_envs)
         self.net = se_net(self.task, checkpoint)
-        self._function = self.net.fused()
+        # One column per copy, so that the networks multiply without transposing.
+        self._nets = FusedNets(self.net, num_envs)
         self._task_envs = [make_env(self.task) for _ in range(num_envs)]
 
-        obs_size, n_actions = self.task.obs_size, self.task.n_actions
-        # One column per copy, so that the networks multiply without transposing.
-        self._input = torch.zeros(n_actions + obs_size, num_envs)
-        self._one_hot = self._input[:n_actions].numpy()
-        self._states = self._input[n_actions:].numpy()
-        self._all_actions = np.arange(n_actions)[:, None]
+        self._all_actions = np.arange(self.task.n_actions)[:, None]
         self._steps = np.zeros(num_envs, np.int64)
         self._ended = np.zeros(num_envs, np.bool_)
         self._nobody = np.zeros(num_envs, np.bool_)
@@ -194,26 +189,25 @@ class SyntheticVectorEnv(
         for i in np.flatnonzero(mask).tolist():
             seed = None if seeds is None else seeds[i]
             state, _ = self._task_envs[i].reset(seed=seed, options=options)
-            self._states[:, i] = state
+            self._nets.state[:, i] = state
             self._steps[i] = 0
 
     def _advance(self, actions: np.ndarray) -> np.ndarray:
         """Step all states; returns rewards and raw done outputs, `2 x num_envs`."""
-        np.equal(actions, self._all_actions, out=self._one_hot)
-        with torch.inference_mode():
-            output = self._function(self._input).numpy()
-        self._states[:] = output[:-2]
+        np.equal(actions, self._all_actions, out=self._nets.one_hot)
+        output = self._nets.output()
+        self._nets.state[:] = output[:-2]
         self._steps += 1
         return output[-2:].astype(np.float64)
 
     def _observations(self) -> np.ndarray:
-        return self._states.T.copy()
+        return self._nets.state.T.copy()
 
     def _final_infos(self, raw_done: np.ndarray) -> dict[str, Any]:
         """What `SAME_STEP` tells of the copies that have just ended."""
         last = np.full(self.num_envs, None, dtype=object)
         for i in np.flatnonzero(self._ended):
-            last[i] = self._states[:, i].copy()
+            last[i] = self._nets.state[:, i].copy()
         ended = self._ended
         info = {"raw_done": np.where(ended, raw_done, 0.0), "_raw_done": ended.copy()}
         return {

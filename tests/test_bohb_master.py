@@ -94,11 +94,21 @@ def test_living_master_of_another_machine_is_refused(tmp_path):
         pytest.fail("two masters")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"host": 3}'])
+@pytest.mark.parametrize("text", ["", "{", '{"ho', "\0\0\0", '{"host": 3}'])
 def test_damaged_lock_file_without_a_holder_is_no_lock(tmp_path, text):
     (tmp_path / "master.lock").write_text(text)
     with RunLock(tmp_path / "master.lock", watch_seconds=0.1):
         pass
+
+
+@pytest.mark.parametrize("text", ["[]", "# poetry\n", '{"_meta": {}}', "x"])
+def test_a_file_of_somebody_else_is_no_lock_and_stays(tmp_path, text):
+    path = tmp_path / "poetry.lock"
+    path.write_text(text)
+    with pytest.raises(UserError, match="holds something else: move it") as error:
+        RunLock(path).__enter__()
+    assert "\n" not in str(error.value)
+    assert path.read_text() == text
 
 
 def _hold(event):

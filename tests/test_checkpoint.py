@@ -93,6 +93,13 @@ def test_a_missing_file_or_a_folder_is_refused(tmp_path):
             load_se(missing)
 
 
+def test_a_path_that_is_too_long_for_a_file_name_is_refused(tmp_path):
+    for long in ("x" * 300, str(tmp_path / ("x" * 300)), "x/" * 5000):
+        with pytest.raises(UserError, match=r"no such checkpoint .*too long") as e:
+            load_se(long)
+        assert "\n" not in str(e.value)
+
+
 class Exploit:
     """Unpickling it would leave a trace."""
 
@@ -136,6 +143,10 @@ def test_any_truncation_is_refused(path):
         ({"se": '{"activation": "prelu", "hidden_size": 12}'}, "has shape"),
         ({"metadata": None}, "metadata"),
         ({"metadata": "nan?"}, "cannot be read"),
+        ({"metadata": "[]"}, "its metadata is no JSON object"),
+        ({"metadata": "null"}, "its metadata is no JSON object"),
+        ({"metadata": "[" * 100_000}, "cannot be read as a checkpoint"),
+        ({"se": "[" * 100_000}, "cannot be read as a checkpoint"),
     ],
 )
 def test_a_header_that_does_not_fit_is_refused(path, header, message):
@@ -143,6 +154,7 @@ def test_a_header_that_does_not_fit_is_refused(path, header, message):
     with pytest.raises(UserError, match=message) as error:
         load_se(path)
     assert str(path) in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 def test_tensors_that_do_not_fit_are_refused(path):

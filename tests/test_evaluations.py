@@ -136,6 +136,13 @@ def test_shards_and_other_evaluations_of_a_folder_are_read_together(tmp_path):
         json.dumps(make_record(rule="none")),
         json.dumps(make_record(test_returns=None)),
         json.dumps(make_record(hyperparameters=3)),
+        json.dumps(make_record(hyperparameters={"lr": [1, 2]})),
+        json.dumps(make_record(hyperparameters={"lr": 10**30})),
+        json.dumps(make_record(pair=10**30)),
+        json.dumps(make_record(env_steps=-(10**30))),
+        json.dumps(make_record(se=2**63)),
+        json.dumps(make_record(score=10**400)),
+        json.dumps(make_record(test_returns=[10**400])),
         "\udcff",
     ],
 )
@@ -147,6 +154,12 @@ def test_a_line_that_is_no_record_is_named_and_left_out(tmp_path, line):
     with pytest.warns(UnreadableWarning, match=r"a\.jsonl:2"):
         frame = se_hpo.load_evaluations(file)
     assert frame["pair"].tolist() == [0, 1]
+
+
+def test_a_folder_with_the_name_of_a_records_file_is_none(tmp_path):
+    file = evaluation(tmp_path)
+    (file.parent / "z.jsonl").mkdir()
+    assert len(se_hpo.load_evaluations(file.parent)) == 4
 
 
 def test_a_line_still_being_written_is_left_out(tmp_path):

@@ -12,7 +12,7 @@ import pytest
 
 from se_hpo import inner_loop
 from se_hpo.config import AGENT_CONFIGS, AgentConfig, DDQNConfig, SyntheticEnvConfig
-from se_hpo.errors import UserError
+from se_hpo.errors import DiedProcessError, UserError
 from se_hpo.inner_loop import InnerLoop
 from se_hpo.jobs import TrainingJob, TrainingResult
 from se_hpo.se_parameters import initial_psi
@@ -87,7 +87,7 @@ def test_a_killed_process_is_reported(pool):
     victim = next(iter(pool._pool._processes.values()))
     os.kill(victim.pid, signal.SIGKILL)
     victim.join()
-    with pytest.raises((RuntimeError, OSError)):
+    with pytest.raises(DiedProcessError, match=r"exit code -9.*use fewer threads"):
         pool.train_agents(jobs())
 
 
@@ -191,6 +191,9 @@ class FakeNative:
 
     def unavailable_reason(self):
         return self.reason
+
+    def isa(self):
+        return "x86-64-v3"
 
     def train_agents(self, jobs, n_threads):
         self.calls.append((len(jobs), n_threads))

@@ -87,7 +87,7 @@ def test_a_replay_buffer_can_store_the_raw_done_output():
     buffer = model.replay_buffer
     for i in range(50):
         env.reset()
-        env.unwrapped._state[:] = buffer.observations[i, 0]
+        env.unwrapped._nets.state[:] = buffer.observations[i, 0]
         info = env.step(int(buffer.actions[i, 0, 0]))[4]
         assert buffer.dones[i, 0] == pytest.approx(info["raw_done"], abs=1e-5)
     assert (buffer.dones[:50] != 0).all()

@@ -8,6 +8,7 @@ import pytest
 
 from se_hpo.checkpoint import load_se
 from se_hpo.config import DDQNConfig, NESConfig, RunConfig, SyntheticEnvConfig
+from se_hpo.errors import UserError
 from se_hpo.nes.generation import n_trainings
 from se_hpo.paths import SESetPaths, append_json_line
 from se_hpo.se_outcome import read_outcome
@@ -138,9 +139,10 @@ def test_a_crash_is_an_outcome_with_its_reason_and_no_se(tmp_path, setting, capl
     assert paths.checkpoint(0).exists()
 
 
-def test_a_full_disk_is_no_outcome(tmp_path):
-    with pytest.raises(OSError, match="no space"):
-        train(tmp_path, error=OSError("no space"))
+@pytest.mark.parametrize("error", [OSError("no space"), UserError("no such engine")])
+def test_a_full_disk_and_bad_input_are_no_outcomes(tmp_path, error):
+    with pytest.raises(type(error), match="no "):
+        train(tmp_path, error=error)
     assert not SESetPaths(tmp_path).outcome(0).exists()
 
 
@@ -185,3 +187,23 @@ def test_seconds_count_what_earlier_processes_spent(tmp_path):
         append_json_line(timing, line)
     again, _, _ = train(tmp_path, settings)
     assert (again.wall_seconds, again.cpu_seconds) == (6.0, 4.5)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"generation": 0, "wall_seconds": None, "cpu_seconds": "2"},
+        {"generation": 0, "wall_seconds": float("nan"), "cpu_seconds": float("inf")},
+        {"generation": "x", "wall_seconds": 10**400, "cpu_seconds": [1]},
+        {"generation": [0]},
+    ],
+    ids=str,
+)
+def test_damaged_timing_keeps_nobody_from_finishing(tmp_path, line):
+    settings = replace(SETTINGS, generations=3)
+    before, paths, _ = train(tmp_path, replace(settings, generations=2))
+    with paths.run(0).timing.open("a") as timing:
+        timing.write(f"{json.dumps(line)}\n")
+    outcome, _, _ = train(tmp_path, settings)
+    assert not outcome.failed and outcome.generations == 3
+    assert 0 <= before.cpu_seconds <= outcome.cpu_seconds < 60

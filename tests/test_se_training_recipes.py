@@ -109,6 +109,8 @@ def test_a_users_file_may_leave_out_everything_but_what_it_changes(tmp_path):
         ("nes: {population: 4", "is no YAML"),
         ("!!python/object/apply:os.system ['true']", "is no YAML"),
         ("\x00", "is no YAML"),
+        ("task: 2020-13-99", "is no YAML: month must be in 1..12"),
+        pytest.param("nes: " + "[" * 3000, "is no YAML", id="nested too deep"),
     ],
 )
 def test_a_file_that_holds_something_else_is_refused_in_one_line(

@@ -6,6 +6,7 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
+from gymnasium.error import InvalidAction, ResetNeeded
 from gymnasium.utils.env_checker import check_env
 
 import se_hpo  # noqa: F401  # registers the ids
@@ -234,3 +235,50 @@ def test_further_tasks_can_be_registered():
 def test_a_checkpoint_in_memory_needs_no_file():
     env = SyntheticEnv(TASK, SECheckpoint(random_psi(), TASK, CONFIG))
     assert env.reset(seed=0)[0].shape == (4,)
+
+
+def test_a_generator_that_is_set_draws_the_initial_states_as_in_the_task():
+    env = from_parameters(TASK, CONFIG, random_psi())
+    with make_env(SPEC) as task_env:
+        env.np_random = np.random.default_rng(9)
+        task_env.unwrapped.np_random = np.random.default_rng(9)
+        assert env.np_random_seed == -1
+        for _ in range(3):
+            np.testing.assert_array_equal(env.reset()[0], task_env.reset()[0])
+
+
+def test_np_random_is_the_generator_that_resets_draw_from():
+    env = from_parameters(TASK, CONFIG, random_psi())
+    env.reset(seed=5)
+    assert env.np_random_seed == 5
+    before = env.np_random.bit_generator.state
+    with make_env(SPEC) as task_env:
+        task_env.reset(seed=5)
+        assert before == task_env.unwrapped.np_random.bit_generator.state
+    env.reset()
+    assert env.np_random_seed == 5
+    assert env.np_random.bit_generator.state != before
+
+
+def test_a_step_before_the_first_reset_is_refused():
+    env = from_parameters(TASK, CONFIG, random_psi())
+    with pytest.raises(ResetNeeded, match="call reset before step"):
+        env.step(0)
+
+
+@pytest.mark.parametrize(
+    "action", [2, -1, np.int64(5), 0.5, 1.0, None, "0", [0], np.array([1])], ids=repr
+)
+def test_wrong_actions_are_refused_and_change_nothing(action):
+    env, other = (from_parameters(TASK, CONFIG, random_psi()) for _ in range(2))
+    env.reset(seed=0), other.reset(seed=0)
+    with pytest.raises(InvalidAction, match=r"not in Discrete\(2\)"):
+        env.step(action)
+    np.testing.assert_array_equal(env.step(1)[0], other.step(1)[0])
+
+
+@pytest.mark.parametrize("action", [True, np.int64(1), np.uint8(1), np.array(1)])
+def test_every_integer_of_the_action_space_is_an_action(action):
+    env, other = (from_parameters(TASK, CONFIG, random_psi()) for _ in range(2))
+    env.reset(seed=0), other.reset(seed=0)
+    np.testing.assert_array_equal(env.step(action)[0], other.step(1)[0])

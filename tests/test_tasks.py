@@ -1,3 +1,4 @@
+import pickle
 import subprocess
 import sys
 
@@ -96,6 +97,13 @@ def test_any_gymnasium_id_becomes_a_task(register):
     with make_env(spec) as env:
         state, _ = env.reset()
         assert state.shape == (6,)
+
+
+def test_a_task_whose_observations_are_flattened_can_be_pickled(register):
+    register("test/Pickled-v0")
+    with make_env(get_task("test/Pickled-v0")) as env:
+        state, _ = pickle.loads(pickle.dumps(env)).reset()
+    assert (state.shape, state.dtype) == ((6,), np.float64)
 
 
 @pytest.mark.parametrize(

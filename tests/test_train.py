@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -95,6 +96,16 @@ def test_it_ends_with_a_table_that_marks_the_unsolved_and_the_next_command(finis
     assert all("ETA" in line for line in lines)
     assert "3/3" in lines[-1]
     assert "WARNING" not in done.stderr
+
+
+def test_the_next_commands_are_quoted_for_the_shell(tmp_path, finished, recipe, capsys):
+    folder = copy(finished, tmp_path / "sp ace ü'q").root
+    main(TrainOptions(config=str(recipe), num_envs=3, out=folder))
+    look, evaluate = map(shlex.split, capsys.readouterr().out.splitlines()[-2:])
+    names: dict[str, object] = {}
+    exec(look[-1].replace("print(", "frame = ("), names)
+    assert len(names["frame"]) == 3
+    assert evaluate == ["python", "-m", "se_hpo.evaluate", "--envs", str(folder)]
 
 
 def test_its_outcome_loads_into_pandas(finished):
@@ -513,6 +524,8 @@ def test_list_configs_names_the_shipped_recipes(capsys):
         ({"config": "cartpole", "shard": "3/2"}, r"--shard 3/2.*1/2 to 2/2"),
         ({"config": "cartpole", "shard": "0/2"}, r"--shard 0/2.*1/2 to 2/2"),
         ({"config": "cartpole", "num_envs": 0}, "--num-envs 0"),
+        ({"config": "cartpole", "num_envs": 10**9}, "must be at most 100000"),
+        ({"config": "cartpole", "set": ("nes.step_size=2020-13-99",)}, "type float"),
         ({"config": "cartpole", "generations": 0}, "--generations 0"),
         ({"config": "cartpole", "workers": -1}, "--workers -1"),
         ({"config": "cartpole", "seed": -1}, "--seed -1"),

@@ -266,14 +266,6 @@ def test_wrong_actions_are_refused_and_change_nothing(wrong):
     assert_equal(env.step([0, 1, 1]), again.step(np.array([0, 1, 1], np.int32)))
 
 
-@pytest.mark.parametrize("action", [2, -1, np.int64(5)])
-def test_the_single_environment_refuses_wrong_actions(action):
-    env = SyntheticEnv("CartPole-v0", LEARNED)
-    env.reset(seed=0)
-    with pytest.raises(InvalidAction, match=r"not in Discrete\(2\)"):
-        env.step(action)
-
-
 def test_steps_before_a_reset_and_after_the_end_are_refused():
     env = SyntheticVectorEnv(
         "CartPole-v0", 2, constant_se(done=1.0), autoreset_mode="Disabled"

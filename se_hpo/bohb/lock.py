@@ -15,6 +15,7 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -28,6 +29,14 @@ BEAT_SECONDS = 2.0
 """How often the holder renews its sign of life."""
 WATCH_SECONDS = 10.0
 """How long the sign of a master on another machine is watched for change."""
+TURN_SECONDS = 60.0
+"""How long to wait for a lock that others hold for a moment."""
+_BEGINNING = b'{"host"'
+"""What every lock of ours begins with."""
+
+
+class InUseError(UserError):
+    """Another process has the lock."""
 
 
 @dataclass(frozen=True)
@@ -90,11 +99,13 @@ class RunLock:
         """Take the lock.
 
         Raises:
-            UserError: another master has it.
+            InUseError: another master has it.
+            UserError: the file is something else that has the name of the lock.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         while self._file is None:
             self._file = self._try_to_lock()
+        self._refuse_foreign_file()
         self._refuse_living_stranger()
         self._write()
         threading.Thread(target=self._keep_alive, name="lock", daemon=True).start()
@@ -132,6 +143,18 @@ class RunLock:
         file.close()
         return None
 
+    def _refuse_foreign_file(self) -> None:
+        """A `poetry.lock`, say, is neither written to nor removed."""
+        assert self._file is not None
+        # A machine that went down leaves zeros, or a part of what was written.
+        start = os.pread(self._file.fileno(), 4096, 0).rstrip(b"\0")
+        if not start.startswith(_BEGINNING) and not _BEGINNING.startswith(start):
+            self._let_go()
+            raise UserError(
+                f"{self.path} is in the way of a lock and holds something else: move "
+                "it, or choose another place"
+            )
+
     def _refuse_living_stranger(self) -> None:
         """Where locks do not reach other machines, a sign of life does."""
         holder = _read(self.path)
@@ -148,11 +171,14 @@ class RunLock:
             if _read(self.path).get("beat") != holder.get("beat"):
                 raise self._give_up(holder)
 
-    def _give_up(self, holder: dict[str, Any]) -> UserError:
+    def _give_up(self, holder: dict[str, Any]) -> InUseError:
+        self._let_go()
+        return _refusal(self.what, holder)
+
+    def _let_go(self) -> None:
         if self._file is not None:
             self._file.close()
             self._file = None
-        return _refusal(self.what, holder)
 
     def _write(self) -> None:
         file = self._file
@@ -174,6 +200,28 @@ class RunLock:
                 self._write()
 
 
+@contextlib.contextmanager
+def turn(lock: RunLock, seconds: float = TURN_SECONDS) -> Iterator[None]:
+    """Hold a lock that all hold for a moment only; waits for the turns of others.
+
+    Raises:
+        UserError: it was not to be had in `seconds`, or see `RunLock`.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            lock.__enter__()
+            break
+        except InUseError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+    try:
+        yield
+    finally:
+        lock.__exit__(None, None, None)
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
@@ -182,9 +230,9 @@ def _read(path: Path) -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
-def _refusal(what: str, holder: dict[str, Any]) -> UserError:
+def _refusal(what: str, holder: dict[str, Any]) -> InUseError:
     host, pid = holder.get("host", "an unknown host"), holder.get("pid", "?")
-    return UserError(
+    return InUseError(
         f"{what} with pid {pid} on {host}: wait for its end, or stop it first"
     )
 

@@ -69,7 +69,7 @@ def _json_problem(path: Path) -> str | None:
         data = json.loads(path.read_bytes())
     except FileNotFoundError:  # removed meanwhile
         return None
-    except (OSError, ValueError) as problem:
+    except (OSError, ValueError, RecursionError) as problem:
         return f"no JSON ({problem})"
     return None if isinstance(data, (dict, list)) else "not what belongs there"
 

@@ -158,7 +158,8 @@ def _has_line(path: Path, line: dict[str, Any]) -> bool:
 def _keep_timing(path: Path, generations: int) -> None:
     """Timing is for information only: damaged lines are dropped."""
     lines = [line for _, line in read_json_lines(path) if isinstance(line, dict)]
-    kept = [line for line in lines if line.get("generation", generations) < generations]
+    before = range(generations)
+    kept = [line for line in lines if line.get("generation") in before]
     text = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in kept)
     if path.exists() and path.read_text(errors="replace") != text:
         write_atomic(path, text)

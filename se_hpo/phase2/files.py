@@ -6,6 +6,7 @@ both for itself, `<name>.shard-2-of-8.jsonl`, and looks at those of all others.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import warnings
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import se_hpo
-from se_hpo.bohb.lock import RunLock
+from se_hpo.bohb.lock import RunLock, turn
 from se_hpo.errors import UserError, unwritable
 from se_hpo.evaluations import evaluation_name, read_records
 from se_hpo.paths import append_json_line, write_json
@@ -42,12 +43,12 @@ class EvaluationFiles:
     def __init__(self, records: Path, shard: tuple[int, int] = (1, 1)) -> None:
         if records.suffix != ".jsonl" or evaluation_name(records) != records.stem:
             raise UserError(f"--out {records}: give a file name that ends in .jsonl")
-        if records.is_dir():
-            raise UserError(f"--out {records} is a folder: give a file in it")
         self.folder, self.name = records.parent, records.stem
         i, n = shard
         part = f".shard-{i}-of-{n}" if n > 1 else ""
         self.records = self.folder / f"{self.name}{part}.jsonl"
+        if self.records.is_dir():
+            raise UserError(f"--out {self.records} is a folder: give a file in it")
 
     @property
     def lock(self) -> RunLock:
@@ -55,10 +56,15 @@ class EvaluationFiles:
         what = f"{self.records} is in use by an evaluation"
         return RunLock(self.records.with_suffix(".lock"), what=what)
 
+    @property
+    def _header(self) -> Path:
+        return self.records.with_suffix(".json")
+
     def all_records(self) -> list[Path]:
         """Records files of this evaluation that exist, of all shards."""
         files = sorted(self.folder.glob("*.jsonl"))
-        return [file for file in files if evaluation_name(file) == self.name]
+        ours = (file for file in files if evaluation_name(file) == self.name)
+        return [file for file in ours if file.is_file()]
 
     def check(self, settings: Mapping[str, Any]) -> None:
         """See whether the records there are of equal settings.
@@ -69,17 +75,37 @@ class EvaluationFiles:
         settings = to_builtin(settings)
         for file in self.all_records():
             self._check(file, settings)
+        if self._header.exists():
+            self._read(self.records)
 
-    def open(self, settings: Mapping[str, Any], wanted: Iterable[str]) -> None:
-        """Write the settings, if the records there are of equal ones.
+    @contextlib.contextmanager
+    def opened(
+        self, settings: Mapping[str, Any], wanted: Iterable[str]
+    ) -> Iterator[None]:
+        """Hold the records, and write the settings if those there are equal.
 
         Args:
             settings: what all records share.
             wanted: the settings (`real`, `se_varied`) that are asked for now.
 
         Raises:
-            UserError: see `check`; nothing was changed.
+            UserError: another process has them, they cannot be written, or see
+                `check`; nothing was changed.
         """
+        what = f"{self.folder / self.name}.jsonl is in use by an evaluation"
+        # All shards have this one, else two new ones could be of unequal settings.
+        opening = RunLock(self.folder / f"{self.name}.opening.lock", what=what)
+        with contextlib.ExitStack() as held:
+            try:
+                held.enter_context(self.lock)
+                with turn(opening):
+                    self._open(settings, wanted)
+            except OSError as error:
+                otherwise = "choose another place with --out"
+                raise unwritable(self.folder, error, otherwise) from error
+            yield
+
+    def _open(self, settings: Mapping[str, Any], wanted: Iterable[str]) -> None:
         self.check(settings)
         settings = to_builtin(settings)
         before = self._read(self.records) if self.records.exists() else {}
@@ -90,17 +116,12 @@ class EvaluationFiles:
         }
         if (earlier := self._wanted_before()) is not None:
             header["wanted"] = sorted({*wanted, *earlier})
-        try:
-            write_json(self.records.with_suffix(".json"), header)
-            self.records.touch()
-        except OSError as error:
-            raise unwritable(
-                self.folder, error, "choose another place with --out"
-            ) from error
+        write_json(self._header, header)
+        self.records.touch()
 
     def _wanted_before(self) -> list[str] | None:
         """None where records of an older version do not say."""
-        header = self.records.with_suffix(".json")
+        header = self._header
         return read_json(header).get("wanted") if header.exists() else []
 
     def _check(self, file: Path, settings: Mapping[str, Any]) -> None:
@@ -115,13 +136,21 @@ class EvaluationFiles:
         path = file.with_suffix(".json")
         try:
             header = json.loads(path.read_text(encoding="utf-8"))
-            if header["format"] == FORMAT and isinstance(header["settings"], dict):
-                return dict(header["settings"])
+            settings = header["settings"]
+            # A run.json and a set.json have a format, too.
+            if header["format"] == FORMAT and {"agents", "sets"} <= settings.keys():
+                return dict(settings)
             why = "another format"
         except FileNotFoundError:
             why = "missing"
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except RecursionError:
+            why = "brackets nested too deep"
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             why = f"unreadable: {error!r}"
+        if not file.exists():
+            raise UserError(
+                f"{path} is not of an evaluation ({why}): choose another --out"
+            )
         raise UserError(
             f"{path}, which says what {file.name} holds, is not usable ({why}): "
             "restore it, or choose another --out"

@@ -5,14 +5,13 @@ from __future__ import annotations
 import functools
 import logging
 import warnings
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 from rich.console import Console
 
-from se_hpo.cli import log_to_stderr
+from se_hpo.cli import log_to_stderr, python_command
 from se_hpo.errors import UserError
 from se_hpo.evaluations import REAL, load_evaluations, record_key
 from se_hpo.inner_loop import InnerLoop, load_engine
@@ -74,7 +73,11 @@ class Evaluation:
         )
         self.engine = options.engine
         self.engines = self._engines()
-        out = options.out or _default_file(options.envs, protocol)
+        out = options.out
+        self._run_folder: RunPaths | None = None  # elsewhere are sets of several runs
+        if out is None:
+            self._run_folder = RunPaths(run_of(options.envs))
+            out = self._run_folder.evaluations / f"{protocol.name}.jsonl"
         self.files = EvaluationFiles(out, self.shard)
 
     def _engines(self) -> dict[str, str]:
@@ -110,9 +113,10 @@ class Evaluation:
             UserError: the records there are of other settings, or another process is
                 writing them.
         """
-        self.files.open(self.settings(), {agent.setting for agent in self.plan.agents})
-        with self.files.lock:
+        wanted = {agent.setting for agent in self.plan.agents}
+        with self.files.opened(self.settings(), wanted):
             finished = {record_key(r): r for r in self.files.finished()}
+            self._name_sets_that_are_gone(finished.values())
             agents = self.own_agents()
             before = [finished[a.key] for a in agents if a.key in finished]
             to_train = [a for a in agents if a.key not in finished]
@@ -123,6 +127,18 @@ class Evaluation:
             with Progress(agents, before, quiet) as progress:
                 self._train(to_train, progress)
         return progress
+
+    def _name_sets_that_are_gone(self, records: Iterable[Mapping[str, Any]]) -> None:
+        """After a set's folder was renamed, its SEs count twice."""
+        if self._run_folder is None:
+            return
+        there = {path.parent.name for path in self._run_folder.ses.glob("*/set.json")}
+        names = [r["se_set"] for r in records if r["se_set"] not in (None, *there)]
+        if names:
+            log.info(
+                "%d records are of sets that %s has no more (%s); they stay",
+                *(len(names), self._run_folder.root, ", ".join(sorted(set(names)))),
+            )
 
     def _train(self, agents: Sequence[PlannedAgent], progress: Progress) -> None:
         if not agents:
@@ -157,10 +173,6 @@ class Evaluation:
         return frame[[key in planned for key in found]]
 
 
-def _default_file(envs: Sequence[Path], protocol: Protocol) -> Path:
-    return RunPaths(run_of(envs)).evaluations / f"{protocol.name}.jsonl"
-
-
 def main(options: EvaluateOptions) -> int:
     """Do what the flags ask for."""
     log_to_stderr(logging.WARNING if options.quiet else logging.INFO)
@@ -181,6 +193,6 @@ def main(options: EvaluateOptions) -> int:
         console.print(line, soft_wrap=True, markup=False)
     records = evaluation.files.all_records()
     path = records[0] if len(records) == 1 else evaluation.files.folder
-    python = f"import se_hpo; print(se_hpo.load_evaluations('{path}'))"
-    console.print(f'Next:\n  python -c "{python}"', soft_wrap=True, markup=False)
+    line = f"Next:\n  {python_command('load_evaluations', path)}"
+    console.print(line, soft_wrap=True, markup=False, emoji=False)
     return 0

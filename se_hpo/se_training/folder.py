@@ -5,14 +5,12 @@ Several processes (shards of a job array, also on other machines) may open one s
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from se_hpo.bohb.lock import RunLock
+from se_hpo.bohb.lock import RunLock, turn
 from se_hpo.errors import UserError, unwritable
 from se_hpo.paths import SESetPaths, write_json
 from se_hpo.records import to_builtin
@@ -20,12 +18,10 @@ from se_hpo.run_folder import attempt, git_commit, versions
 from se_hpo.se_set_settings import (
     FORMAT,
     SetSettings,
+    n_envs_from_set,
     read_set_json,
     settings_from_set,
 )
-
-OPENING_SECONDS = 60.0
-"""How long to wait for another process that opens the same set."""
 
 
 def open_set(
@@ -44,7 +40,7 @@ def open_set(
             or another process holds it for too long.
     """
     try:
-        with _turn(paths):
+        with turn(RunLock(paths.opening)):
             data = _opened(paths, settings, origin)
             data["n_envs"] = max(n_envs, data["n_envs"])
             data["generations"] = settings.generations
@@ -76,7 +72,7 @@ def _opened(
         _check_same(paths, settings_from_set(paths, data), settings)
         if not isinstance(data.get("attempts"), list):
             data["attempts"] = []
-        data["n_envs"] = int(data.get("n_envs", 0))
+        n_envs_from_set(paths, data)
         return data
     if any(p != paths.opening for p in paths.root.iterdir()):
         raise UserError(
@@ -92,25 +88,6 @@ def _opened(
         "git_commit": git_commit(),
         "attempts": [],
     }
-
-
-@contextlib.contextmanager
-def _turn(paths: SESetPaths) -> Iterator[None]:
-    """The lock under which `set.json` is read and written; waits for others' turns."""
-    deadline = time.monotonic() + OPENING_SECONDS
-    lock = RunLock(paths.opening)
-    while True:
-        try:
-            lock.__enter__()
-            break
-        except UserError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
-    try:
-        yield
-    finally:
-        lock.__exit__(None, None, None)
 
 
 def _check_same(paths: SESetPaths, old: SetSettings, new: SetSettings) -> None:

@@ -7,6 +7,7 @@ finished.
 from __future__ import annotations
 
 import logging
+import math
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from se_hpo.checkpoint import save_se
+from se_hpo.errors import UserError
 from se_hpo.inner_loop import InnerLoop
 from se_hpo.nes.generation import n_trainings
 from se_hpo.nes.run import NESOutcome, run_nes
@@ -44,13 +46,14 @@ def train_se(
     """Train SE `index`, or go on where an earlier process stopped.
 
     Divergence and any crash are outcomes with a reason. An `OSError` (full disk, lost
-    share) says nothing about the SE and is raised.
+    share) and a `UserError` (of the machine or the set) say nothing about the SE and
+    are raised.
     """
     seed, files = settings.se_seed(index), paths.run(index)
     train = _random_search if settings.setting == "se_random" else _nes
     try:
         trained = train(settings, seed, files, inner_loop)
-    except OSError:
+    except (OSError, UserError):
         raise
     except Exception as error:
         log.exception("SE %d failed", index)
@@ -134,15 +137,22 @@ def _failed(settings: SetSettings, files: TrialPaths, error: Exception) -> _Trai
         "final_score": None,
         "reason": f"failed: {type(error).__name__}: {message}",
         "trainings": n_trainings(nes, n) if n else scored_candidates(files),
-        "env_steps_se": sum(line.get("env_steps_se", 0) for line in spent),
-        "env_steps_task": sum(line.get("env_steps_task", 0) for line in spent),
+        "env_steps_se": int(_sum(spent, "env_steps_se")),
+        "env_steps_task": int(_sum(spent, "env_steps_task")),
     }
     return _Trained(None, values)
 
 
 def _seconds(files: TrialPaths, key: str) -> float:
     """Of all finished generations, whichever process ran them."""
-    return float(sum(line.get(key, 0.0) for line in _lines(files.timing)))
+    return _sum(_lines(files.timing), key)
+
+
+def _sum(lines: list[dict[str, Any]], key: str) -> float:
+    """Of what is a number: damage here must not end a training."""
+    values = [line.get(key) for line in lines]
+    numbers = [v for v in values if isinstance(v, (int, float)) and abs(v) < 2**53]
+    return math.fsum(filter(math.isfinite, numbers))
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:

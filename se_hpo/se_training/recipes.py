@@ -58,7 +58,7 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
         data = yaml.load(path.read_text(encoding="utf-8"), ValueLoader)
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read ({error}): give a YAML file") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # no such date
         raise UserError(f"{path} is no YAML: {_one_line(error)}") from error
     try:
         return _recipe(path.stem, data)
@@ -122,5 +122,5 @@ def _section(name: str, data: Any, known: list[str] | None) -> Mapping[str, Any]
     return data
 
 
-def _one_line(error: yaml.YAMLError) -> str:
+def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())

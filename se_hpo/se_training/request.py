@@ -18,7 +18,7 @@ from se_hpo.paths import RunPaths, SESetPaths, trial_name
 from se_hpo.reading import read_configurations
 from se_hpo.results import load_incumbent
 from se_hpo.run_folder import read_run
-from se_hpo.se_set_settings import SetSettings
+from se_hpo.se_set_settings import MOST_ENVS, SetSettings
 from se_hpo.se_sets import SESet, read_set
 from se_hpo.se_training.options import TrainOptions
 from se_hpo.se_training.random_search import search_plan
@@ -101,6 +101,8 @@ def _check_flags(options: TrainOptions) -> None:
         value = getattr(options, flag)
         if value is not None and value < 1:
             raise UserError(f"--{flag.replace('_', '-')} {value}: must be 1 or more")
+    if options.num_envs is not None and options.num_envs > MOST_ENVS:
+        raise UserError(f"--num-envs {options.num_envs}: must be at most {MOST_ENVS}")
     if not options.random_search and (options.trainings or options.like):
         flag = "--trainings" if options.trainings else "--like"
         raise UserError(f"{flag} is for --random-search: give both, or neither")

@@ -9,9 +9,8 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from se_hpo.bohb.lock import RunLock
+from se_hpo.bohb.lock import InUseError, RunLock
 from se_hpo.cli import log_to_stderr, run_command
-from se_hpo.errors import UserError
 from se_hpo.inner_loop import InnerLoop
 from se_hpo.paths import SESetPaths
 from se_hpo.processes import die_with_parent
@@ -46,7 +45,7 @@ def main(options: SEWorkerOptions) -> int:
     lock = RunLock(paths.lock(options.index))
     try:
         lock.__enter__()
-    except UserError as error:
+    except InUseError as error:
         log.info("left to another process: %s", error)
         return HELD
     try:
