@@ -178,6 +178,20 @@ def test_a_density_integrates_to_one_within_the_returns(returns: list[float]) ->
         assert curve["return"].max() == max(returns)
 
 
+def test_a_needle_does_not_make_the_other_densities_flat(data: RunData) -> None:
+    rows = data.evaluations[data.evaluations["agent"] == "ddqn"].copy()
+    needle = rows["setting"] == "se_fixed"
+    rng = np.random.default_rng(0)
+    rows["test_returns"] = [
+        [-500.0] * 10 if here else list(rng.uniform(-500, -60, 10)) for here in needle
+    ]
+    picture = draw_returns(rows, "returns-paper", "the paper's rules")
+    assert picture is not None and "are cut off" in picture.caption
+    whole = picture.frames["density"].groupby("setting")["density"].max()
+    drawn = [line.get_ydata().max() for line in picture.figure.axes[0].lines]
+    assert max(drawn) == pytest.approx(3 * whole.median()) and whole.max() > max(drawn)
+
+
 def test_agents_without_returns_are_left_out_of_densities() -> None:
     rows = pd.DataFrame(
         {

@@ -22,6 +22,8 @@ from se_hpo.figures.style import (
 
 _GRID = 256
 _LINE = 0.08  # height of a line of text in a panel of densities
+_TALLEST = 3.0  # times the middle peak: a needle would make all else flat
+_CUT = f" (peaks of more than {_TALLEST:g} times the middle one are cut off)"
 _BARS = {"env_steps": "env steps", "episodes": "episodes"}
 
 
@@ -41,6 +43,8 @@ def draw_returns(evaluations: pd.DataFrame, name: str, what: str) -> Picture | N
     agents = agents_in(evaluations["agent"])
     curves = pd.concat(densities(returns[returns["agent"] == a], a) for a in agents)
     means = summary(evaluations, returns)
+    peaks = curves.groupby(["agent", "setting"], sort=False)["density"].max()
+    top = min(float(peaks.max()), _TALLEST * float(peaks.median()))
     with house_style():
         figure = new_figure(height=6.0)
         grid = figure.subplots(
@@ -48,12 +52,14 @@ def draw_returns(evaluations: pd.DataFrame, name: str, what: str) -> Picture | N
         )
         for column, agent in zip(grid.T, agents, strict=True):
             mine = means[means["agent"] == agent]
-            _draw_densities(column[0], curves[curves["agent"] == agent], mine)
+            shown = curves[curves["agent"] == agent]
+            shown = shown.assign(density=shown["density"].clip(upper=top))
+            _draw_densities(column[0], shown, mine)
             column[0].set_title(agent_label(agent))
             for axes, quantity in zip(column[1:], _BARS, strict=True):
                 _draw_bars(axes, mine, quantity)
         room = 1 - _LINE * (means["setting"].nunique() + 0.8)  # text above the curves
-        grid[0, 0].set_ylim(0, float(curves["density"].max()) / room)
+        grid[0, 0].set_ylim(0, top / room)
         grid[0, 0].set_yticks([])
         grid[0, 0].set_ylabel("density")
         for axes, label in zip(grid[1:, 0], _BARS.values(), strict=True):
@@ -65,7 +71,8 @@ def draw_returns(evaluations: pd.DataFrame, name: str, what: str) -> Picture | N
         f"What are the SEs worth to agents? ({what})",
         f"Agents with random hyperparameters (n = {n} per setting and agent; the same "
         "ones in all settings), trained on SEs or on the real task, then tested on "
-        "the real task. Above: density of all test returns, with their means. Below: "
+        "the real task. Above: density of all test returns, with their means"
+        f"{_CUT if top < peaks.max() else ''}. Below: "
         "what the training took; bars are means, ticks across them medians. "
         f"Stopping rule: {what}. Arranged as Fig. 3 of the paper.",
         figure,
