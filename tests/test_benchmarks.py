@@ -71,7 +71,7 @@ def test_an_se_can_be_learned_for_agents_that_see_terminated_only(tmp_path):
 @pytest.mark.skipif(not engine.available(), reason="the native engine is not built")
 @pytest.mark.parametrize(
     ("study", "n_sets", "n_evaluations"),
-    [("cartpole", 3, 4), ("acrobot", 3, 4), ("cartpole-transfer", 1, 3)],
+    [("cartpole", 3, 4), ("acrobot", 3, 4), ("cartpole-transfer", 2, 3)],
 )
 def test_the_papers_study_is_the_commands_that_a_user_would_type(
     study, n_sets, n_evaluations
