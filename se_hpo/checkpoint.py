@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 import se_hpo
 from se_hpo.config import SyntheticEnvConfig
 from se_hpo.errors import UserError
-from se_hpo.paths import write_atomic
+from se_hpo.paths import parse_json, write_atomic
 from se_hpo.records import to_builtin
 from se_hpo.se_parameters import parameter_shapes, split_psi
 from se_hpo.tasks import TaskSpec, get_task
@@ -26,15 +26,6 @@ from se_hpo.tensor_files import tensor_bytes
 
 FORMAT = "se_hpo synthetic environment 1"
 """Marks our files; the number rises when old readers could not read new files."""
-
-_UNREADABLE = (
-    SafetensorError,
-    ValueError,
-    KeyError,
-    TypeError,
-    OSError,
-    RecursionError,  # JSON nested too deep
-)
 
 
 @dataclass(frozen=True)
@@ -104,12 +95,12 @@ def load_se(path: Path | str, task: str | None = None) -> SECheckpoint:
         if header.get("format") != FORMAT:
             raise ValueError("it does not hold a synthetic environment of this version")
         spec = get_task(header["task"])
-        config = SyntheticEnvConfig(**json.loads(header["se"]))
-        metadata = json.loads(header["metadata"])
+        config = SyntheticEnvConfig(**parse_json(header["se"]))
+        metadata = parse_json(header["metadata"])
         if not isinstance(metadata, dict):
             raise ValueError("its metadata is no JSON object")
         psi = _join(tensors, config, spec)
-    except _UNREADABLE as error:
+    except (SafetensorError, ValueError, KeyError, TypeError, OSError) as error:
         raise UserError(
             f"{path}: cannot be read as a checkpoint ({_one_line(error)}); "
             "write it again with save_se, or take another file"

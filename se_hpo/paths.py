@@ -272,6 +272,14 @@ def _write_all(file: int, data: bytes) -> None:
         data = data[os.write(file, data) :]
 
 
+def parse_json(text: str | bytes) -> Any:
+    """`json.loads`, with a `ValueError` also for brackets that are nested too deep."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("brackets nested too deep") from None
+
+
 def read_json_lines(path: Path) -> Iterator[tuple[int, Any | None]]:
     """Yield `(line number from 1, value)`; value is None for a line that is not JSON.
 
@@ -284,6 +292,6 @@ def read_json_lines(path: Path) -> Iterator[tuple[int, Any | None]]:
             if not line.strip():
                 continue
             try:
-                yield number, json.loads(line)
-            except (ValueError, RecursionError):
+                yield number, parse_json(line)
+            except ValueError:
                 yield number, None

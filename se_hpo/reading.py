@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from se_hpo.paths import ConfigId, RunPaths, read_json_lines, trial_name
+from se_hpo.paths import ConfigId, RunPaths, parse_json, read_json_lines, trial_name
 from se_hpo.records import EvaluationRecord, Status
 
 STATUS_MAX_AGE = 60.0
@@ -66,10 +65,10 @@ def parsed_lines(path: Path, parse: Callable[[Any], T]) -> Iterator[T]:
 def read_json(path: Path) -> dict[str, Any]:
     """A whole JSON object; empty where the file is missing or unreadable."""
     try:
-        data = json.loads(path.read_text())
+        data = parse_json(path.read_text())
     except FileNotFoundError:
         return {}
-    except (ValueError, RecursionError, IsADirectoryError) as error:
+    except (ValueError, IsADirectoryError) as error:
         warn_unreadable(path, f"not JSON ({error})")
         return {}
     return data if isinstance(data, dict) else {}

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import se_hpo
 from se_hpo.errors import UserError, unwritable
-from se_hpo.paths import RunPaths, write_json
+from se_hpo.paths import RunPaths, parse_json, write_json
 from se_hpo.records import to_builtin
 
 if TYPE_CHECKING:
@@ -43,13 +43,13 @@ def read_run(paths: RunPaths) -> dict[str, Any]:
         UserError: no run there, or an unreadable one.
     """
     try:
-        data = json.loads(paths.run.read_text())
+        data = parse_json(paths.run.read_text())
     except FileNotFoundError:
         raise UserError(
             f"{paths.root} is no run folder (it has no run.json): start one with "
             f"python -m se_hpo.optimize --space NAME --run {paths.root}"
         ) from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise UserError(
             f"{paths.run} is damaged ({error}): restore it, or start over with "
             "--overwrite"

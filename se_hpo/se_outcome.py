@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from se_hpo.paths import SESetPaths
+from se_hpo.paths import SESetPaths, parse_json
 from se_hpo.records import to_builtin
 
 SETTINGS = ("se_fixed", "se_varied", "se_random")
@@ -94,11 +93,9 @@ def read_outcome(paths: SESetPaths, index: int) -> SEOutcome | None:
         ValueError: the file is damaged or foreign.
     """
     try:
-        data = json.loads(paths.outcome(index).read_text(encoding="utf-8"))
+        data = parse_json(paths.outcome(index).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    except RecursionError:
-        raise ValueError("brackets nested too deep") from None
     if not isinstance(data, dict):
         raise ValueError("not a JSON object")
     outcome = outcome_from_dict(data)

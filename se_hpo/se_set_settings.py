@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 from se_hpo import seeding
 from se_hpo.config import RunConfig, run_config_from_dict
 from se_hpo.errors import UserError, did_you_mean
-from se_hpo.paths import RunPaths, SESetPaths
+from se_hpo.paths import RunPaths, SESetPaths, parse_json
 from se_hpo.records import to_builtin
 from se_hpo.se_outcome import SETTINGS, SEOutcome
 
@@ -109,10 +108,10 @@ def read_set_json(paths: SESetPaths) -> dict[str, Any]:
         UserError: no set there, or it is unreadable.
     """
     try:
-        data = json.loads(paths.set.read_text(encoding="utf-8"))
+        data = parse_json(paths.set.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         raise UserError(no_set(paths.root)) from None
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise damaged(paths, str(error)) from error
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise UserError(

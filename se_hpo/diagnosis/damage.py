@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from se_hpo.paths import RunPaths, read_json_lines
+from se_hpo.paths import RunPaths, parse_json, read_json_lines
 
 _JSON = (
     *("*.json", "slurm/*.json", "confirm/**/*.json", "trials/*/*.json"),
@@ -66,10 +65,10 @@ def _found(run: RunPaths, patterns: tuple[str, ...], others: set[Path]) -> list[
 
 def _json_problem(path: Path) -> str | None:
     try:
-        data = json.loads(path.read_bytes())
+        data = parse_json(path.read_bytes())
     except FileNotFoundError:  # removed meanwhile
         return None
-    except (OSError, ValueError, RecursionError) as problem:
+    except (OSError, ValueError) as problem:
         return f"no JSON ({problem})"
     return None if isinstance(data, (dict, list)) else "not what belongs there"
 

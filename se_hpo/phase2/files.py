@@ -18,7 +18,7 @@ import se_hpo
 from se_hpo.bohb.lock import RunLock, turn
 from se_hpo.errors import UserError, unwritable
 from se_hpo.evaluations import evaluation_name, read_records
-from se_hpo.paths import append_json_line, write_json
+from se_hpo.paths import append_json_line, parse_json, write_json
 from se_hpo.reading import read_json
 from se_hpo.records import to_builtin
 
@@ -135,7 +135,7 @@ class EvaluationFiles:
     def _read(self, file: Path) -> dict[str, Any]:
         path = file.with_suffix(".json")
         try:
-            header = json.loads(path.read_text(encoding="utf-8"))
+            header = parse_json(path.read_text(encoding="utf-8"))
             settings = header["settings"]
             # A run.json and a set.json have a format, too.
             if header["format"] == FORMAT and {"agents", "sets"} <= settings.keys():
@@ -143,8 +143,6 @@ class EvaluationFiles:
             why = "another format"
         except FileNotFoundError:
             why = "missing"
-        except RecursionError:
-            why = "brackets nested too deep"
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             why = f"unreadable: {error!r}"
         if not file.exists():
