@@ -2,18 +2,20 @@
 
 A vector has one entry per hyperparameter that can vary: numbers and ordinals are scaled
 to [0, 1] (on a log scale where the space says so), categoricals are the index of their
-choice, inactive hyperparameters are NaN. Constants do not appear.
+choice, inactive hyperparameters are NaN. Constants do not appear, nor do choices with a
+weight of 0, which are switched off and never proposed.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+import itertools
+import math
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import ConfigSpace
 import numpy as np
-from ConfigSpace.exceptions import ForbiddenValueError
 from ConfigSpace.hyperparameters import (
     CategoricalHyperparameter,
     Constant,
@@ -22,9 +24,15 @@ from ConfigSpace.hyperparameters import (
     OrdinalHyperparameter,
 )
 
+from se_hpo.bohb.conditions import active_values, forbidding_clause
+from se_hpo.errors import UserError
 from se_hpo.records import to_builtin
 
+Configuration = dict[str, Any]
+
 _FLOAT_PLACES = 13  # ConfigSpace rounds floats to this many places
+_MOST_FORBIDDEN = 20_000  # draws in a row
+_REDRAWS = 64
 
 
 class SpaceEncoding:
@@ -32,22 +40,29 @@ class SpaceEncoding:
 
     def __init__(self, space: ConfigSpace.ConfigurationSpace) -> None:
         self._space = copy.deepcopy(space)
-        self._choices = {name: _choices(hp) for name, hp in self._space.items()}
-        self.names = tuple(name for name, hp in self._space.items() if hp.size > 1)
+        self._declared = {name: _choices(hp) for name, hp in self._space.items()}
+        self._choices = {
+            name: _switched_on(hp, self._declared[name])
+            for name, hp in self._space.items()
+        }
+        sizes = {n: len(self._choices[n]) or hp.size for n, hp in self._space.items()}
+        self.names = tuple(name for name, size in sizes.items() if size > 1)
         """Hyperparameters that can vary, in the order of a vector's entries."""
+        self.size = float(math.prod(sizes.values()))
+        """At most so many configurations; infinite with floats."""
         self.levels = np.array(
             [
-                len(self._choices[name])
+                sizes[name]
                 if isinstance(self._space[name], CategoricalHyperparameter)
                 else 0
                 for name in self.names
             ],
             dtype=np.int64,
         )
-        """Declared number of choices per entry; 0 for numbers and ordinals."""
+        """Number of choices per entry; 0 for numbers and ordinals."""
 
     def encode(self, configuration: Mapping[str, Any]) -> np.ndarray:
-        """The vector of a configuration; NaN where it has no value.
+        """The vector of a configuration; NaN where it has no value to model.
 
         Raises:
             ValueError: a value that its hyperparameter cannot take.
@@ -58,54 +73,184 @@ class SpaceEncoding:
                 vector[i] = self._entry(name, configuration[name])
         return vector
 
-    def decode(self, vector: np.ndarray) -> dict[str, Any] | None:
+    def decode(self, vector: np.ndarray) -> Configuration | None:
         """The configuration nearest to a vector without NaN; None if it is forbidden.
 
         Hyperparameters whose conditions fail are left out.
         """
         entries = dict(zip(self.names, vector, strict=True))
-        active: dict[str, Any] = {}
-        inner = np.full(len(self._space), np.nan)  # ConfigSpace's own vector
-        for i, (name, hp) in enumerate(self._space.items()):  # parents come first
-            conditions = self._space.parent_conditions_of[name]
-            if all(c.satisfied_by_vector(inner) for c in conditions):
-                active[name] = _value(hp, entries.get(name, 0.0))
-                inner[i] = hp.to_vector(active[name])
-        try:
-            ConfigSpace.Configuration(self._space, values=active)
-        except ForbiddenValueError:
-            return None
-        return to_builtin(active)
+        active = active_values(
+            self._space, lambda name: self._value(name, entries.get(name, 0.0))
+        )
+        return active if forbidding_clause(self._space, active) is None else None
 
-    def sample(self, seed: int) -> dict[str, Any]:
-        """A configuration drawn from the space's prior, a function of `seed` alone."""
-        self._space.seed(seed)
-        configuration = self._space.sample_configuration()
-        values = {}
-        for name, entry in zip(self._space, configuration.get_array(), strict=True):
-            if np.isnan(entry):
-                continue
-            # by index: ConfigSpace gives NumPy types, and 1.0 for the 1 of (1, 2.5)
-            listed = self._choices[name]
-            values[name] = listed[round(entry)] if listed else configuration[name]
-        return to_builtin(values)
+    def sample(
+        self, seed: int, wanted: Callable[[Configuration], bool] | None = None
+    ) -> Configuration:
+        """A configuration drawn from the space's prior, a function of `seed` alone.
 
-    def default(self) -> dict[str, Any]:
-        """The space's default configuration."""
-        values = dict(self._space.get_default_configuration())
-        vector = self.encode(values)
-        inactive = np.isnan(vector)
-        vector[inactive] = 0.0  # decode leaves them out again
-        return self.decode(vector) or to_builtin(values)
+        Args:
+            seed: of ConfigSpace's generator.
+            wanted: draw again, up to 64 times, until this holds; if it never does, the
+                first draw counts.
+
+        Raises:
+            UserError: next to everything is forbidden.
+        """
+        draws = self._draws(seed)
+        first = next(draws)
+        if wanted is None or wanted(first):
+            return first
+        return next(filter(wanted, itertools.islice(draws, _REDRAWS)), first)
+
+    def default(self) -> Configuration:
+        """The space's default configuration.
+
+        Raises:
+            UserError: it is forbidden, or has a choice that is switched off.
+        """
+        active = active_values(self._space, self._default)
+        for name, value in active.items():
+            if self._choices[name] and value not in self._choices[name]:
+                raise UserError(
+                    f"{name!r}: its default {value!r} has weight 0, which switches it "
+                    "off: give another default"
+                )
+        if (clause := forbidding_clause(self._space, active)) is not None:
+            raise UserError(
+                f"the default configuration {active} is forbidden by {clause}: give "
+                "other defaults"
+            )
+        return active
+
+    def grid(self) -> Iterator[tuple[np.ndarray, Configuration]]:
+        """Every allowed configuration of a space without floats, and a vector of it."""
+        axes = [self._axis(name) for name in self.names]
+        for entries in itertools.product(*axes):
+            vector = np.array(entries)
+            if (configuration := self.decode(vector)) is not None:
+                yield vector, configuration
+
+    def check(self, configuration: Mapping[str, Any]) -> Configuration:
+        """A configuration from elsewhere, with the types that the space declares.
+
+        Values that leave no choice may be missing.
+
+        Raises:
+            UserError: it is none of this space; the line names what differs.
+        """
+        roots = [n for n in self.names if not self._space.parent_conditions_of[n]]
+        unknown = [str(name) for name in configuration if name not in self._space]
+        if unknown:
+            _refuse_names(unknown, [n for n in roots if n not in configuration])
+        missing: list[str] = []
+
+        def value_of(name: str) -> Any:
+            if name in configuration:
+                return self._legal(name, configuration[name])
+            if name in self.names:
+                missing.append(name)
+                return self._default(name)
+            return self._value(name, 0.0)
+
+        active = active_values(self._space, value_of)
+        if missing:
+            _refuse_names([], missing)
+        if inactive := [name for name in configuration if name not in active]:
+            raise UserError(
+                f"{', '.join(inactive)} is inactive with its other values: leave it out"
+            )
+        if (clause := forbidding_clause(self._space, active)) is not None:
+            raise UserError(f"it is forbidden by {clause}")
+        return active
+
+    def _draws(self, seed: int) -> Iterator[Configuration]:
+        """Allowed configurations in the order in which ConfigSpace draws them."""
+        space, rejected = self._space, 0
+        space.seed(seed)
+        limits = len(space.forbidden_clauses) + len(space.conditional_hyperparameters)
+        at_once = max(int((limits / len(space)) ** 2), 5)
+        while rejected < _MOST_FORBIDDEN:
+            rows = [hp.sample_vector(at_once, seed=space.random) for hp in space.values()]
+            for column in np.transpose(rows):
+                configuration = self._drawn(dict(zip(space, column, strict=True)))
+                rejected = 0 if configuration is not None else rejected + 1
+                if configuration is not None:
+                    yield configuration
+        raise UserError(
+            f"{rejected} random configurations in a row were forbidden: the forbidden "
+            "clauses leave next to nothing; narrow the ranges instead"
+        )
+
+    def _drawn(self, entries: Mapping[str, float]) -> Configuration | None:
+        """The configuration of ConfigSpace's own entries; None if it is forbidden."""
+
+        def value_of(name: str) -> Any:
+            listed = self._declared[name]
+            if not listed:
+                return _number(self._space[name], entries[name])
+            return listed[round(entries[name]) if len(listed) > 1 else 0]
+
+        active = active_values(self._space, value_of)
+        return active if forbidding_clause(self._space, active) is None else None
 
     def _entry(self, name: str, value: Any) -> float:
         hp, listed = self._space[name], self._choices[name]
         if not listed:
             return float(hp.to_vector(value))
-        index = listed.index(to_builtin(value))
+        value = to_builtin(value)
+        if value not in listed and value in self._declared[name]:
+            return math.nan  # switched off: of an earlier run, or the user's own
+        index = listed.index(value)
         if isinstance(hp, OrdinalHyperparameter):
             return index / (len(listed) - 1)
         return float(index)
+
+    def _value(self, name: str, entry: float) -> Any:
+        """The legal value nearest to an entry of a vector."""
+        hp, listed = self._space[name], self._choices[name]
+        if not listed:
+            return _number(hp, entry)
+        ordinal = isinstance(hp, OrdinalHyperparameter)
+        return listed[round(entry * (len(listed) - 1) if ordinal else entry)]
+
+    def _default(self, name: str) -> Any:
+        hp = self._space[name]
+        return self._legal(name, hp.default_value)
+
+    def _legal(self, name: str, value: Any) -> Any:
+        """A value as the space declares it.
+
+        Raises:
+            UserError: it is not one of this hyperparameter's.
+        """
+        hp, listed, value = self._space[name], self._declared[name], to_builtin(value)
+        if listed:
+            if value not in listed:
+                known = ", ".join(repr(v) for v in listed)
+                raise UserError(f"{name} = {value!r}: must be one of {known}")
+            return listed[listed.index(value)]
+        assert isinstance(hp, NumericalHyperparameter)
+        low, high = to_builtin(hp.lower), to_builtin(hp.upper)
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not number or not low <= value <= high:
+            raise UserError(f"{name} = {value!r}: must be in {low!r} .. {high!r}")
+        if isinstance(low, int):
+            if value != int(value):
+                raise UserError(f"{name} = {value!r}: must be a whole number")
+            return int(value)
+        return _rounded(hp, value)
+
+    def _axis(self, name: str) -> list[float]:
+        hp, listed = self._space[name], self._choices[name]
+        values = listed or range(hp.lower, hp.upper + 1)
+        return [self._entry(name, value) for value in values]
+
+
+def _refuse_names(unknown: list[str], missing: list[str]) -> None:
+    parts = [f"the space has no {', '.join(unknown)}"] if unknown else []
+    parts += [f"it lacks {', '.join(missing)}"] if missing else []
+    raise UserError(" and ".join(parts))
 
 
 def _choices(hp: Hyperparameter) -> list[Any]:
@@ -115,20 +260,21 @@ def _choices(hp: Hyperparameter) -> list[Any]:
     if isinstance(hp, OrdinalHyperparameter):
         return [to_builtin(c) for c in hp.sequence]
     if isinstance(hp, Constant):
-        return [to_builtin(hp.value)] * 2  # its vector entry is 1
+        return [to_builtin(hp.value)]
     return []
 
 
-def _value(hp: Hyperparameter, entry: float) -> Any:
-    """The legal value of `hp` nearest to a model entry."""
-    if isinstance(hp, Constant):
-        return hp.value
-    if isinstance(hp, CategoricalHyperparameter):
-        return hp.choices[round(entry)]
-    if isinstance(hp, OrdinalHyperparameter):
-        return hp.sequence[round(entry * (len(hp.sequence) - 1))]
-    assert isinstance(hp, NumericalHyperparameter)
-    value = hp.to_value(np.float64(min(max(entry, 0.0), 1.0)))
-    if isinstance(value, (int, np.integer)):
-        return int(value)
-    return min(max(round(float(value), _FLOAT_PLACES), hp.lower), hp.upper)
+def _switched_on(hp: Hyperparameter, choices: list[Any]) -> list[Any]:
+    if not isinstance(hp, CategoricalHyperparameter):
+        return choices
+    return [c for c, p in zip(choices, hp.probabilities, strict=True) if p > 0]
+
+
+def _number(hp: Hyperparameter, entry: float) -> Any:
+    value = to_builtin(hp.to_value(np.float64(min(max(entry, 0.0), 1.0))))
+    return value if isinstance(value, int) else _rounded(hp, value)
+
+
+def _rounded(hp: Any, value: float) -> float:
+    """As ConfigSpace rounds floats, but never out of its range."""
+    return float(np.clip(np.round(value, _FLOAT_PLACES), hp.lower, hp.upper))
