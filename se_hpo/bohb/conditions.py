@@ -10,9 +10,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
-from unittest import mock
 
-from ConfigSpace import ConfigurationSpace
+from ConfigSpace import ConfigurationSpace, util
 from ConfigSpace.conditions import AndConjunction, ConditionLike, Conjunction
 from ConfigSpace.forbidden import (
     ForbiddenAndConjunction,
@@ -29,8 +28,12 @@ def defaults_unchecked() -> Iterator[None]:
     It looks at every addition, and makes the same mistakes there; `SpaceEncoding` looks
     at the whole.
     """
-    with mock.patch("ConfigSpace.util.check_configuration"):
+    check = util.check_configuration
+    util.check_configuration = lambda *_args, **_kwargs: None
+    try:
         yield
+    finally:
+        util.check_configuration = check
 
 
 def active_values(
@@ -52,7 +55,7 @@ def active_values(
 def forbidding_clause(
     space: ConfigurationSpace, values: Mapping[str, Any]
 ) -> str | None:
-    """The clause that forbids a configuration, in ConfigSpace's words; None: allowed."""
+    """The clause that forbids a configuration, or None if it is allowed."""
     for clause in space.forbidden_clauses:
         if _forbids(clause, dict(values)):
             return str(clause).replace("Forbidden: ", "")

@@ -171,7 +171,9 @@ class SpaceEncoding:
         limits = len(space.forbidden_clauses) + len(space.conditional_hyperparameters)
         at_once = max(int((limits / len(space)) ** 2), 5)
         while rejected < _MOST_FORBIDDEN:
-            rows = [hp.sample_vector(at_once, seed=space.random) for hp in space.values()]
+            rows = [
+                hp.sample_vector(at_once, seed=space.random) for hp in space.values()
+            ]
             for column in np.transpose(rows):
                 configuration = self._drawn(dict(zip(space, column, strict=True)))
                 rejected = 0 if configuration is not None else rejected + 1

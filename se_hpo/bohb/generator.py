@@ -6,8 +6,12 @@ one at which their ratio is largest. Replaces hpbandster's generator, which fall
 to random draws silently, gives unseen choices an infinite density, knows neither
 constants nor ordinals and uses NumPy's global generator.
 
-The n-th proposal is a function of (seed, n, results so far) alone. Resuming a run needs
-its results in order and `n_proposals`, and no state of a random generator.
+In spaces without floats a configuration that was proposed for a budget, or has a result
+there, is not proposed for it again while there is another.
+
+The n-th proposal is a function of (seed, n, results and proposals so far) alone.
+Resuming a run needs its results in order, what it proposed, and `n_proposals`, and no
+state of a random generator.
 """
 
 from __future__ import annotations
@@ -20,11 +24,10 @@ from typing import Any
 
 import ConfigSpace
 import numpy as np
-from hpbandster.core.base_config_generator import base_config_generator
 
 from se_hpo import seeding
-from se_hpo.bohb.encoding import SpaceEncoding
 from se_hpo.bohb.kde import ProductKernel, fit_kernel, impute
+from se_hpo.bohb.random_generator import Proposal, RandomGenerator, proposal_info
 from se_hpo.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -33,53 +36,6 @@ logger = logging.getLogger(__name__)
 # fewer, and waiting for more costs: see experiments/bench_bohb.py.
 _MOST_MIN_POINTS = 8
 _LOG_FLOOR = math.log(1e-32)  # densities below this one count as equally absent
-
-
-class RandomGenerator(base_config_generator):
-    """Draws from the space's prior, for Hyperband and random search."""
-
-    def __init__(
-        self,
-        configspace: ConfigSpace.ConfigurationSpace,
-        seed: int,
-        start_from_default: bool = False,
-        **kwargs: Any,
-    ) -> None:
-        """Start without proposals.
-
-        Args:
-            configspace: what to search; copied.
-            seed: root of every random number.
-            start_from_default: propose the space's default configuration first.
-            **kwargs: for hpbandster's base class.
-        """
-        super().__init__(logger=logger, **kwargs)
-        self.start_from_default = start_from_default
-        self.encoding = SpaceEncoding(configspace)
-        self.seed = seed
-        self.n_proposals = 0
-        """Proposals made so far; set it when a run is replayed."""
-
-    def get_config(self, budget: float) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Propose a configuration of builtin values, and how it was found.
-
-        Args:
-            budget: not used; hpbandster says for which rung it asks.
-
-        Returns:
-            The configuration without inactive hyperparameters, and
-            `{"model_based_pick": bool, "model_budget": float | None}`.
-        """
-        rng = seeding.generator(self.seed, "proposal", self.n_proposals)
-        self.n_proposals += 1
-        if self.start_from_default and self.n_proposals == 1:
-            return self.encoding.default(), _info(None)
-        return self._propose(rng, explore=rng.random(), prior_seed=_seed32(rng))
-
-    def _propose(
-        self, rng: np.random.Generator, explore: float, prior_seed: int
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
-        return self.encoding.sample(prior_seed), _info(None)
 
 
 class BOHBGenerator(RandomGenerator):
@@ -151,7 +107,7 @@ class BOHBGenerator(RandomGenerator):
                 as worst.
             update_model: part of hpbandster's interface, without effect here.
         """
-        super().new_result(job)
+        super().new_result(job, update_model)
         loss: Any = None if job.result is None else job.result.get("loss")
         results = self._results.setdefault(float(job.kwargs["budget"]), _Results())
         results.vectors.append(self.encoding.encode(job.kwargs["config"]))
@@ -159,16 +115,36 @@ class BOHBGenerator(RandomGenerator):
         results.losses.append(float(loss) if known else math.inf)
 
     def _propose(
-        self, rng: np.random.Generator, explore: float, prior_seed: int
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
-        budget = self.model_budget()
-        if budget is not None and explore >= self.random_fraction:
-            model = self._model(budget)
-            for candidate in self._ranked_candidates(model, rng):
-                if (configuration := self.encoding.decode(candidate)) is not None:
-                    return configuration, _info(budget)
+        self, rng: np.random.Generator, explore: float, prior_seed: int, budget: float
+    ) -> Proposal:
+        model_budget = self.model_budget()
+        if model_budget is not None and explore >= self.random_fraction:
+            model = self._model(model_budget)
+            best = self._best(self._ranked_candidates(model, rng), model, budget)
+            if best is not None:
+                return best, proposal_info(model_budget)
             logger.info("all %d candidates are forbidden", self.num_samples)
-        return super()._propose(rng, explore, prior_seed)
+        return super()._propose(rng, explore, prior_seed, budget)
+
+    def _best(
+        self, candidates: np.ndarray, model: _Model, budget: float
+    ) -> dict[str, Any] | None:
+        """The first that is allowed and untried, else the best that is left to try.
+
+        If nothing is left it is the first that is allowed; None if there is none.
+        """
+        decoded = (self.encoding.decode(candidate) for candidate in candidates)
+        allowed = (c for c in decoded if c is not None)
+        first = next(allowed, None)
+        is_new = self.tried.novelty(budget)
+        if first is None or is_new(first):
+            return first
+        if (new := next(filter(is_new, allowed), None)) is not None:
+            return new
+        if not (left := self.tried.left(budget)):
+            return first
+        order = np.argsort(-_gain(model, np.array([v for v, _ in left])), kind="stable")
+        return left[order[0]][1]
 
     def model_budget(self) -> float | None:
         """The largest budget with enough results for both densities, if any."""
@@ -182,9 +158,8 @@ class BOHBGenerator(RandomGenerator):
     def _ranked_candidates(self, model: _Model, rng: np.random.Generator) -> np.ndarray:
         """Samples of the good density, best ratio of good to bad first."""
         points = model.good.sample(rng, self.num_samples, self.bandwidth_factor)
-        good, bad = model.good.log_density(points), model.bad.log_density(points)
-        gain = np.maximum(good, _LOG_FLOOR) - np.maximum(bad, _LOG_FLOOR)
-        return points[np.lexsort((-good, -gain))]
+        good = model.good.log_density(points)
+        return points[np.lexsort((-good, -_gain(model, points)))]
 
     def _model(self, budget: float) -> _Model:
         """The two densities at `budget`, fitted anew only after new results."""
@@ -215,6 +190,13 @@ class _Model:
     """Results it was fitted to."""
 
 
+def _gain(model: _Model, points: np.ndarray) -> np.ndarray:
+    """Logarithm of the ratio of good to bad."""
+    good, bad = model.good.log_density(points), model.bad.log_density(points)
+    ratio: np.ndarray = np.maximum(good, _LOG_FLOOR) - np.maximum(bad, _LOG_FLOOR)
+    return ratio
+
+
 @dataclass
 class _Results:
     """What is known at one budget, in order of arrival."""
@@ -222,12 +204,3 @@ class _Results:
     vectors: list[np.ndarray] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
     model: _Model | None = None
-
-
-def _info(model_budget: float | None) -> dict[str, Any]:
-    return {"model_based_pick": model_budget is not None, "model_budget": model_budget}
-
-
-def _seed32(rng: np.random.Generator) -> int:
-    """A seed that ConfigSpace's RandomState takes."""
-    return int(rng.integers(2**32, dtype=np.uint64))
