@@ -152,7 +152,7 @@ def _warn_of_other_version(paths: RunPaths, data: Mapping[str, Any]) -> None:
 def _write(paths: RunPaths, data: Mapping[str, Any], space: ConfigurationSpace) -> None:
     try:
         paths.logs.mkdir(parents=True, exist_ok=True)
-        write_json(paths.configspace, space.to_serialized_dict())
+        write_json(paths.configspace, to_builtin(space.to_serialized_dict()))
         write_json(paths.run, data)
     except OSError as error:
         raise unwritable(

@@ -19,10 +19,12 @@ from ConfigSpace.hyperparameters import (
     CategoricalHyperparameter,
     Constant,
     Hyperparameter,
+    NumericalHyperparameter,
     OrdinalHyperparameter,
 )
 
 from se_hpo.bohb.brackets import check_budgets
+from se_hpo.bohb.conditions import defaults_unchecked
 from se_hpo.bohb.encoding import SpaceEncoding
 from se_hpo.config import AGENT_CONFIGS, RunConfig, from_configuration
 from se_hpo.errors import UserError, did_you_mean
@@ -41,7 +43,10 @@ _META_TYPES: dict[str, type | tuple[type, ...]] = {
     "eta": (int, float),
     "base": Mapping,
 }
+_TYPE_NAMES = {str: "text", int: "a whole number", Mapping: "a dict"}
 _CHECKED_SAMPLES = 20
+_LOG_BOUND = "the lower bound of a log scale must be above 0"
+_ROUNDED = " (ConfigSpace rounds floats to 13 decimals, so 1e-13 is the smallest)"
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,8 @@ class Space:
 
     def configuration_space(self, seed: int | None = None) -> ConfigurationSpace:
         """A new ConfigurationSpace, its sampling seeded by `seed`."""
-        return self.build(seed=seed)
+        with defaults_unchecked():
+            return self.build(seed=seed)
 
     def resolve(self, configuration: Mapping[str, Any]) -> RunConfig:
         """The `RunConfig` of a sampled configuration on top of `base`.
@@ -136,6 +142,9 @@ def _find(name: str) -> Path:
 
 def _in_one_line(error: BaseException) -> str:
     text = " ".join(str(error).split())
+    if "illegal settings" in text and error.__cause__ is not None:  # of ConfigSpace
+        cause = str(error.__cause__)
+        text += ": " + (_LOG_BOUND if "log-scale" in cause else cause) + _ROUNDED
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
@@ -143,6 +152,10 @@ def _space_from(path: Path, module: Mapping[str, Any]) -> Space:
     meta, build = module.get("META"), module.get("space")
     if not isinstance(meta, Mapping):
         raise UserError("no dict META; see docs/spaces.md for what it holds")
+    try:
+        meta = to_builtin(meta)  # NumPy's numbers are as good as any
+    except TypeError as error:
+        raise UserError(f"META: {error}") from error
     _check_meta(meta)
     if not callable(build):
         raise UserError("no function space(seed=None)")
@@ -159,7 +172,11 @@ def _check_meta(meta: Mapping[str, Any]) -> None:
         if key not in meta:
             raise UserError(f"META lacks {key!r}")
         if not isinstance(meta[key], kind) or isinstance(meta[key], bool):
-            raise UserError(f"META[{key!r}] = {meta[key]!r} has the wrong type")
+            wanted = _TYPE_NAMES.get(kind, "a number")  # type: ignore[arg-type]
+            raise UserError(
+                f"META[{key!r}] = {meta[key]!r} has the wrong type "
+                f"({type(meta[key]).__name__}): must be {wanted}"
+            )
     for key, known in (("objective", OBJECTIVES), ("agent", AGENT_CONFIGS)):
         if meta[key] not in known:
             hint = did_you_mean(meta[key], known)
@@ -171,7 +188,7 @@ def _check_meta(meta: Mapping[str, Any]) -> None:
 def _check_configurations(space: Space) -> None:
     """Every name sets a field, every end of a range and some samples are valid."""
     try:
-        built = space.build(seed=0)
+        built = space.configuration_space(seed=0)
     except (Exception, SystemExit) as error:
         raise UserError(f"space(seed=0) raised {_in_one_line(error)}") from error
     if not isinstance(built, ConfigurationSpace):
@@ -183,9 +200,12 @@ def _check_configurations(space: Space) -> None:
         # The base may say what holds where a conditional one is inactive.
         if name in space.base and not built.parent_conditions_of[name]:
             raise UserError(f"{name!r} is in META['base'] and in the space: keep one")
-        for value in extremes(hp):
-            space.resolve({name: to_builtin(value)})
+        for value in map(to_builtin, extremes(hp)):
+            if value is None and isinstance(hp, NumericalHyperparameter):
+                raise UserError(f"{name!r}: its bounds must be finite numbers")
+            space.resolve({name: value})
     encoding = SpaceEncoding(built)
+    space.resolve(encoding.default())
     for seed in range(_CHECKED_SAMPLES):
         space.resolve(encoding.sample(seed))
 

@@ -1,5 +1,6 @@
 """A space is found by name or path, checked, and each mistake is one clear line."""
 
+import json
 import textwrap
 from pathlib import Path
 
@@ -7,10 +8,15 @@ import pytest
 from rich.console import Console
 
 from se_hpo import search_space
+from se_hpo.bohb.encoding import SpaceEncoding
+from se_hpo.bohb.generator import BOHBGenerator
 from se_hpo.config import DDQNConfig
 from se_hpo.errors import UserError
+from se_hpo.paths import RunPaths
+from se_hpo.run_folder import open_run
 from se_hpo.search_space import list_spaces, load_space
 from se_hpo.space_table import describe, space_table, spaces_table
+from tests.test_bohb_generator import drive
 
 META = {
     "objective": "nes",
@@ -22,6 +28,47 @@ META = {
     "base": {"nes.population": 4},
 }
 BODY = 'return ConfigurationSpace({"nes.noise_std": (0.01, 1.0)})'
+
+
+FORBIDDEN_DEFAULT = """
+cs = ConfigurationSpace()
+kind = Categorical("ddqn.activation", ["tanh", "relu"])
+size = Integer("ddqn.hidden_size", (4, 16), default=8)
+cs.add(kind, size)
+cs.add(
+    ForbiddenAndConjunction(
+        ForbiddenEqualsClause(kind, "tanh"), ForbiddenEqualsClause(size, 8)
+    )
+)
+return cs
+"""
+AND_OR = """
+cs = ConfigurationSpace(seed=seed)
+kind = Categorical("ddqn.activation", ["relu", "tanh"])
+size = Integer("ddqn.hidden_size", (4, 16), default=8)
+tau = Float("ddqn.tau", (0.01, 0.5))
+batch = Integer("ddqn.batch_size", (4, 16))
+cs.add(kind, size, tau, batch)
+relu, large = EqualsCondition(tau, kind, "relu"), GreaterThanCondition(tau, size, 10)
+cs.add(OrConjunction(relu, large))
+relu = EqualsCondition(batch, kind, "relu")
+cs.add(AndConjunction(relu, GreaterThanCondition(batch, size, 10)))
+return cs
+"""
+NUMPY = """
+import numpy as np
+cs = ConfigurationSpace(seed=seed)
+cs.add(Categorical("ddqn.hidden_layers", list(np.arange(1, 3)), default=np.int64(2)))
+cs.add(Categorical("ddqn.activation", [np.str_("tanh"), np.str_("relu")]))
+cs.add(OrdinalHyperparameter("ddqn.hidden_size", list(np.array([4, 8]))))
+cs.add(Constant("ddqn.eps_init", np.float32(0.5)))
+cs.add(Constant("ddqn.batch_size", np.int16(4)))
+cs.add(Float("ddqn.lr", (np.float64(1e-4), np.float32(0.5)), default=np.float64(0.01)))
+cs.add(Integer("ddqn.init_episodes", (np.int64(1), np.int32(3)), default=np.int8(2)))
+cs.add(EqualsCondition(cs["ddqn.lr"], cs["ddqn.hidden_layers"], np.int64(2)))
+cs.add(ForbiddenInClause(cs["ddqn.init_episodes"], [np.int64(3)]))
+return cs
+"""
 
 
 def write_space(folder: Path, body: str = BODY, head: str = "", **meta: object) -> Path:
@@ -106,6 +153,26 @@ def test_a_missing_file_is_named(tmp_path):
         ('return ConfigurationSpace({"nes.sampling": ["one"]})', "'one'"),
         ('return ConfigurationSpace({"se.hidden_size": (1.5, 9.5)})', "type int"),
         ('return ConfigurationSpace({"nes.population": (2, 8)})', "keep one"),
+        (
+            'return ConfigurationSpace([Float("ddqn.lr", (1e-15, 1.0), log=True)])',
+            "'ddqn.lr' has illegal settings: the lower bound of a log scale must be "
+            "above 0 (ConfigSpace rounds floats to 13 decimals",
+        ),
+        (
+            'return ConfigurationSpace([Float("ddqn.lr", (1e-15, 2e-15))])',
+            "Upper bound 0.000000 must be larger than lower bound 0.000000 (Conf",
+        ),
+        (
+            'return ConfigurationSpace([Float("ddqn.lr", (0.1, float("inf")))])',
+            "'ddqn.lr': its bounds must be finite numbers",
+        ),
+        (FORBIDDEN_DEFAULT, "the default configuration {'ddqn.activation': 'tanh', "),
+        (FORBIDDEN_DEFAULT, "is forbidden by (ddqn.activation == 'tanh' && ddqn.hid"),
+        (
+            "return ConfigurationSpace([Categorical('ddqn.activation', ['tanh', 'relu']"
+            ", weights=[0, 1], default='tanh')])",
+            "'ddqn.activation': its default 'tanh' has weight 0",
+        ),
     ],
 )
 def test_what_the_function_gives_is_checked(tmp_path, body, words):
@@ -133,8 +200,12 @@ def test_a_value_that_only_a_rare_condition_activates_is_checked_too(tmp_path):
         ({"min_budget": 27}, "above max budget"),
         ({"min_budget": 0}, "min budget = 0"),
         ({"eta": 1}, "eta = 1"),
-        ({"eta": "3"}, "META['eta'] = '3' has the wrong type"),
-        ({"max_budget": 9.5}, "wrong type"),
+        ({"eta": "3"}, "META['eta'] = '3' has the wrong type (str): must be a number"),
+        ({"max_budget": 9.5}, "wrong type (float): must be a whole number"),
+        ({"min_budget": 0.1}, "wrong type (float): must be a whole number"),
+        ({"task": 3}, "wrong type (int): must be text"),
+        ({"base": [1]}, "wrong type (list): must be a dict"),
+        ({"base": {"nes.population": {1, 2}}}, "population = [1, 2]"),
         ({"max_budget": True}, "wrong type"),
         ({"base": {"nes.populaton": 4}}, "nes.population"),
         ({"base": {"nes.population": 0}}, "must be >= 1"),
@@ -249,3 +320,31 @@ def test_sampling_follows_the_seed_alone():
 def test_shared_values_cannot_be_changed():
     with pytest.raises(TypeError):
         load_space("smoke").base["nes.population"] = 3
+
+
+def test_a_default_that_configspace_takes_for_illegal_is_no_obstacle(tmp_path):
+    space = load_space(write_space(tmp_path, AND_OR))
+    default = SpaceEncoding(space.configuration_space()).default()
+    assert set(default) == {"ddqn.activation", "ddqn.hidden_size", "ddqn.tau"}
+
+
+def test_numpy_scalars_in_a_space_and_its_meta_become_builtin_values(tmp_path):
+    path = write_space(tmp_path, NUMPY)
+    text = path.read_text().replace("META = ", "import numpy as np\nMETA = ")
+    text = text.replace("'max_budget': 9", "'max_budget': np.int64(9)")
+    text = text.replace("'nes.population': 4", "'nes.population': np.int64(4)")
+    path.write_text(text)
+    space = load_space(path)
+    assert type(space.max_budget) is type(space.base["nes.population"]) is int
+    built = space.configuration_space(seed=1)
+    generator = BOHBGenerator(built, seed=1, start_from_default=True)
+    for config, _ in drive(generator, 60, lambda c: c["ddqn.hidden_size"] / 8):
+        assert {type(value) for value in config.values()} <= {int, float, str}
+        assert config["ddqn.init_episodes"] < 3
+        assert json.loads(json.dumps(config)) == config
+    assert describe(space)[0].values == "1, 2"
+    run = RunPaths(tmp_path / "run")
+    open_run(run, {}, built, overwrite=False)
+    stored = json.loads(run.configspace.read_text())["hyperparameters"]
+    assert {"ddqn.eps_init", "ddqn.lr"} < {h["name"] for h in stored}
+    open_run(run, {}, space.configuration_space(seed=1), overwrite=False)  # continues
