@@ -1,7 +1,8 @@
 """Hyperparameter optimization of synthetic environments for reinforcement learning.
 
 `load_trials`, `load_generations` and `load_incumbent` read a run's folder, `load_ses`
-and `load_se_generations` its sets of SEs; importing the package registers the Gymnasium
+and `load_se_generations` its sets of SEs; `BOHB` is the search alone, by ask and tell,
+for an objective of your own. Importing the package registers the Gymnasium
 ids `Synthetic/...`. Nothing here imports torch.
 """
 
@@ -15,6 +16,7 @@ from se_hpo.registration import register_synthetic_envs
 __version__ = "0.1.0"
 
 __all__ = [
+    "BOHB",
     "load_evaluations",
     "load_generations",
     "load_incumbent",
@@ -24,11 +26,13 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from se_hpo.bohb.ask_tell import BOHB
     from se_hpo.evaluations import load_evaluations
     from se_hpo.results import load_generations, load_incumbent, load_trials
     from se_hpo.se_sets import load_se_generations, load_ses
 
 _MODULES = {
+    "BOHB": "bohb.ask_tell",
     "load_evaluations": "evaluations",
     "load_generations": "results",
     "load_incumbent": "results",
@@ -41,7 +45,7 @@ register_synthetic_envs()
 
 
 def __getattr__(name: str) -> Any:
-    """The public readers, imported with pandas on first use."""
+    """What is public, imported with pandas or ConfigSpace on first use."""
     if name in _MODULES:
         return getattr(importlib.import_module(f"se_hpo.{_MODULES[name]}"), name)
     raise AttributeError(f"module 'se_hpo' has no attribute {name!r}")

@@ -69,6 +69,8 @@ def _show_plan(session: Session, console: Console) -> None:
         f"{total.trials} trials, {total.evaluations} evaluations, "
         f"{total.generations:g} {unit} (a promoted trial continues)"
     )
+    for note in session.notes(brackets):
+        console.print(note)
     console.print(f"timing {SAMPLES} agents of random configurations ...")
     n_parallel = session.options.n_workers * session.threads
     cost = measure_cost(

@@ -26,13 +26,19 @@ class Options:
     eta: float | None = None
     """One trial in eta is promoted to the next rung."""
     n_brackets: int | None = None
-    """Brackets to run; may be raised later. Default: two Hyperband cycles."""
+    """Brackets to run; may be raised later. Default: two Hyperband cycles, or 30 trials
+    where there is only one rung."""
     brackets: Literal["cycle", "aggressive"] = "cycle"
     """Hyperband's cycle, or always the bracket with all rungs."""
     random_fraction: float = 1 / 3
     """Share of proposals that ignore BOHB's model."""
     random_start: bool = False
     """Do not begin with the space's default configuration."""
+    start_from: Path | None = None
+    """Evaluate these configurations first: the best of another run, by its folder, or a
+    list of them in a JSON or YAML file."""
+    start_best: int = 5
+    """How many of that run's best."""
     n_workers: int = 1
     """Worker processes on this machine."""
     threads: int = 0

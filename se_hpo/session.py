@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from se_hpo.addresses import in_slurm_job, published_host
-from se_hpo.bohb.brackets import Bracket
+from se_hpo.bohb.brackets import Bracket, most_at_one_budget, plan
 from se_hpo.bohb.generator import BOHBGenerator, RandomGenerator
 from se_hpo.bohb.lock import RunLock
 from se_hpo.bohb.master import Evaluation, Master, MasterSettings
@@ -29,8 +30,12 @@ from se_hpo.records import EvaluationRecord, Status
 from se_hpo.run_folder import open_run
 from se_hpo.search_space import Space
 from se_hpo.settings import Settings, resolve_settings
+from se_hpo.start_from import resolve_start
 
 DEFAULT_CYCLES = 2  # enough for BOHB's model to have a say
+DEFAULT_TRIALS = 30  # likewise, where a bracket is a single trial
+
+log = logging.getLogger(__name__)
 
 
 class Session:
@@ -52,6 +57,8 @@ class Session:
             raise UserError(f"--confirm {options.confirm}: must be 0 or more")
         if options.max_failures is not None and options.max_failures < 0:
             raise UserError(f"--max-failures {options.max_failures}: must be 0 or more")
+        if options.start_best < 1:
+            raise UserError(f"--start-best {options.start_best}: must be 1 or more")
         if not 0 <= options.random_fraction <= 1:
             value = options.random_fraction
             raise UserError(f"--random-fraction {value:g}: must be in [0, 1]")
@@ -64,11 +71,15 @@ class Session:
         self.paths = RunPaths(options.run or _default_folder(self.settings))
         self.in_slurm = distributed and in_slurm_job()
         self.configspace = space.configuration_space(self.settings.seed)
-        n = options.n_brackets
+        n, rungs = options.n_brackets, len(self.settings.ladder)
+        default = DEFAULT_CYCLES * rungs if rungs > 1 else DEFAULT_TRIALS
         self.brackets: tuple[Bracket, ...] = self.settings.bracket_list(
-            DEFAULT_CYCLES * len(self.settings.ladder) if n is None else n
+            default if n is None else n
         )
         """What the flags ask for; by default two Hyperband cycles."""
+        self.start_from = resolve_start(
+            options.start_from, options.start_best, space, self.paths, options.overwrite
+        )
 
     def run(self, afterwards: Callable[[], None]) -> None:
         """Run or continue all brackets, then call `afterwards` under the same lock.
@@ -85,9 +96,35 @@ class Session:
             )
             # More brackets may be asked for later; fewer never undo what was started.
             n = max(len(self.brackets), data.get("n_brackets", 0))
+            if self.start_from:
+                data["start_from"] = self.start_from
             write_json(self.paths.run, {**data, "n_brackets": n})
-            self._run_brackets(self.settings.bracket_list(n))
+            brackets = self.settings.bracket_list(n)
+            for note in self.notes(brackets):
+                log.info("%s", note)
+            self._run_brackets(brackets)
             afterwards()
+
+    def notes(self, brackets: Sequence[Bracket]) -> Iterator[str]:
+        """What a user may not expect of these brackets."""
+        generator, settings = self._generator(), self.settings
+        trials, first = plan(brackets).trials, len(generator.first)
+        if first > trials:
+            yield (
+                f"only {trials} of the {first} configurations to start from are "
+                "evaluated: raise --n-brackets"
+            )
+        if not isinstance(generator, BOHBGenerator) or settings.random_fraction == 1:
+            return
+        needed = 2 * generator.min_points
+        if (most := most_at_one_budget(brackets)) <= needed:
+            n = len(brackets)
+            while most_at_one_budget(settings.bracket_list(n)) <= needed:
+                n += 1
+            yield (
+                f"BOHB's model proposes nothing here: it needs {needed} evaluations at "
+                f"one budget, and there are {most}; from --n-brackets {n} on it does"
+            )
 
     def _run_brackets(self, brackets: tuple[Bracket, ...]) -> None:
         options, settings = self.options, self.settings
@@ -95,10 +132,10 @@ class Session:
         monitor = Monitor(self.paths, earlier)
         unit = "generations" if settings.objective == "nes" else "seeds"
         title = f"{settings.space}, {settings.optimizer}"
-        plan = Plan(title, str(self.paths.root), unit)
+        shown = Plan(title, str(self.paths.root), unit)
         with contextlib.ExitStack() as stack:
             display = stack.enter_context(
-                ProgressDisplay(plan, quiet=options.quiet, verbose=options.verbose)
+                ProgressDisplay(shown, quiet=options.quiet, verbose=options.verbose)
             )
             workers: list[LocalWorkers] = []
 
@@ -140,17 +177,18 @@ class Session:
 
     def _generator(self) -> RandomGenerator:
         settings = self.settings
-        first = not settings.random_start
+        first: dict[str, Any] = {
+            "start_from_default": not settings.random_start,
+            "start_from": self.start_from.get("configurations", ()),
+        }
         if settings.optimizer == "bohb":
             return BOHBGenerator(
                 self.configspace,
                 seed=settings.seed,
                 random_fraction=settings.random_fraction,
-                start_from_default=first,
+                **first,
             )
-        return RandomGenerator(
-            self.configspace, seed=settings.seed, start_from_default=first
-        )
+        return RandomGenerator(self.configspace, seed=settings.seed, **first)
 
     def random_configurations(self, n: int) -> list[dict[str, Any]]:
         """Configurations from the prior, for a look at what they cost."""

@@ -7,6 +7,7 @@ where it stopped, so it pays only the difference between two rungs.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -164,3 +165,15 @@ def plan(brackets: Iterable[Bracket]) -> Plan:
         evaluations=sum(b.evaluations for b in brackets),
         generations=float(sum(b.generations for b in brackets)),
     )
+
+
+def most_at_one_budget(brackets: Iterable[Bracket]) -> int:
+    """Evaluations at the budget that has most of them.
+
+    >>> most_at_one_budget(hyperband_brackets(3, 27, 3, n_brackets=3))
+    9
+    """
+    counts: Counter[float] = Counter()
+    for bracket in brackets:
+        counts.update(dict(zip(bracket.budgets, bracket.num_configs, strict=True)))
+    return max(counts.values(), default=0)

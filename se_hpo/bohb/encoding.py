@@ -250,9 +250,14 @@ class SpaceEncoding:
 
 
 def _refuse_names(unknown: list[str], missing: list[str]) -> None:
-    parts = [f"the space has no {', '.join(unknown)}"] if unknown else []
-    parts += [f"it lacks {', '.join(missing)}"] if missing else []
-    raise UserError(" and ".join(parts))
+    parts = [f"it has {_several(unknown)}, which the space lacks"] if unknown else []
+    parts += [f"it lacks {_several(missing)}, which the space has"] if missing else []
+    raise UserError("; ".join(parts))
+
+
+def _several(names: list[str]) -> str:
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(names[:5]) + more
 
 
 def _choices(hp: Hyperparameter) -> list[Any]:

@@ -103,7 +103,7 @@ class Master(hpbandster.core.master.Master):
     def _replay(self) -> None:
         journal: Journal = self.result_logger
         jobs = replay.replay_generator(
-            journal, self.config_generator, self.working_directory, self.brackets
+            journal, self.config_generator, self.working_directory
         )
         finished = {(job.id, float(job.kwargs["budget"])): job for job in jobs}
         for _ in range(min(replay.brackets_begun(journal), len(self.brackets))):

@@ -6,17 +6,13 @@ was proposed and not finished is queued again under the same id, in the same ord
 
 from __future__ import annotations
 
-import contextlib
 import logging
-from collections.abc import Iterator, Sequence
 from typing import Any
 
-from se_hpo.bohb.brackets import Bracket
 from se_hpo.bohb.halving import SuccessiveHalving
 from se_hpo.bohb.job_table import Job
 from se_hpo.bohb.journal import Entry, Journal
 from se_hpo.errors import UserError
-from se_hpo.paths import ConfigId
 
 log = logging.getLogger(__name__)
 
@@ -34,10 +30,8 @@ def finished_job(entry: Entry, configuration: dict[str, Any], folder: str) -> Jo
     return job
 
 
-def replay_generator(
-    journal: Journal, generator: Any, folder: str, brackets: Sequence[Bracket] = ()
-) -> list[Job]:
-    """Tell the generator what it proposed and how that ended, in the journal's order.
+def replay_generator(journal: Journal, generator: Any, folder: str) -> list[Job]:
+    """Feed every finished evaluation to the model, in the order of the journal.
 
     Returns:
         The evaluations as jobs.
@@ -45,29 +39,19 @@ def replay_generator(
     Raises:
         UserError: a configuration that is not of this search space.
     """
-    for config_id, (configuration, _) in journal.configs.items():
-        if config_id[0] < len(brackets):
-            with _of_this_space(journal, config_id):
-                generator.tried.add(configuration, brackets[config_id[0]].budgets[0])
     jobs = []
     for entry in journal.results.values():
         job = finished_job(entry, journal.configs[entry.config_id][0], folder)
-        with _of_this_space(journal, entry.config_id):
+        try:
             generator.new_result(job, update_model=False)
+        except (KeyError, ValueError, TypeError) as error:
+            raise UserError(
+                f"{journal.configs_path}: {entry.config_id} does not fit the search "
+                f"space ({error}): was it another space's run? Choose another folder"
+            ) from error
         jobs.append(job)
     generator.n_proposals = journal.n_proposals
     return jobs
-
-
-@contextlib.contextmanager
-def _of_this_space(journal: Journal, config_id: ConfigId) -> Iterator[None]:
-    try:
-        yield
-    except (KeyError, ValueError, TypeError) as error:
-        raise UserError(
-            f"{journal.configs_path}: {config_id} does not fit the search space "
-            f"({error}): was it another space's run? Choose another folder"
-        ) from error
 
 
 def replay_bracket(
