@@ -55,6 +55,20 @@ def test_the_model_still_decides_which_is_the_best_of_those_left():
     assert sum(based) / len(based) < sum(random) / len(random)
 
 
+def test_when_all_were_tried_the_good_ones_take_turns_and_a_resumed_run_agrees():
+    generator = BOHBGenerator(small(), seed=1, random_fraction=0)
+    picks = drive(generator, 75, loss_of)
+    again = [key(c) for c, info in picks[27:] if info["model_based_pick"]]
+    assert len(again) > 40
+    assert max(Counter(again).values()) < 12
+    assert len(set(again)) > 6
+    resumed = BOHBGenerator(small(), seed=1, random_fraction=0)
+    for config, _ in picks[:50]:
+        result(resumed, config, loss_of(config))
+    resumed.n_proposals = 50
+    assert drive(resumed, 25, loss_of) == picks[50:]
+
+
 def test_a_configuration_may_come_again_at_another_budget():
     generator = BOHBGenerator(small(), seed=1)
     drive(generator, 27, loss_of, budget=1.0)
@@ -108,7 +122,7 @@ def test_floats_cost_nothing():
     cs.add(Float("f", (0.0, 1.0)))
     generator = BOHBGenerator(cs, seed=1)
     drive(generator, 40, lambda c: c["f"])
-    assert not generator.tried._keys
+    assert not generator.tried._proposed
 
 
 def test_a_choice_of_weight_0_is_never_proposed_nor_counted():

@@ -336,6 +336,7 @@ def test_errors_end_with_exit_code_2_and_one_line_on_stderr(tmp_path):
 def test_a_user_s_own_space_by_path_runs(tmp_path):
     smoke = Path(se_hpo.__file__).parents[1] / "spaces" / "smoke.py"
     path = space_file(tmp_path, smoke.read_text())
-    done = optimize("--space", path, "--max-budget", 1, cwd=tmp_path)
+    flags = ("--space", path, "--max-budget", 1, "--n-brackets", 2)
+    done = optimize(*flags, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert len(se_hpo.load_trials(tmp_path / "results" / "own-0")) == 2

@@ -222,7 +222,7 @@ class BOHB:
     def _asked(self, trial: Trial) -> Trial:
         key = (getattr(trial, "id", None), getattr(trial, "budget", None))
         if key in self._out:
-            return self._out[key]  # type: ignore[index]
+            return self._out[key]
         if key in self._told:
             raise UserError(
                 f"trial {trial.name} at budget {trial.budget:g} was told already"

@@ -18,19 +18,21 @@ import ConfigSpace
 import numpy as np
 from ConfigSpace.hyperparameters import (
     CategoricalHyperparameter,
-    Constant,
-    Hyperparameter,
-    NumericalHyperparameter,
     OrdinalHyperparameter,
 )
 
 from se_hpo.bohb.conditions import active_values, forbidding_clause
+from se_hpo.bohb.hyperparameters import (
+    choices_of,
+    legal_value,
+    nearest_number,
+    switched_on,
+)
 from se_hpo.errors import UserError
 from se_hpo.records import to_builtin
 
 Configuration = dict[str, Any]
 
-_FLOAT_PLACES = 13  # ConfigSpace rounds floats to this many places
 _MOST_FORBIDDEN = 20_000  # draws in a row
 _REDRAWS = 64
 
@@ -40,15 +42,12 @@ class SpaceEncoding:
 
     def __init__(self, space: ConfigSpace.ConfigurationSpace) -> None:
         self._space = copy.deepcopy(space)
-        self._declared = {name: _choices(hp) for name, hp in self._space.items()}
-        self._choices = {
-            name: _switched_on(hp, self._declared[name])
-            for name, hp in self._space.items()
-        }
+        self._declared = {name: choices_of(hp) for name, hp in self._space.items()}
+        self._choices = {name: switched_on(hp) for name, hp in self._space.items()}
         sizes = {n: len(self._choices[n]) or hp.size for n, hp in self._space.items()}
         self.names = tuple(name for name, size in sizes.items() if size > 1)
         """Hyperparameters that can vary, in the order of a vector's entries."""
-        self.size = float(math.prod(sizes.values()))
+        self.size = math.prod(map(float, sizes.values()))
         """At most so many configurations; infinite with floats."""
         self.levels = np.array(
             [
@@ -147,7 +146,7 @@ class SpaceEncoding:
 
         def value_of(name: str) -> Any:
             if name in configuration:
-                return self._legal(name, configuration[name])
+                return legal_value(self._space[name], configuration[name])
             if name in self.names:
                 missing.append(name)
                 return self._default(name)
@@ -190,7 +189,7 @@ class SpaceEncoding:
         def value_of(name: str) -> Any:
             listed = self._declared[name]
             if not listed:
-                return _number(self._space[name], entries[name])
+                return nearest_number(self._space[name], entries[name])
             return listed[round(entries[name]) if len(listed) > 1 else 0]
 
         active = active_values(self._space, value_of)
@@ -212,36 +211,12 @@ class SpaceEncoding:
         """The legal value nearest to an entry of a vector."""
         hp, listed = self._space[name], self._choices[name]
         if not listed:
-            return _number(hp, entry)
+            return nearest_number(hp, entry)
         ordinal = isinstance(hp, OrdinalHyperparameter)
         return listed[round(entry * (len(listed) - 1) if ordinal else entry)]
 
     def _default(self, name: str) -> Any:
-        hp = self._space[name]
-        return self._legal(name, hp.default_value)
-
-    def _legal(self, name: str, value: Any) -> Any:
-        """A value as the space declares it.
-
-        Raises:
-            UserError: it is not one of this hyperparameter's.
-        """
-        hp, listed, value = self._space[name], self._declared[name], to_builtin(value)
-        if listed:
-            if value not in listed:
-                known = ", ".join(repr(v) for v in listed)
-                raise UserError(f"{name} = {value!r}: must be one of {known}")
-            return listed[listed.index(value)]
-        assert isinstance(hp, NumericalHyperparameter)
-        low, high = to_builtin(hp.lower), to_builtin(hp.upper)
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not number or not low <= value <= high:
-            raise UserError(f"{name} = {value!r}: must be in {low!r} .. {high!r}")
-        if isinstance(low, int):
-            if value != int(value):
-                raise UserError(f"{name} = {value!r}: must be a whole number")
-            return int(value)
-        return _rounded(hp, value)
+        return legal_value(self._space[name], self._space[name].default_value)
 
     def _axis(self, name: str) -> list[float]:
         hp, listed = self._space[name], self._choices[name]
@@ -258,30 +233,3 @@ def _refuse_names(unknown: list[str], missing: list[str]) -> None:
 def _several(names: list[str]) -> str:
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
     return ", ".join(names[:5]) + more
-
-
-def _choices(hp: Hyperparameter) -> list[Any]:
-    """What a discrete hyperparameter can be, by vector index; empty for numbers."""
-    if isinstance(hp, CategoricalHyperparameter):
-        return [to_builtin(c) for c in hp.choices]
-    if isinstance(hp, OrdinalHyperparameter):
-        return [to_builtin(c) for c in hp.sequence]
-    if isinstance(hp, Constant):
-        return [to_builtin(hp.value)]
-    return []
-
-
-def _switched_on(hp: Hyperparameter, choices: list[Any]) -> list[Any]:
-    if not isinstance(hp, CategoricalHyperparameter):
-        return choices
-    return [c for c, p in zip(choices, hp.probabilities, strict=True) if p > 0]
-
-
-def _number(hp: Hyperparameter, entry: float) -> Any:
-    value = to_builtin(hp.to_value(np.float64(min(max(entry, 0.0), 1.0))))
-    return value if isinstance(value, int) else _rounded(hp, value)
-
-
-def _rounded(hp: Any, value: float) -> float:
-    """As ConfigSpace rounds floats, but never out of its range."""
-    return float(np.clip(np.round(value, _FLOAT_PLACES), hp.lower, hp.upper))

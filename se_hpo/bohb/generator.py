@@ -7,7 +7,8 @@ to random draws silently, gives unseen choices an infinite density, knows neithe
 constants nor ordinals and uses NumPy's global generator.
 
 In spaces without floats a configuration that was proposed for a budget, or has a result
-there, is not proposed for it again while there is another.
+there, is not proposed for it again while there is another; later on the least often
+tried of the model's candidates is.
 
 The n-th proposal is a function of (seed, n, results and proposals so far) alone.
 Resuming a run needs its results in order, what it proposed, and `n_proposals`, and no
@@ -131,20 +132,19 @@ class BOHBGenerator(RandomGenerator):
     ) -> dict[str, Any] | None:
         """The first that is allowed and untried, else the best that is left to try.
 
-        If nothing is left it is the first that is allowed; None if there is none.
+        If nothing is left it is the least often tried; None if none is allowed.
         """
-        decoded = (self.encoding.decode(candidate) for candidate in candidates)
-        allowed = (c for c in decoded if c is not None)
-        first = next(allowed, None)
-        is_new = self.tried.novelty(budget)
-        if first is None or is_new(first):
-            return first
-        if (new := next(filter(is_new, allowed), None)) is not None:
-            return new
-        if not (left := self.tried.left(budget)):
-            return first
-        order = np.argsort(-_gain(model, np.array([v for v, _ in left])), kind="stable")
-        return left[order[0]][1]
+        is_new, tried = self.tried.novelty(budget), []
+        for candidate in candidates:
+            configuration = self.encoding.decode(candidate)
+            if configuration is not None and is_new(configuration):
+                return configuration
+            if configuration is not None:
+                tried.append(configuration)
+        if tried and (left := self.tried.left(budget)):
+            gain = _gain(model, np.array([vector for vector, _ in left]))
+            return left[int(np.argmax(gain))][1]
+        return min(tried, key=self.tried.times(budget), default=None)
 
     def model_budget(self) -> float | None:
         """The largest budget with enough results for both densities, if any."""

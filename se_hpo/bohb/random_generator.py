@@ -74,14 +74,14 @@ class RandomGenerator(base_config_generator):
         else:
             explore, prior_seed = rng.random(), _seed32(rng)
             proposal = self._propose(rng, explore, prior_seed, budget)
-        self.tried.add(proposal[0], budget)
+        self.tried.propose(proposal[0], budget)
         return proposal
 
     def new_result(self, job: Any, update_model: bool = True) -> None:
         """Register a finished evaluation; without effect on random draws."""
         super().new_result(job, update_model)
         if "config" in job.kwargs:
-            self.tried.add(job.kwargs["config"], job.kwargs["budget"])
+            self.tried.finish(job.kwargs["config"], job.kwargs["budget"])
 
     def _propose(
         self, rng: np.random.Generator, explore: float, prior_seed: int, budget: float

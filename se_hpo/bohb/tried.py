@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import logging
 import math
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections import Counter
+from collections.abc import Callable
 
 import numpy as np
 
@@ -22,26 +22,42 @@ class Tried:
 
     def __init__(self, encoding: SpaceEncoding) -> None:
         self._encoding = encoding
-        self._keys: dict[float, set[bytes]] = {}
+        self._finished: dict[float, Counter[bytes]] = {}
+        self._proposed: dict[float, set[bytes]] = {}
         self._told = False
 
-    def add(self, configuration: Mapping[str, Any], budget: float) -> None:
-        """Remember a configuration, unless floats make a second time unlikely."""
+    def propose(self, configuration: Configuration, budget: float) -> None:
+        """Remember what will be evaluated, unless floats make it unlike any other."""
         if math.isfinite(self._encoding.size):
-            key = self._encoding.encode(configuration).tobytes()
-            self._keys.setdefault(float(budget), set()).add(key)
+            keys = self._proposed.setdefault(float(budget), set())
+            keys.add(self._key(configuration))
+
+    def finish(self, configuration: Configuration, budget: float) -> None:
+        """Remember what has a result, likewise; of an earlier attempt, too."""
+        self.propose(configuration, budget)
+        if math.isfinite(self._encoding.size):
+            counts = self._finished.setdefault(float(budget), Counter())
+            counts[self._key(configuration)] += 1
 
     def novelty(self, budget: float) -> Callable[[Configuration], bool]:
         """A function that says whether a configuration is untried at `budget`."""
-        keys, encode = self._keys.get(float(budget), set()), self._encoding.encode
-        return lambda c: not keys or encode(c).tobytes() not in keys
+        keys = self._proposed.get(float(budget), set())
+        return lambda c: not keys or self._key(c) not in keys
+
+    def times(self, budget: float) -> Callable[[Configuration], int]:
+        """A function that says how often one was evaluated at `budget`."""
+        counts = self._finished.get(float(budget), Counter())
+        return lambda c: counts[self._key(c)]
+
+    def _key(self, configuration: Configuration) -> bytes:
+        return self._encoding.encode(configuration).tobytes()
 
     def left(self, budget: float) -> list[tuple[np.ndarray, Configuration]]:
         """All that is untried at `budget`, with vectors; says once that nothing is.
 
         Empty, too, where there are too many configurations to list.
         """
-        keys = self._keys.get(float(budget), set())
+        keys = self._proposed.get(float(budget), set())
         left = [found for key, found in self._all.items() if key not in keys]
         if self._all and not left and not self._told:
             self._told = True
@@ -59,4 +75,4 @@ class Tried:
         if self._encoding.size > _MOST_LISTED:
             return {}
         grid = self._encoding.grid()
-        return {self._encoding.encode(c).tobytes(): (v, c) for v, c in grid}
+        return {self._key(c): (v, c) for v, c in grid}
