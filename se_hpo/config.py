@@ -29,6 +29,7 @@ __all__ = [
     "AGENT_CONFIGS",
     "SAMPLINGS",
     "SCORE_TRANSFORMS",
+    "STRATEGIES",
     "AgentConfig",
     "DDQNConfig",
     "DuelingDDQNConfig",
@@ -55,6 +56,11 @@ SCORE_TRANSFORMS = (
 )
 SAMPLINGS = ("mirrored_best", "antithetic", "single")
 
+STRATEGIES = {
+    "nes": "se_hpo.nes.strategies.nes:NES",
+}
+"""Evolution strategies: name -> module and class, imported where a run needs it."""
+
 
 @dataclass(frozen=True)
 class SyntheticEnvConfig:
@@ -78,6 +84,8 @@ class SyntheticEnvConfig:
 class NESConfig:
     """The outer loop (Ferreira et al. 2022, Algorithm 1; Salimans et al. 2017)."""
 
+    strategy: str = "nes"
+    """The evolution strategy; docs/nes.md says which settings it reads."""
     population: int = 16
     """Perturbation directions per generation."""
     noise_std: float = 0.05
@@ -119,6 +127,7 @@ class NESConfig:
         check(0 < self.noise_std < float("inf"), self, "noise_std", "> 0")
         check(0 <= self.step_size < float("inf"), self, "step_size", ">= 0")
         check(0 <= self.weight_decay < 1, self, "weight_decay", "in [0, 1)")
+        check_one_of(self, "strategy", tuple(STRATEGIES))
         check_one_of(self, "score_transform", SCORE_TRANSFORMS)
         check_one_of(self, "sampling", SAMPLINGS)
         check_one_of(self, "evaluation_aggregate", ("mean", "min"))
