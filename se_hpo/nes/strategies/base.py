@@ -13,7 +13,8 @@ import numpy as np
 from se_hpo.config import NESConfig
 
 State = dict[str, np.ndarray]
-"""What a strategy needs for its next generation; `psi` is the center, float32: `n`."""
+"""What a strategy needs for its next generation; `psi` is the center, float32: `n`.
+Any other name but `best_psi` may be there."""
 
 
 @dataclass(frozen=True)
