@@ -58,6 +58,7 @@ SAMPLINGS = ("mirrored_best", "antithetic", "single")
 
 STRATEGIES = {
     "nes": "se_hpo.nes.strategies.nes:NES",
+    "openai_es": "se_hpo.nes.strategies.openai_es:OpenAIES",
 }
 """Evolution strategies: name -> module and class, imported where a run needs it."""
 
