@@ -22,6 +22,7 @@ from se_hpo.agent_config import (
     algorithm_of,
 )
 from se_hpo.errors import UserError, did_you_mean
+from se_hpo.registries import STRATEGIES
 from se_hpo.validation import check, check_one_of, check_types
 
 __all__ = [
@@ -29,7 +30,6 @@ __all__ = [
     "AGENT_CONFIGS",
     "SAMPLINGS",
     "SCORE_TRANSFORMS",
-    "STRATEGIES",
     "AgentConfig",
     "DDQNConfig",
     "DuelingDDQNConfig",
@@ -55,12 +55,6 @@ SCORE_TRANSFORMS = (
     "centered_rank",
 )
 SAMPLINGS = ("mirrored_best", "antithetic", "single")
-
-STRATEGIES = {
-    "nes": "se_hpo.nes.strategies.nes:NES",
-    "openai_es": "se_hpo.nes.strategies.openai_es:OpenAIES",
-}
-"""Evolution strategies: name -> module and class, imported where a run needs it."""
 
 
 @dataclass(frozen=True)

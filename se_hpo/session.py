@@ -93,9 +93,8 @@ class Session:
         options, settings = self.options, self.settings
         earlier = (e.record for e in read_evaluations(self.paths))
         monitor = Monitor(self.paths, earlier)
-        unit = "generations" if settings.objective == "nes" else "seeds"
         title = f"{settings.space}, {settings.optimizer}"
-        plan = Plan(title, str(self.paths.root), unit)
+        plan = Plan(title, str(self.paths.root), settings.unit)
         with contextlib.ExitStack() as stack:
             display = stack.enter_context(
                 ProgressDisplay(plan, quiet=options.quiet, verbose=options.verbose)

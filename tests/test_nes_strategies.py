@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from se_hpo.config import (
-    STRATEGIES,
     DDQNConfig,
     NESConfig,
     RunConfig,
@@ -19,6 +18,7 @@ from se_hpo.nes.generation import n_trainings
 from se_hpo.nes.run import run_nes
 from se_hpo.nes.strategies import make_strategy
 from se_hpo.paths import TrialPaths
+from se_hpo.registries import STRATEGIES
 from tests.fakes import FakeInnerLoop
 
 START = np.linspace(-1.0, 1.0, 6).astype(np.float32)
