@@ -22,6 +22,7 @@ from se_hpo.agent_config import (
     algorithm_of,
 )
 from se_hpo.errors import UserError, did_you_mean
+from se_hpo.registries import STRATEGIES
 from se_hpo.validation import check, check_one_of, check_types
 
 __all__ = [
@@ -78,6 +79,8 @@ class SyntheticEnvConfig:
 class NESConfig:
     """The outer loop (Ferreira et al. 2022, Algorithm 1; Salimans et al. 2017)."""
 
+    strategy: str = "nes"
+    """The evolution strategy; docs/nes.md says which settings it reads."""
     population: int = 16
     """Perturbation directions per generation."""
     noise_std: float = 0.05
@@ -119,6 +122,7 @@ class NESConfig:
         check(0 < self.noise_std < float("inf"), self, "noise_std", "> 0")
         check(0 <= self.step_size < float("inf"), self, "step_size", ">= 0")
         check(0 <= self.weight_decay < 1, self, "weight_decay", "in [0, 1)")
+        check_one_of(self, "strategy", tuple(STRATEGIES))
         check_one_of(self, "score_transform", SCORE_TRANSFORMS)
         check_one_of(self, "sampling", SAMPLINGS)
         check_one_of(self, "evaluation_aggregate", ("mean", "min"))

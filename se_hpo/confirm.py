@@ -15,7 +15,7 @@ from rich.table import Table
 
 from se_hpo import seeding
 from se_hpo.inner_loop import InnerLoop
-from se_hpo.objective import Objective
+from se_hpo.objectives import Objective
 from se_hpo.paths import ConfigId, RunPaths, trial_name, write_json
 from se_hpo.reading import read_configurations, read_evaluations
 from se_hpo.records import Status

@@ -62,7 +62,7 @@ def _work(options: Options) -> int:
 
 def _show_plan(session: Session, console: Console) -> None:
     brackets, settings = session.brackets, session.settings
-    unit = "generations" if settings.objective == "nes" else "seeds"
+    unit = settings.unit
     console.print(bracket_table(brackets, unit))
     total = plan(brackets)
     console.print(

@@ -14,11 +14,8 @@ from se_hpo import seeding
 from se_hpo.bohb.brackets import Bracket, plan
 from se_hpo.inner_loop import InnerLoop
 from se_hpo.jobs import TrainingJob
-from se_hpo.nes.generation import inner_loop_job
-from se_hpo.nes.strategy import n_signs
-from se_hpo.objective import Objective
-from se_hpo.se_parameters import initial_psi
-from se_hpo.tasks import get_task
+from se_hpo.objectives import Objective
+from se_hpo.registries import OBJECTIVES, load
 
 SAMPLES = 8  # random configurations whose inner loops are timed
 
@@ -79,14 +76,9 @@ def _sample_job(
     """An inner loop of a configuration; how many a budget unit and a trial take."""
     config = objective.run_config(configuration)
     seed = seeding.integer_seed(objective.run_seed, "plan", index)
-    if objective.kind == "agent":
-        return TrainingJob(config.task, config.agent, seed), 1, 0
-    rng = seeding.generator(seed, "psi")
-    psi = initial_psi(config.se, get_task(config.task), rng)
-    nes = config.nes
-    members = nes.population * n_signs(nes) * nes.n_evaluations
-    start = nes.n_initial * nes.n_evaluations if nes.n_initial > 1 else 0
-    return inner_loop_job(config, psi, seed), nes.n_center_evaluations + members, start
+    cost: tuple[TrainingJob, int, int]
+    cost = load(OBJECTIVES[objective.kind]).cost(config, seed)
+    return cost
 
 
 def bracket_table(brackets: Sequence[Bracket], unit: str) -> Table:

@@ -29,10 +29,8 @@ from se_hpo.bohb.encoding import SpaceEncoding
 from se_hpo.config import AGENT_CONFIGS, RunConfig, from_configuration
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.records import to_builtin
+from se_hpo.registries import OBJECTIVES
 from se_hpo.tasks import get_task
-
-OBJECTIVES = ("nes", "agent")
-"""What an evaluation is: a complete NES run, or agents trained on the task."""
 
 _META_TYPES: dict[str, type | tuple[type, ...]] = {
     "objective": str,
@@ -59,13 +57,13 @@ class Space:
     summary: str
     """First line of the file's docstring."""
     objective: str
-    """A name in `OBJECTIVES`; it says what the budget counts."""
+    """A name in `registries.OBJECTIVES`; it says what the budget counts."""
     task: str
     """Task id."""
     agent: str
     """Agent's registry name, and prefix of its hyperparameters."""
     min_budget: int
-    """Default of the lowest budget: generations (`nes`) or seeds (`agent`)."""
+    """Default of the lowest budget, in units of the objective: generations, seeds."""
     max_budget: int
     eta: float
     """Default reduction factor of Hyperband."""

@@ -130,9 +130,8 @@ class Session:
         options, settings = self.options, self.settings
         earlier = (e.record for e in read_evaluations(self.paths))
         monitor = Monitor(self.paths, earlier)
-        unit = "generations" if settings.objective == "nes" else "seeds"
         title = f"{settings.space}, {settings.optimizer}"
-        shown = Plan(title, str(self.paths.root), unit)
+        shown = Plan(title, str(self.paths.root), settings.unit)
         with contextlib.ExitStack() as stack:
             display = stack.enter_context(
                 ProgressDisplay(shown, quiet=options.quiet, verbose=options.verbose)

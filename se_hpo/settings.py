@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from se_hpo.bohb.brackets import Bracket, budget_ladder, hyperband_brackets
-from se_hpo.objective import Objective
+from se_hpo.objectives import Objective
 from se_hpo.options import Options
+from se_hpo.registries import budget_unit
 from se_hpo.search_space import Space
 
 
@@ -36,6 +37,11 @@ class Settings:
     def ladder(self) -> tuple[float, ...]:
         """Budgets of the rungs."""
         return budget_ladder(self.min_budget, self.max_budget, self.eta)
+
+    @property
+    def unit(self) -> str:
+        """What a budget counts: `generations`, `seeds`."""
+        return budget_unit(self.objective)
 
     def bracket_list(self, n_brackets: int) -> tuple[Bracket, ...]:
         """The first `n_brackets` brackets."""

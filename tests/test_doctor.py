@@ -19,7 +19,7 @@ from se_hpo.__main__ import COMMANDS
 from se_hpo.diagnosis import folder, machine, network, nodes, probe, trial
 from se_hpo.diagnosis.finding import safely
 from se_hpo.diagnosis.scratch import Scratch
-from se_hpo.objective import Objective
+from se_hpo.objectives import Objective
 
 ROOT = Path(__file__).parents[1]
 LINES = (

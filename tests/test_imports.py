@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 # never in a circle. A package stands for all its modules.
 FLOORS = {
     "ground": "addresses agent_config config disk errors jobs networks overrides paths "
-    "processes records seeding shards tensor_files validation",
+    "processes records registries seeding shards tensor_files validation",
     "environments": "checkpoint registration se_net se_parameters synthetic_env tasks "
     "training_envs vector_arguments vector_env",
     "reading results": "analysis console console_table console_view evaluations "
@@ -23,8 +23,8 @@ FLOORS = {
     "inner loop": "agents engine inner_loop native_agents process_pool training "
     "transitions variation _engine",
     "outer loop": "nes",
-    "hyperparameter optimization": "bohb cluster confirm local_workers losses monitor "
-    "objective options plan run_folder search_space session settings space_table "
+    "hyperparameter optimization": "bohb cluster confirm local_workers monitor "
+    "objectives options plan run_folder search_space session settings space_table "
     "start_from",
     "command line": "__main__ cli diagnosis doctor evaluate optimize phase2 report "
     "reporting se_training shard_jobs slurm train worker",

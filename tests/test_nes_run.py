@@ -3,12 +3,19 @@
 import json
 import logging
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from se_hpo.checkpoint import load_se
-from se_hpo.config import DDQNConfig, NESConfig, RunConfig, SyntheticEnvConfig
+from se_hpo.config import (
+    DDQNConfig,
+    NESConfig,
+    RunConfig,
+    SyntheticEnvConfig,
+    run_config_from_dict,
+)
 from se_hpo.errors import UserError
 from se_hpo.nes.run import run_nes
 from se_hpo.paths import TrialPaths
@@ -57,6 +64,23 @@ def test_interrupted_runs_end_with_the_same_bytes(tmp_path):
         assert cut.state.read_bytes() == whole.state.read_bytes()
         assert cut.best_se.read_bytes() == whole.best_se.read_bytes()
         assert len(outcome.history) == 6
+
+
+def test_a_run_written_before_strategies_had_names_continues_to_the_same_bytes(
+    tmp_path,
+):
+    old = TrialPaths(tmp_path / "trial")
+    old.root.mkdir()
+    for file in (Path(__file__).parent / "data" / "nes_run_0.1").iterdir():
+        (old.root / file.name).write_bytes(file.read_bytes())
+    config = json.loads(old.config.read_text())
+    assert "strategy" not in config["nes"]
+    fake = FakeInnerLoop()
+    run_nes(run_config_from_dict(config), 1, old, fake, 6)
+    assert fake.calls == 3, "its three generations are not run again"
+    _, whole = run(tmp_path / "whole", 6)
+    assert old.generations.read_bytes() == whole.generations.read_bytes()
+    assert old.state.read_bytes() == whole.state.read_bytes()
 
 
 def test_a_promoted_run_continues_and_equals_one_with_the_higher_budget(tmp_path):

@@ -1,4 +1,4 @@
-"""The NES update, computed by hand, and what ask and tell promise."""
+"""The NES update, computed by hand, and the bookkeeping around it."""
 
 from dataclasses import replace
 
@@ -6,24 +6,21 @@ import numpy as np
 import pytest
 
 from se_hpo.config import NESConfig
-from se_hpo.nes.strategy import (
-    NESState,
-    ask,
-    direction_weights,
-    members,
-    observe_center,
-    tell,
-)
+from se_hpo.nes.state import NESState
+from se_hpo.nes.strategies.nes import NES
 
 CONFIG = NESConfig(population=2, noise_std=0.1, step_size=0.5, score_transform="rank")
 PSI = np.array([1.0, 2.0], np.float32)
-STATE = NESState(psi=PSI, best_psi=PSI)
+STATE = NESState({"psi": PSI}, best_psi=PSI)
 DIRECTIONS = np.array([[0.1, -0.2], [0.3, 0.0]], np.float32)
 
 
 def updated(config, scores, baseline=0.0):
-    state, _ = tell(STATE, config, DIRECTIONS, np.array(scores), baseline)
-    return state.psi
+    scores = np.array(scores)
+    signs = np.array([1, -1], np.float32)[: scores.shape[1], None]
+    perturbations = signs * DIRECTIONS[:, None]
+    state, _ = NES(config).tell({"psi": PSI}, perturbations, scores, baseline)
+    return state["psi"]
 
 
 def test_mirrored_best_moves_along_the_better_sign_of_the_best_pair():
@@ -33,7 +30,7 @@ def test_mirrored_best_moves_along_the_better_sign_of_the_best_pair():
 
 
 def test_mirrored_best_keeps_plus_on_a_tie():
-    weights = direction_weights(CONFIG, np.array([[4.0, 4.0], [1.0, 0.0]]), 0.0)
+    weights = NES(CONFIG).direction_weights(np.array([[4.0, 4.0], [1.0, 0.0]]), 0.0)
     assert weights.tolist() == [1.0, 0.0]
 
 
@@ -49,7 +46,7 @@ def test_single_sampling_uses_plus_only():
     config = replace(CONFIG, sampling="single")
     psi = updated(config, [[1.0], [3.0]])
     np.testing.assert_allclose(psi, PSI + 0.5 * DIRECTIONS[1], rtol=1e-6)
-    assert members(STATE, config, DIRECTIONS).shape == (2, 1, 2)
+    assert NES(config).ask({"psi": PSI}, np.random.default_rng(3)).shape == (2, 1, 2)
 
 
 def test_weight_decay_shrinks_before_the_step():
@@ -68,34 +65,34 @@ def test_baseline_stops_a_better_transform_from_moving():
     np.testing.assert_array_equal(updated(config, [[1.0, 0], [3.0, 0]], 9.0), PSI)
 
 
-def test_members_are_the_center_plus_and_minus_each_direction():
-    population = members(STATE, CONFIG, DIRECTIONS)
-    np.testing.assert_allclose(population[:, 0] + population[:, 1], [2 * PSI] * 2)
-    np.testing.assert_allclose(population[:, 0] - PSI, DIRECTIONS, atol=1e-7)
+def test_the_second_of_a_pair_is_the_negated_first():
+    pairs = NES(CONFIG).ask({"psi": PSI}, np.random.default_rng(3))
+    np.testing.assert_array_equal(pairs[:, 1], -pairs[:, 0])
 
 
 def test_directions_have_the_noise_std_and_depend_on_the_generator_only():
     config = replace(CONFIG, population=200)
-    state = NESState(np.zeros(500, np.float32), np.zeros(500, np.float32))
-    first = ask(state, config, np.random.default_rng(3))
+    state = {"psi": np.zeros(500, np.float32)}
+    first = NES(config).ask(state, np.random.default_rng(3))
     assert first.dtype == np.float32
     assert first.std() == pytest.approx(0.1, rel=0.01)
-    np.testing.assert_array_equal(first, ask(state, config, np.random.default_rng(3)))
+    again = NES(config).ask(state, np.random.default_rng(3))
+    np.testing.assert_array_equal(first, again)
 
 
 def test_best_center_is_kept_and_first_solving_generation_noted():
-    state = observe_center(STATE, np.array([100.0, 300.0]), solved_return=195.0)
+    state = STATE.with_center_scores(np.array([100.0, 300.0]), solved_return=195.0)
     assert (state.best_score, state.solved_at) == (200.0, 1)
-    moved, _ = tell(state, CONFIG, DIRECTIONS, np.array([[1.0, 0], [3.0, 0]]), 200.0)
-    later = observe_center(moved, np.array([150.0]), solved_return=195.0)
+    moved = replace(state, strategy={"psi": PSI + 1}, generation=1)
+    later = moved.with_center_scores(np.array([150.0]), solved_return=195.0)
     np.testing.assert_array_equal(later.best_psi, PSI)
     assert (later.generation, later.best_score, later.solved_at) == (1, 200.0, 1)
 
 
 def test_overflow_gives_a_nonfinite_center_without_a_warning(recwarn):
     big = replace(CONFIG, step_size=1e38)
-    state = replace(STATE, psi=np.full(2, 3e38, np.float32))
-    directions = np.full((2, 2), 10.0, np.float32)
-    state, _ = tell(state, big, directions, np.array([[3.0, 0], [1.0, 0]]), 0.0)
-    assert not np.isfinite(state.psi).all()
+    state = {"psi": np.full(2, 3e38, np.float32)}
+    perturbations = np.full((2, 2, 2), 10.0, np.float32)
+    state, _ = NES(big).tell(state, perturbations, [[3.0, 0], [1.0, 0]], 0.0)
+    assert not np.isfinite(state["psi"]).all()
     assert not recwarn.list

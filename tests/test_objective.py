@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from se_hpo.losses import agent_loss, nes_loss
-from se_hpo.objective import Objective
+from se_hpo.objectives import Objective
+from se_hpo.objectives.agent import agent_loss
+from se_hpo.objectives.nes import nes_loss
 from se_hpo.paths import RunPaths
 from se_hpo.records import Status
 from se_hpo.tasks import get_task

@@ -9,7 +9,7 @@ from se_hpo.paths import ConfigId, RunPaths
 
 if TYPE_CHECKING:
     from se_hpo.inner_loop import InnerLoop
-    from se_hpo.objective import Objective
+    from se_hpo.objectives import Objective
 
 
 class NESWorker(TrialWorker):

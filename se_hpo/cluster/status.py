@@ -22,6 +22,7 @@ from se_hpo.monitor import Monitor
 from se_hpo.paths import RunPaths
 from se_hpo.progress import Plan
 from se_hpo.reading import read_evaluations
+from se_hpo.registries import budget_unit
 from se_hpo.results import load_trials
 
 STALE_SECONDS = 30.0
@@ -141,7 +142,7 @@ def _show_status(paths: RunPaths, status: dict[str, Any], console: Console) -> N
         settings = json.loads(paths.run.read_text())["settings"]
     except (OSError, ValueError, KeyError):
         settings = {}
-    unit = "seeds" if settings.get("objective") == "agent" else "generations"
+    unit = budget_unit(settings.get("objective"))
     title = f"{settings.get('space', '?')}, {settings.get('optimizer', '?')}"
     snapshot = monitor.snapshot(status)
     plan = Plan(title, str(paths.root), unit)

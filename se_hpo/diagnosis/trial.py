@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from se_hpo.diagnosis.finding import Finding, error, ok
 from se_hpo.diagnosis.scratch import Scratch
 from se_hpo.inner_loop import InnerLoop
-from se_hpo.objective import Objective
+from se_hpo.objectives import Objective
 from se_hpo.paths import RunPaths
 from se_hpo.records import Status, to_builtin
 from se_hpo.search_space import load_space

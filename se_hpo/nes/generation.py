@@ -15,7 +15,7 @@ import numpy as np
 from se_hpo import seeding
 from se_hpo.config import NESConfig, RunConfig
 from se_hpo.jobs import TrainingJob, TrainingResult
-from se_hpo.nes.strategy import n_signs
+from se_hpo.nes.strategies import make_strategy
 from se_hpo.variation import vary_agent
 
 
@@ -36,7 +36,7 @@ def generation_jobs(
         config: with `common_random_numbers`, evaluation k of the center and of every
             member has the same seed; else every inner loop has its own.
         center: psi, `n`.
-        population: perturbed psi, `P x signs x n`.
+        population: perturbed psi, `P x n_signs x n`.
         run_seed: seed of the NES run.
         g: generation, from 0.
     """
@@ -78,7 +78,7 @@ def n_trainings(nes: NESConfig, generations: int) -> int:
 
     Confirmations of solved centers come on top: when there are any, is not known.
     """
-    members = nes.population * n_signs(nes) * nes.n_evaluations
+    members = nes.population * make_strategy(nes).n_signs * nes.n_evaluations
     start = nes.n_initial * nes.n_evaluations if nes.n_initial > 1 else 0
     return start + generations * (nes.n_center_evaluations + members)
 
@@ -111,7 +111,7 @@ class GenerationScores:
     center: np.ndarray
     """`n_center_evaluations`, and `n_confirmations` where it seemed to be solved."""
     members: np.ndarray
-    """`P x signs`, aggregated over `n_evaluations`."""
+    """`P x n_signs`, aggregated over `n_evaluations`."""
     env_steps_se: int
     """Training steps on SEs."""
     env_steps_task: int

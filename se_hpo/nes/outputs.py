@@ -12,7 +12,8 @@ import numpy as np
 from se_hpo.checkpoint import save_se
 from se_hpo.config import RunConfig
 from se_hpo.nes.generation import GenerationScores
-from se_hpo.nes.strategy import NESState, Update
+from se_hpo.nes.state import NESState
+from se_hpo.nes.strategies import Update
 from se_hpo.paths import append_json_line
 from se_hpo.records import to_builtin
 

@@ -25,8 +25,9 @@ from se_hpo.nes.generation import (
     initial_jobs,
 )
 from se_hpo.nes.outputs import append_timing, generation_line, save_center
+from se_hpo.nes.state import NESState
 from se_hpo.nes.state_file import append_generation, fingerprint, restore, save_state
-from se_hpo.nes.strategy import NESState, Update, ask, members, observe_center, tell
+from se_hpo.nes.strategies import Update, make_strategy
 from se_hpo.paths import TrialPaths, write_json
 from se_hpo.se_parameters import initial_psi
 from se_hpo.tasks import get_task
@@ -81,6 +82,7 @@ class NESRun:
     ) -> None:
         self.config, self.seed, self.paths = config, seed, paths
         self.task = get_task(config.task)
+        self.strategy = make_strategy(config.nes)
         self.inner_loop = inner_loop
         self.guard = guard
         self._owner = fingerprint(config, seed, inner_loop.engine_name)
@@ -89,7 +91,7 @@ class NESRun:
 
     def run(self, n_generations: int) -> NESOutcome:
         """Run until `n_generations` are finished in all, or an earlier end."""
-        restored = restore(self.paths, self._owner)
+        restored = restore(self.paths, self._owner, self.strategy)
         state, history = restored if restored else (None, [])
         file = self.paths.generations
         self._written = file.stat().st_size if file.exists() else 0
@@ -146,29 +148,30 @@ class NESRun:
                 "env_steps_se": sum(r.env_steps for r in results),
                 "env_steps_task": sum(r.test_env_steps for r in results),
             }
-        return NESState(psi=candidates[best], best_psi=candidates[best])
+        psi = candidates[best]
+        return NESState(self.strategy.init(psi), best_psi=psi)
 
     def _generation(self, state: NESState) -> tuple[NESState, dict[str, Any]]:
         nes, g = self.config.nes, state.generation
-        directions = ask(
-            state, nes, seeding.generator(self.seed, "generation", g, "directions")
-        )
-        jobs = generation_jobs(
-            self.config, state.psi, members(state, nes, directions), self.seed, g
-        )
+        rng = seeding.generator(self.seed, "generation", g, "directions")
+        perturbations = self.strategy.ask(state.strategy, rng)
+        members = state.psi + perturbations
+        jobs = generation_jobs(self.config, state.psi, members, self.seed, g)
         results = self.inner_loop.train_agents(jobs)
         scores = collect(results, nes)
         if nes.n_confirmations and scores.center.mean() >= self.task.solved_return:
             jobs = confirmation_jobs(self.config, state.psi, self.seed, g)
             scores = collect(results, nes, self.inner_loop.train_agents(jobs))
-        state = observe_center(state, scores.center, self.task.solved_return)
+        state = state.with_center_scores(scores.center, self.task.solved_return)
         if nes.stop_when_solved and state.solved_at is not None:
             # The paper stops before the update, so that psi is what was measured.
-            update = Update(np.zeros(nes.population), 0.0)
-            state = replace(state, generation=g + 1)
+            new, update = state.strategy, Update(np.zeros(nes.population), 0.0)
         else:
             baseline = float(scores.center.mean())
-            state, update = tell(state, nes, directions, scores.members, baseline)
+            new, update = self.strategy.tell(
+                state.strategy, perturbations, scores.members, baseline
+            )
+        state = replace(state, strategy=new, generation=g + 1)
         first = self._first_line if g == 0 else {}
         return state, generation_line(g, state, scores, update, first)
 

@@ -3,7 +3,7 @@
 The first eight are those of the paper's appendix and code (types 0 to 7, in this
 order); `centered_rank` is Salimans et al. 2017. Rank 1 is the best score, P the
 population; tied scores share the mean of their ranks. Weights multiply the members'
-perturbations in `strategy.tell`.
+perturbations in a strategy's update.
 """
 
 from __future__ import annotations

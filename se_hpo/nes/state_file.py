@@ -13,12 +13,12 @@ import logging
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from se_hpo.config import RunConfig
 from se_hpo.errors import UserError
-from se_hpo.nes.strategy import NESState
+from se_hpo.nes.state import NESState
+from se_hpo.nes.strategies import State, Strategy
 from se_hpo.paths import TrialPaths, append_json_line, read_json_lines, write_atomic
 from se_hpo.tensor_files import tensor_bytes
 
@@ -31,7 +31,10 @@ class ForeignStateError(UserError):
 
 def fingerprint(config: RunConfig, seed: int, engine: str) -> str:
     """What a state must share with the run that continues it."""
-    data = json.dumps([config.to_dict(), seed, engine], sort_keys=True)
+    values = config.to_dict()
+    if config.nes.strategy == "nes":  # as before there were others
+        del values["nes"]["strategy"]
+    data = json.dumps([values, seed, engine], sort_keys=True)
     return hashlib.sha256(data.encode()).hexdigest()
 
 
@@ -44,11 +47,11 @@ def save_state(path: Path, state: NESState, owner: str) -> None:
         "best_score": repr(float(state.best_score)),
         "solved_at": json.dumps(state.solved_at),
     }
-    tensors = {"psi": state.psi, "best_psi": state.best_psi}
+    tensors = {**state.strategy, "best_psi": state.best_psi}
     write_atomic(path, tensor_bytes(tensors, metadata))
 
 
-def load_state(path: Path, owner: str) -> NESState:
+def load_state(path: Path, owner: str, strategy: Strategy) -> NESState:
     """Read a state.
 
     Raises:
@@ -58,10 +61,11 @@ def load_state(path: Path, owner: str) -> NESState:
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-            psi, best_psi = file.get_tensor("psi"), file.get_tensor("best_psi")
+            names = file.keys()  # it cannot be iterated over
+            arrays = {name: file.get_tensor(name) for name in names}
         state = NESState(
-            psi=psi.astype(np.float32),
-            best_psi=best_psi.astype(np.float32),
+            best_psi=arrays.pop("best_psi"),
+            strategy=arrays,
             generation=int(metadata["generation"]),
             best_score=float(metadata["best_score"]),
             solved_at=json.loads(metadata["solved_at"]),
@@ -73,11 +77,17 @@ def load_state(path: Path, owner: str) -> NESState:
             f"{path} belongs to another configuration, seed or engine: "
             "use another folder, or delete this one"
         )
+    if _shapes(arrays) != _shapes(strategy.init(state.best_psi)):
+        raise UserError(f"{path} holds {', '.join(arrays)}: not its strategy's")
     return state
 
 
+def _shapes(arrays: State) -> dict[str, tuple[int, ...]]:
+    return {name: array.shape for name, array in arrays.items()}
+
+
 def restore(
-    paths: TrialPaths, owner: str
+    paths: TrialPaths, owner: str, strategy: Strategy
 ) -> tuple[NESState, list[dict[str, Any]]] | None:
     """State and generation lines of an interrupted run; None to start afresh.
 
@@ -92,7 +102,7 @@ def restore(
             leftover.unlink(missing_ok=True)
         return None
     try:
-        state = load_state(paths.state, owner)
+        state = load_state(paths.state, owner, strategy)
         history = _history(paths.generations, state.generation)
     except ForeignStateError:
         raise

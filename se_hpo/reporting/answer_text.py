@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from se_hpo.registries import budget_unit, objective_kind
 from se_hpo.reporting.answers import Answers
 from se_hpo.reporting.data import RunData
 from se_hpo.reporting.rules import rule_in_words, rules_of
@@ -147,21 +148,21 @@ def _search(data: RunData) -> Iterator[str]:
         yield "The search has no finished evaluation yet."
         return
     record, trials = best.record, data.trials
-    is_nes = data.settings.get("objective", "nes") == "nes"
-    unit = "generations" if is_nes else "seeds"
+    objective = data.settings.get("objective", "nes")
+    learns_se = getattr(objective_kind(objective), "learns_se", False)
     yield (
         f"The search evaluated {trials['trial'].nunique()} configurations "
         f"({len(trials)} evaluations); the best, trial {best.trial}, has loss "
-        f"{best.loss:.3f} at {best.budget:g} {unit}."
+        f"{best.loss:.3f} at {best.budget:g} {budget_unit(objective)}."
     )
     if record.score_best is None:
         return
     at = data.solved_return
-    what = "Its best center" if is_nes else "Its best seed"
+    what = "Its best center" if learns_se else "Its best seed"
     text = f"{what} reached a mean return of {record.score_best:.1f}"
     if at is not None and record.generations_to_solve is not None:
         text += f" and solved the task in generation {record.generations_to_solve}"
-    elif at is not None and is_nes:
+    elif at is not None and learns_se:
         text += f", which does not solve the task ({at:g})"
     yield f"{text}; as the best of many noisy runs this is optimistic."
     first = trials["trial"].min()

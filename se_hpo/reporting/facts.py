@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from se_hpo.reading import read_json
+from se_hpo.registries import budget_unit, objective_kind
 from se_hpo.reporting.data import RunData
 from se_hpo.reporting.tables import list_words
 from se_hpo.reporting.words import AGENT_WORDS, SETTING_WORDS
@@ -40,19 +41,19 @@ def _search(data: RunData) -> Iterator[Fact]:
         yield "Search", "run.json is missing or damaged"
         return
     agent = str(settings.get("agent", "?"))
-    objective = {"nes": "complete NES runs", "agent": "agents on the task"}
+    name = settings.get("objective")
+    kind = objective_kind(name)
     yield (
         "Search",
         f"{settings.get('optimizer', '?')} over the space {settings.get('space', '?')} "
         f"({len(data.configspace.get('hyperparameters', []))} hyperparameters), "
-        f"evaluating {objective.get(str(settings.get('objective')), '?')} with "
+        f"evaluating {kind.what if kind else '?'} with "
         f"{AGENT_WORDS.get(agent, agent)}",
     )
-    unit = "generations" if settings.get("objective") == "nes" else "seeds"
     yield (
         "Budgets",
         f"{settings.get('min_budget', '?')} to {settings.get('max_budget', '?')} "
-        f"{unit}, eta {_number(settings.get('eta'))}, "
+        f"{budget_unit(name)}, eta {_number(settings.get('eta'))}, "
         f"{data.info.get('n_brackets', '?')} brackets",
     )
     yield "Seed and engine", f"{settings.get('seed', '?')}, {settings.get('engine')}"

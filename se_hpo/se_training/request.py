@@ -16,6 +16,7 @@ from se_hpo.nes.generation import n_trainings
 from se_hpo.overrides import parse_overrides
 from se_hpo.paths import RunPaths, SESetPaths, trial_name
 from se_hpo.reading import read_configurations
+from se_hpo.registries import objective_kind
 from se_hpo.results import load_incumbent
 from se_hpo.run_folder import read_run
 from se_hpo.se_set_settings import MOST_ENVS, SetSettings
@@ -175,7 +176,7 @@ def _from_run(run: Path, trial: str | None) -> _Start:
             f"{paths.run} does not say what was tuned ({error!r}): restore it, or take "
             "--config"
         ) from error
-    if settings.objective != "nes":
+    if not getattr(objective_kind(settings.objective), "learns_se", False):
         raise UserError(
             f"{run} tuned agents without SEs (space {settings.space}): take a run of a "
             "space with NES, or --config"

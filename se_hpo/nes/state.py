@@ -1,0 +1,47 @@
+"""Where an NES run stands: its strategy's state, and the best center so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+
+from se_hpo.nes.strategies import State
+
+
+@dataclass(frozen=True)
+class NESState:
+    """What the next generation needs. `n` is the number of SE parameters."""
+
+    strategy: State
+    """The strategy's own, with the center."""
+    best_psi: np.ndarray
+    """Center with the best mean score so far, float32: `n`."""
+    generation: int = 0
+    """Finished generations."""
+    best_score: float = -np.inf
+    """Mean center score of `best_psi`."""
+    solved_at: int | None = None
+    """First generation (from 1) whose mean center score reached the solved return."""
+
+    @property
+    def psi(self) -> np.ndarray:
+        """Center, float32: `n`."""
+        return self.strategy["psi"]
+
+    def with_center_scores(
+        self, center_scores: np.ndarray, solved_return: float
+    ) -> Self:
+        """Keep the center if it is the best so far and note whether it solves the task.
+
+        Args:
+            center_scores: of agents trained on the center, before its update.
+            solved_return: mean score at which the task counts as solved.
+        """
+        score, state = float(np.mean(center_scores)), self
+        if score > state.best_score:
+            state = replace(state, best_psi=state.psi, best_score=score)
+        if state.solved_at is None and score >= solved_return:
+            state = replace(state, solved_at=state.generation + 1)
+        return state

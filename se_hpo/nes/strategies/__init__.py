@@ -1,0 +1,15 @@
+"""Evolution strategies, one per file, by the names in `registries.STRATEGIES`."""
+
+from __future__ import annotations
+
+from se_hpo.config import NESConfig
+from se_hpo.nes.strategies.base import State, Strategy, Update
+from se_hpo.registries import STRATEGIES, load
+
+__all__ = ["State", "Strategy", "Update", "make_strategy"]
+
+
+def make_strategy(config: NESConfig) -> Strategy:
+    """The strategy that a configuration names, with its settings."""
+    strategy: Strategy = load(STRATEGIES[config.strategy])(config)
+    return strategy
