@@ -202,10 +202,16 @@ def _check_configurations(space: Space) -> None:
             if value is None and isinstance(hp, NumericalHyperparameter):
                 raise UserError(f"{name!r}: its bounds must be finite numbers")
             space.resolve({name: value})
-    encoding = SpaceEncoding(built)
-    space.resolve(encoding.default())
-    for seed in range(_CHECKED_SAMPLES):
-        space.resolve(encoding.sample(seed))
+    try:
+        encoding = SpaceEncoding(built)
+        samples = [encoding.sample(seed) for seed in range(_CHECKED_SAMPLES)]
+        configurations = [encoding.default(), *samples]
+    except UserError:
+        raise
+    except Exception as error:  # of clauses that compare what cannot be compared
+        raise UserError(f"sampling raised {_in_one_line(error)}") from error
+    for configuration in configurations:
+        space.resolve(configuration)
 
 
 def extremes(hp: Hyperparameter) -> tuple[Any, ...]:

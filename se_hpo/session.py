@@ -192,7 +192,7 @@ class Session:
     def random_configurations(self, n: int) -> list[dict[str, Any]]:
         """Configurations from the prior, for a look at what they cost."""
         generator = RandomGenerator(self.configspace, seed=self.settings.seed)
-        return [generator.get_config(0.0)[0] for _ in range(n)]
+        return [generator.get_config(float(i))[0] for i in range(n)]
 
 
 def record_of(evaluation: Evaluation) -> EvaluationRecord:

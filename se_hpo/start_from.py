@@ -56,6 +56,8 @@ def resolve_start(
         return stored
     if source is None or here is None:
         return {}
+    if Path(here) == paths.root.resolve():
+        raise UserError(f"--start-from {source} is the run itself: give another --run")
     if begun and paths.configs.exists():
         raise UserError(
             f"{paths.root} was begun without --start-from: leave that out to continue "

@@ -42,6 +42,20 @@ cs.add(
 )
 return cs
 """
+HARDLY_ANY = """
+size = Integer("ddqn.hidden_size", (1, 10**6), default=1)
+cs = ConfigurationSpace()
+cs.add(size)
+cs.add(ForbiddenGreaterThanClause(size, 1))
+return cs
+"""
+INCOMPARABLE = """
+a, b = Constant("ddqn.activation", "tanh"), Integer("ddqn.hidden_size", (1, 9))
+cs = ConfigurationSpace()
+cs.add(a, b)
+cs.add(ForbiddenLessThanRelation(a, b))
+return cs
+"""
 AND_OR = """
 cs = ConfigurationSpace(seed=seed)
 kind = Categorical("ddqn.activation", ["relu", "tanh"])
@@ -167,6 +181,8 @@ def test_a_missing_file_is_named(tmp_path):
             "'ddqn.lr': its bounds must be finite numbers",
         ),
         (FORBIDDEN_DEFAULT, "the default configuration {'ddqn.activation': 'tanh', "),
+        (HARDLY_ANY, "20000 random configurations in a row were forbidden"),
+        (INCOMPARABLE, "sampling raised TypeError"),
         (FORBIDDEN_DEFAULT, "is forbidden by (ddqn.activation == 'tanh' && ddqn.hid"),
         (
             "return ConfigurationSpace([Categorical('ddqn.activation', ['tanh', 'relu']"

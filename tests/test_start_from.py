@@ -185,6 +185,8 @@ def test_a_run_begun_otherwise_is_not_continued(tmp_path, source):
     with pytest.raises(UserError, match="was begun without --start-from"):
         Session(options, space)
     Session(replace(options, overwrite=True), space)
+    with pytest.raises(UserError, match="is the run itself: give another --run"):
+        Session(replace(options, start_from=run, overwrite=True), space)
     data = json.loads((run / "run.json").read_text())
     stored = {"source": str(source.resolve()), "configurations": []}
     (run / "run.json").write_text(json.dumps({**data, "start_from": stored}))

@@ -219,8 +219,8 @@ class SpaceEncoding:
         return legal_value(self._space[name], self._space[name].default_value)
 
     def _axis(self, name: str) -> list[float]:
-        hp, listed = self._space[name], self._choices[name]
-        values = listed or range(hp.lower, hp.upper + 1)
+        hp: Any = self._space[name]
+        values = self._choices[name] or range(hp.lower, hp.upper + 1)
         return [self._entry(name, value) for value in values]
 
 
