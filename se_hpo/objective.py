@@ -39,6 +39,7 @@ from se_hpo.paths import (
 )
 from se_hpo.records import EvaluationRecord, Status, record_from_dict
 from se_hpo.tasks import TaskSpec, get_task
+from se_hpo.text import first_line
 
 log = logging.getLogger(__name__)
 
@@ -241,11 +242,10 @@ def _finished_record(path: Path) -> EvaluationRecord | None:
 
 
 def _failure(error: Exception) -> dict[str, Any]:
-    first_line = (str(error).splitlines() or [""])[0]
     return {
         "status": Status.FAILED,
         "loss": 1.0,
-        "reason": f"failed: {type(error).__name__}: {first_line}",
+        "reason": f"failed: {type(error).__name__}: {first_line(error)}",
         "error": "".join(traceback.format_exception(error)),
     }
 

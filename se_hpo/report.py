@@ -16,6 +16,7 @@ from rich.console import Console
 import se_hpo
 from se_hpo.cli import log_to_stderr, run_command
 from se_hpo.errors import UserError
+from se_hpo.flags import at_least
 from se_hpo.paths import write_atomic
 from se_hpo.reporting.answer_text import answer
 from se_hpo.reporting.answers import Answers, analyse
@@ -56,8 +57,7 @@ class ReportOptions:
 def main(options: ReportOptions) -> int:
     """Write the report; print where it is."""
     log_to_stderr(logging.INFO)
-    if options.transition_agents < 0:
-        raise UserError("--transition-agents must be 0 or more")
+    at_least(0, transition_agents=options.transition_agents)
     path = write_report(options.run, options.figures, options.transition_agents)
     Console(highlight=False).print(str(path), soft_wrap=True)
     if options.open:

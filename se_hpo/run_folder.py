@@ -7,7 +7,6 @@ launched (command, hosts, attempts), which may change from one attempt to the ne
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import logging
 import os
 import platform
@@ -25,6 +24,7 @@ import se_hpo
 from se_hpo.errors import UserError, unwritable
 from se_hpo.paths import RunPaths, parse_json, write_json
 from se_hpo.records import to_builtin
+from se_hpo.text import short_json
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace  # takes long, and others need no space
@@ -201,7 +201,7 @@ def _check_same(
 ) -> None:
     """An existing run goes on only as what it is."""
     differences = [
-        f"{name} {_short(old.get(name))} -> {_short(new.get(name))}"
+        f"{name} {short_json(old.get(name))} -> {short_json(new.get(name))}"
         for name in sorted({*old, *new})
         if old.get(name) != new.get(name) and name != "configspace"
     ]
@@ -211,11 +211,6 @@ def _check_same(
             f"{paths.root} is a run with other settings: {'; '.join(differences)}. "
             "Give the same settings to continue it, another --run, or --overwrite"
         )
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _space_differences(old: Any, new: Mapping[str, Any]) -> list[str]:

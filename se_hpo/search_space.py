@@ -28,6 +28,7 @@ from se_hpo.config import AGENT_CONFIGS, RunConfig, from_configuration
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.records import to_builtin
 from se_hpo.tasks import get_task
+from se_hpo.text import typed_line
 
 OBJECTIVES = ("nes", "agent")
 """What an evaluation is: a complete NES run, or agents trained on the task."""
@@ -99,7 +100,7 @@ def load_space(name_or_path: str | Path) -> Space:
     try:
         module = runpy.run_path(str(path), run_name=f"se_hpo_space_{path.stem}")
     except (Exception, SystemExit) as error:
-        raise UserError(f"{path}: {_in_one_line(error)}") from error
+        raise UserError(f"{path}: {typed_line(error)}") from error
     try:
         space = _space_from(path, module)
         _check_configurations(space)
@@ -132,11 +133,6 @@ def _find(name: str) -> Path:
     if given.with_suffix(".py").is_file():
         hint = f"for the file in this folder, say {name}.py"
     raise UserError(f"unknown space {name!r}: {hint}")
-
-
-def _in_one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _space_from(path: Path, module: Mapping[str, Any]) -> Space:
@@ -173,7 +169,7 @@ def _check_configurations(space: Space) -> None:
     try:
         built = space.build(seed=0)
     except (Exception, SystemExit) as error:
-        raise UserError(f"space(seed=0) raised {_in_one_line(error)}") from error
+        raise UserError(f"space(seed=0) raised {typed_line(error)}") from error
     if not isinstance(built, ConfigurationSpace):
         raise UserError(f"space() returned {built!r:.60}, not a ConfigurationSpace")
     if len(built) == 0:

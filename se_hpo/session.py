@@ -17,6 +17,7 @@ from se_hpo.bohb.master import Evaluation, Master, MasterSettings
 from se_hpo.bohb.service import run_locked_master
 from se_hpo.console import ProgressDisplay
 from se_hpo.errors import UserError, unwritable
+from se_hpo.flags import at_least, check_seed
 from se_hpo.inner_loop import InnerLoop
 from se_hpo.local_workers import LocalWorkers
 from se_hpo.monitor import Monitor
@@ -29,6 +30,7 @@ from se_hpo.records import EvaluationRecord, Status
 from se_hpo.run_folder import open_run
 from se_hpo.search_space import Space
 from se_hpo.settings import Settings, resolve_settings
+from se_hpo.text import budget_unit
 
 DEFAULT_CYCLES = 2  # enough for BOHB's model to have a say
 
@@ -42,16 +44,10 @@ class Session:
 
     def __init__(self, options: Options, space: Space) -> None:
         self.options, self.space = options, space
-        if options.n_workers < 1:
-            raise UserError(f"--n-workers {options.n_workers}: must be 1 or more")
-        if options.threads < 0:
-            raise UserError(f"--threads {options.threads}: must be 0 or more")
-        if not 0 <= options.seed < 2**32:
-            raise UserError(f"--seed {options.seed}: must be in [0, 2**32)")
-        if options.confirm < 0:
-            raise UserError(f"--confirm {options.confirm}: must be 0 or more")
-        if options.max_failures is not None and options.max_failures < 0:
-            raise UserError(f"--max-failures {options.max_failures}: must be 0 or more")
+        at_least(1, n_workers=options.n_workers)
+        for name in ("threads", "confirm", "max_failures"):
+            at_least(0, **{name: getattr(options, name)})
+        check_seed(options.seed)
         if not 0 <= options.random_fraction <= 1:
             value = options.random_fraction
             raise UserError(f"--random-fraction {value:g}: must be in [0, 1]")
@@ -93,9 +89,8 @@ class Session:
         options, settings = self.options, self.settings
         earlier = (e.record for e in read_evaluations(self.paths))
         monitor = Monitor(self.paths, earlier)
-        unit = "generations" if settings.objective == "nes" else "seeds"
         title = f"{settings.space}, {settings.optimizer}"
-        plan = Plan(title, str(self.paths.root), unit)
+        plan = Plan(title, str(self.paths.root), budget_unit(settings.objective))
         with contextlib.ExitStack() as stack:
             display = stack.enter_context(
                 ProgressDisplay(plan, quiet=options.quiet, verbose=options.verbose)

@@ -16,6 +16,7 @@ from se_hpo.cluster.jobs import Launch, new_launch, submitting, write_launch
 from se_hpo.cluster.options import ShardOptions
 from se_hpo.cluster.scripts import Resources, Scripts, prepare_folder
 from se_hpo.errors import UserError
+from se_hpo.flags import at_least
 from se_hpo.paths import RunPaths, write_atomic
 from se_hpo.phase2.options import EvaluateOptions
 from se_hpo.phase2.session import Evaluation
@@ -81,8 +82,7 @@ def launch_shards(
     command = COMMANDS[name]
     if command.local & set(rest):
         return command.run_here(rest)
-    if options.shards < 1:
-        raise UserError(f"--shards {options.shards}: must be 1 or more")
+    at_least(1, shards=options.shards)
     if any(word.partition("=")[0] == "--shard" for word in rest):
         raise UserError("--shard: each task gets its own; say how many with --shards")
     resources = options.resources()

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from se_hpo.search_space import Space, extremes
+from se_hpo.text import budget_unit
 
 
 class Row(NamedTuple):
@@ -71,7 +72,7 @@ def spaces_table(spaces: Iterable[Space]) -> Table:
 
 
 def _budgets(space: Space) -> str:
-    unit = "generations" if space.objective == "nes" else "seeds"
+    unit = budget_unit(space.objective)
     return f"{space.min_budget} to {space.max_budget} {unit}, eta {space.eta:g}"
 
 

@@ -13,10 +13,11 @@ from se_hpo.cluster.options import ShardOptions, SlurmOptions
 from se_hpo.cluster.scripts import Resources, seconds_of
 from se_hpo.cluster.status import job_table
 from se_hpo.errors import UserError
+from se_hpo.flags import joined
 from se_hpo.options import Options
 from se_hpo.paths import RunPaths
 from se_hpo.shard_jobs import launch_shards
-from se_hpo.slurm import joined, main
+from se_hpo.slurm import main
 
 BASE = {
     "space": "smoke", "n_workers": 3, "partition": "cpu", "time": "1-00:00",

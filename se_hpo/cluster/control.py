@@ -9,6 +9,7 @@ from dataclasses import replace
 from se_hpo.cluster import queue
 from se_hpo.cluster.jobs import Launch, read_launches, submitting, write_launch
 from se_hpo.errors import UserError
+from se_hpo.flags import at_least
 from se_hpo.paths import RunPaths
 
 STOP_SECONDS = 60.0
@@ -54,8 +55,7 @@ def add_workers(paths: RunPaths, n: int) -> str:
     Raises:
         UserError: there is no master, or SLURM refuses.
     """
-    if n < 1:
-        raise UserError(f"--add-workers {n}: must be 1 or more")
+    at_least(1, add_workers=n)
     queue.require_slurm()
     with submitting(paths.slurm):
         made = current_launch(paths)

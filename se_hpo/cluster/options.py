@@ -10,6 +10,7 @@ import tyro
 
 from se_hpo.cluster.scripts import Resources, seconds_of
 from se_hpo.errors import UserError
+from se_hpo.flags import at_least
 from se_hpo.options import Options
 
 _NOT_PASSED = {"run", "threads", "n_workers", "role", "host", "overwrite"}
@@ -40,8 +41,7 @@ class ResourceOptions:
         Raises:
             UserError: flags that make no job.
         """
-        if self.cpus_per_task < 1:
-            raise UserError(f"--cpus-per-task {self.cpus_per_task}: must be 1 or more")
+        at_least(1, cpus_per_task=self.cpus_per_task)
         if self.time is not None:
             seconds_of(self.time)
         more = [word for text in self.sbatch for word in _words(text)]

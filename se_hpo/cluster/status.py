@@ -16,13 +16,14 @@ from rich.text import Text
 from se_hpo.cluster import queue
 from se_hpo.cluster.jobs import Launch, read_launches, roles
 from se_hpo.console_table import best_trials, final_notes
-from se_hpo.console_view import draw, duration
+from se_hpo.console_view import draw
 from se_hpo.errors import UserError
 from se_hpo.monitor import Monitor
 from se_hpo.paths import RunPaths
 from se_hpo.progress import Plan
 from se_hpo.reading import read_evaluations
 from se_hpo.results import load_trials
+from se_hpo.text import budget_unit, duration
 
 STALE_SECONDS = 30.0
 """A master that writes its status every two seconds and has not for so long is away."""
@@ -141,7 +142,7 @@ def _show_status(paths: RunPaths, status: dict[str, Any], console: Console) -> N
         settings = json.loads(paths.run.read_text())["settings"]
     except (OSError, ValueError, KeyError):
         settings = {}
-    unit = "seeds" if settings.get("objective") == "agent" else "generations"
+    unit = budget_unit(settings.get("objective"))
     title = f"{settings.get('space', '?')}, {settings.get('optimizer', '?')}"
     snapshot = monitor.snapshot(status)
     plan = Plan(title, str(paths.root), unit)

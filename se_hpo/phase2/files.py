@@ -7,7 +7,6 @@ both for itself, `<name>.shard-2-of-8.jsonl`, and looks at those of all others.
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,6 +20,7 @@ from se_hpo.evaluations import evaluation_name, read_records
 from se_hpo.paths import append_json_line, parse_json, write_json
 from se_hpo.reading import read_json
 from se_hpo.records import to_builtin
+from se_hpo.text import short_json
 
 log = logging.getLogger(__name__)
 
@@ -186,13 +186,8 @@ def _differences(before: Any, now: Any, path: tuple[str, ...] = ()) -> Iterator[
         for key in sorted(keys, key=lambda k: (isinstance(before.get(k), dict), k)):
             yield from _differences(before.get(key), now.get(key), (*path, key))
     elif before != now:
-        yield f"{'.'.join(path)} {_short(before)} -> {_short(now)}"
+        yield f"{'.'.join(path)} {short_json(before, 40)} -> {short_json(now, 40)}"
 
 
 def _may_grow(path: tuple[str, ...]) -> bool:
     return bool(path) and path[-1] in _GROW
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 40 else text[:37] + "..."

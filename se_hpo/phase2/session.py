@@ -12,8 +12,8 @@ import pandas as pd
 from rich.console import Console
 
 from se_hpo.cli import log_to_stderr, python_command
-from se_hpo.errors import UserError
 from se_hpo.evaluations import REAL, load_evaluations, record_key
+from se_hpo.flags import at_least, parse_shard
 from se_hpo.inner_loop import InnerLoop, load_engine
 from se_hpo.overrides import parse_overrides
 from se_hpo.paths import RunPaths
@@ -31,7 +31,6 @@ from se_hpo.phase2.sets import run_of, used_sets
 from se_hpo.process_pool import ProcessPool
 from se_hpo.processes import available_cores
 from se_hpo.reading import UnreadableWarning
-from se_hpo.shards import parse_shard
 from se_hpo.tasks import get_task
 
 log = logging.getLogger(__name__)
@@ -46,8 +45,7 @@ class Evaluation:
 
     def __init__(self, options: EvaluateOptions) -> None:
         self.shard = parse_shard(options.shard)
-        if options.threads < 0:
-            raise UserError(f"--threads {options.threads}: must be 0 or more")
+        at_least(0, threads=options.threads)
         self.n_threads = options.threads or available_cores()
         protocol = Protocol(
             options.seed,

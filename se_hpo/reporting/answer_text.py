@@ -13,6 +13,7 @@ from se_hpo.reporting.data import RunData
 from se_hpo.reporting.rules import rule_in_words, rules_of
 from se_hpo.reporting.tables import rows_of
 from se_hpo.reporting.words import AGENT_WORDS, SETTING_WORDS
+from se_hpo.text import budget_unit
 
 Row = Mapping[str, Any]
 
@@ -148,7 +149,7 @@ def _search(data: RunData) -> Iterator[str]:
         return
     record, trials = best.record, data.trials
     is_nes = data.settings.get("objective", "nes") == "nes"
-    unit = "generations" if is_nes else "seeds"
+    unit = budget_unit(data.settings.get("objective"))
     yield (
         f"The search evaluated {trials['trial'].nunique()} configurations "
         f"({len(trials)} evaluations); the best, trial {best.trial}, has loss "

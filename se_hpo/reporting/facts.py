@@ -11,6 +11,7 @@ from se_hpo.reading import read_json
 from se_hpo.reporting.data import RunData
 from se_hpo.reporting.tables import list_words
 from se_hpo.reporting.words import AGENT_WORDS, SETTING_WORDS
+from se_hpo.text import budget_unit
 
 Fact = tuple[str, str]
 
@@ -48,7 +49,7 @@ def _search(data: RunData) -> Iterator[Fact]:
         f"evaluating {objective.get(str(settings.get('objective')), '?')} with "
         f"{AGENT_WORDS.get(agent, agent)}",
     )
-    unit = "generations" if settings.get("objective") == "nes" else "seeds"
+    unit = budget_unit(settings.get("objective"))
     yield (
         "Budgets",
         f"{settings.get('min_budget', '?')} to {settings.get('max_budget', '?')} "

@@ -26,6 +26,7 @@ from se_hpo.se_outcome import SEOutcome
 from se_hpo.se_set_settings import SetSettings
 from se_hpo.se_training.random_search import run_random_search, scored_candidates
 from se_hpo.tasks import get_task
+from se_hpo.text import first_line
 
 log = logging.getLogger(__name__)
 
@@ -128,7 +129,7 @@ def _failed(settings: SetSettings, files: TrialPaths, error: Exception) -> _Trai
     generations = _lines(files.generations)
     spent = generations or _lines(files.candidates)
     nes, n = settings.config.nes, len(generations)
-    message = (str(error).splitlines() or [""])[0]
+    message = first_line(error)
     values = {
         "solved": False,
         "solved_at": None,
