@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import shlex
 import warnings
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 from se_hpo.bohb import pyro
 from se_hpo.bohb.brackets import plan
 from se_hpo.bohb.credentials import NotReady, read_credentials
 from se_hpo.bohb.lock import Holder, lock_holder
+from se_hpo.cli import as_typed
 from se_hpo.cluster.jobs import read_launches
 from se_hpo.diagnosis.damage import damaged_files, set_aside_files
 from se_hpo.diagnosis.finding import Finding, error, ok, safely, warning
@@ -139,23 +139,12 @@ def command(run: RunPaths, data: dict[str, Any]) -> str:
     """The command that continues a run: the one that it was begun with."""
     launches = [made for made in read_launches(run.jobs) if made.kind == "optimize"]
     if launches and launches[-1].command:
-        return in_shell(launches[-1].command)
+        return as_typed(launches[-1].command)
     for attempt in reversed(data["attempts"]):
         if isinstance(attempt, dict) and isinstance(attempt.get("command"), list):
-            return in_shell(attempt["command"])
+            return as_typed(attempt["command"])
     folder = shlex.quote(str(run.root))
     return f"python -m se_hpo.optimize --space NAME --run {folder}"
-
-
-def in_shell(words: Sequence[str]) -> str:
-    """A process's arguments as its user typed them.
-
-    >>> in_shell(["/opt/se_hpo/optimize.py", "--space", "my space"])
-    "python -m se_hpo.optimize --space 'my space'"
-    """
-    program, *rest = map(str, words)
-    stem = Path(program.rpartition(" ")[2]).stem  # `se-hpo optimize`, too
-    return shlex.join(["python", "-m", f"se_hpo.{stem}", *rest])
 
 
 def sets(run: RunPaths) -> Iterator[Finding]:
