@@ -16,6 +16,9 @@ from typing import Any
 
 from se_hpo.disk import naming
 
+DAMAGED = ".damaged"
+"""What the name of a file ends in that was set aside."""
+
 ConfigId = tuple[int, int, int]
 """hpbandster's id of a configuration: bracket, rung it was sampled for, index."""
 
@@ -198,9 +201,14 @@ class SESetPaths:
         """How NES run `index` ended, and what it cost."""
         return self.root / f"{index:03d}.json"
 
+    @property
+    def runs(self) -> Path:
+        """One folder per NES run."""
+        return self.root / "runs"
+
     def run(self, index: int) -> TrialPaths:
         """The folder of NES run `index`."""
-        return TrialPaths(self.root / "runs" / f"{index:03d}")
+        return TrialPaths(self.runs / f"{index:03d}")
 
     def lock(self, index: int) -> Path:
         """Host and pid of the process that is at NES run `index`."""
@@ -238,6 +246,11 @@ def write_atomic(path: Path, data: bytes | str, mode: int = 0o666) -> None:
         finally:
             with contextlib.suppress(OSError):  # must not hide why writing failed
                 temporary.unlink(missing_ok=True)
+
+
+def set_aside(path: Path) -> None:
+    """Keep a file that cannot be used under another name, for whoever wants to look."""
+    path.replace(path.with_name(path.name + DAMAGED))
 
 
 def write_json(path: Path, data: Any) -> None:

@@ -97,9 +97,12 @@ class Session:
             )
             workers: list[LocalWorkers] = []
 
+            def draw(status: dict[str, Any]) -> None:
+                display.attempt(lambda: display.update(monitor.snapshot(status)))
+
             def start_workers(master: Master) -> None:
                 status = master.status()
-                display.update(monitor.snapshot(status))
+                draw(status)
                 if options.role == "all" and status["finished"] < status["planned"]:
                     pool = LocalWorkers(self.paths, options.n_workers, self.threads)
                     workers.append(stack.enter_context(pool))
@@ -107,12 +110,14 @@ class Session:
             def show(status: dict[str, Any]) -> None:
                 for pool in workers:
                     pool.replace_dead()
-                display.update(monitor.snapshot(status))
+                draw(status)
 
             def take(evaluation: Evaluation) -> None:
                 for pool in workers:
                     pool.note_result()
-                record = record_of(evaluation)
+                display.attempt(lambda: tell(record_of(evaluation)))
+
+            def tell(record: EvaluationRecord) -> None:
                 monitor.add(record)
                 monitor.tell_damage(record.trial)
                 display.evaluation_finished(record)

@@ -551,3 +551,14 @@ def test_a_killed_training_process_ends_it_in_one_line(tmp_path, quick, start):
     )
     assert "Traceback" not in errors
     assert not list(run.evaluations.glob("*.lock"))
+
+
+def test_a_display_that_fails_says_so_once_and_ends_nothing(tmp_path, quick, capsys):
+    def fails(*_):
+        raise OSError(5, "Input/output error")
+
+    run = make_sets(tmp_path / "run").root
+    quick.setattr(session.Progress, "add", fails)
+    assert main(options(run, quiet=False, settings=("se_varied",))) == 0
+    assert len(se_hpo.load_evaluations(run)) == 6
+    assert capsys.readouterr().err.count("Input/output error") == 1

@@ -150,7 +150,7 @@ class Evaluation:
                 engine = self.engines[agent.agent]
                 record = self.plan.record(agent, job, done, engine)
                 self.files.append(record)
-                progress.add(record)
+                progress.attempt(functools.partial(progress.add, record))
         finally:
             pool.close()
 
