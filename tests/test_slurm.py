@@ -1,9 +1,12 @@
 """Scripts, flags and refusals of `python -m se_hpo.slurm`, without a cluster."""
 
 import json
+import re
+import shlex
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -180,6 +183,86 @@ def test_launches_of_runs_with_one_name_have_different_job_names(tmp_path):
 def test_names_of_jobs_bear_any_folder_name(tmp_path):
     name = new_launch(tmp_path / "a, b\"c'$(x)%j", "optimize", 1).name
     assert name.replace("-", "").replace("_", "").replace(".", "").isalnum()
+
+
+def as_sbatch_reads(line):
+    """The words of an #SBATCH line, with sbatch's quotes, backslashes and comments."""
+    words, word, quote, escaped, begun = [], "", "", False, False
+    for c in line:
+        if escaped:
+            word, escaped = word + c, False
+        elif c == "\\":
+            escaped = begun = True
+        elif quote:
+            word, quote = (word, "") if c == quote else (word + c, quote)
+        elif c in "\"'":
+            quote, begun = c, True
+        elif c == "#":
+            break
+        elif c.isspace():
+            words, word, begun = words + [word] * begun, "", False
+        else:
+            word, begun = word + c, True
+    return words + [word] * begun
+
+
+ODD = ["run#1", "it's", 'so "called"', "50%", "a=b, c;d", "x @id@ y", "ümläut", "$HOME"]
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_sbatch_and_bash_read_every_path_as_it_is(tmp_path, monkeypatch, name):
+    here = tmp_path / f"from {name}"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    more = f"--comment={shlex.quote(name)} -C {shlex.quote(name)}"
+    asked = {"partition": name, "sbatch": (more,)}
+    assert main(SlurmOptions(**{**BASE, **asked}, run=Path(name) / "run")) == 0
+    folder = here / name / "run"
+    for path in (folder / "slurm").glob("*.sbatch"):
+        script = path.read_text()
+        subprocess.run(["bash", "-n"], input=script, text=True, check=True)
+        read = [as_sbatch_reads(line) for line in directives(script)]
+        assert [f"--chdir={here}"] in read
+        assert [f"--partition={name}"] in read
+        assert read[-2:] == [[f"--comment={name}"], ["-C", name]]
+        (output,) = [w[0] for w in read if w[0].startswith("--output=")]
+        before = f"--output={folder}/logs/".replace("%", "%%")
+        assert output.removeprefix(before).count("/") == 0 < output.count("%")
+        if path.stem != "cleanup":
+            assert str(folder) in command(script)
+            line = next(x for x in script.splitlines() if x.startswith("slurm="))
+            told = f'{line.partition(" #")[0]}; printf %s "$slurm"'
+            assert subprocess.check_output(["bash", "-c", told]).decode() == str(
+                folder / "slurm"
+            )
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\\b", "a\tb", "a\udce4b"])
+def test_what_sbatch_cannot_read_is_refused_by_its_name(tmp_path, name):
+    with pytest.raises(UserError, match=r"choose another") as error:
+        main(SlurmOptions(**BASE, run=tmp_path / name))
+    assert repr(name[1]) in str(error.value)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("flag", ["partition", "sbatch"])
+def test_a_value_with_a_line_break_is_refused(tmp_path, flag):
+    value = {"partition": "a\nb", "sbatch": ("--comment='a\nb'",)}[flag]
+    with pytest.raises(UserError, match=r"'\\n'"):
+        main(SlurmOptions(**{**BASE, flag: value}, run=tmp_path / "run"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_sets_with_odd_names_have_jobs_that_squeue_finds(tmp_path):
+    options, names = ShardOptions(shards=2, dry_run=True), set()
+    for name in ("a,b", "a_b", "a b#1%"):
+        rest = [*TRAIN, "--out", str(tmp_path / "run" / "ses" / name)]
+        paths, made = launch_shards("train", options, rest)
+        names |= set(made.job_names())
+        script = (paths.slurm / f"{made.kind}.sbatch").read_text()
+        assert str(tmp_path / "run" / "ses" / name) in command(script)
+    assert len(names) == 3
+    assert all(re.fullmatch(r"[\w.-]+", name) for name in names)
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,8 @@ def launch(options: SlurmOptions) -> tuple[RunPaths, Launch]:
     _check(options)
     session = _session(options)
     paths = RunPaths(session.paths.root.absolute())
+    made = new_launch(paths.root, "optimize", options.n_workers)
+    texts = script_texts(paths, options, made)
     with submitting(paths.slurm):
         refuse_second_launch(paths, ("optimize",))
         with RunLock(paths.lock):
@@ -41,8 +43,9 @@ def launch(options: SlurmOptions) -> tuple[RunPaths, Launch]:
             find_run(paths, settings, session.configspace, options.overwrite)
             if options.overwrite and paths.run.exists():
                 delete_run(paths)
-        made = new_launch(paths.root, "optimize", options.n_workers)
-        write_scripts(paths, options, made)
+        prepare_folder(paths)
+        for name, text in texts.items():
+            write_atomic(paths.slurm / f"{name}.sbatch", text)
         write_launch(paths.jobs, made)
         if not options.dry_run:
             made = _submit(paths, made)
@@ -69,21 +72,24 @@ def _session(options: SlurmOptions) -> Session:
     return Session(asked, load_space(options.space or ""))
 
 
-def write_scripts(paths: RunPaths, options: SlurmOptions, made: Launch) -> None:
-    """Write master.sbatch, workers.sbatch and cleanup.sbatch."""
+def script_texts(
+    paths: RunPaths, options: SlurmOptions, made: Launch
+) -> dict[str, str]:
+    """The scripts of a launch, by name.
+
+    Raises:
+        UserError: something that sbatch cannot read.
+    """
     scripts = Scripts(
         paths.root, paths.slurm, paths.logs, made.name, options.resources()
     )
-    texts = {
+    return {
         "master": scripts.master(master_command(paths, options), options.n_workers),
         "workers": scripts.workers(
             worker_command(paths, options, made), options.n_workers
         ),
         "cleanup": scripts.cleanup(),
     }
-    prepare_folder(paths)
-    for name, text in texts.items():
-        write_atomic(paths.slurm / f"{name}.sbatch", text)
 
 
 def master_command(paths: RunPaths, options: SlurmOptions) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,7 +119,7 @@ def head(
     if array is not None:
         options.insert(0, f"array={array}")
     if resources.partition is not None:
-        options.append(f"partition={resources.partition}")
+        options.append(f"partition={directive(resources.partition)}")
     if keep:
         options += ["requeue", f"signal=B:USR1@{_warning(resources.time)}"]
         if resources.time is not None:
@@ -130,16 +131,41 @@ def head(
     return HEAD.format(
         about="\n".join(f"# {line}".rstrip() for line in about.splitlines()),
         name=name,
-        folder=_directive(Path.cwd()),
-        output=_directive(output),
+        folder=directive(Path.cwd()),
+        output=_output(output),
         options="\n".join(lines),
     )
 
 
-def _directive(path: Path) -> str:
-    """A path on an #SBATCH line."""
-    text = str(path)
-    return f'"{text}"' if " " in text else text
+def directive(value: object) -> str:
+    r"""A value on an #SBATCH line, quoted where sbatch would read something else.
+
+    >>> print(directive("/runs/a"), directive("/runs/run#1"), directive('a "b"'))
+    /runs/a "/runs/run#1" "a \"b\""
+
+    Raises:
+        UserError: it has a character that no #SBATCH line can have.
+    """
+    text = str(value)
+    for character in text:
+        if unicodedata.category(character) in ("Cc", "Cs"):
+            raise _unfit(text, character)
+    if text and text[0] != ":" and not re.search(r"[\s\"'#\\]", text):
+        return text
+    return '"' + re.sub(r'(["\\])', r"\\\1", text) + '"'
+
+
+def _output(pattern: Path) -> str:
+    """A file of output; a backslash in it would keep SLURM from filling in %j."""
+    if "\\" in str(pattern):
+        raise _unfit(str(pattern), "\\")
+    return directive(pattern)
+
+
+def _unfit(text: str, character: str) -> UserError:
+    return UserError(
+        f"{text!r}: sbatch cannot read the character {character!r}: choose another name"
+    )
 
 
 def _warning(time: str | None) -> int:
@@ -151,9 +177,7 @@ def _warning(time: str | None) -> int:
 
 def fill(text: str, **values: str) -> str:
     """A piece of a script with its @names@ filled in."""
-    for name, value in values.items():
-        text = text.replace(f"@{name}@", value)
-    return text
+    return re.sub(r"@(\w+)@", lambda found: values[found[1]], text)
 
 
 @dataclass(frozen=True)
