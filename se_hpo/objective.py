@@ -7,6 +7,7 @@ already trained are kept.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import math
@@ -27,15 +28,17 @@ from se_hpo.inner_loop import InnerLoop
 from se_hpo.jobs import TrainingJob, TrainingResult
 from se_hpo.losses import agent_loss, nes_loss
 from se_hpo.nes.run import Guard, run_nes
-from se_hpo.nes.state_file import ForeignStateError, set_aside
+from se_hpo.nes.state_file import ForeignStateError, set_run_aside
 from se_hpo.paths import (
     ConfigId,
     RunPaths,
     TrialPaths,
     append_json_line,
     read_json_lines,
+    set_aside,
     trial_name,
     write_json,
+    write_json_lines,
 )
 from se_hpo.records import EvaluationRecord, Status, record_from_dict
 from se_hpo.tasks import TaskSpec, get_task
@@ -84,6 +87,7 @@ class Objective:
         may raise to end the evaluation.
         """
         paths = run.trial(config_id)
+        guard()
         if (done := _finished_record(paths.record(budget))) is not None:
             return done
         started, cpu = time.time(), inner_loop.cpu_seconds()
@@ -142,7 +146,7 @@ def _evaluate_nes(
         outcome = run_nes(config, seed, paths, inner_loop, budget, guard)
     except ForeignStateError as error:  # of another version, say: not the trial's fault
         guard()
-        set_aside(paths, str(error))
+        set_run_aside(paths, str(error))
         outcome = run_nes(config, seed, paths, inner_loop, budget, guard)
     scores = outcome.center_scores
     diverged = outcome.reason.startswith("diverged")
@@ -174,13 +178,14 @@ def _evaluate_agent(
         TrainingJob(config.task, config.agent, seeding.integer_seed(seed, "agent", k))
         for k in missing
     ]
-    at_once = inner_loop.n_threads  # what is trained is kept, whatever happens next
-    for first in range(0, len(jobs), at_once):
-        results = inner_loop.train_agents(jobs[first : first + at_once])
-        guard()
-        for k, result in zip(missing[first:], results, strict=False):
+    with contextlib.closing(inner_loop.completed(jobs)) as completed:
+        for position, result in completed:  # kept at once, whatever happens next
+            guard()
+            k = missing[position]
             agents[k] = _agent_line(k, result)
             append_json_line(paths.agents, agents[k])
+    if list(agents) != sorted(agents):
+        write_json_lines(paths.agents, [agents[k] for k in sorted(agents)])
     rows = [agents[k] for k in range(budget)]
     task = get_task(config.task)
     scores = [row["score"] for row in rows]
@@ -236,7 +241,7 @@ def _finished_record(path: Path) -> EvaluationRecord | None:
         log.debug("%s: %s", path, error)
     if not usable:
         log.warning("%s is damaged: set aside, evaluated again", path)
-        path.replace(path.with_name(path.name + ".damaged"))
+        set_aside(path)
         return None
     return record if record and record.status is Status.FINISHED else None
 

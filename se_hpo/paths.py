@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -248,9 +248,14 @@ def write_atomic(path: Path, data: bytes | str, mode: int = 0o666) -> None:
                 temporary.unlink(missing_ok=True)
 
 
+def aside_of(path: Path) -> Path:
+    """Where what cannot be used of a file is kept, for whoever wants to look."""
+    return path.with_name(path.name + DAMAGED)
+
+
 def set_aside(path: Path) -> None:
-    """Keep a file that cannot be used under another name, for whoever wants to look."""
-    path.replace(path.with_name(path.name + DAMAGED))
+    """Keep a file that cannot be used under the name that says so."""
+    path.replace(aside_of(path))
 
 
 def write_json(path: Path, data: Any) -> None:
@@ -263,7 +268,7 @@ def append_json_line(path: Path, data: Any) -> None:
 
     Where it cannot be written as a whole (a full disk), the file stays as it was.
     """
-    line = (json.dumps(data, allow_nan=False, separators=(",", ":")) + "\n").encode()
+    line = _json_line(data)
     with naming(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab+", buffering=0) as file:
@@ -277,6 +282,16 @@ def append_json_line(path: Path, data: Any) -> None:
                 with contextlib.suppress(OSError):
                     file.truncate(size)
                 raise
+
+
+def write_json_lines(path: Path, rows: Iterable[Any]) -> None:
+    """Write a whole file of compact JSON lines, atomically."""
+    write_atomic(path, b"".join(map(_json_line, rows)))
+
+
+def _json_line(data: Any) -> bytes:
+    line = json.dumps(data, allow_nan=False, separators=(",", ":"))
+    return line.encode() + b"\n"
 
 
 def _write_all(file: int, data: bytes) -> None:
