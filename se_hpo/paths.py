@@ -161,6 +161,16 @@ class RunPaths:
         return self.root / "evaluations"
 
     @property
+    def transitions(self) -> Path:
+        """How an SE differs from its task: histograms of agents trained for them."""
+        return self.root / "transitions.csv"
+
+    @property
+    def transitions_among_figures(self) -> Path:
+        """Where they were kept before; also the frame behind their figure."""
+        return self.figures / "transitions.csv"
+
+    @property
     def figures(self) -> Path:
         """Figures as PNG and PDF, and the frame behind each as CSV."""
         return self.root / "figures"

@@ -47,9 +47,9 @@ class ReportOptions:
     """Folder of the run: results/<run>."""
     figures: bool = True
     """Draw the figures; without them it takes a second, and needs no matplotlib."""
-    transition_agents: int = 10
-    """Agents trained on one SE for the histograms of its transitions; 0: leave them
-    out. Takes a minute or two once; the result is kept with the figures."""
+    transition_agents: int = 0
+    """Train so many agents on one SE for the histograms of its transitions, 10 say.
+    Takes a minute or two once; the result is kept in transitions.csv of the run."""
     open: bool = False
     """Show the report in a browser."""
 
@@ -66,14 +66,15 @@ def main(options: ReportOptions) -> int:
 
 
 def write_report(
-    run: str | Path, figures: bool = True, transition_agents: int = 10
+    run: str | Path, figures: bool = True, transition_agents: int = 0
 ) -> Path:
     """Write `figures/` and `report.html` of a run; returns the latter.
 
     Args:
         run: the run's folder.
         figures: also draw the figures.
-        transition_agents: agents trained for the histograms of one SE; 0 for none.
+        transition_agents: agents trained for the histograms of one SE; with 0, only
+            histograms that were made before are drawn.
 
     Raises:
         UserError: the folder is no run, or matplotlib is missing.
@@ -98,7 +99,7 @@ def _draw(data: RunData, answers: Answers, agents: int) -> dict[str, list[Image]
             f"{error.name} is needed to draw figures: pip install 'se-hpo[plots]', or "
             "give --no-figures"
         ) from error
-    transitions = transitions_of(data, agents) if agents else None
+    transitions = transitions_of(data, agents)
     drawings: dict[str, Iterable[Picture]] = {
         "worth": draw_phase2(data, answers),
         "ses": draw_ses(data, answers, transitions),
