@@ -257,5 +257,4 @@ def _failure(error: Exception) -> dict[str, Any]:
 
 def _rung(paths: TrialPaths, budget: float) -> int:
     """How many lower budgets this trial was evaluated at before."""
-    earlier = [p.stem.removeprefix("record-") for p in paths.root.glob("record-*.json")]
-    return sum(float(b) < budget for b in earlier)
+    return sum(earlier < budget for earlier in paths.recorded_budgets())

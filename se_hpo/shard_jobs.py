@@ -98,10 +98,10 @@ def launch_shards(
     paths, role = home(output), name_of_shards(name, output)
     made = new_launch(paths.root, role, options.shards)
     text = _script(paths, made, resources, name, rest)
-    with submitting(paths.slurm):
+    with submitting(paths):
         refuse_second_launch(paths, (role,))
         prepare_folder(paths)
-        script = paths.slurm / f"{role}.sbatch"
+        script = paths.script(role)
         write_atomic(script, text)
         write_launch(paths.jobs, made)
         if not options.dry_run:

@@ -104,7 +104,7 @@ def share(name: str, arguments: list[str]) -> int:
     if isinstance(done, int):
         return done
     paths, made = done
-    lines = [f"script {paths.slurm / made.kind}.sbatch"]
+    lines = [f"script {paths.script(made.kind)}"]
     for job in made.ids.get(made.kind, []):
         lines.append(f"job    {job}, {made.n} tasks")
         lines += _next_commands(paths)

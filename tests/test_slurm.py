@@ -161,8 +161,8 @@ def test_a_foreign_folder_and_another_run_are_refused(tmp_path):
 
 
 def test_two_submissions_at_once_are_refused(tmp_path):
-    folder = tmp_path / "run" / "slurm"
-    with submitting(folder), pytest.raises(UserError, match="submitting right now"):
+    paths = RunPaths(tmp_path / "run")
+    with submitting(paths), pytest.raises(UserError, match="submitting right now"):
         main(SlurmOptions(**BASE, run=tmp_path / "run"))
 
 

@@ -57,7 +57,7 @@ def add_workers(paths: RunPaths, n: int) -> str:
     """
     at_least(1, add_workers=n)
     queue.require_slurm()
-    with submitting(paths.slurm):
+    with submitting(paths):
         made = current_launch(paths)
         masters = queue.jobs([f"{made.name}-master"])
         if not masters:
@@ -66,7 +66,7 @@ def add_workers(paths: RunPaths, n: int) -> str:
                 "with the same command as before"
             )
         job = queue.submit(
-            paths.slurm / "workers.sbatch",
+            paths.script("workers"),
             f"--array=0-{n - 1}",
             f"--dependency=after:{masters[0].id}",
         )

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from se_hpo.errors import UserError
-from se_hpo.paths import write_json
+from se_hpo.paths import RunPaths, write_json
 
 log = logging.getLogger(__name__)
 
@@ -119,15 +119,16 @@ def write_launch(path: Path, launch: Launch) -> None:
 
 
 @contextmanager
-def submitting(folder: Path) -> Iterator[None]:
+def submitting(paths: RunPaths) -> Iterator[None]:
     """Let one process at a time submit for a run.
 
     Raises:
         UserError: another one is at it, or the folder cannot be written.
     """
+    folder = paths.slurm
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / "submitting.lock").open("w")
+        file = paths.submitting.open("w")
     except OSError as error:
         raise UserError(
             f"cannot write to {folder} ({error.strerror}): choose another --run"

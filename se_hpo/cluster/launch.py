@@ -36,7 +36,7 @@ def launch(options: SlurmOptions) -> tuple[RunPaths, Launch]:
     paths = RunPaths(session.paths.root.absolute())
     made = new_launch(paths.root, "optimize", options.n_workers)
     texts = script_texts(paths, options, made)
-    with submitting(paths.slurm):
+    with submitting(paths):
         refuse_second_launch(paths, ("optimize",))
         with RunLock(paths.lock):
             settings = session.settings.to_dict()
@@ -45,7 +45,7 @@ def launch(options: SlurmOptions) -> tuple[RunPaths, Launch]:
                 delete_run(paths)
         prepare_folder(paths)
         for name, text in texts.items():
-            write_atomic(paths.slurm / f"{name}.sbatch", text)
+            write_atomic(paths.script(name), text)
         write_launch(paths.jobs, made)
         if not options.dry_run:
             made = _submit(paths, made)
@@ -112,13 +112,13 @@ def worker_command(paths: RunPaths, options: SlurmOptions, made: Launch) -> list
 
 def _submit(paths: RunPaths, made: Launch) -> Launch:
     """Submit all three; what was submitted is cancelled if one is refused."""
-    master = queue.submit(paths.slurm / "master.sbatch")
+    master = queue.submit(paths.script("master"))
     try:
         write_launch(paths.jobs, made := replace(made, ids={"master": [master]}))
         after = f"--dependency=after:{master}"
-        workers = queue.submit(paths.slurm / "workers.sbatch", after)
+        workers = queue.submit(paths.script("workers"), after)
         after = f"--dependency=afterany:{master}"
-        cleanup = queue.submit(paths.slurm / "cleanup.sbatch", after)
+        cleanup = queue.submit(paths.script("cleanup"), after)
     except BaseException:
         queue.cancel(made.job_names())
         raise

@@ -12,7 +12,7 @@ from typing import Any
 
 from se_hpo.cluster import bash
 from se_hpo.errors import UserError
-from se_hpo.paths import RunPaths
+from se_hpo.paths import LOG, RunPaths
 
 WARNING_SECONDS = 60
 """How long before the time limit SLURM sends USR1."""
@@ -91,7 +91,7 @@ HEAD = """\
 
 def prepare_folder(paths: RunPaths) -> None:
     """Make what scripts write to; SLURM does not make the folder of a job's output."""
-    (paths.slurm / "ended").mkdir(parents=True, exist_ok=True)
+    paths.ended.mkdir(parents=True, exist_ok=True)
     paths.logs.mkdir(exist_ok=True)
 
 
@@ -205,7 +205,7 @@ class Scripts:
         return prelude + fill(text, name=self.name, id=job, **commands, **more)
 
     def _head(self, about: str, role: str, log: str, **more: Any) -> str:
-        output = Path(str(self.logs).replace("%", "%%")) / log
+        output = Path(str(self.logs).replace("%", "%%")) / f"{log}{LOG}"
         name = f"{self.name}-{role}"
         return head(about, name, output, self.resources, **more)
 
@@ -218,7 +218,7 @@ class Scripts:
             "    python -m se_hpo.slurm with the same options, or, with these files,\n"
             "    sbatch master.sbatch; sbatch workers.sbatch"
         )
-        text = self._head(about, "master", "master-%j.log", cpus=1)
+        text = self._head(about, "master", "master-%j", cpus=1)
         return text + self._body(
             bash.MASTER, command, bash.JOB, n_workers=str(n_workers)
         )
@@ -230,7 +230,7 @@ class Scripts:
             "Start and end them whenever you like; they find the master by themselves."
         )
         cpus, array = self.resources.cpus_per_task, f"0-{n - 1}"
-        text = self._head(about, "worker", "worker-%A_%a.log", cpus=cpus, array=array)
+        text = self._head(about, "worker", "worker-%A_%a", cpus=cpus, array=array)
         return text + self._body(bash.WORKER, command, bash.TASK)
 
     def cleanup(self) -> str:
@@ -239,12 +239,12 @@ class Scripts:
             f"Ends the workers of {self.run} after a master that could not (its node\n"
             "died, say). Waits for the master's end, takes a second."
         )
-        text = self._head(about, "cleanup", "cleanup-%j.log", cpus=1, keep=False)
+        text = self._head(about, "cleanup", "cleanup-%j", cpus=1, keep=False)
         return text + fill(bash.CLEANUP, name=self.name)
 
     def shards(self, about: str, role: str, command: Sequence[str], array: str) -> str:
         """A job array whose tasks share the work of one command."""
         cpus = self.resources.cpus_per_task
-        log = f"{role}-%A_%a.log"
+        log = f"{role}-%A_%a"
         text = self._head(about, role, log, cpus=cpus, array=array)
         return text + self._body(bash.SHARD, command, bash.TASK)

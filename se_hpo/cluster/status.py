@@ -98,7 +98,7 @@ def _ids(launch: Launch) -> list[tuple[str, str]]:
 
 def _ended(paths: RunPaths, job_id: str, known: set[str]) -> list[tuple[str, str]]:
     """How a job, or tasks of an array, ended; not those that SLURM still has."""
-    folder = paths.slurm / "ended"
+    folder = paths.ended
     names = [path.name for path in folder.glob(f"{job_id}_*")]
     if not names and not any(name.partition("_")[0] == job_id for name in known):
         names = [job_id]
@@ -111,7 +111,7 @@ def _ended_by_hand(
 ) -> list[tuple[str, str]]:
     """How jobs ended whose scripts the user has submitted."""
     ours = {job for launch in launches for _, job in _ids(launch)}
-    folder = paths.slurm / "ended"
+    folder = paths.ended
     names = [p.name for p in folder.glob("[0-9]*") if p.name not in known]
     strange = [name for name in names if name.partition("_")[0] not in ours]
     strange.sort(key=lambda name: [int(n) for n in name.split("_") if n.isdigit()])

@@ -16,6 +16,7 @@ from se_hpo.diagnosis.finding import Finding, error, ok, warning
 from se_hpo.diagnosis.probe import APPENDED, RENAMED, Report, appended, clock, renamed
 from se_hpo.diagnosis.probe import waited as waited_for
 from se_hpo.diagnosis.scratch import Scratch
+from se_hpo.paths import RunPaths
 from se_hpo.text import last_line
 
 SKEW_SECONDS = 2.0
@@ -48,7 +49,7 @@ def start_nameserver(scratch: Scratch, host: str) -> NameServer:
     Raises:
         UserError: `host` is no address of this machine.
     """
-    path = scratch.path / "credentials.json"
+    path = RunPaths(scratch.path).credentials
     server = NameServer("doctor", new_key(), path, host)
     server.start()
     return server

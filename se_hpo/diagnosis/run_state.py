@@ -17,7 +17,7 @@ from se_hpo.cluster.jobs import read_launches
 from se_hpo.diagnosis.damage import damaged_files, set_aside_files
 from se_hpo.diagnosis.finding import Finding, error, ok, safely, warning
 from se_hpo.errors import UserError
-from se_hpo.paths import RunPaths
+from se_hpo.paths import RunPaths, sets_in
 from se_hpo.reading import read_evaluations
 from se_hpo.run_folder import read_run
 from se_hpo.se_sets import read_set
@@ -149,14 +149,14 @@ def command(run: RunPaths, data: dict[str, Any]) -> str:
 
 def sets(run: RunPaths) -> Iterator[Finding]:
     """Sets of SEs that are not whole."""
-    for path in sorted(run.ses.glob("*/set.json")):
+    for folder in sets_in(run.ses):
         with warnings.catch_warnings(action="ignore"):
             try:
-                found = read_set(path.parent)
+                found = read_set(folder)
             except (UserError, json.JSONDecodeError) as problem:
                 yield error("SEs", str(problem), "see above")
                 continue
-        value = f"{path.parent.name}: {len(found.outcomes)} of {found.n_envs} trained"
+        value = f"{folder.name}: {len(found.outcomes)} of {found.n_envs} trained"
         if len(found.outcomes) < found.n_envs:
             mend = "the same command of python -m se_hpo.train does the rest"
             yield warning("SEs", value, mend)

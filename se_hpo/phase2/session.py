@@ -16,7 +16,7 @@ from se_hpo.evaluations import REAL, load_evaluations, record_key
 from se_hpo.flags import at_least, parse_shard
 from se_hpo.inner_loop import InnerLoop, load_engine
 from se_hpo.overrides import parse_overrides
-from se_hpo.paths import RunPaths
+from se_hpo.paths import RunPaths, sets_in
 from se_hpo.phase2.agents import agent_sources
 from se_hpo.phase2.comparison import Plan, PlannedAgent, Protocol, in_shard
 from se_hpo.phase2.console import (
@@ -75,7 +75,7 @@ class Evaluation:
         self._run_folder: RunPaths | None = None  # elsewhere are sets of several runs
         if out is None:
             self._run_folder = RunPaths(run_of(options.envs))
-            out = self._run_folder.evaluations / f"{protocol.name}.jsonl"
+            out = self._run_folder.evaluation(protocol.name)
         self.files = EvaluationFiles(out, self.shard)
 
     def _engines(self) -> dict[str, str]:
@@ -130,7 +130,7 @@ class Evaluation:
         """After a set's folder was renamed, its SEs count twice."""
         if self._run_folder is None:
             return
-        there = {path.parent.name for path in self._run_folder.ses.glob("*/set.json")}
+        there = {folder.name for folder in sets_in(self._run_folder.ses)}
         names = [r["se_set"] for r in records if r["se_set"] not in (None, *there)]
         if names:
             log.info(
