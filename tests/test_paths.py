@@ -62,9 +62,9 @@ def literals(path):
     tree = ast.parse(path.read_text())
     said = {id(n.value) for n in ast.walk(tree) if isinstance(n, ast.Expr)}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and id(node) not in said:
-            if isinstance(node.value, str):
-                yield node.value
+        own = isinstance(node, ast.Constant) and id(node) not in said
+        if own and isinstance(node.value, str):
+            yield node.value
 
 
 def test_every_file_name_of_a_run_is_in_the_table():
