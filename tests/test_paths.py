@@ -52,8 +52,8 @@ def test_trial_folders_sort_in_the_order_of_their_ids(tmp_path):
 
 
 # What the file names of a run end in; `.png`, `.pdf` and `.csv` of figures are theirs.
-ENDING = re.compile(r"\S*\.(jsonl?|safetensors|sbatch|html|lock|log|damaged|tmp)\S*")
-SCRATCH = {"diagnosis/probe.py"}
+ENDING = re.compile(r"\S*\.(jsonl?|safetensors|sbatch|html|lock|log|damaged|tmp)")
+SCRATCH = {"diagnosis/probe.py", "disk.py"}
 """Makes files that are no run's."""
 
 

@@ -11,7 +11,13 @@ from pathlib import Path
 import pytest
 
 from se_hpo.cluster import queue
-from se_hpo.cluster.jobs import Launch, new_launch, read_launches, submitting
+from se_hpo.cluster.jobs import (
+    Launch,
+    new_launch,
+    read_launches,
+    submitting,
+    write_launch,
+)
 from se_hpo.cluster.options import ShardOptions, SlurmOptions
 from se_hpo.cluster.scripts import Resources, seconds_of
 from se_hpo.cluster.status import job_table
@@ -21,6 +27,7 @@ from se_hpo.options import Options
 from se_hpo.paths import RunPaths
 from se_hpo.shard_jobs import launch_shards
 from se_hpo.slurm import main
+from tests.fake_run import add_configuration, add_result, make_run
 
 BASE = {
     "space": "smoke", "n_workers": 3, "partition": "cpu", "time": "1-00:00",
@@ -324,6 +331,20 @@ def test_jobs_that_the_user_has_submitted_are_in_the_status_too(tmp_path, monkey
     assert columns[0] == ["worker", "by hand", "by hand"]
     assert columns[1] == ["5_0", "9_1", "12"]
     assert columns[2] == ["COMPLETED", "COMPLETED", "FAILED (exit code 143)"]
+
+
+def test_the_status_shows_what_it_can_where_squeue_does_not_answer(
+    tmp_path, monkeypatch, capsys
+):
+    run = make_run(tmp_path / "run")
+    add_configuration(run, (0, 0, 0))
+    add_result(run, (0, 0, 0), 1.0, 0.25, 1000.0)
+    write_launch(run.jobs, Launch("name", "optimize", 1))
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    program(tmp_path, "squeue", "echo 'slurm_load_jobs error: timed out' >&2; exit 1")
+    with pytest.raises(UserError, match="squeue does not answer"):
+        main(SlurmOptions(run=run.root, status=True))
+    assert "0.2500" in capsys.readouterr().out
 
 
 def test_a_worker_does_not_take_a_silent_slurm_for_a_dead_master(monkeypatch):

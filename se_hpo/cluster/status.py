@@ -31,10 +31,12 @@ _ENOUGH = 10_000
 
 
 def show(paths: RunPaths, console: Console) -> None:
-    """Print the state of a run.
+    """Print the state of a run; what cannot be shown leaves the rest.
 
     Raises:
-        UserError: nothing was launched, or squeue does not answer.
+        UserError: nothing was launched, or, when all else is shown, squeue does not
+            answer.
+        OSError: a file that cannot be read, likewise.
     """
     launches = read_launches(paths.jobs)
     if not launches:
@@ -42,12 +44,29 @@ def show(paths: RunPaths, console: Console) -> None:
             f"{paths.root} was not launched on SLURM: python -m se_hpo.slurm --space "
             f"NAME --run {paths.root} does that"
         )
-    console.print(job_table(paths, launches))
+    failed: list[Exception] = []
+    for part in (
+        lambda: console.print(job_table(paths, launches)),
+        lambda: _show_master(paths, console),
+        lambda: _show_trials(paths, console),
+    ):
+        try:
+            part()
+        except (UserError, OSError) as error:
+            failed.append(error)
+    if failed:
+        raise failed[0]
+
+
+def _show_master(paths: RunPaths, console: Console) -> None:
     status = read_status(paths)
     if status is not None:
         _show_status(paths, status, console)
         if status["state"] == "running" and status["workers"]:
             console.print(worker_table(status))
+
+
+def _show_trials(paths: RunPaths, console: Console) -> None:
     if paths.results.exists():
         frame = load_trials(paths.root)
         console.print(best_trials(frame))
