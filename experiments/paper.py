@@ -124,7 +124,7 @@ def commands(name: str, run: Path, smoke: bool) -> Iterator[list[str]]:
         yield [*evaluate, *evaluation.words(run, smoke)]
     if study.fixed_steps and not smoke:
         yield [*evaluate, "ddqn", "--fixed-steps", str(study.fixed_steps)]
-    yield ["report", str(run), *(["--transition-agents", "0"] if smoke else [])]
+    yield ["report", str(run), *([] if smoke else ["--transition-agents", "10"])]
 
 
 def collect(run: Path, out: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import runpy
 import sys
 
+from se_hpo.cli import steady_streams
 from se_hpo.errors import did_you_mean
 
 COMMANDS = {
@@ -20,6 +21,7 @@ COMMANDS = {
 
 def main() -> None:
     """Entry point of the console script."""
+    steady_streams()
     name = sys.argv[1] if len(sys.argv) > 1 else "--help"
     if name in ("-h", "--help"):
         lines = [f"  {command:<10} {text}" for command, text in COMMANDS.items()]

@@ -23,6 +23,7 @@ from se_hpo.records import to_builtin
 from se_hpo.se_parameters import parameter_shapes, split_psi
 from se_hpo.tasks import TaskSpec, get_task
 from se_hpo.tensor_files import tensor_bytes
+from se_hpo.text import one_line
 
 FORMAT = "se_hpo synthetic environment 1"
 """Marks our files; the number rises when old readers could not read new files."""
@@ -102,7 +103,7 @@ def load_se(path: Path | str, task: str | None = None) -> SECheckpoint:
         psi = _join(tensors, config, spec)
     except (SafetensorError, ValueError, KeyError, TypeError, OSError) as error:
         raise UserError(
-            f"{path}: cannot be read as a checkpoint ({_one_line(error)}); "
+            f"{path}: cannot be read as a checkpoint ({one_line(error)}); "
             "write it again with save_se, or take another file"
         ) from error
     if task is not None and spec.id != task:
@@ -146,8 +147,3 @@ def _join(
     if not np.isfinite(psi).all():
         raise ValueError("it has NaN or infinite parameters")
     return psi
-
-
-def _one_line(error: Exception) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return f"{text} is missing" if isinstance(error, KeyError) else text

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.constrain import Constrain
 from rich.highlighter import NullHighlighter
 from rich.live import Live
@@ -19,6 +20,7 @@ from rich.logging import RichHandler
 from se_hpo.console_view import draw, evaluation_line
 from se_hpo.progress import Plan, Snapshot
 from se_hpo.records import EvaluationRecord
+from se_hpo.text import typed_line
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +52,7 @@ class LiveLog:
         self.console = console or Console(stderr=True, highlight=False)
         terminal = self.console.is_terminal and not self.console.is_dumb_terminal
         self._live: Live | None = None
+        self._told = False
         if terminal and not quiet and not self.console.options.ascii_only:
             self._live = Live(
                 get_renderable=self._draw,
@@ -91,6 +94,16 @@ class LiveLog:
             root.addHandler(handler)
         logging.getLogger("se_hpo").setLevel(self._restore)
 
+    def attempt(self, show: Callable[[], object]) -> None:
+        """Do what only shows something: where that fails, say so once and go on."""
+        try:
+            show()
+        except Exception as error:  # noqa: BLE001 - no run ends for its display
+            if not self._told:
+                self._told = True
+                why = typed_line(error)
+                log.warning("the display is incomplete (%s): the run goes on", why)
+
     def say(self, line: str) -> None:
         """Log what the display, where there is one, shows in its own way."""
         log.info("%s", line)
@@ -101,8 +114,10 @@ class LiveLog:
 
     def _draw(self) -> RenderableType:
         width, height = self.console.size
+        drawn: list[RenderableType] = []
+        self.attempt(lambda: drawn.append(self.view(height)))
         # The terminal echoes ^C after the last line: it must not begin a new one there.
-        return Constrain(self.view(height), width - 3)
+        return Constrain(Group(*drawn), width - 3)
 
 
 class ProgressDisplay(LiveLog):

@@ -10,8 +10,9 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from se_hpo.console_view import STATUS_STYLES, duration
+from se_hpo.console_view import STATUS_STYLES
 from se_hpo.records import Status
+from se_hpo.text import duration, short_number
 
 
 def final_table(
@@ -82,7 +83,7 @@ def final_notes(frame: pd.DataFrame) -> list[Text]:
     best = ranked(frame).head(1)
     for row in best.to_dict("records"):
         values = {
-            str(key).removeprefix("config."): _short(value)
+            str(key).removeprefix("config."): short_number(value)
             for key, value in row.items()
             if str(key).startswith("config.") and not pd.isna(value)
         }
@@ -98,7 +99,3 @@ def final_notes(frame: pd.DataFrame) -> list[Text]:
                 )
             )
     return notes
-
-
-def _short(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from itertools import pairwise
 
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
@@ -13,46 +11,11 @@ from rich.text import Text
 
 from se_hpo.progress import Bracket, Plan, RunningTrial, Snapshot, WorkerState
 from se_hpo.records import EvaluationRecord, Status
+from se_hpo.text import duration, first_line, sparkline
 
-_BARS = "▁▂▃▄▅▆▇█"
 _CURVE_WIDTH = 16
 _MAX_BRACKETS = 4
 STATUS_STYLES = {Status.FINISHED: "", Status.FAILED: "red", Status.LOST: "yellow"}
-
-
-def duration(seconds: float | None) -> str:
-    """Hours, minutes and seconds.
-
-    >>> duration(3725.4), duration(59.9), duration(200000), duration(None)
-    ('1:02:05', '0:00:59', '2d 07:33', '?')
-    """
-    if seconds is None or not math.isfinite(seconds):
-        return "?"
-    minutes, s = divmod(max(0, int(seconds)), 60)
-    hours, m = divmod(minutes, 60)
-    if hours >= 24:
-        return f"{hours // 24}d {hours % 24:02d}:{m:02d}"
-    return f"{hours}:{m:02d}:{s:02d}"
-
-
-def sparkline(values: Sequence[float], width: int) -> str:
-    """A curve in at most `width` characters, from its own minimum to its maximum.
-
-    Longer curves are drawn by the means of equal pieces.
-
-    >>> sparkline([0, 1, 2, 7], 4), sparkline([0, 0, 7, 7], 2), sparkline([3, 3], 9)
-    ('▁▂▃█', '▁█', '▁▁')
-    """
-    finite = [v for v in values if math.isfinite(v)]
-    if len(finite) > width:
-        edges = [round(i * len(finite) / width) for i in range(width + 1)]
-        pieces = [finite[a:b] for a, b in pairwise(edges)]
-        finite = [sum(piece) / len(piece) for piece in pieces]
-    if not finite:
-        return ""
-    low, span = min(finite), max(finite) - min(finite)
-    scale = (len(_BARS) - 1) / span if span > 0 else 0.0
-    return "".join(_BARS[round((v - low) * scale)] for v in finite)
 
 
 def evaluation_line(record: EvaluationRecord) -> str:
@@ -72,13 +35,8 @@ def evaluation_line(record: EvaluationRecord) -> str:
     if record.generations_to_solve is not None:
         parts.append(f"solved at {record.generations_to_solve}")
     elif record.reason not in ("budget", "solved", ""):
-        parts.append(f"({_first_line(record.reason)})")
+        parts.append(f"({first_line(record.reason)})")
     return " ".join([*parts, f"in {duration(record.wall_seconds)}"])
-
-
-def _first_line(text: str) -> str:
-    lines = text.strip().splitlines()
-    return lines[0] if lines else ""
 
 
 def draw(

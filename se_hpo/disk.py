@@ -28,7 +28,7 @@ def check_writable(folder: Path) -> None:
     Raises:
         OSError: it cannot be written; names the folder.
     """
-    probe = folder / f".probe.{os.getpid()}-{threading.get_ident()}.tmp"
+    probe = folder / f".probe-{threading.get_ident()}.{os.getpid()}.tmp"
     with naming(folder):
         folder.mkdir(parents=True, exist_ok=True)
         try:

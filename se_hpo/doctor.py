@@ -20,8 +20,8 @@ from se_hpo.diagnosis import folder, machine, network, nodes, run_state, trial
 from se_hpo.diagnosis.finding import Finding, in_words, mend_of, safely
 from se_hpo.diagnosis.scratch import Scratch
 from se_hpo.errors import UserError
+from se_hpo.flags import joined
 from se_hpo.paths import RunPaths
-from se_hpo.slurm import joined
 
 _STYLE = {"ok": "green", "warning": "yellow", "error": "red"}
 

@@ -19,7 +19,7 @@ import pandas as pd
 from se_hpo.errors import UserError
 from se_hpo.frames import dtypes_of, tidy
 from se_hpo.jobs import STOP_REASONS
-from se_hpo.paths import RunPaths
+from se_hpo.paths import LINES, RunPaths, header_of
 from se_hpo.reading import parsed_lines, read_json, warn_unreadable
 
 REAL = "real"
@@ -92,7 +92,7 @@ def load_evaluations(path: str | Path) -> pd.DataFrame:
 
 def _agent_bases(records: Path) -> dict[str, str]:
     """A fingerprint per algorithm of what its agents share, but for the engine."""
-    settings = read_json(records.with_suffix(".json")).get("settings")
+    settings = read_json(header_of(records)).get("settings")
     agents = settings.get("agents") if isinstance(settings, dict) else None
     if not isinstance(agents, dict):
         return {}
@@ -115,7 +115,7 @@ def record_files(path: Path) -> list[Path]:
         return [path]
     inside = RunPaths(path).evaluations
     folder = inside if inside.is_dir() else path
-    if files := sorted(file for file in folder.glob("*.jsonl") if file.is_file()):
+    if files := sorted(file for file in folder.glob(f"*{LINES}") if file.is_file()):
         return files
     what = "does not exist" if not path.exists() else "has no evaluations"
     command = f"python -m se_hpo.evaluate --envs {shlex.quote(str(path))}"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from types import ModuleType, TracebackType
 from typing import Self
 
@@ -56,7 +57,8 @@ class InnerLoop:
         self._native, self._only_native = native, engine == "native"
         self.engine_name = "torch" if native is None else "native"
         self.n_threads = n_threads
-        self._pool = ProcessPool(n_threads) if n_threads > 1 else None
+        load = functools.partial(load_engine, engine, native is None)
+        self._pool = ProcessPool(n_threads, load) if n_threads > 1 else None
 
     def train_agents(self, jobs: Sequence[TrainingJob]) -> list[TrainingResult]:
         """Run the jobs; results in the order of `jobs`.
@@ -70,6 +72,23 @@ class InnerLoop:
         on_torch = [not is_native for is_native in on_native]
         torch = iter(self._run_torch(list(itertools.compress(jobs, on_torch))))
         return [next(native if is_native else torch) for is_native in on_native]
+
+    def completed(
+        self, jobs: Sequence[TrainingJob]
+    ) -> Generator[tuple[int, TrainingResult]]:
+        """Run the jobs, each on one core; yield position and result as they end.
+
+        Close the iterator when you stop before its end.
+
+        Raises:
+            As `train_agents`, and `DiedProcessError`: a process died.
+        """
+        if self._pool and len(jobs) > 1:
+            for done in self._pool.completed(jobs):
+                yield done.position, done.result
+        else:
+            for position, job in enumerate(jobs):
+                yield position, self.train_agents([job])[0]
 
     def engine_for(self, job: TrainingJob) -> str:
         """What trains this job's agent: `native` or `torch`.

@@ -58,7 +58,7 @@ class LocalWorkers:
         self.stop()
 
     def _log_path(self, k: int) -> Path:
-        return self.run.logs / f"worker-{k}.log"
+        return self.run.log(f"worker-{k}")
 
     def _start(self, k: int) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "se_hpo.worker", "--run", str(self.run.root)]

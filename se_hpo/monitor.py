@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from se_hpo import progress
-from se_hpo.paths import RunPaths
+from se_hpo.paths import RunPaths, TrialPaths
 from se_hpo.records import EvaluationRecord, Status
-
-log = logging.getLogger(__name__)
 
 
 class Monitor:
@@ -25,7 +22,7 @@ class Monitor:
     def __init__(self, run: RunPaths, earlier: Iterable[EvaluationRecord]) -> None:
         self.run = run
         self.best: progress.Best | None = None
-        self._damaged = set(run.trials.glob("*/*.damaged"))
+        self._damage = progress.DamageWatch(run.trials)
         self._curves: dict[str, progress.CurveReader] = {}
         self._started = time.monotonic()
         self._spent_before: float | None = None
@@ -42,10 +39,7 @@ class Monitor:
 
     def tell_damage(self, trial: str) -> None:
         """Name files of a trial that its worker had to set aside."""
-        for path in set((self.run.trials / trial).glob("*.damaged")) - self._damaged:
-            self._damaged.add(path)
-            name = path.with_name(path.name.removesuffix(".damaged"))
-            log.warning("%s was damaged: set aside, computed again", name)
+        self._damage.tell(trial)
 
     def snapshot(self, status: dict[str, Any]) -> progress.Snapshot:
         """What the display draws."""
@@ -70,7 +64,7 @@ class Monitor:
     def _running(self, running: dict[str, Any], now: float) -> progress.RunningTrial:
         trial = running["trial"]
         if trial not in self._curves:
-            path = self.run.trials / trial / "generations.jsonl"
+            path = TrialPaths(self.run.trials / trial).generations
             self._curves[trial] = progress.CurveReader(path)
         return progress.RunningTrial(
             trial=trial,

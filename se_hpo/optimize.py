@@ -10,7 +10,6 @@ from se_hpo.bohb.brackets import plan
 from se_hpo.cli import log_to_stderr, python_command, run_command
 from se_hpo.confirm import best_trials, confirm, confirmation_table
 from se_hpo.console_table import final_table
-from se_hpo.console_view import duration
 from se_hpo.errors import UserError
 from se_hpo.inner_loop import InnerLoop
 from se_hpo.options import Options
@@ -19,6 +18,7 @@ from se_hpo.results import load_trials
 from se_hpo.search_space import list_spaces, load_space
 from se_hpo.session import Session
 from se_hpo.space_table import space_table, spaces_table
+from se_hpo.text import duration
 from se_hpo.worker import WorkerOptions
 from se_hpo.worker import main as work
 

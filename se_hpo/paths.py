@@ -9,12 +9,19 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from se_hpo.disk import naming
+
+DAMAGED = ".damaged"
+"""What the name of a file ends in that was set aside."""
+JSON, LINES, TENSORS, LOG = ".json", ".jsonl", ".safetensors", ".log"
+"""What the names of files end in, by what they hold. The two journals of hpbandster
+(`RunPaths.journals`) hold lines all the same."""
 
 ConfigId = tuple[int, int, int]
 """hpbandster's id of a configuration: bracket, rung it was sampled for, index."""
@@ -80,6 +87,11 @@ class TrialPaths:
         """The evaluation record at one budget."""
         return self.root / f"record-{budget:g}.json"
 
+    def recorded_budgets(self) -> list[float]:
+        """Budgets that it has records of."""
+        found = self.root.glob("record-*.json")
+        return [float(path.stem.removeprefix("record-")) for path in found]
+
 
 @dataclass(frozen=True)
 class RunPaths:
@@ -108,6 +120,11 @@ class RunPaths:
         return self.root / "results.json"
 
     @property
+    def journals(self) -> tuple[Path, Path]:
+        """Both: files of lines, despite their names."""
+        return self.configs, self.results
+
+    @property
     def lock(self) -> Path:
         """Host and pid of the master that owns the run."""
         return self.root / "master.lock"
@@ -131,6 +148,20 @@ class RunPaths:
     def slurm(self) -> Path:
         """Scripts for SLURM, and how their jobs ended."""
         return self.root / "slurm"
+
+    def script(self, name: str) -> Path:
+        """An sbatch script."""
+        return self.slurm / f"{name}.sbatch"
+
+    @property
+    def ended(self) -> Path:
+        """A file per SLURM job that has ended, with its exit code inside."""
+        return self.slurm / "ended"
+
+    @property
+    def submitting(self) -> Path:
+        """Held while a command submits jobs."""
+        return self.slurm / "submitting.lock"
 
     @property
     def jobs(self) -> Path:
@@ -158,6 +189,16 @@ class RunPaths:
         return self.root / "evaluations"
 
     @property
+    def transitions(self) -> Path:
+        """How an SE differs from its task: histograms of agents trained for them."""
+        return self.root / "transitions.csv"
+
+    @property
+    def transitions_among_figures(self) -> Path:
+        """Where they were kept before; also the frame behind their figure."""
+        return self.figures / "transitions.csv"
+
+    @property
     def figures(self) -> Path:
         """Figures as PNG and PDF, and the frame behind each as CSV."""
         return self.root / "figures"
@@ -170,6 +211,41 @@ class RunPaths:
     def trial(self, config_id: ConfigId) -> TrialPaths:
         """The files of one trial."""
         return TrialPaths(self.trials / trial_name(config_id))
+
+    def log(self, process: str) -> Path:
+        """What a process of the run said."""
+        return self.logs / f"{process}{LOG}"
+
+    def evaluation(self, name: str) -> Path:
+        """Records of one evaluation."""
+        return self.evaluations / f"{name}{LINES}"
+
+    def top_names(self) -> set[str]:
+        """Names of all that a run writes into its folder: what may be deleted."""
+        kinds = vars(RunPaths).items()
+        found = [getattr(self, key) for key, kind in kinds if type(kind) is property]
+        paths = [path for path in found if isinstance(path, Path)]
+        return {path.relative_to(self.root).parts[0] for path in paths}
+
+
+def sets_in(folder: Path) -> list[Path]:
+    """Sets of SEs right in a folder, by name."""
+    return sorted(path.parent for path in folder.glob(f"*/{SESetPaths(Path()).set}"))
+
+
+def opening_lock_of(folder: Path, evaluation: str) -> Path:
+    """Held for the moment in which a process opens an evaluation, of all its shards."""
+    return folder / f"{evaluation}.opening.lock"
+
+
+def header_of(records: Path) -> Path:
+    """What the records of an evaluation share, beside them."""
+    return records.with_suffix(JSON)
+
+
+def lock_of(records: Path) -> Path:
+    """Host and pid of the process that adds to the records."""
+    return records.with_suffix(".lock")
 
 
 @dataclass(frozen=True)
@@ -198,9 +274,14 @@ class SESetPaths:
         """How NES run `index` ended, and what it cost."""
         return self.root / f"{index:03d}.json"
 
+    @property
+    def runs(self) -> Path:
+        """One folder per NES run."""
+        return self.root / "runs"
+
     def run(self, index: int) -> TrialPaths:
         """The folder of NES run `index`."""
-        return TrialPaths(self.root / "runs" / f"{index:03d}")
+        return TrialPaths(self.runs / f"{index:03d}")
 
     def lock(self, index: int) -> Path:
         """Host and pid of the process that is at NES run `index`."""
@@ -216,6 +297,20 @@ class SESetPaths:
         return self.root / "set.lock"
 
 
+def temporary_name(name: str) -> str:
+    """A name for what this process makes for a moment; `--overwrite` knows them.
+
+    >>> is_temporary(temporary_name("run.json")), is_temporary("notes.tmp")
+    (True, False)
+    """
+    return f".{name}.{os.getpid()}.tmp"
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a process has left it that was killed."""
+    return re.fullmatch(r"\..+\.\d+\.tmp", name) is not None
+
+
 def write_atomic(path: Path, data: bytes | str, mode: int = 0o666) -> None:
     """Write a whole file so that readers see the old or the new one, never a part.
 
@@ -224,7 +319,7 @@ def write_atomic(path: Path, data: bytes | str, mode: int = 0o666) -> None:
         data: its content.
         mode: its permissions from the first byte, as far as the umask lets them.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(temporary_name(path.name))
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL  # nobody else's file or link
     with naming(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -240,6 +335,16 @@ def write_atomic(path: Path, data: bytes | str, mode: int = 0o666) -> None:
                 temporary.unlink(missing_ok=True)
 
 
+def aside_of(path: Path) -> Path:
+    """Where what cannot be used of a file is kept, for whoever wants to look."""
+    return path.with_name(path.name + DAMAGED)
+
+
+def set_aside(path: Path) -> None:
+    """Keep a file that cannot be used under the name that says so."""
+    path.replace(aside_of(path))
+
+
 def write_json(path: Path, data: Any) -> None:
     """Write builtin types as indented JSON, atomically."""
     write_atomic(path, json.dumps(data, indent=2, allow_nan=False) + "\n")
@@ -250,7 +355,7 @@ def append_json_line(path: Path, data: Any) -> None:
 
     Where it cannot be written as a whole (a full disk), the file stays as it was.
     """
-    line = (json.dumps(data, allow_nan=False, separators=(",", ":")) + "\n").encode()
+    line = _json_line(data)
     with naming(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab+", buffering=0) as file:
@@ -264,6 +369,16 @@ def append_json_line(path: Path, data: Any) -> None:
                 with contextlib.suppress(OSError):
                     file.truncate(size)
                 raise
+
+
+def write_json_lines(path: Path, rows: Iterable[Any]) -> None:
+    """Write a whole file of compact JSON lines, atomically."""
+    write_atomic(path, b"".join(map(_json_line, rows)))
+
+
+def _json_line(data: Any) -> bytes:
+    line = json.dumps(data, allow_nan=False, separators=(",", ":"))
+    return line.encode() + b"\n"
 
 
 def _write_all(file: int, data: bytes) -> None:

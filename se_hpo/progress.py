@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from se_hpo.paths import DAMAGED
 
 log = logging.getLogger(__name__)
 
@@ -97,6 +100,28 @@ class Snapshot:
     """Seconds still to go; None while nobody knows."""
 
 
+class DamageWatch:
+    """Names the files that workers had to set aside, each once.
+
+    Args:
+        folders: what has a folder per trial or SE; earlier damage is known.
+    """
+
+    def __init__(self, folders: Path) -> None:
+        self.folders = folders
+        self._known = set(self._found("*"))
+
+    def _found(self, name: str) -> Iterator[Path]:
+        return self.folders.glob(f"{name}/*{DAMAGED}")
+
+    def tell(self, name: str = "*") -> None:
+        """Name what is new in a folder, or in all."""
+        for path in set(self._found(name)) - self._known:
+            self._known.add(path)
+            before = path.with_name(path.name.removesuffix(DAMAGED))
+            log.warning("%s was damaged: set aside, computed again", before)
+
+
 class CurveReader:
     """Mean center scores of a trial under way, reading only what was appended."""
 
@@ -104,9 +129,22 @@ class CurveReader:
         self.path = generations
         self._offset = 0
         self._scores: list[float] = []
+        self._told = False
 
     def read(self) -> tuple[float, ...]:
-        """Scores so far, by generation; a line still being written waits."""
+        """Scores so far, by generation; a line still being written waits.
+
+        What cannot be read now, on a share that fails say, is read later.
+        """
+        try:
+            self._read_on()
+        except OSError as error:
+            if not self._told:
+                log.warning("%s cannot be read now (%s)", self.path, error.strerror)
+            self._told = True
+        return tuple(self._scores)
+
+    def _read_on(self) -> None:
         try:
             size = self.path.stat().st_size
         except FileNotFoundError:
@@ -121,7 +159,6 @@ class CurveReader:
             self._offset += len(whole)
             for line in whole.splitlines():
                 self._add(line)
-        return tuple(self._scores)
 
     def _add(self, line: bytes) -> None:
         try:

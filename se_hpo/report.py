@@ -16,6 +16,7 @@ from rich.console import Console
 import se_hpo
 from se_hpo.cli import log_to_stderr, run_command
 from se_hpo.errors import UserError
+from se_hpo.flags import at_least
 from se_hpo.paths import write_atomic
 from se_hpo.reporting.answer_text import answer
 from se_hpo.reporting.answers import Answers, analyse
@@ -46,9 +47,9 @@ class ReportOptions:
     """Folder of the run: results/<run>."""
     figures: bool = True
     """Draw the figures; without them it takes a second, and needs no matplotlib."""
-    transition_agents: int = 10
-    """Agents trained on one SE for the histograms of its transitions; 0: leave them
-    out. Takes a minute or two once; the result is kept with the figures."""
+    transition_agents: int = 0
+    """Train so many agents on one SE for the histograms of its transitions, 10 say.
+    Takes a minute or two once; the result is kept in transitions.csv of the run."""
     open: bool = False
     """Show the report in a browser."""
 
@@ -56,8 +57,7 @@ class ReportOptions:
 def main(options: ReportOptions) -> int:
     """Write the report; print where it is."""
     log_to_stderr(logging.INFO)
-    if options.transition_agents < 0:
-        raise UserError("--transition-agents must be 0 or more")
+    at_least(0, transition_agents=options.transition_agents)
     path = write_report(options.run, options.figures, options.transition_agents)
     Console(highlight=False).print(str(path), soft_wrap=True)
     if options.open:
@@ -66,14 +66,15 @@ def main(options: ReportOptions) -> int:
 
 
 def write_report(
-    run: str | Path, figures: bool = True, transition_agents: int = 10
+    run: str | Path, figures: bool = True, transition_agents: int = 0
 ) -> Path:
     """Write `figures/` and `report.html` of a run; returns the latter.
 
     Args:
         run: the run's folder.
         figures: also draw the figures.
-        transition_agents: agents trained for the histograms of one SE; 0 for none.
+        transition_agents: agents trained for the histograms of one SE; with 0, only
+            histograms that were made before are drawn.
 
     Raises:
         UserError: the folder is no run, or matplotlib is missing.
@@ -98,7 +99,7 @@ def _draw(data: RunData, answers: Answers, agents: int) -> dict[str, list[Image]
             f"{error.name} is needed to draw figures: pip install 'se-hpo[plots]', or "
             "give --no-figures"
         ) from error
-    transitions = transitions_of(data, agents) if agents else None
+    transitions = transitions_of(data, agents)
     drawings: dict[str, Iterable[Picture]] = {
         "worth": draw_phase2(data, answers),
         "ses": draw_ses(data, answers, transitions),

@@ -7,11 +7,9 @@ launched (command, hosts, attempts), which may change from one attempt to the ne
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import logging
 import os
 import platform
-import re
 import shutil
 import socket
 import subprocess
@@ -23,8 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 import se_hpo
 from se_hpo.errors import UserError, unwritable
-from se_hpo.paths import RunPaths, parse_json, write_json
+from se_hpo.paths import RunPaths, is_temporary, parse_json, write_json
 from se_hpo.records import to_builtin
+from se_hpo.text import short_json
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace  # takes long, and others need no space
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FORMAT = 1
-_TEMPORARY = re.compile(r"\..+\.\d+\.tmp")  # of `paths.write_atomic`
 _PACKAGES = ("ConfigSpace", "gymnasium", "hpbandster", "numpy", "torch")
 
 
@@ -171,19 +169,9 @@ def _foreign_files(paths: RunPaths) -> bool:
 
 def delete_run(paths: RunPaths) -> None:
     """Delete what a run wrote; a folder with anything else in it is left alone."""
-    known = {p.name for p in (paths.run, paths.configspace, paths.configs)}
-    known |= {p.name for p in (paths.results, paths.status, paths.lock)}
-    known |= {paths.logs.name, paths.trials.name, paths.credentials.name}
-    known |= {
-        paths.slurm.name,
-        "ses",
-        "evaluations",
-        "figures",
-        "confirm",
-        "report.html",
-    }
+    known = paths.top_names()
     strange = sorted(p.name for p in paths.root.iterdir() if p.name not in known)
-    strange = [name for name in strange if not _TEMPORARY.fullmatch(name)]
+    strange = [name for name in strange if not is_temporary(name)]
     if strange:
         raise UserError(
             f"--overwrite: {paths.root} also holds {strange[0]!r}, which no run "
@@ -201,7 +189,7 @@ def _check_same(
 ) -> None:
     """An existing run goes on only as what it is."""
     differences = [
-        f"{name} {_short(old.get(name))} -> {_short(new.get(name))}"
+        f"{name} {short_json(old.get(name))} -> {short_json(new.get(name))}"
         for name in sorted({*old, *new})
         if old.get(name) != new.get(name) and name != "configspace"
     ]
@@ -211,11 +199,6 @@ def _check_same(
             f"{paths.root} is a run with other settings: {'; '.join(differences)}. "
             "Give the same settings to continue it, another --run, or --overwrite"
         )
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _space_differences(old: Any, new: Mapping[str, Any]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 from se_hpo import seeding
 from se_hpo.config import RunConfig, run_config_from_dict
 from se_hpo.errors import UserError, did_you_mean
-from se_hpo.paths import RunPaths, SESetPaths, parse_json
+from se_hpo.paths import RunPaths, SESetPaths, parse_json, sets_in
 from se_hpo.records import to_builtin
 from se_hpo.se_outcome import SETTINGS, SEOutcome
 
@@ -119,11 +119,6 @@ def read_set_json(paths: SESetPaths) -> dict[str, Any]:
             "`python -m se_hpo.train` made"
         )
     return data
-
-
-def sets_in(folder: Path) -> list[Path]:
-    """Sets right in a folder, by name."""
-    return sorted(p.parent for p in folder.glob("*/set.json"))
 
 
 def no_set(folder: Path) -> str:

@@ -16,7 +16,7 @@ import pandas as pd
 from se_hpo.config import RunConfig
 from se_hpo.errors import UserError
 from se_hpo.frames import SE_COLUMNS, SE_GENERATION_COLUMNS, tidy
-from se_hpo.paths import RunPaths, SESetPaths
+from se_hpo.paths import RunPaths, SESetPaths, sets_in
 from se_hpo.reading import UnreadableWarning
 from se_hpo.results import generation_rows
 from se_hpo.se_outcome import SEOutcome, read_outcome
@@ -24,7 +24,6 @@ from se_hpo.se_set_settings import (
     n_envs_from_set,
     no_set,
     read_set_json,
-    sets_in,
     settings_from_set,
 )
 

@@ -31,6 +31,7 @@ from se_hpo.errors import UserError, did_you_mean
 from se_hpo.records import to_builtin
 from se_hpo.registries import OBJECTIVES
 from se_hpo.tasks import get_task
+from se_hpo.text import typed_line
 
 _META_TYPES: dict[str, type | tuple[type, ...]] = {
     "objective": str,
@@ -103,7 +104,7 @@ def load_space(name_or_path: str | Path) -> Space:
     try:
         module = runpy.run_path(str(path), run_name=f"se_hpo_space_{path.stem}")
     except (Exception, SystemExit) as error:
-        raise UserError(f"{path}: {_in_one_line(error)}") from error
+        raise UserError(f"{path}: {_said(error)}") from error
     try:
         space = _space_from(path, module)
         _check_configurations(space)
@@ -138,12 +139,12 @@ def _find(name: str) -> Path:
     raise UserError(f"unknown space {name!r}: {hint}")
 
 
-def _in_one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split())
+def _said(error: BaseException) -> str:
+    text = typed_line(error)
     if "illegal settings" in text and error.__cause__ is not None:  # of ConfigSpace
         cause = str(error.__cause__)
         text += ": " + (_LOG_BOUND if "log-scale" in cause else cause) + _ROUNDED
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return text
 
 
 def _space_from(path: Path, module: Mapping[str, Any]) -> Space:
@@ -188,7 +189,7 @@ def _check_configurations(space: Space) -> None:
     try:
         built = space.configuration_space(seed=0)
     except (Exception, SystemExit) as error:
-        raise UserError(f"space(seed=0) raised {_in_one_line(error)}") from error
+        raise UserError(f"space(seed=0) raised {_said(error)}") from error
     if not isinstance(built, ConfigurationSpace):
         raise UserError(f"space() returned {built!r:.60}, not a ConfigurationSpace")
     if len(built) == 0:
@@ -209,7 +210,7 @@ def _check_configurations(space: Space) -> None:
     except UserError:
         raise
     except Exception as error:  # of clauses that compare what cannot be compared
-        raise UserError(f"sampling raised {_in_one_line(error)}") from error
+        raise UserError(f"sampling raised {_said(error)}") from error
     for configuration in configurations:
         space.resolve(configuration)
 

@@ -18,6 +18,7 @@ from se_hpo.bohb.master import Evaluation, Master, MasterSettings
 from se_hpo.bohb.service import run_locked_master
 from se_hpo.console import ProgressDisplay
 from se_hpo.errors import UserError, unwritable
+from se_hpo.flags import at_least, check_seed
 from se_hpo.inner_loop import InnerLoop
 from se_hpo.local_workers import LocalWorkers
 from se_hpo.monitor import Monitor
@@ -47,18 +48,10 @@ class Session:
 
     def __init__(self, options: Options, space: Space) -> None:
         self.options, self.space = options, space
-        if options.n_workers < 1:
-            raise UserError(f"--n-workers {options.n_workers}: must be 1 or more")
-        if options.threads < 0:
-            raise UserError(f"--threads {options.threads}: must be 0 or more")
-        if not 0 <= options.seed < 2**32:
-            raise UserError(f"--seed {options.seed}: must be in [0, 2**32)")
-        if options.confirm < 0:
-            raise UserError(f"--confirm {options.confirm}: must be 0 or more")
-        if options.max_failures is not None and options.max_failures < 0:
-            raise UserError(f"--max-failures {options.max_failures}: must be 0 or more")
-        if options.start_best < 1:
-            raise UserError(f"--start-best {options.start_best}: must be 1 or more")
+        at_least(1, n_workers=options.n_workers)
+        for name in ("threads", "confirm", "max_failures"):
+            at_least(0, **{name: getattr(options, name)})
+        check_seed(options.seed)
         if not 0 <= options.random_fraction <= 1:
             value = options.random_fraction
             raise UserError(f"--random-fraction {value:g}: must be in [0, 1]")
@@ -138,9 +131,12 @@ class Session:
             )
             workers: list[LocalWorkers] = []
 
+            def draw(status: dict[str, Any]) -> None:
+                display.attempt(lambda: display.update(monitor.snapshot(status)))
+
             def start_workers(master: Master) -> None:
                 status = master.status()
-                display.update(monitor.snapshot(status))
+                draw(status)
                 if options.role == "all" and status["finished"] < status["planned"]:
                     pool = LocalWorkers(self.paths, options.n_workers, self.threads)
                     workers.append(stack.enter_context(pool))
@@ -148,12 +144,14 @@ class Session:
             def show(status: dict[str, Any]) -> None:
                 for pool in workers:
                     pool.replace_dead()
-                display.update(monitor.snapshot(status))
+                draw(status)
 
             def take(evaluation: Evaluation) -> None:
                 for pool in workers:
                     pool.note_result()
-                record = record_of(evaluation)
+                display.attempt(lambda: tell(record_of(evaluation)))
+
+            def tell(record: EvaluationRecord) -> None:
                 monitor.add(record)
                 monitor.tell_damage(record.trial)
                 display.evaluation_finished(record)

@@ -12,10 +12,17 @@ import tyro
 from se_hpo import train
 from se_hpo.cluster import queue
 from se_hpo.cluster.control import refuse_second_launch
-from se_hpo.cluster.jobs import Launch, new_launch, submitting, write_launch
+from se_hpo.cluster.jobs import (
+    Launch,
+    name_of_shards,
+    new_launch,
+    submitting,
+    write_launch,
+)
 from se_hpo.cluster.options import ShardOptions
 from se_hpo.cluster.scripts import Resources, Scripts, prepare_folder
 from se_hpo.errors import UserError
+from se_hpo.flags import at_least
 from se_hpo.paths import RunPaths, write_atomic
 from se_hpo.phase2.options import EvaluateOptions
 from se_hpo.phase2.session import Evaluation
@@ -81,19 +88,21 @@ def launch_shards(
     command = COMMANDS[name]
     if command.local & set(rest):
         return command.run_here(rest)
-    if options.shards < 1:
-        raise UserError(f"--shards {options.shards}: must be 1 or more")
+    at_least(1, shards=options.shards)
     if any(word.partition("=")[0] == "--shard" for word in rest):
         raise UserError("--shard: each task gets its own; say how many with --shards")
     resources = options.resources()
     if not options.dry_run:
         queue.require_slurm()
     output = command.output(rest).absolute()
-    paths, role = home(output), f"{name}-{output.stem}"
-    with submitting(paths.slurm):
+    paths, role = home(output), name_of_shards(name, output)
+    made = new_launch(paths.root, role, options.shards)
+    text = _script(paths, made, resources, name, rest)
+    with submitting(paths):
         refuse_second_launch(paths, (role,))
-        made = new_launch(paths.root, role, options.shards)
-        script = _write(paths, made, resources, command, name, rest)
+        prepare_folder(paths)
+        script = paths.script(role)
+        write_atomic(script, text)
         write_launch(paths.jobs, made)
         if not options.dry_run:
             made = replace(made, ids={role: [queue.submit(script)]})
@@ -114,14 +123,13 @@ def home(output: Path) -> RunPaths:
     return RunPaths(folder.parent if inside else folder)
 
 
-def _write(
+def _script(
     paths: RunPaths,
     made: Launch,
     resources: Resources,
-    command: Command,
     name: str,
     rest: Sequence[str],
-) -> Path:
+) -> str:
     role, n = made.kind, made.n
     scripts = Scripts(paths.root, paths.slurm, paths.logs, made.name, resources)
     words = [sys.executable, "-m", f"se_hpo.{name}", *rest]
@@ -130,8 +138,4 @@ def _write(
         f"{name} in {paths.root}: each of {n} tasks does its share.\n"
         "Submit it again with sbatch to continue what was interrupted."
     )
-    prepare_folder(paths)
-    script = paths.slurm / f"{role}.sbatch"
-    array = f"1-{n}"
-    write_atomic(script, scripts.shards(about, role, words, array))
-    return script
+    return scripts.shards(about, role, words, f"1-{n}")

@@ -14,10 +14,10 @@ from se_hpo.cluster.jobs import Launch
 from se_hpo.cluster.options import ShardOptions, SlurmOptions
 from se_hpo.cluster.status import show
 from se_hpo.errors import UserError
+from se_hpo.flags import joined
 from se_hpo.paths import RunPaths
 
 SHARED = ("train", "evaluate")
-_TAKES_DASHES = ("--sbatch", "--setup")
 
 
 def main(options: SlurmOptions) -> int:
@@ -89,21 +89,6 @@ def _next_commands(paths: RunPaths, join: bool = False) -> list[str]:
     return [f"{verb:<8} {command} {flag}" for verb, flag in verbs.items()]
 
 
-def joined(arguments: list[str]) -> list[str]:
-    """Flags whose values may begin with a dash, as one word each.
-
-    >>> joined(["--sbatch", "--mem=4G", "--quiet"])
-    ['--sbatch=--mem=4G', '--quiet']
-    """
-    words: list[str] = []
-    for word in arguments:
-        if words and words[-1] in _TAKES_DASHES:
-            words[-1] += f"={word}"
-        else:
-            words.append(word)
-    return words
-
-
 def share(name: str, arguments: list[str]) -> int:
     """`python -m se_hpo.slurm train ...`: submit a command as an array of shards."""
     options, rest = tyro.cli(
@@ -119,7 +104,7 @@ def share(name: str, arguments: list[str]) -> int:
     if isinstance(done, int):
         return done
     paths, made = done
-    lines = [f"script {paths.slurm / made.kind}.sbatch"]
+    lines = [f"script {paths.script(made.kind)}"]
     for job in made.ids.get(made.kind, []):
         lines.append(f"job    {job}, {made.n} tasks")
         lines += _next_commands(paths)

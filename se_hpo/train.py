@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.table import Table
 
 from se_hpo.cli import python_command, run_command
-from se_hpo.console_view import duration
 from se_hpo.processes import available_cores
 from se_hpo.reading import UnreadableWarning
 from se_hpo.se_outcome import SEOutcome
@@ -22,6 +21,7 @@ from se_hpo.se_training.plan import SAMPLES, most_trainings, seconds_per_agent
 from se_hpo.se_training.recipes import list_recipes, load_recipe
 from se_hpo.se_training.request import Request, resolve_request
 from se_hpo.se_training.session import train_set
+from se_hpo.text import duration
 
 
 def main(options: TrainOptions) -> int:

@@ -11,7 +11,8 @@ class FakeInnerLoop:
     engine_name = "fake"
     n_threads = 2
 
-    def __init__(self, fail_after=None, noise=1.0, diverge=False):
+    def __init__(self, fail_after=None, noise=1.0, diverge=False, last_first=False):
+        self.last_first = last_first
         self.calls, self.fail_after = 0, fail_after
         self.noise, self.diverge = noise, diverge
 
@@ -23,6 +24,11 @@ class FakeInnerLoop:
         if self.fail_after is not None and self.calls > self.fail_after:
             raise KeyboardInterrupt
         return [self._result(job) for job in jobs]
+
+    def completed(self, jobs):
+        numbered = list(enumerate(jobs))
+        for position, job in numbered[:: -1 if self.last_first else 1]:
+            yield position, self.train_agents([job])[0]
 
     def _result(self, job):
         distance = 0.5 if job.psi is None else np.sqrt(np.mean((job.psi - 0.3) ** 2))

@@ -35,7 +35,12 @@ def make_full_run(root: Path, n_ses: int = 3, n_agents: int = 2) -> RunPaths:
 def add_search(run: RunPaths, n_trials: int = 9) -> RunPaths:
     """Trials at budgets 1, 3 and 9, and their generations."""
     settings = {"space": "fake", "objective": "nes", "task": "CartPole-v0"}
-    attempt = {"started": 1e9, "host": "laptop", "pid": 1, "command": ["optimize.py"]}
+    attempt = {
+        "started": 1e9,
+        "host": "laptop",
+        "pid": 1,
+        "command": ["/opt/se_hpo/optimize.py"],
+    }
     write_json(run.run, {"settings": settings, "attempts": [attempt]})
     rng = np.random.default_rng(0)
     finished = 1_000_000.0

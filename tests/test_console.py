@@ -336,3 +336,36 @@ def test_the_curve_reader_reads_only_whole_new_lines(tmp_path: Path) -> None:
     assert reader.read() == ()
     add_generation(run, (0, 0, 0), 0, [40.0])
     assert reader.read() == (40.0,)
+
+
+def test_a_curve_that_cannot_be_read_stays_as_it_was_and_is_named_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(tmp_path / "run")
+    reader = CurveReader(run.trial((0, 0, 0)).generations)
+    add_generation(run, (0, 0, 0), 0, [10.0])
+    assert reader.read() == (10.0,)
+    add_generation(run, (0, 0, 0), 1, [20.0])
+
+    def stale(*_: object, **__: object) -> None:
+        raise OSError(116, "Stale file handle")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Path, "open", stale)
+        assert [reader.read(), reader.read()] == [(10.0,)] * 2
+    assert caplog.text.count("Stale file handle") == 1
+    assert reader.read() == (10.0, 20.0)
+
+
+def test_a_view_that_cannot_be_drawn_ends_neither_display_nor_run(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    target = console()
+    with ProgressDisplay(PLAN, console=target) as display:
+        display.update(None)  # type: ignore[arg-type]
+        assert display._live is not None
+        display._live.refresh()
+        display.update(snapshot())
+        display._live.refresh()
+    assert "nes_cartpole, bohb" in output(target)
+    assert caplog.text.count("the run goes on") == 1

@@ -12,6 +12,7 @@ from se_hpo import doctor
 from se_hpo.bohb.credentials import credentials_now, new_key, write_credentials
 from se_hpo.bohb.lock import RunLock, lock_holder
 from se_hpo.bohb.nameserver import NameServer
+from se_hpo.cli import as_typed
 from se_hpo.cluster.jobs import Launch, write_launch
 from se_hpo.diagnosis import nodes, run_state
 from se_hpo.diagnosis.damage import damaged_files
@@ -266,7 +267,7 @@ def test_without_any_command_the_space_is_asked_for(run):
 
 def test_the_console_script_s_command_is_said_as_a_module():
     words = ["se-hpo optimize", "--space", "smoke"]
-    assert run_state.in_shell(words) == "python -m se_hpo.optimize --space smoke"
+    assert as_typed(words) == "python -m se_hpo.optimize --space smoke"
 
 
 def test_sets_of_ses_are_counted(run):

@@ -13,9 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import tyro
 
 import se_hpo
 from se_hpo import engine
+from se_hpo.config import AGENT_CONFIGS, DDQNConfig
 from se_hpo.errors import UserError
 from se_hpo.evaluations import record_key
 from se_hpo.inner_loop import load_engine
@@ -551,3 +553,23 @@ def test_a_killed_training_process_ends_it_in_one_line(tmp_path, quick, start):
     )
     assert "Traceback" not in errors
     assert not list(run.evaluations.glob("*.lock"))
+
+
+def test_a_display_that_fails_says_so_once_and_ends_nothing(tmp_path, quick, capsys):
+    def fails(*_):
+        raise OSError(5, "Input/output error")
+
+    run = make_sets(tmp_path / "run").root
+    quick.setattr(session.Progress, "add", fails)
+    assert main(options(run, quiet=False, settings=("se_varied",))) == 0
+    assert len(se_hpo.load_evaluations(run)) == 6
+    assert capsys.readouterr().err.count("Input/output error") == 1
+
+
+def test_the_help_names_every_agent_there_is(monkeypatch, capsys):
+    monkeypatch.setitem(AGENT_CONFIGS, "my_agent", DDQNConfig)
+    with pytest.raises(SystemExit):
+        tyro.cli(EvaluateOptions, args=["--help"])
+    text = " ".join(capsys.readouterr().out.replace("\u2502", " ").split())
+    assert f"Algorithms, of {', '.join(AGENT_CONFIGS)}." in text
+    assert "my_agent" in text

@@ -17,6 +17,7 @@ from se_hpo.inner_loop import InnerLoop
 from se_hpo.jobs import TrainingJob, TrainingResult
 from se_hpo.se_parameters import initial_psi
 from se_hpo.tasks import get_task
+from tests.engine_jobs import needs_engine
 
 TASK = "CartPole-v0"
 SE = SyntheticEnvConfig(hidden_size=8)
@@ -62,6 +63,24 @@ def test_results_are_the_same_bytes_in_any_number_of_processes(pool):
     shuffled = [jobs()[i] for i in (3, 0, 4)]
     expected = [as_bytes(alone)[i] for i in (3, 0, 4)]
     assert as_bytes(pool.train_agents(shuffled)) == expected
+
+
+def test_no_process_waits_for_the_slowest_job(pool):
+    slow = replace(jobs()[0], agent=replace(AGENT, max_env_steps=3000))
+    work = [slow, *jobs()[1:]]
+    alone = as_bytes(InnerLoop("torch").train_agents(work))
+    done = dict(pool.completed(work))
+    assert list(done)[-1] == 0
+    assert as_bytes([done[k] for k in range(len(work))]) == alone
+    assert as_bytes(r for _, r in InnerLoop("torch").completed(work)) == alone
+
+
+@needs_engine
+def test_the_native_engine_gives_the_same_bytes_as_they_are_completed():
+    alone = InnerLoop("native").train_agents(jobs())
+    with InnerLoop("native", n_threads=2) as loop:
+        done = dict(loop.completed(jobs()))
+    assert as_bytes([done[k] for k in range(5)]) == as_bytes(alone)
 
 
 def test_cpu_seconds_count_the_processes(pool):

@@ -166,11 +166,31 @@ def test_a_record_of_any_wrong_shape_is_set_aside(tmp_path, text):
     assert paths.record(2).with_name("record-2.json.damaged").read_text() == text
 
 
-def test_agents_trained_before_a_kill_are_kept(tmp_path):
+@pytest.mark.parametrize("last_first", [False, True])
+def test_agents_trained_before_a_kill_are_kept(tmp_path, last_first):
+    order = {"last_first": last_first}
     with pytest.raises(KeyboardInterrupt):
-        evaluate(AGENT, tmp_path, 6, fail_after=2)
+        evaluate(AGENT, tmp_path, 6, fail_after=2, **order)
     paths = RunPaths(tmp_path).trial(ID)
-    assert len(paths.agents.read_text().splitlines()) == 4, "two batches of two"
-    record, inner_loop, _ = evaluate(AGENT, tmp_path, 6)
+    assert len(paths.agents.read_text().splitlines()) == 2, "each as soon as it is done"
+    record, inner_loop, _ = evaluate(AGENT, tmp_path, 6, **order)
     whole, _, _ = evaluate(AGENT, tmp_path / "whole", 6)
-    assert (record.loss, inner_loop.calls) == (whole.loss, 1)
+    assert (record.loss, inner_loop.calls) == (whole.loss, 4)
+    same = RunPaths(tmp_path / "whole").trial(ID).agents
+    assert paths.agents.read_bytes() == same.read_bytes(), "in whatever order they end"
+
+
+@pytest.mark.parametrize("objective", [NES, AGENT])
+def test_the_guard_comes_before_anything_is_written(tmp_path, objective):
+    class Left(BaseException):
+        pass
+
+    def leave():
+        raise Left
+
+    paths = RunPaths(tmp_path).trial(ID)
+    paths.root.mkdir(parents=True)
+    paths.record(2).write_text("{")
+    with pytest.raises(Left):
+        objective.evaluate(ID, {}, 2, RunPaths(tmp_path), FakeInnerLoop(), leave)
+    assert [p.name for p in paths.root.iterdir()] == ["record-2.json"]

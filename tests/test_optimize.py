@@ -15,6 +15,7 @@ import pytest
 
 import se_hpo
 from se_hpo.errors import UserError
+from se_hpo.monitor import Monitor
 from se_hpo.optimize import main
 from se_hpo.options import Options
 
@@ -340,3 +341,16 @@ def test_a_user_s_own_space_by_path_runs(tmp_path):
     done = optimize(*flags, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert len(se_hpo.load_trials(tmp_path / "results" / "own-0")) == 2
+
+
+def test_a_display_that_fails_says_so_once_and_ends_nothing(
+    tmp_path, monkeypatch, capsys
+):
+    def fails(*_):
+        raise OSError(116, "Stale file handle")
+
+    monkeypatch.setattr(Monitor, "snapshot", fails)
+    monkeypatch.setattr("se_hpo.console.evaluation_line", fails)
+    assert main(Options(space="smoke", run=tmp_path / "run", n_brackets=2)) == 0
+    assert len(se_hpo.load_trials(tmp_path / "run")) == 6
+    assert capsys.readouterr().err.count("Stale file handle") == 1

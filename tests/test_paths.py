@@ -1,7 +1,12 @@
 """Files are written whole or not at all, and torn lines hurt nobody."""
 
+import ast
+import re
+from pathlib import Path
+
 import pytest
 
+from se_hpo import paths
 from se_hpo.paths import (
     RunPaths,
     append_json_line,
@@ -44,3 +49,39 @@ def test_trial_folders_sort_in_the_order_of_their_ids(tmp_path):
     names = [trial_name(i) for i in ids]
     assert names == sorted(names)
     assert RunPaths(tmp_path).trial((0, 0, 2)).record(9.0).name == "record-9.json"
+
+
+# What the file names of a run end in; `.png`, `.pdf` and `.csv` of figures are theirs.
+ENDING = re.compile(r"\S*\.(jsonl?|safetensors|sbatch|html|lock|log|damaged|tmp)")
+SCRATCH = {"diagnosis/probe.py", "disk.py"}
+"""Makes files that are no run's."""
+
+
+def literals(path):
+    """Constant texts of a module, but for docstrings."""
+    tree = ast.parse(path.read_text())
+    said = {id(n.value) for n in ast.walk(tree) if isinstance(n, ast.Expr)}
+    for node in ast.walk(tree):
+        own = isinstance(node, ast.Constant) and id(node) not in said
+        if own and isinstance(node.value, str):
+            yield node.value
+
+
+def test_every_file_name_of_a_run_is_in_the_table():
+    package = Path(paths.__file__).parent
+    found = [
+        (str(path.relative_to(package)), text)
+        for path in sorted(package.rglob("*.py"))
+        for text in literals(path)
+        if path.name != "paths.py" and ENDING.fullmatch(text)
+    ]
+    assert [each for each in found if each[0] not in SCRATCH] == []
+
+
+def test_whatever_a_run_may_write_may_be_deleted_with_it():
+    assert RunPaths(Path("x")).top_names() == {
+        *("run.json", "configspace.json", "configs.json", "results.json"),
+        *("master.lock", "credentials.json", "status.json", "logs", "slurm"),
+        *("confirm", "trials", "ses", "evaluations", "figures", "report.html"),
+        "transitions.csv",
+    }

@@ -134,7 +134,7 @@ def test_without_a_terminal_there_is_a_line_per_se(caplog):
     assert "SE 003" not in quiet.file.getvalue()
 
 
-def watch(tmp_path, waiting, running, n_parallel=2, settings=SETTINGS):
+def watch(tmp_path, waiting, running, n_parallel=2, settings=SETTINGS, solved=0):
     """SEs 0 to 5 of a shard; `running`: index -> (seconds, generations)."""
     paths = SESetPaths(tmp_path)
     now = time.time()
@@ -142,7 +142,7 @@ def watch(tmp_path, waiting, running, n_parallel=2, settings=SETTINGS):
         waiting=deque(waiting), running=dict.fromkeys(running), lost={}, held=[],
         started={}, n_parallel=n_parallel,
     )  # fmt: skip
-    made = SetWatch(paths, settings, range(6), workers)
+    made = SetWatch(paths, settings, range(6), workers, solved)
     for index in running:
         workers.started[index] = now
     made.progress()
@@ -199,9 +199,6 @@ def test_files_that_a_worker_set_aside_are_named_once(tmp_path, caplog):
 
 
 def test_ses_that_were_finished_before_count_as_done_and_solved(tmp_path):
-    paths = SESetPaths(tmp_path)
-    for index in (0, 1):
-        write_json(paths.outcome(index), outcome(index, 7 if index else None).to_dict())
-    made, _ = watch(tmp_path, [2, 3, 4, 5], {})
+    made, _ = watch(tmp_path, [2, 3, 4, 5], {}, solved=1)
     progress = made.progress()
     assert (progress.done, progress.solved, progress.eta) == (2, 1, None)

@@ -1,22 +1,33 @@
 """Scripts, flags and refusals of `python -m se_hpo.slurm`, without a cluster."""
 
 import json
+import re
+import shlex
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from se_hpo.cluster import queue
-from se_hpo.cluster.jobs import Launch, new_launch, read_launches, submitting
+from se_hpo.cluster.jobs import (
+    Launch,
+    new_launch,
+    read_launches,
+    submitting,
+    write_launch,
+)
 from se_hpo.cluster.options import ShardOptions, SlurmOptions
 from se_hpo.cluster.scripts import Resources, seconds_of
 from se_hpo.cluster.status import job_table
 from se_hpo.errors import UserError
+from se_hpo.flags import joined
 from se_hpo.options import Options
 from se_hpo.paths import RunPaths
 from se_hpo.shard_jobs import launch_shards
-from se_hpo.slurm import joined, main
+from se_hpo.slurm import main
+from tests.fake_run import add_configuration, add_result, make_run
 
 BASE = {
     "space": "smoke", "n_workers": 3, "partition": "cpu", "time": "1-00:00",
@@ -157,8 +168,8 @@ def test_a_foreign_folder_and_another_run_are_refused(tmp_path):
 
 
 def test_two_submissions_at_once_are_refused(tmp_path):
-    folder = tmp_path / "run" / "slurm"
-    with submitting(folder), pytest.raises(UserError, match="submitting right now"):
+    paths = RunPaths(tmp_path / "run")
+    with submitting(paths), pytest.raises(UserError, match="submitting right now"):
         main(SlurmOptions(**BASE, run=tmp_path / "run"))
 
 
@@ -179,6 +190,86 @@ def test_launches_of_runs_with_one_name_have_different_job_names(tmp_path):
 def test_names_of_jobs_bear_any_folder_name(tmp_path):
     name = new_launch(tmp_path / "a, b\"c'$(x)%j", "optimize", 1).name
     assert name.replace("-", "").replace("_", "").replace(".", "").isalnum()
+
+
+def as_sbatch_reads(line):
+    """The words of an #SBATCH line, with sbatch's quotes, backslashes and comments."""
+    words, word, quote, escaped, begun = [], "", "", False, False
+    for c in line:
+        if escaped:
+            word, escaped = word + c, False
+        elif c == "\\":
+            escaped = begun = True
+        elif quote:
+            word, quote = (word, "") if c == quote else (word + c, quote)
+        elif c in "\"'":
+            quote, begun = c, True
+        elif c == "#":
+            break
+        elif c.isspace():
+            words, word, begun = words + [word] * begun, "", False
+        else:
+            word, begun = word + c, True
+    return words + [word] * begun
+
+
+ODD = ["run#1", "it's", 'so "called"', "50%", "a=b, c;d", "x @id@ y", "ümläut", "$HOME"]
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_sbatch_and_bash_read_every_path_as_it_is(tmp_path, monkeypatch, name):
+    here = tmp_path / f"from {name}"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    more = f"--comment={shlex.quote(name)} -C {shlex.quote(name)}"
+    asked = {"partition": name, "sbatch": (more,)}
+    assert main(SlurmOptions(**{**BASE, **asked}, run=Path(name) / "run")) == 0
+    folder = here / name / "run"
+    for path in (folder / "slurm").glob("*.sbatch"):
+        script = path.read_text()
+        subprocess.run(["bash", "-n"], input=script, text=True, check=True)
+        read = [as_sbatch_reads(line) for line in directives(script)]
+        assert [f"--chdir={here}"] in read
+        assert [f"--partition={name}"] in read
+        assert read[-2:] == [[f"--comment={name}"], ["-C", name]]
+        (output,) = [w[0] for w in read if w[0].startswith("--output=")]
+        before = f"--output={folder}/logs/".replace("%", "%%")
+        assert output.removeprefix(before).count("/") == 0 < output.count("%")
+        if path.stem != "cleanup":
+            assert str(folder) in command(script)
+            line = next(x for x in script.splitlines() if x.startswith("slurm="))
+            told = f'{line.partition(" #")[0]}; printf %s "$slurm"'
+            assert subprocess.check_output(["bash", "-c", told]).decode() == str(
+                folder / "slurm"
+            )
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\\b", "a\tb", "a\udce4b"])
+def test_what_sbatch_cannot_read_is_refused_by_its_name(tmp_path, name):
+    with pytest.raises(UserError, match=r"choose another") as error:
+        main(SlurmOptions(**BASE, run=tmp_path / name))
+    assert repr(name[1]) in str(error.value)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("flag", ["partition", "sbatch"])
+def test_a_value_with_a_line_break_is_refused(tmp_path, flag):
+    value = {"partition": "a\nb", "sbatch": ("--comment='a\nb'",)}[flag]
+    with pytest.raises(UserError, match=r"'\\n'"):
+        main(SlurmOptions(**{**BASE, flag: value}, run=tmp_path / "run"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_sets_with_odd_names_have_jobs_that_squeue_finds(tmp_path):
+    options, names = ShardOptions(shards=2, dry_run=True), set()
+    for name in ("a,b", "a_b", "a b#1%"):
+        rest = [*TRAIN, "--out", str(tmp_path / "run" / "ses" / name)]
+        paths, made = launch_shards("train", options, rest)
+        names |= set(made.job_names())
+        script = (paths.slurm / f"{made.kind}.sbatch").read_text()
+        assert str(tmp_path / "run" / "ses" / name) in command(script)
+    assert len(names) == 3
+    assert all(re.fullmatch(r"[\w.-]+", name) for name in names)
 
 
 @pytest.mark.parametrize(
@@ -240,6 +331,20 @@ def test_jobs_that_the_user_has_submitted_are_in_the_status_too(tmp_path, monkey
     assert columns[0] == ["worker", "by hand", "by hand"]
     assert columns[1] == ["5_0", "9_1", "12"]
     assert columns[2] == ["COMPLETED", "COMPLETED", "FAILED (exit code 143)"]
+
+
+def test_the_status_shows_what_it_can_where_squeue_does_not_answer(
+    tmp_path, monkeypatch, capsys
+):
+    run = make_run(tmp_path / "run")
+    add_configuration(run, (0, 0, 0))
+    add_result(run, (0, 0, 0), 1.0, 0.25, 1000.0)
+    write_launch(run.jobs, Launch("name", "optimize", 1))
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    program(tmp_path, "squeue", "echo 'slurm_load_jobs error: timed out' >&2; exit 1")
+    with pytest.raises(UserError, match="squeue does not answer"):
+        main(SlurmOptions(run=run.root, status=True))
+    assert "0.2500" in capsys.readouterr().out
 
 
 def test_a_worker_does_not_take_a_silent_slurm_for_a_dead_master(monkeypatch):

@@ -589,3 +589,40 @@ def test_a_file_in_place_of_the_folder_is_refused(tmp_path, recipe):
     options = TrainOptions(config=str(recipe), out=tmp_path / "out")
     with pytest.raises(UserError, match="cannot write to"):
         main(options)
+
+
+def test_a_display_that_fails_says_so_once_and_ends_nothing(
+    tmp_path, recipe, monkeypatch, capsys
+):
+    def fails(*_):
+        raise OSError(116, "Stale file handle")
+
+    monkeypatch.setattr(session.SetWatch, "progress", fails)
+    monkeypatch.setattr(session, "read_outcome", fails)
+    folder = tmp_path / "set"
+    monkeypatch.setattr(session, "finished", lambda request, index: None)
+    assert main(TrainOptions(config=str(recipe), num_envs=2, out=folder)) == 0
+    assert len(se_hpo.load_ses(folder)) == 2
+    assert capsys.readouterr().err.count("Stale file handle") == 1
+
+
+def test_the_display_of_a_set_that_goes_on_counts_who_solved_the_task_before(
+    tmp_path, finished, recipe, monkeypatch
+):
+    made = []
+
+    class Watch(session.SetWatch):
+        def __init__(self, *words):
+            super().__init__(*words)
+            made.append(self)
+
+    monkeypatch.setattr(session, "SetWatch", Watch)
+    paths = copy(finished, tmp_path / "set")
+    data = json.loads(paths.outcome(1).read_text())
+    write_json(paths.outcome(1), {**data, "solved": True})
+    request = resolve_request(
+        TrainOptions(config=str(recipe), num_envs=3, out=paths.root)
+    )
+    assert session.train_set(request, 1, 1, True) == {}
+    solved = sum(json.loads(paths.outcome(k).read_text())["solved"] for k in range(3))
+    assert made[0].solved == solved >= 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from se_hpo.checkpoint import save_se
 from se_hpo.config import DDQNConfig, DuelingDDQNConfig, SyntheticEnvConfig
 from se_hpo.errors import UserError
 from se_hpo.figures import write_picture
+from se_hpo.reporting import transitions_source
 from se_hpo.reporting.answers import Answers
 from se_hpo.reporting.data import read_run
 from se_hpo.reporting.pictures import Transitions, draw_ses
@@ -95,6 +97,33 @@ def test_a_file_that_is_no_se_is_refused(tmp_path: Path) -> None:
         transition_counts(tmp_path / "x.safetensors", n_agents=1)
 
 
+def test_reading_a_run_trains_no_agents_and_says_what_would(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_sets(tmp_path / "a b")
+    monkeypatch.setattr(transitions_source, "transition_counts", None)
+    data = read_run(run.root)
+    assert transitions_of(data) is None
+    assert not run.transitions.exists()
+    command = f"python -m se_hpo.report '{run.root}' --transition-agents 10"
+    assert command in data.unreadable[-1]
+
+
+def test_histograms_that_an_earlier_version_kept_with_the_figures_are_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_sets(tmp_path / "run")
+    first = transitions_of(read_run(run.root), 1)
+    assert first is not None
+    run.figures.mkdir()
+    run.transitions.rename(run.figures / "transitions.csv")
+    monkeypatch.setattr(transitions_source, "transition_counts", None)
+    for n_agents in (0, 1):
+        kept = transitions_of(read_run(run.root), n_agents)
+        assert kept is not None
+        pd.testing.assert_frame_equal(kept.counts, first.counts)
+
+
 def test_the_best_solved_varied_se_is_chosen_and_its_histograms_are_kept(
     tmp_path: Path,
 ) -> None:
@@ -103,10 +132,12 @@ def test_the_best_solved_varied_se_is_chosen_and_its_histograms_are_kept(
     first = transitions_of(data, 1)
     assert first is not None
     assert first.source.startswith("SE 0 of the set varied")
-    for picture in draw_ses(data, Answers(), first):
-        write_picture(picture, run.figures)
-    csv = run.figures / "transitions.csv"
+    csv = run.transitions
     before = csv.read_bytes()
+    for picture in draw_ses(data, Answers(), transitions_of(data)):
+        write_picture(picture, run.figures)
+    assert (run.figures / "transitions.csv").exists()
+    shutil.rmtree(run.figures)
     frame = pd.read_csv(csv)
     frame.assign(count=7).to_csv(csv, index=False)
     kept = transitions_of(data, 1)

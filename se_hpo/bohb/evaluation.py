@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from se_hpo.records import Status, to_builtin
+from se_hpo.text import first_line, shortened
 
 FAILED_LOSS = 1.0
 """The worst loss there is: a configuration that fails is a bad one."""
@@ -29,8 +30,7 @@ def failed_result(reason: str, error: str | None = None) -> dict[str, Any]:
         reason: one line.
         error: the traceback, if there is one.
     """
-    first_line = (reason.splitlines() or [""])[0]
-    info = {"status": str(Status.FAILED), "reason": f"failed: {first_line}"}
+    info = {"status": str(Status.FAILED), "reason": f"failed: {first_line(reason)}"}
     return {"loss": FAILED_LOSS, "info": {**info, "error": error or reason}}
 
 
@@ -49,13 +49,17 @@ def checked_result(value: Any) -> dict[str, Any]:
     'failed: its loss is None, not a finite number'
     """
     if not isinstance(value, Mapping):
-        return failed_result(f"it returned {_short(value)}, not a dict with a loss")
+        return failed_result(
+            f"it returned {shortened(repr(value), 80)}, not a dict with a loss"
+        )
     if "loss" not in value:
-        return failed_result(f"it returned no 'loss', only {_short(sorted(value))}")
+        return failed_result(
+            f"it returned no 'loss', only {shortened(repr(sorted(value)), 80)}"
+        )
     loss = _scalar(value["loss"])
     if loss is None or not math.isfinite(loss):
         return failed_result(
-            f"its loss is {_short(value['loss'])}, not a finite number"
+            f"its loss is {shortened(repr(value['loss']), 80)}, not a finite number"
         )
     try:
         info = to_builtin(value.get("info") or {})
@@ -76,8 +80,3 @@ def _scalar(loss: Any) -> float | None:
     if getattr(loss, "ndim", None) == 0 and hasattr(loss, "item"):
         loss = loss.item()  # NumPy or torch scalar
     return float(loss) if isinstance(loss, numbers.Real) else None
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."

@@ -24,6 +24,7 @@ from se_hpo.bohb.link import Link
 from se_hpo.bohb.presence import Presence
 from se_hpo.errors import storage_line
 from se_hpo.paths import ConfigId
+from se_hpo.text import first_line
 
 log = logging.getLogger(__name__)
 
@@ -250,7 +251,7 @@ class TrialWorker(hpbandster.core.worker.Worker):
 
 def _first_line(error: BaseException) -> str:
     told = storage_line(error) if isinstance(error, OSError) else None
-    return told or (f"{type(error).__name__}: {error}".splitlines() or [""])[0]
+    return told or first_line(f"{type(error).__name__}: {error}")
 
 
 def run_worker(

@@ -9,6 +9,7 @@ from dataclasses import replace
 from se_hpo.cluster import queue
 from se_hpo.cluster.jobs import Launch, read_launches, submitting, write_launch
 from se_hpo.errors import UserError
+from se_hpo.flags import at_least
 from se_hpo.paths import RunPaths
 
 STOP_SECONDS = 60.0
@@ -54,10 +55,9 @@ def add_workers(paths: RunPaths, n: int) -> str:
     Raises:
         UserError: there is no master, or SLURM refuses.
     """
-    if n < 1:
-        raise UserError(f"--add-workers {n}: must be 1 or more")
+    at_least(1, add_workers=n)
     queue.require_slurm()
-    with submitting(paths.slurm):
+    with submitting(paths):
         made = current_launch(paths)
         masters = queue.jobs([f"{made.name}-master"])
         if not masters:
@@ -66,7 +66,7 @@ def add_workers(paths: RunPaths, n: int) -> str:
                 "with the same command as before"
             )
         job = queue.submit(
-            paths.slurm / "workers.sbatch",
+            paths.script("workers"),
             f"--array=0-{n - 1}",
             f"--dependency=after:{masters[0].id}",
         )

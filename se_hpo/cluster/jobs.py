@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import json
 import logging
+import os
 import re
 import socket
 import sys
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from se_hpo.errors import UserError
-from se_hpo.paths import write_json
+from se_hpo.paths import RunPaths, write_json
 
 log = logging.getLogger(__name__)
 
@@ -56,11 +57,28 @@ def new_launch(root: Path, kind: str, n: int) -> Launch:
     """A launch with names that no other has, also not one of another folder."""
     now = time.time()
     unique = f"{root.resolve()} {now} {socket.gethostname()}"
-    mark = hashlib.sha256(unique.encode()).hexdigest()[:6]
-    plain = re.sub(r"[^A-Za-z0-9_.-]", "_", root.resolve().name)[:40]
+    mark = hashlib.sha256(os.fsencode(unique)).hexdigest()[:6]
+    plain = _plain(root.resolve().name)[:40]
     return Launch(
         f"se_hpo-{plain}-{mark}", kind, n, {}, now, socket.gethostname(), sys.argv
     )
+
+
+def name_of_shards(command: str, output: Path) -> str:
+    """What a launch of shards is called: one name for each output, as SLURM takes it.
+
+    >>> name_of_shards("train", Path("varied")), name_of_shards("train", Path("a,b"))
+    ('train-varied', 'train-a_b-1eb7c5')
+    """
+    plain = _plain(output.stem)
+    if plain != output.stem:  # others may look like it
+        plain += "-" + hashlib.sha256(os.fsencode(output.stem)).hexdigest()[:6]
+    return f"{command}-{plain}"
+
+
+def _plain(name: str) -> str:
+    """A name that no command of SLURM reads as anything else."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", name)
 
 
 def read_launches(path: Path) -> list[Launch]:
@@ -101,15 +119,16 @@ def write_launch(path: Path, launch: Launch) -> None:
 
 
 @contextmanager
-def submitting(folder: Path) -> Iterator[None]:
+def submitting(paths: RunPaths) -> Iterator[None]:
     """Let one process at a time submit for a run.
 
     Raises:
         UserError: another one is at it, or the folder cannot be written.
     """
+    folder = paths.slurm
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / "submitting.lock").open("w")
+        file = paths.submitting.open("w")
     except OSError as error:
         raise UserError(
             f"cannot write to {folder} ({error.strerror}): choose another --run"

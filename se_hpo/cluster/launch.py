@@ -34,15 +34,18 @@ def launch(options: SlurmOptions) -> tuple[RunPaths, Launch]:
     _check(options)
     session = _session(options)
     paths = RunPaths(session.paths.root.absolute())
-    with submitting(paths.slurm):
+    made = new_launch(paths.root, "optimize", options.n_workers)
+    texts = script_texts(paths, options, made)
+    with submitting(paths):
         refuse_second_launch(paths, ("optimize",))
         with RunLock(paths.lock):
             settings = session.settings.to_dict()
             find_run(paths, settings, session.configspace, options.overwrite)
             if options.overwrite and paths.run.exists():
                 delete_run(paths)
-        made = new_launch(paths.root, "optimize", options.n_workers)
-        write_scripts(paths, options, made)
+        prepare_folder(paths)
+        for name, text in texts.items():
+            write_atomic(paths.script(name), text)
         write_launch(paths.jobs, made)
         if not options.dry_run:
             made = _submit(paths, made)
@@ -69,21 +72,24 @@ def _session(options: SlurmOptions) -> Session:
     return Session(asked, load_space(options.space or ""))
 
 
-def write_scripts(paths: RunPaths, options: SlurmOptions, made: Launch) -> None:
-    """Write master.sbatch, workers.sbatch and cleanup.sbatch."""
+def script_texts(
+    paths: RunPaths, options: SlurmOptions, made: Launch
+) -> dict[str, str]:
+    """The scripts of a launch, by name.
+
+    Raises:
+        UserError: something that sbatch cannot read.
+    """
     scripts = Scripts(
         paths.root, paths.slurm, paths.logs, made.name, options.resources()
     )
-    texts = {
+    return {
         "master": scripts.master(master_command(paths, options), options.n_workers),
         "workers": scripts.workers(
             worker_command(paths, options, made), options.n_workers
         ),
         "cleanup": scripts.cleanup(),
     }
-    prepare_folder(paths)
-    for name, text in texts.items():
-        write_atomic(paths.slurm / f"{name}.sbatch", text)
 
 
 def master_command(paths: RunPaths, options: SlurmOptions) -> list[str]:
@@ -106,13 +112,13 @@ def worker_command(paths: RunPaths, options: SlurmOptions, made: Launch) -> list
 
 def _submit(paths: RunPaths, made: Launch) -> Launch:
     """Submit all three; what was submitted is cancelled if one is refused."""
-    master = queue.submit(paths.slurm / "master.sbatch")
+    master = queue.submit(paths.script("master"))
     try:
         write_launch(paths.jobs, made := replace(made, ids={"master": [master]}))
         after = f"--dependency=after:{master}"
-        workers = queue.submit(paths.slurm / "workers.sbatch", after)
+        workers = queue.submit(paths.script("workers"), after)
         after = f"--dependency=afterany:{master}"
-        cleanup = queue.submit(paths.slurm / "cleanup.sbatch", after)
+        cleanup = queue.submit(paths.script("cleanup"), after)
     except BaseException:
         queue.cancel(made.job_names())
         raise

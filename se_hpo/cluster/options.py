@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 import tyro
 
-from se_hpo.cluster.scripts import Resources, seconds_of
+from se_hpo.cluster.scripts import Resources, directive, seconds_of
 from se_hpo.errors import UserError
+from se_hpo.flags import at_least
 from se_hpo.options import Options
 
 _NOT_PASSED = {"run", "threads", "n_workers", "role", "host", "overwrite"}
@@ -40,8 +41,7 @@ class ResourceOptions:
         Raises:
             UserError: flags that make no job.
         """
-        if self.cpus_per_task < 1:
-            raise UserError(f"--cpus-per-task {self.cpus_per_task}: must be 1 or more")
+        at_least(1, cpus_per_task=self.cpus_per_task)
         if self.time is not None:
             seconds_of(self.time)
         more = [word for text in self.sbatch for word in _words(text)]
@@ -54,7 +54,7 @@ def _words(text: str) -> list[str]:
     """Options of sbatch, one each: `--mem 4G` is one.
 
     >>> _words("--account=x --mem 4G -C 'a b'")
-    ['--account=x', '--mem 4G', "-C 'a b'"]
+    ['--account=x', '--mem 4G', '-C "a b"']
     """
     try:
         words = shlex.split(text)
@@ -63,9 +63,9 @@ def _words(text: str) -> list[str]:
     options: list[str] = []
     for word in words:
         if word.startswith("-"):
-            options.append(word)
+            options.append(directive(word))
         elif options:
-            options[-1] += f" {shlex.quote(word)}"
+            options[-1] += f" {directive(word)}"
         else:
             raise UserError(f"--sbatch {text}: an option begins with -")
     return options

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pwd
-import re
 import shutil
 import subprocess
 import time
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from se_hpo.errors import UserError
+from se_hpo.text import command_line
 
 _SECONDS = 60.0
 """A loaded controller may take long to answer."""
@@ -55,14 +55,10 @@ def submit(script: Path, *options: str) -> str:
     """
     done = _run(["sbatch", "--parsable", *options, str(script)])
     if done.returncode != 0:
-        raise UserError(f"sbatch refused {script.name}: {_complaint(done.stderr)}")
+        raise UserError(
+            f"sbatch refused {script.name}: {command_line(done.stderr, 'no reason')}"
+        )
     return done.stdout.strip().splitlines()[-1].partition(";")[0]
-
-
-def _complaint(text: str) -> str:
-    """What a command said, as one line."""
-    lines = [re.sub(r"^\w+: (error: )?", "", line) for line in text.splitlines()]
-    return "; ".join(line.rstrip(" .") for line in lines if line.strip()) or "no reason"
 
 
 def jobs(names: Iterable[str], tasks: bool = True) -> list[Job]:
@@ -92,7 +88,7 @@ def try_jobs(names: Iterable[str], tasks: bool = True) -> list[Job] | str:
     except UserError as error:
         return str(error)
     if done.returncode != 0:
-        return _complaint(done.stderr)
+        return command_line(done.stderr, "no reason")
     lines = [line.split("|", 5) for line in done.stdout.splitlines()]
     return [Job(*fields) for fields in lines if len(fields) == 6]
 
@@ -111,7 +107,7 @@ def cancel(names: Iterable[str], state: str | None = None) -> None:
     for name in names:  # scancel, unlike squeue, takes one
         done = _run(["scancel", f"--user={_user()}", f"--name={name}", *only])
         if done.returncode != 0:
-            raise UserError(f"scancel failed: {_complaint(done.stderr)}")
+            raise UserError(f"scancel failed: {command_line(done.stderr, 'no reason')}")
 
 
 def final_state(job: str, ended: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 from se_hpo.cluster import bash
 from se_hpo.errors import UserError
-from se_hpo.paths import RunPaths
+from se_hpo.paths import LOG, RunPaths
 
 WARNING_SECONDS = 60
 """How long before the time limit SLURM sends USR1."""
@@ -90,7 +91,7 @@ HEAD = """\
 
 def prepare_folder(paths: RunPaths) -> None:
     """Make what scripts write to; SLURM does not make the folder of a job's output."""
-    (paths.slurm / "ended").mkdir(parents=True, exist_ok=True)
+    paths.ended.mkdir(parents=True, exist_ok=True)
     paths.logs.mkdir(exist_ok=True)
 
 
@@ -118,7 +119,7 @@ def head(
     if array is not None:
         options.insert(0, f"array={array}")
     if resources.partition is not None:
-        options.append(f"partition={resources.partition}")
+        options.append(f"partition={directive(resources.partition)}")
     if keep:
         options += ["requeue", f"signal=B:USR1@{_warning(resources.time)}"]
         if resources.time is not None:
@@ -130,16 +131,41 @@ def head(
     return HEAD.format(
         about="\n".join(f"# {line}".rstrip() for line in about.splitlines()),
         name=name,
-        folder=_directive(Path.cwd()),
-        output=_directive(output),
+        folder=directive(Path.cwd()),
+        output=_output(output),
         options="\n".join(lines),
     )
 
 
-def _directive(path: Path) -> str:
-    """A path on an #SBATCH line."""
-    text = str(path)
-    return f'"{text}"' if " " in text else text
+def directive(value: object) -> str:
+    r"""A value on an #SBATCH line, quoted where sbatch would read something else.
+
+    >>> print(directive("/runs/a"), directive("/runs/run#1"), directive('a "b"'))
+    /runs/a "/runs/run#1" "a \"b\""
+
+    Raises:
+        UserError: it has a character that no #SBATCH line can have.
+    """
+    text = str(value)
+    for character in text:
+        if unicodedata.category(character) in ("Cc", "Cs"):
+            raise _unfit(text, character)
+    if text and text[0] != ":" and not re.search(r"[\s\"'#\\]", text):
+        return text
+    return '"' + re.sub(r'(["\\])', r"\\\1", text) + '"'
+
+
+def _output(pattern: Path) -> str:
+    """A file of output; a backslash in it would keep SLURM from filling in %j."""
+    if "\\" in str(pattern):
+        raise _unfit(str(pattern), "\\")
+    return directive(pattern)
+
+
+def _unfit(text: str, character: str) -> UserError:
+    return UserError(
+        f"{text!r}: sbatch cannot read the character {character!r}: choose another name"
+    )
 
 
 def _warning(time: str | None) -> int:
@@ -151,9 +177,7 @@ def _warning(time: str | None) -> int:
 
 def fill(text: str, **values: str) -> str:
     """A piece of a script with its @names@ filled in."""
-    for name, value in values.items():
-        text = text.replace(f"@{name}@", value)
-    return text
+    return re.sub(r"@(\w+)@", lambda found: values[found[1]], text)
 
 
 @dataclass(frozen=True)
@@ -181,7 +205,7 @@ class Scripts:
         return prelude + fill(text, name=self.name, id=job, **commands, **more)
 
     def _head(self, about: str, role: str, log: str, **more: Any) -> str:
-        output = Path(str(self.logs).replace("%", "%%")) / log
+        output = Path(str(self.logs).replace("%", "%%")) / f"{log}{LOG}"
         name = f"{self.name}-{role}"
         return head(about, name, output, self.resources, **more)
 
@@ -194,7 +218,7 @@ class Scripts:
             "    python -m se_hpo.slurm with the same options, or, with these files,\n"
             "    sbatch master.sbatch; sbatch workers.sbatch"
         )
-        text = self._head(about, "master", "master-%j.log", cpus=1)
+        text = self._head(about, "master", "master-%j", cpus=1)
         return text + self._body(
             bash.MASTER, command, bash.JOB, n_workers=str(n_workers)
         )
@@ -206,7 +230,7 @@ class Scripts:
             "Start and end them whenever you like; they find the master by themselves."
         )
         cpus, array = self.resources.cpus_per_task, f"0-{n - 1}"
-        text = self._head(about, "worker", "worker-%A_%a.log", cpus=cpus, array=array)
+        text = self._head(about, "worker", "worker-%A_%a", cpus=cpus, array=array)
         return text + self._body(bash.WORKER, command, bash.TASK)
 
     def cleanup(self) -> str:
@@ -215,12 +239,12 @@ class Scripts:
             f"Ends the workers of {self.run} after a master that could not (its node\n"
             "died, say). Waits for the master's end, takes a second."
         )
-        text = self._head(about, "cleanup", "cleanup-%j.log", cpus=1, keep=False)
+        text = self._head(about, "cleanup", "cleanup-%j", cpus=1, keep=False)
         return text + fill(bash.CLEANUP, name=self.name)
 
     def shards(self, about: str, role: str, command: Sequence[str], array: str) -> str:
         """A job array whose tasks share the work of one command."""
         cpus = self.resources.cpus_per_task
-        log = f"{role}-%A_%a.log"
+        log = f"{role}-%A_%a"
         text = self._head(about, role, log, cpus=cpus, array=array)
         return text + self._body(bash.SHARD, command, bash.TASK)

@@ -16,7 +16,7 @@ from rich.text import Text
 from se_hpo.cluster import queue
 from se_hpo.cluster.jobs import Launch, read_launches, roles
 from se_hpo.console_table import best_trials, final_notes
-from se_hpo.console_view import draw, duration
+from se_hpo.console_view import draw
 from se_hpo.errors import UserError
 from se_hpo.monitor import Monitor
 from se_hpo.paths import RunPaths
@@ -24,6 +24,7 @@ from se_hpo.progress import Plan
 from se_hpo.reading import read_evaluations
 from se_hpo.registries import budget_unit
 from se_hpo.results import load_trials
+from se_hpo.text import duration
 
 STALE_SECONDS = 30.0
 """A master that writes its status every two seconds and has not for so long is away."""
@@ -31,10 +32,12 @@ _ENOUGH = 10_000
 
 
 def show(paths: RunPaths, console: Console) -> None:
-    """Print the state of a run.
+    """Print the state of a run; what cannot be shown leaves the rest.
 
     Raises:
-        UserError: nothing was launched, or squeue does not answer.
+        UserError: nothing was launched, or, when all else is shown, squeue does not
+            answer.
+        OSError: a file that cannot be read, likewise.
     """
     launches = read_launches(paths.jobs)
     if not launches:
@@ -42,12 +45,29 @@ def show(paths: RunPaths, console: Console) -> None:
             f"{paths.root} was not launched on SLURM: python -m se_hpo.slurm --space "
             f"NAME --run {paths.root} does that"
         )
-    console.print(job_table(paths, launches))
+    failed: list[Exception] = []
+    for part in (
+        lambda: console.print(job_table(paths, launches)),
+        lambda: _show_master(paths, console),
+        lambda: _show_trials(paths, console),
+    ):
+        try:
+            part()
+        except (UserError, OSError) as error:
+            failed.append(error)
+    if failed:
+        raise failed[0]
+
+
+def _show_master(paths: RunPaths, console: Console) -> None:
     status = read_status(paths)
     if status is not None:
         _show_status(paths, status, console)
         if status["state"] == "running" and status["workers"]:
             console.print(worker_table(status))
+
+
+def _show_trials(paths: RunPaths, console: Console) -> None:
     if paths.results.exists():
         frame = load_trials(paths.root)
         console.print(best_trials(frame))
@@ -98,7 +118,7 @@ def _ids(launch: Launch) -> list[tuple[str, str]]:
 
 def _ended(paths: RunPaths, job_id: str, known: set[str]) -> list[tuple[str, str]]:
     """How a job, or tasks of an array, ended; not those that SLURM still has."""
-    folder = paths.slurm / "ended"
+    folder = paths.ended
     names = [path.name for path in folder.glob(f"{job_id}_*")]
     if not names and not any(name.partition("_")[0] == job_id for name in known):
         names = [job_id]
@@ -111,7 +131,7 @@ def _ended_by_hand(
 ) -> list[tuple[str, str]]:
     """How jobs ended whose scripts the user has submitted."""
     ours = {job for launch in launches for _, job in _ids(launch)}
-    folder = paths.slurm / "ended"
+    folder = paths.ended
     names = [p.name for p in folder.glob("[0-9]*") if p.name not in known]
     strange = [name for name in names if name.partition("_")[0] not in ours]
     strange.sort(key=lambda name: [int(n) for n in name.split("_") if n.isdigit()])

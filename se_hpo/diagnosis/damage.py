@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from se_hpo.paths import RunPaths, parse_json, read_json_lines
-
-_JSON = (
-    *("*.json", "slurm/*.json", "confirm/**/*.json", "trials/*/*.json"),
-    "ses/*/*.json",
-)
-_LINES = (
-    *("trials/*/*.jsonl", "evaluations/*.jsonl", "confirm/**/*.jsonl"),
-    "ses/*/runs/*/*.jsonl",
+from se_hpo.paths import (
+    DAMAGED,
+    JSON,
+    LINES,
+    TENSORS,
+    RunPaths,
+    parse_json,
+    read_json_lines,
 )
 
 
@@ -38,28 +37,27 @@ def damaged_files(run: RunPaths, in_use: bool) -> Iterator[Damage]:
         in_use: a master or worker may be writing: the last line of a file that grows
             may be incomplete.
     """
-    journals = (run.configs, run.results)  # lines, despite their names
-    others = {*journals, run.credentials}  # credentials have their own check
+    others = {*run.journals, run.credentials}  # credentials have their own check
     vital = {run.run, run.jobs}
-    for path in _found(run, _JSON, others):
+    for path in _found(run, JSON, others):
         if (what := _json_problem(path)) is not None:
             yield Damage(path, what, path in vital)
-    for path in (*journals, *_found(run, _LINES, set())):
+    for path in (*run.journals, *_found(run, LINES)):
         yield from _line_problems(path, in_use)
-    for path in _found(run, ("**/*.safetensors",), set()):
+    for path in _found(run, TENSORS):
         if (what := _tensor_problem(path)) is not None:
             yield Damage(path, what)
 
 
 def set_aside_files(run: RunPaths) -> list[Path]:
     """What masters and workers have found damaged and put aside before."""
-    return _found(run, ("**/*.damaged",), set())
+    return _found(run, DAMAGED)
 
 
-def _found(run: RunPaths, patterns: tuple[str, ...], others: set[Path]) -> list[Path]:
-    """Files by pattern, without temporary ones."""
-    found = {path for pattern in patterns for path in run.root.glob(pattern)}
-    inside = {path: path.relative_to(run.root).parts for path in found - others}
+def _found(run: RunPaths, ending: str, others: Collection[Path] = ()) -> list[Path]:
+    """Files by the end of their names, without temporary ones."""
+    found = set(run.root.rglob(f"*{ending}")).difference(others)
+    inside = {path: path.relative_to(run.root).parts for path in found}
     return sorted(p for p, parts in inside.items() if parts[0][0] != "." != p.name[0])
 
 

@@ -16,6 +16,7 @@ from se_hpo import engine
 from se_hpo.diagnosis.finding import Finding, error, ok, safely, warning
 from se_hpo.errors import UserError
 from se_hpo.processes import available_cores
+from se_hpo.text import first_line
 
 _PACKAGES = (
     *("hpbandster", "ConfigSpace", "torch", "gymnasium", "numpy", "pandas"),
@@ -69,8 +70,8 @@ def compiler() -> Iterator[Finding]:
     command = shutil.which(os.environ.get("CXX", "c++"))
     if command is not None:
         done = subprocess.run([command, "--version"], capture_output=True, timeout=20)
-        lines = done.stdout.decode(errors="replace").splitlines() or [""]
-        yield ok("compiler", f"{lines[0]} ({command})")
+        said = first_line(done.stdout.decode(errors="replace"))
+        yield ok("compiler", f"{said} ({command})")
     elif engine.available():
         yield ok("compiler", "none, and none is needed: the native engine is built")
     else:

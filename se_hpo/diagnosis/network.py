@@ -16,6 +16,8 @@ from se_hpo.diagnosis.finding import Finding, error, ok, warning
 from se_hpo.diagnosis.probe import APPENDED, RENAMED, Report, appended, clock, renamed
 from se_hpo.diagnosis.probe import waited as waited_for
 from se_hpo.diagnosis.scratch import Scratch
+from se_hpo.paths import RunPaths
+from se_hpo.text import last_line
 
 SKEW_SECONDS = 2.0
 """Clocks further apart than this make the ages that `--status` shows wrong."""
@@ -47,7 +49,7 @@ def start_nameserver(scratch: Scratch, host: str) -> NameServer:
     Raises:
         UserError: `host` is no address of this machine.
     """
-    path = scratch.path / "credentials.json"
+    path = RunPaths(scratch.path).credentials
     server = NameServer("doctor", new_key(), path, host)
     server.start()
     return server
@@ -67,8 +69,8 @@ def second_process(scratch: Scratch) -> Iterator[Finding]:
         return
     report = read_report(done.stdout)
     if report is None:
-        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        yield error("second process", lines[-1], "install se-hpo again")
+        said = last_line(done.stderr, f"exit code {done.returncode}")
+        yield error("second process", said, "install se-hpo again")
         return
     yield from judged(report, "a second process", scratch)
 

@@ -19,6 +19,7 @@ from se_hpo.diagnosis.finding import Finding, error, ok, warning
 from se_hpo.diagnosis.network import judged, read_report
 from se_hpo.diagnosis.scratch import Scratch
 from se_hpo.errors import UserError
+from se_hpo.text import command_line
 
 ALLOCATE_SECONDS = 20
 """How long to wait for a node."""
@@ -84,7 +85,7 @@ def _nodes(request: Request) -> dict[str, str] | str:
     except subprocess.TimeoutExpired:
         return "sinfo took longer than 30 s"
     if done.returncode != 0:
-        return _said(done.stderr)
+        return command_line(done.stderr, "nothing")
     pairs = (line.split() for line in done.stdout.splitlines())
     return {name: re.sub(r"\W", "", state) for name, state in pairs}
 
@@ -163,7 +164,7 @@ def _give_up(process: subprocess.Popen[str], name: str) -> None:
 
 def _no_answer(text: str) -> Finding:
     """Why the probe said nothing."""
-    said = _said(text)
+    said = command_line(text, "nothing")
     if "exited with exit code" in text.lower() or "execve" in text:
         mend = "install on a file system that all nodes share, or give --setup"
         return error("second node", f"Python does not run there: {said}", mend)
@@ -183,9 +184,3 @@ def _from_login_node(finding: Finding, node: str) -> Finding:
         "python -m se_hpo.doctor tells; if not, --nic (ip -br addr)"
     )
     return warning(finding.what, finding.value, mend)
-
-
-def _said(text: str) -> str:
-    """What a command said, as one line."""
-    lines = [re.sub(r"^\w+: (error: )?", "", line) for line in text.splitlines()]
-    return "; ".join(line.rstrip(" .") for line in lines if line.strip()) or "nothing"

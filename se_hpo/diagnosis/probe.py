@@ -20,7 +20,13 @@ from typing import Literal
 from se_hpo.bohb import pyro
 from se_hpo.bohb.credentials import Credentials, NotReady, new_key, read_credentials
 from se_hpo.errors import UserError
-from se_hpo.paths import append_json_line, read_json_lines, write_atomic, write_json
+from se_hpo.paths import (
+    RunPaths,
+    append_json_line,
+    read_json_lines,
+    write_atomic,
+    write_json,
+)
 
 RENAMED, APPENDED, LOCKED = "renamed.json", "appended.jsonl", "locked"
 SECONDS = 5.0
@@ -127,7 +133,7 @@ def clock(folder: Path) -> float:
 def nameserver(folder: Path) -> Credentials | str:
     """Credentials with which a nameserver answers, or what is wrong."""
     try:
-        found = read_credentials(folder / "credentials.json")
+        found = read_credentials(RunPaths(folder).credentials)
         with pyro.name_server(found.host, found.port, found.key) as server:
             server.ping()
     except (NotReady, UserError, OSError, pyro.PyroError) as problem:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 import shlex
 import warnings
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 from se_hpo.bohb import pyro
 from se_hpo.bohb.brackets import plan
 from se_hpo.bohb.credentials import NotReady, read_credentials
 from se_hpo.bohb.lock import Holder, lock_holder
+from se_hpo.cli import as_typed
 from se_hpo.cluster.jobs import read_launches
 from se_hpo.diagnosis.damage import damaged_files, set_aside_files
 from se_hpo.diagnosis.finding import Finding, error, ok, safely, warning
 from se_hpo.errors import UserError
-from se_hpo.paths import RunPaths
+from se_hpo.paths import RunPaths, sets_in
 from se_hpo.reading import read_evaluations
 from se_hpo.run_folder import read_run
 from se_hpo.se_sets import read_set
@@ -139,35 +139,24 @@ def command(run: RunPaths, data: dict[str, Any]) -> str:
     """The command that continues a run: the one that it was begun with."""
     launches = [made for made in read_launches(run.jobs) if made.kind == "optimize"]
     if launches and launches[-1].command:
-        return in_shell(launches[-1].command)
+        return as_typed(launches[-1].command)
     for attempt in reversed(data["attempts"]):
         if isinstance(attempt, dict) and isinstance(attempt.get("command"), list):
-            return in_shell(attempt["command"])
+            return as_typed(attempt["command"])
     folder = shlex.quote(str(run.root))
     return f"python -m se_hpo.optimize --space NAME --run {folder}"
 
 
-def in_shell(words: Sequence[str]) -> str:
-    """A process's arguments as its user typed them.
-
-    >>> in_shell(["/opt/se_hpo/optimize.py", "--space", "my space"])
-    "python -m se_hpo.optimize --space 'my space'"
-    """
-    program, *rest = map(str, words)
-    stem = Path(program.rpartition(" ")[2]).stem  # `se-hpo optimize`, too
-    return shlex.join(["python", "-m", f"se_hpo.{stem}", *rest])
-
-
 def sets(run: RunPaths) -> Iterator[Finding]:
     """Sets of SEs that are not whole."""
-    for path in sorted(run.ses.glob("*/set.json")):
+    for folder in sets_in(run.ses):
         with warnings.catch_warnings(action="ignore"):
             try:
-                found = read_set(path.parent)
+                found = read_set(folder)
             except (UserError, json.JSONDecodeError) as problem:
                 yield error("SEs", str(problem), "see above")
                 continue
-        value = f"{path.parent.name}: {len(found.outcomes)} of {found.n_envs} trained"
+        value = f"{folder.name}: {len(found.outcomes)} of {found.n_envs} trained"
         if len(found.outcomes) < found.n_envs:
             mend = "the same command of python -m se_hpo.train does the rest"
             yield warning("SEs", value, mend)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import shutil
 import tempfile
 from pathlib import Path
 from typing import IO
 
 from se_hpo.diagnosis.probe import APPENDED, LOCKED, RENAMED
-from se_hpo.paths import append_json_line, write_json
+from se_hpo.paths import append_json_line, temporary_name, write_json
 
 
 class Scratch:
@@ -37,7 +36,7 @@ class Scratch:
 
     def __enter__(self) -> Scratch:
         """Make it."""
-        name = f".doctor.{os.getpid()}.tmp"  # `--overwrite` knows such names
+        name = temporary_name("doctor")
         self.path = self.existing / name
         try:
             self._fill()

@@ -11,6 +11,7 @@ from se_hpo.objectives import Objective
 from se_hpo.paths import RunPaths
 from se_hpo.records import Status, to_builtin
 from se_hpo.search_space import load_space
+from se_hpo.text import last_line
 
 
 def check(scratch: Scratch) -> Iterator[Finding]:
@@ -23,8 +24,8 @@ def check(scratch: Scratch) -> Iterator[Finding]:
     with InnerLoop("auto", 1) as inner_loop:
         record = objective.evaluate((0, 0, 0), configuration, 1, run, inner_loop)
     if record.status is not Status.FINISHED:
-        lines = (record.error or record.reason).strip().splitlines()
-        yield error("one generation", lines[-1], "report this, with the line above")
+        said = last_line(record.error or record.reason)
+        yield error("one generation", said, "report this, with the line above")
         return
     yield ok(
         "one generation",

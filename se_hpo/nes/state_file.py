@@ -19,7 +19,13 @@ from se_hpo.config import RunConfig
 from se_hpo.errors import UserError
 from se_hpo.nes.state import NESState
 from se_hpo.nes.strategies import State, Strategy
-from se_hpo.paths import TrialPaths, append_json_line, read_json_lines, write_atomic
+from se_hpo.paths import (
+    TrialPaths,
+    append_json_line,
+    read_json_lines,
+    set_aside,
+    write_atomic,
+)
 from se_hpo.tensor_files import tensor_bytes
 
 log = logging.getLogger(__name__)
@@ -107,7 +113,7 @@ def restore(
     except ForeignStateError:
         raise
     except UserError as error:
-        set_aside(paths, str(error))
+        set_run_aside(paths, str(error))
         return None
     _keep_lines(paths.generations, state.generation)
     _keep_timing(paths.timing, state.generation)
@@ -175,9 +181,9 @@ def _keep_timing(path: Path, generations: int) -> None:
         write_atomic(path, text)
 
 
-def set_aside(paths: TrialPaths, reason: str) -> None:
+def set_run_aside(paths: TrialPaths, reason: str) -> None:
     """Rename the files of a run that cannot go on, so that it starts again."""
     log.warning("%s; set aside as *.damaged, the trial starts again", reason)
     for path in (paths.state, paths.generations, paths.timing):
         if path.exists():
-            path.replace(path.with_name(path.name + ".damaged"))
+            set_aside(path)

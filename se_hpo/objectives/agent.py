@@ -5,6 +5,7 @@ Seeds that are trained already are kept.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +19,12 @@ from se_hpo.inner_loop import InnerLoop
 from se_hpo.jobs import TrainingJob, TrainingResult
 from se_hpo.nes.run import Guard
 from se_hpo.objectives.base import ObjectiveKind, normalized_return
-from se_hpo.paths import TrialPaths, append_json_line, read_json_lines
+from se_hpo.paths import (
+    TrialPaths,
+    append_json_line,
+    read_json_lines,
+    write_json_lines,
+)
 from se_hpo.records import Status
 from se_hpo.tasks import TaskSpec, get_task
 
@@ -58,13 +64,14 @@ def _evaluate_agent(
         TrainingJob(config.task, config.agent, seeding.integer_seed(seed, "agent", k))
         for k in missing
     ]
-    at_once = inner_loop.n_threads  # what is trained is kept, whatever happens next
-    for first in range(0, len(jobs), at_once):
-        results = inner_loop.train_agents(jobs[first : first + at_once])
-        guard()
-        for k, result in zip(missing[first:], results, strict=False):
+    with contextlib.closing(inner_loop.completed(jobs)) as completed:
+        for position, result in completed:  # kept at once, whatever happens next
+            guard()
+            k = missing[position]
             agents[k] = _agent_line(k, result)
             append_json_line(paths.agents, agents[k])
+    if list(agents) != sorted(agents):
+        write_json_lines(paths.agents, [agents[k] for k in sorted(agents)])
     rows = [agents[k] for k in range(budget)]
     task = get_task(config.task)
     scores = [row["score"] for row in rows]

@@ -19,9 +19,17 @@ from se_hpo.config import RunConfig, from_configuration
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.inner_loop import InnerLoop
 from se_hpo.nes.run import Guard
-from se_hpo.paths import ConfigId, RunPaths, TrialPaths, trial_name, write_json
+from se_hpo.paths import (
+    ConfigId,
+    RunPaths,
+    TrialPaths,
+    set_aside,
+    trial_name,
+    write_json,
+)
 from se_hpo.records import EvaluationRecord, Status, record_from_dict
 from se_hpo.registries import OBJECTIVES, load
+from se_hpo.text import first_line
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +79,7 @@ class Objective:
         may raise to end the evaluation.
         """
         paths = run.trial(config_id)
+        guard()
         if (done := _finished_record(paths.record(budget))) is not None:
             return done
         started, cpu = time.time(), inner_loop.cpu_seconds()
@@ -124,22 +133,20 @@ def _finished_record(path: Path) -> EvaluationRecord | None:
         log.debug("%s: %s", path, error)
     if not usable:
         log.warning("%s is damaged: set aside, evaluated again", path)
-        path.replace(path.with_name(path.name + ".damaged"))
+        set_aside(path)
         return None
     return record if record and record.status is Status.FINISHED else None
 
 
 def _failure(error: Exception) -> dict[str, Any]:
-    first_line = (str(error).splitlines() or [""])[0]
     return {
         "status": Status.FAILED,
         "loss": 1.0,
-        "reason": f"failed: {type(error).__name__}: {first_line}",
+        "reason": f"failed: {type(error).__name__}: {first_line(error)}",
         "error": "".join(traceback.format_exception(error)),
     }
 
 
 def _rung(paths: TrialPaths, budget: float) -> int:
     """How many lower budgets this trial was evaluated at before."""
-    earlier = [p.stem.removeprefix("record-") for p in paths.root.glob("record-*.json")]
-    return sum(float(b) < budget for b in earlier)
+    return sum(earlier < budget for earlier in paths.recorded_budgets())

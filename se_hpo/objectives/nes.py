@@ -16,7 +16,7 @@ from se_hpo.inner_loop import InnerLoop
 from se_hpo.jobs import TrainingJob
 from se_hpo.nes.generation import inner_loop_job, n_trainings
 from se_hpo.nes.run import Guard, run_nes
-from se_hpo.nes.state_file import ForeignStateError, set_aside
+from se_hpo.nes.state_file import ForeignStateError, set_run_aside
 from se_hpo.objectives.base import ObjectiveKind, normalized_return
 from se_hpo.paths import TrialPaths
 from se_hpo.records import Status
@@ -52,7 +52,7 @@ def _evaluate_nes(
         outcome = run_nes(config, seed, paths, inner_loop, budget, guard)
     except ForeignStateError as error:  # of another version, say: not the trial's fault
         guard()
-        set_aside(paths, str(error))
+        set_run_aside(paths, str(error))
         outcome = run_nes(config, seed, paths, inner_loop, budget, guard)
     scores = outcome.center_scores
     diverged = outcome.reason.startswith("diverged")

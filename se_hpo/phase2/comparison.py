@@ -18,6 +18,7 @@ from se_hpo import seeding
 from se_hpo.config import AgentConfig
 from se_hpo.errors import UserError
 from se_hpo.evaluations import REAL, Key
+from se_hpo.flags import at_least, check_seed
 from se_hpo.jobs import TrainingJob
 from se_hpo.phase2.agents import PROTOCOL, AgentSource, Draw
 from se_hpo.phase2.sets import UsedSE, UsedSet
@@ -40,13 +41,9 @@ class Protocol:
     stopped that it was trained with."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.seed < 2**32:
-            raise UserError(f"--seed {self.seed}: must be in [0, 2**32)")
+        check_seed(self.seed)
         for name in ("num_agents", "test_episodes", "fixed_steps"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                flag = name.replace("_", "-")
-                raise UserError(f"--{flag} {value}: must be 1 or more")
+            at_least(1, **{name: getattr(self, name)})
         if self.fixed_steps is not None and not self.step_cap:
             raise UserError("--fixed-steps needs no --no-step-cap: leave it out")
 

@@ -15,9 +15,9 @@ from rich.table import Table
 from rich.text import Text
 
 from se_hpo.console import LiveLog
-from se_hpo.console_view import duration
 from se_hpo.phase2.comparison import PlannedAgent
 from se_hpo.phase2.sets import ALL_SETTINGS
+from se_hpo.text import duration
 
 log = logging.getLogger(__name__)
 

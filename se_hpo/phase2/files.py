@@ -7,7 +7,6 @@ both for itself, `<name>.shard-2-of-8.jsonl`, and looks at those of all others.
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,9 +17,18 @@ import se_hpo
 from se_hpo.bohb.lock import RunLock, turn
 from se_hpo.errors import UserError, unwritable
 from se_hpo.evaluations import evaluation_name, read_records
-from se_hpo.paths import append_json_line, parse_json, write_json
+from se_hpo.paths import (
+    LINES,
+    append_json_line,
+    header_of,
+    lock_of,
+    opening_lock_of,
+    parse_json,
+    write_json,
+)
 from se_hpo.reading import read_json
 from se_hpo.records import to_builtin
+from se_hpo.text import short_json
 
 log = logging.getLogger(__name__)
 
@@ -41,12 +49,12 @@ class EvaluationFiles:
     """
 
     def __init__(self, records: Path, shard: tuple[int, int] = (1, 1)) -> None:
-        if records.suffix != ".jsonl" or evaluation_name(records) != records.stem:
-            raise UserError(f"--out {records}: give a file name that ends in .jsonl")
+        if records.suffix != LINES or evaluation_name(records) != records.stem:
+            raise UserError(f"--out {records}: give a file name that ends in {LINES}")
         self.folder, self.name = records.parent, records.stem
         i, n = shard
         part = f".shard-{i}-of-{n}" if n > 1 else ""
-        self.records = self.folder / f"{self.name}{part}.jsonl"
+        self.records = self.folder / f"{self.name}{part}{LINES}"
         if self.records.is_dir():
             raise UserError(f"--out {self.records} is a folder: give a file in it")
 
@@ -54,15 +62,15 @@ class EvaluationFiles:
     def lock(self) -> RunLock:
         """Keeps a second process from these records; a context manager."""
         what = f"{self.records} is in use by an evaluation"
-        return RunLock(self.records.with_suffix(".lock"), what=what)
+        return RunLock(lock_of(self.records), what=what)
 
     @property
     def _header(self) -> Path:
-        return self.records.with_suffix(".json")
+        return header_of(self.records)
 
     def all_records(self) -> list[Path]:
         """Records files of this evaluation that exist, of all shards."""
-        files = sorted(self.folder.glob("*.jsonl"))
+        files = sorted(self.folder.glob(f"*{LINES}"))
         ours = (file for file in files if evaluation_name(file) == self.name)
         return [file for file in ours if file.is_file()]
 
@@ -92,9 +100,9 @@ class EvaluationFiles:
             UserError: another process has them, they cannot be written, or see
                 `check`; nothing was changed.
         """
-        what = f"{self.folder / self.name}.jsonl is in use by an evaluation"
+        what = f"{self.folder / self.name}{LINES} is in use by an evaluation"
         # All shards have this one, else two new ones could be of unequal settings.
-        opening = RunLock(self.folder / f"{self.name}.opening.lock", what=what)
+        opening = RunLock(opening_lock_of(self.folder, self.name), what=what)
         with contextlib.ExitStack() as held:
             try:
                 held.enter_context(self.lock)
@@ -133,7 +141,7 @@ class EvaluationFiles:
             )
 
     def _read(self, file: Path) -> dict[str, Any]:
-        path = file.with_suffix(".json")
+        path = header_of(file)
         try:
             header = parse_json(path.read_text(encoding="utf-8"))
             settings = header["settings"]
@@ -186,13 +194,8 @@ def _differences(before: Any, now: Any, path: tuple[str, ...] = ()) -> Iterator[
         for key in sorted(keys, key=lambda k: (isinstance(before.get(k), dict), k)):
             yield from _differences(before.get(key), now.get(key), (*path, key))
     elif before != now:
-        yield f"{'.'.join(path)} {_short(before)} -> {_short(now)}"
+        yield f"{'.'.join(path)} {short_json(before, 40)} -> {short_json(now, 40)}"
 
 
 def _may_grow(path: tuple[str, ...]) -> bool:
     return bool(path) and path[-1] in _GROW
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 40 else text[:37] + "..."

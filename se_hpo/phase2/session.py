@@ -12,11 +12,11 @@ import pandas as pd
 from rich.console import Console
 
 from se_hpo.cli import log_to_stderr, python_command
-from se_hpo.errors import UserError
 from se_hpo.evaluations import REAL, load_evaluations, record_key
+from se_hpo.flags import at_least, parse_shard
 from se_hpo.inner_loop import InnerLoop, load_engine
 from se_hpo.overrides import parse_overrides
-from se_hpo.paths import RunPaths
+from se_hpo.paths import RunPaths, sets_in
 from se_hpo.phase2.agents import agent_sources
 from se_hpo.phase2.comparison import Plan, PlannedAgent, Protocol, in_shard
 from se_hpo.phase2.console import (
@@ -31,7 +31,6 @@ from se_hpo.phase2.sets import run_of, used_sets
 from se_hpo.process_pool import ProcessPool
 from se_hpo.processes import available_cores
 from se_hpo.reading import UnreadableWarning
-from se_hpo.shards import parse_shard
 from se_hpo.tasks import get_task
 
 log = logging.getLogger(__name__)
@@ -46,8 +45,7 @@ class Evaluation:
 
     def __init__(self, options: EvaluateOptions) -> None:
         self.shard = parse_shard(options.shard)
-        if options.threads < 0:
-            raise UserError(f"--threads {options.threads}: must be 0 or more")
+        at_least(0, threads=options.threads)
         self.n_threads = options.threads or available_cores()
         protocol = Protocol(
             options.seed,
@@ -77,7 +75,7 @@ class Evaluation:
         self._run_folder: RunPaths | None = None  # elsewhere are sets of several runs
         if out is None:
             self._run_folder = RunPaths(run_of(options.envs))
-            out = self._run_folder.evaluations / f"{protocol.name}.jsonl"
+            out = self._run_folder.evaluation(protocol.name)
         self.files = EvaluationFiles(out, self.shard)
 
     def _engines(self) -> dict[str, str]:
@@ -132,7 +130,7 @@ class Evaluation:
         """After a set's folder was renamed, its SEs count twice."""
         if self._run_folder is None:
             return
-        there = {path.parent.name for path in self._run_folder.ses.glob("*/set.json")}
+        there = {folder.name for folder in sets_in(self._run_folder.ses)}
         names = [r["se_set"] for r in records if r["se_set"] not in (None, *there)]
         if names:
             log.info(
@@ -152,7 +150,7 @@ class Evaluation:
                 engine = self.engines[agent.agent]
                 record = self.plan.record(agent, job, done, engine)
                 self.files.append(record)
-                progress.add(record)
+                progress.attempt(functools.partial(progress.add, record))
         finally:
             pool.close()
 

@@ -13,6 +13,7 @@ from se_hpo.reporting.answers import Answers
 from se_hpo.reporting.data import RunData
 from se_hpo.reporting.tables import Table, is_missing, make_table, number, text
 from se_hpo.reporting.words import SHORT_SETTINGS
+from se_hpo.text import short_number
 
 _BEST = 20
 
@@ -121,8 +122,14 @@ def configuration_table(data: RunData) -> Table | None:
     for name, value in data.incumbent.configuration.items():
         parameter = space.get(name, {})
         default = parameter.get("default_value", parameter.get("value"))
-        row = {"name": name, "value": _short(value), "range": _range(parameter)}
-        rows.append({**row, "default": "-" if default is None else _short(default)})
+        row = {
+            "name": name,
+            "value": short_number(value, 5),
+            "range": _range(parameter),
+        }
+        rows.append(
+            {**row, "default": "-" if default is None else short_number(default, 5)}
+        )
     return make_table(
         f"Configuration of the best trial, {data.incumbent.trial}",
         pd.DataFrame(rows),
@@ -137,14 +144,11 @@ def configuration_table(data: RunData) -> Table | None:
     )
 
 
-def _short(value: Any) -> str:
-    return f"{value:.5g}" if isinstance(value, float) else str(value)
-
-
 def _range(parameter: Mapping[str, Any]) -> str:
     if "lower" in parameter and "upper" in parameter:
         log = ", log" if parameter.get("log") else ""
-        return f"{_short(parameter['lower'])} to {_short(parameter['upper'])}{log}"
+        ends = (short_number(parameter[end], 5) for end in ("lower", "upper"))
+        return " to ".join(ends) + log
     choices = parameter.get("choices") or parameter.get("sequence")
     return ", ".join(map(str, choices)) if choices else "fixed"
 

@@ -22,7 +22,7 @@ from se_hpo.frames import (
     TRIAL_COLUMNS,
     tidy,
 )
-from se_hpo.paths import RunPaths
+from se_hpo.paths import LINES, RunPaths, sets_in
 from se_hpo.reading import UnreadableWarning, read_json
 from se_hpo.results import (
     Incumbent,
@@ -126,7 +126,7 @@ def read_run(folder: str | Path) -> RunData:
             run_paths(paths.root)  # says what is wrong, and what to do
             raise UserError(f"{paths.root} is no run: name a folder in results/")
         _read_sets(data)
-        if any(paths.evaluations.glob("*.jsonl")):
+        if any(paths.evaluations.glob(f"*{LINES}")):
             empty = data.evaluations
             data.evaluations = _or_note(
                 data, lambda: load_evaluations(paths.root), empty
@@ -144,7 +144,7 @@ def _read_bohb(data: RunData) -> None:
 
 
 def _read_sets(data: RunData) -> None:
-    if not any(data.paths.ses.glob("*/set.json")):
+    if not sets_in(data.paths.ses):
         return
     outcomes, generations = [], []
     for folder in find_sets(data.paths.root):

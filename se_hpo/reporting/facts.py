@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from se_hpo.cli import as_typed
 from se_hpo.reading import read_json
 from se_hpo.registries import budget_unit, objective_kind
 from se_hpo.reporting.data import RunData
@@ -102,7 +102,7 @@ def _provenance(data: RunData) -> Iterator[Fact]:
     if commits:
         yield "Commit", ", ".join(commits)
     attempts = [a for s in sources for a in _attempts(s)]
-    commands = dict.fromkeys(map(_command, attempts))
+    commands = dict.fromkeys(as_typed(a.get("command") or ["?"]) for a in attempts)
     if commands:
         yield "Commands", "\n".join(commands)
     hosts = {str(a["host"]) for a in attempts if a.get("host")}
@@ -127,15 +127,6 @@ def _attempts(source: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         if isinstance(attempts, list)
         else []
     )
-
-
-def _command(attempt: Mapping[str, Any]) -> str:
-    """As it was typed: the module instead of its file."""
-    words = [str(word) for word in attempt.get("command") or ["?"]]
-    module = words[0].replace("\\", "/").rsplit("/", 1)[-1].removesuffix(".py")
-    if words[0].endswith(".py"):
-        words[:1] = ["python", "-m", f"se_hpo.{module}"]
-    return shlex.join(words)
 
 
 def _date(seconds: float) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from se_hpo.evaluations import REAL, evaluation_name, evaluation_names
+from se_hpo.paths import JSON
 from se_hpo.reading import read_json
 from se_hpo.reporting.answers import Answers
 from se_hpo.reporting.data import RunData
@@ -80,7 +81,7 @@ def _missing_phase2(data: RunData) -> Iterator[str]:
         )
         return
     headers: dict[str, list[dict[str, Any]]] = {}  # of all shards
-    for file in sorted(data.paths.evaluations.glob("*.json")):
+    for file in sorted(data.paths.evaluations.glob(f"*{JSON}")):
         headers.setdefault(evaluation_name(file), []).append(read_json(file))
     for name, parts in headers.items():
         yield from _unfinished_evaluation(name, parts, data.evaluations)

@@ -1,8 +1,9 @@
-"""Which SE the histograms of transitions are of, and their cache with the figures."""
+"""Which SE the histograms of transitions are of, and where they are kept."""
 
 from __future__ import annotations
 
 import logging
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pandas as pd
 
 from se_hpo.config import AgentConfig, run_config_from_dict
 from se_hpo.errors import UserError
+from se_hpo.paths import TrialPaths, write_atomic
 from se_hpo.reading import read_json
 from se_hpo.reporting.data import RunData
 from se_hpo.reporting.pictures import Transitions
@@ -27,27 +29,41 @@ class _Source:
     words: str
 
 
-def transitions_of(data: RunData, n_agents: int) -> Transitions | None:
+def transitions_of(data: RunData, n_agents: int = 0) -> Transitions | None:
     """Histograms of one SE: the best solved one of the sets, or else of BOHB's best.
 
-    They are kept in `figures/transitions.csv`, and counted anew only when the SE,
-    `n_agents` or the steps of their training have changed. None where there is no SE;
-    an SE that cannot be read is named in `data.unreadable`.
+    They are kept in the run's `transitions.csv`, and counted anew only when the SE,
+    `n_agents` or the steps of their training have changed. None where there is no SE,
+    or none are kept and `n_agents` is 0; `data.unreadable` says so.
     """
     source = _source(data)
     if source is None:
         return None
     try:
         sha256 = file_sha256(source.checkpoint)
-        made_of = (sha256, n_agents, training_of(source.agent).max_env_steps)
-        cached = _cached(data.paths.figures / "transitions.csv", made_of)
-        if cached is None:
+        made_of = (sha256, training_of(source.agent).max_env_steps)
+        kept = (data.paths.transitions, data.paths.transitions_among_figures)
+        frames = (_cached(path, made_of, n_agents) for path in kept)
+        counts = next((frame for frame in frames if frame is not None), None)
+        if counts is None and n_agents:
             log.info("training %d agents on %s", n_agents, source.checkpoint)
-            cached = transition_counts(source.checkpoint, source.agent, n_agents)
+            counts = transition_counts(source.checkpoint, source.agent, n_agents)
+            write_atomic(data.paths.transitions, counts.to_csv(index=False))
     except (UserError, OSError) as error:
         data.unreadable.append(str(error))
         return None
-    return Transitions(cached, source.words)
+    if counts is None:
+        data.unreadable.append(_no_counts(data))
+        return None
+    return Transitions(counts, source.words)
+
+
+def _no_counts(data: RunData) -> str:
+    folder = shlex.quote(str(data.paths.root))
+    return (
+        "No agents were trained for histograms of an SE's transitions (a minute or "
+        f"two): python -m se_hpo.report {folder} --transition-agents 10"
+    )
 
 
 def _source(data: RunData) -> _Source | None:
@@ -71,8 +87,8 @@ def _source(data: RunData) -> _Source | None:
     if best is None or best.checkpoint is None:
         return None
     try:
-        folder = best.checkpoint.parent
-        agent = run_config_from_dict(read_json(folder / "config.json")).agent
+        trial = TrialPaths(best.checkpoint.parent)
+        agent = run_config_from_dict(read_json(trial.config)).agent
     except (KeyError, TypeError, ValueError):
         agent = None
     score = best.record.score_best
@@ -81,10 +97,11 @@ def _source(data: RunData) -> _Source | None:
     return _Source(best.checkpoint, agent, words)
 
 
-def _cached(path: Path, made_of: tuple[str, int, int]) -> pd.DataFrame | None:
+def _cached(path: Path, made_of: tuple[str, int], agents: int) -> pd.DataFrame | None:
+    """What a file keeps, if it is of this SE and of so many agents (0: of any)."""
     try:
         frame = pd.read_csv(path)
-        first = frame[["sha256", "agents", "max_env_steps"]].iloc[0]
+        sha256, steps, n = frame[["sha256", "max_env_steps", "agents"]].iloc[0]
     except (OSError, ValueError, KeyError, IndexError):
         return None
-    return frame if tuple(first) == made_of else None
+    return frame if (sha256, steps) == made_of and agents in (0, n) else None

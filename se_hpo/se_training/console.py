@@ -13,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from se_hpo.console import LiveLog
-from se_hpo.console_view import duration, sparkline
 from se_hpo.se_outcome import SEOutcome
+from se_hpo.text import duration, sparkline
 
 _CURVE_WIDTH = 16
 _LATEST = 3

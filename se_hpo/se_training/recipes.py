@@ -22,6 +22,7 @@ from se_hpo.config import (
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.overrides import ValueLoader
 from se_hpo.tasks import get_task
+from se_hpo.text import one_line
 
 SHIPPED = Path(__file__).parents[1] / "configurations"
 DEFAULT_GENERATIONS = 50
@@ -59,7 +60,7 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read ({error}): give a YAML file") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # no such date
-        raise UserError(f"{path} is no YAML: {_one_line(error)}") from error
+        raise UserError(f"{path} is no YAML: {one_line(error)}") from error
     try:
         return _recipe(path.stem, data)
     except UserError as error:
@@ -120,7 +121,3 @@ def _section(name: str, data: Any, known: list[str] | None) -> Mapping[str, Any]
             place = f"{name}.{key}" if name else str(key)
             raise UserError(f"unknown key {place!r}: {did_you_mean(str(key), known)}")
     return data
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

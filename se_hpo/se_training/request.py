@@ -11,6 +11,7 @@ import numpy as np
 
 from se_hpo.config import RunConfig, with_configuration
 from se_hpo.errors import UserError, did_you_mean
+from se_hpo.flags import at_least, check_seed, parse_shard
 from se_hpo.inner_loop import InnerLoop
 from se_hpo.nes.generation import n_trainings
 from se_hpo.overrides import parse_overrides
@@ -24,7 +25,6 @@ from se_hpo.se_sets import SESet, read_set
 from se_hpo.se_training.options import TrainOptions
 from se_hpo.se_training.random_search import search_plan
 from se_hpo.se_training.recipes import DEFAULT_GENERATIONS, load_recipe
-from se_hpo.shards import parse_shard
 
 DEFAULT_NUM_ENVS = 40
 """As many as in the paper."""
@@ -94,14 +94,10 @@ def resolve_request(options: TrainOptions) -> Request:
 
 
 def _check_flags(options: TrainOptions) -> None:
-    if not 0 <= options.seed < 2**32:
-        raise UserError(f"--seed {options.seed}: must be in [0, 2**32)")
-    if options.workers < 0:
-        raise UserError(f"--workers {options.workers}: must be 0 or more")
-    for flag in ("num_envs", "generations", "trainings"):
-        value = getattr(options, flag)
-        if value is not None and value < 1:
-            raise UserError(f"--{flag.replace('_', '-')} {value}: must be 1 or more")
+    check_seed(options.seed)
+    at_least(0, workers=options.workers)
+    for name in ("num_envs", "generations", "trainings"):
+        at_least(1, **{name: getattr(options, name)})
     if options.num_envs is not None and options.num_envs > MOST_ENVS:
         raise UserError(f"--num-envs {options.num_envs}: must be at most {MOST_ENVS}")
     if not options.random_search and (options.trainings or options.like):

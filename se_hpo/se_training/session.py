@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
+from functools import partial
 from pathlib import Path
 
 from se_hpo.checkpoint import load_se
 from se_hpo.errors import UserError
+from se_hpo.paths import set_aside
 from se_hpo.se_outcome import SEOutcome, read_outcome
 from se_hpo.se_training.console import SetDisplay
 from se_hpo.se_training.folder import open_set
@@ -41,9 +43,12 @@ def train_set(
     open_set(paths, settings, request.n_envs, request.origin)
     title = f"{settings.setting}, {settings.config.task}"
     with SetDisplay(title, str(paths.root), quiet=quiet) as display:
-        todo = [index for index in request.indices if finished(request, index) is None]
+        before = {index: finished(request, index) for index in request.indices}
+        todo = [index for index, outcome in before.items() if outcome is None]
+        solved = sum(outcome.solved for outcome in before.values() if outcome)
         with SEWorkers(paths, todo, n_parallel, threads) as workers:
-            _watch(request, workers, display)
+            watch = SetWatch(paths, settings, request.indices, workers, solved)
+            _watch(watch, display)
     held = [index for index in workers.held if finished(request, index) is None]
     return {**workers.lost, **dict.fromkeys(held, "another process is at it")}
 
@@ -76,19 +81,23 @@ def finished(request: Request, index: int) -> SEOutcome | None:
 
 def _set_aside(path: Path, why: str) -> None:
     log.warning("%s is set aside as *.damaged and made again (%s)", path, why)
-    path.replace(path.with_name(path.name + ".damaged"))
+    set_aside(path)
 
 
-def _watch(request: Request, workers: SEWorkers, display: SetDisplay) -> None:
-    watch = SetWatch(request.paths, request.settings, request.indices, workers)
-    while workers.busy:
-        for index in workers.step():
-            outcome = read_outcome(request.paths, index)
-            if outcome is not None:
-                seconds = watch.ended(outcome)
-                display.update(watch.progress())
-                display.finished(outcome, seconds)
-        watch.tell_damage()
-        display.update(watch.progress())
-        if workers.busy:
+def _watch(watch: SetWatch, display: SetDisplay) -> None:
+    """Train the SEs, and show how it goes."""
+    while watch.workers.busy:
+        for index in watch.workers.step():
+            display.attempt(partial(_show_finished, index, watch, display))
+        display.attempt(watch.tell_damage)
+        display.attempt(lambda: display.update(watch.progress()))
+        if watch.workers.busy:
             time.sleep(POLL_SECONDS)
+
+
+def _show_finished(index: int, watch: SetWatch, display: SetDisplay) -> None:
+    outcome = read_outcome(watch.paths, index)
+    if outcome is not None:
+        seconds = watch.ended(outcome)
+        display.update(watch.progress())
+        display.finished(outcome, seconds)

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Sequence
 
 import numpy as np
 
 from se_hpo.paths import SESetPaths
-from se_hpo.progress import CurveReader
-from se_hpo.se_outcome import SEOutcome, read_outcome
+from se_hpo.progress import CurveReader, DamageWatch
+from se_hpo.se_outcome import SEOutcome
 from se_hpo.se_set_settings import SetSettings
 from se_hpo.se_training.console import RunningSE, SetProgress
 from se_hpo.se_training.random_search import scored_candidates
 from se_hpo.se_training.workers import SEWorkers
-
-log = logging.getLogger(__name__)
 
 
 class SetWatch:
@@ -27,6 +24,7 @@ class SetWatch:
         settings: of the set.
         indices: the SEs of this shard.
         workers: those that train what is not finished of them.
+        solved: how many of the others solved the task.
     """
 
     def __init__(
@@ -35,20 +33,16 @@ class SetWatch:
         settings: SetSettings,
         indices: Sequence[int],
         workers: SEWorkers,
+        solved: int = 0,
     ) -> None:
         self.paths, self.settings, self.workers = paths, settings, workers
         self.total = len(indices)
-        self.solved = 0
+        self.solved = solved
         self._started = time.time()
         self._curves: dict[int, CurveReader] = {}
         self._begun_at: dict[int, int] = {}
         self._seconds: list[float] = []
-        self._damaged = set(paths.root.glob("runs/*/*.damaged"))
-        unfinished = set(workers.waiting)
-        for index in indices:
-            if index not in unfinished:
-                outcome = read_outcome(paths, index)
-                self.solved += bool(outcome and outcome.solved)
+        self._damage = DamageWatch(paths.runs)
 
     def ended(self, outcome: SEOutcome) -> float:
         """Take a finished SE; returns the seconds that it took now."""
@@ -59,10 +53,7 @@ class SetWatch:
 
     def tell_damage(self) -> None:
         """Name files of a run that its worker had to set aside."""
-        for path in set(self.paths.root.glob("runs/*/*.damaged")) - self._damaged:
-            self._damaged.add(path)
-            name = path.with_name(path.name.removesuffix(".damaged"))
-            log.warning("%s was damaged: set aside, computed again", name)
+        self._damage.tell()
 
     def progress(self) -> SetProgress:
         """What the display draws."""
