@@ -38,7 +38,7 @@ from se_hpo.paths import (
     write_json,
 )
 from se_hpo.records import EvaluationRecord, Status, record_from_dict
-from se_hpo.tasks import TaskSpec, get_task
+from se_hpo.tasks import TaskSpec, measure_task
 
 log = logging.getLogger(__name__)
 
@@ -145,7 +145,7 @@ def _evaluate_nes(
         outcome = run_nes(config, seed, paths, inner_loop, budget, guard)
     scores = outcome.center_scores
     diverged = outcome.reason.startswith("diverged")
-    loss = 1.0 if diverged else nes_loss(list(scores), budget, get_task(config.task))
+    loss = 1.0 if diverged else nes_loss(list(scores), budget, measure_task(config.task))
     return {
         "status": Status.FINISHED,
         "loss": loss,
@@ -181,7 +181,7 @@ def _evaluate_agent(
             agents[k] = _agent_line(k, result)
             append_json_line(paths.agents, agents[k])
     rows = [agents[k] for k in range(budget)]
-    task = get_task(config.task)
+    task = measure_task(config.task)
     scores = [row["score"] for row in rows]
     steps = [row["env_steps"] for row in rows]
     limit = _step_limit(config.agent, task)

@@ -18,7 +18,7 @@ from se_hpo.nes.generation import inner_loop_job
 from se_hpo.nes.strategy import n_signs
 from se_hpo.objective import Objective
 from se_hpo.se_parameters import initial_psi
-from se_hpo.tasks import get_task
+from se_hpo.tasks import import_task
 
 SAMPLES = 8  # random configurations whose inner loops are timed
 
@@ -82,7 +82,7 @@ def _sample_job(
     if objective.kind == "agent":
         return TrainingJob(config.task, config.agent, seed), 1, 0
     rng = seeding.generator(seed, "psi")
-    psi = initial_psi(config.se, get_task(config.task), rng)
+    psi = initial_psi(config.se, import_task(config.task), rng)
     nes = config.nes
     members = nes.population * n_signs(nes) * nes.n_evaluations
     start = nes.n_initial * nes.n_evaluations if nes.n_initial > 1 else 0

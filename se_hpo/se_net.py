@@ -17,7 +17,7 @@ from se_hpo.config import SyntheticEnvConfig
 from se_hpo.errors import UserError
 from se_hpo.networks import MLP
 from se_hpo.se_parameters import NETS, split_psi
-from se_hpo.tasks import TaskSpec
+from se_hpo.tasks import TaskSpec, get_task, import_task
 
 
 class SyntheticEnvNet(nn.Module):
@@ -133,30 +133,41 @@ class FusedNets:
 
 
 def se_net(
-    task: TaskSpec, checkpoint: SECheckpoint | Path | str | None
-) -> SyntheticEnvNet:
-    """The networks of a task's SE, from a file or from memory.
+    task: str | None, checkpoint: SECheckpoint | Path | str | None
+) -> tuple[TaskSpec, SyntheticEnvNet]:
+    """A task and the networks of its SE, from a file or from memory.
+
+    Args:
+        task: its id; a module in it is imported. None: the task that the checkpoint
+            names, which must be known here: from there nothing is imported.
+        checkpoint: a file, or what was read from one.
 
     Raises:
         UserError: no checkpoint, one that cannot be read, or for another task.
     """
     if checkpoint is None:
         raise UserError(
-            f"the synthetic environment of {task.id} needs its parameters: add "
-            'checkpoint="<file>.safetensors"'
+            f"the synthetic environment of {task or 'a task'} needs its parameters: "
+            'add checkpoint="<file>.safetensors"'
         )
     if isinstance(checkpoint, str | Path):
-        checkpoint = load_se(checkpoint, task.id)
+        checkpoint = load_se(checkpoint, task)
     if not isinstance(checkpoint, SECheckpoint):
         raise UserError(
             f"checkpoint={checkpoint!r} is no checkpoint: give the path of a "
             "*.safetensors file or what load_se read from one"
         )
-    if checkpoint.task != task.id:
+    if checkpoint.task != (task or checkpoint.task):
         raise UserError(
             f"the checkpoint is a synthetic environment for {checkpoint.task}, not for "
-            f"{task.id}; take another checkpoint or task"
+            f"{task}; take another checkpoint or task"
         )
-    net = SyntheticEnvNet(checkpoint.se_config, task.obs_size, task.n_actions)
-    net.load_psi(checkpoint.psi)
-    return net
+    spec = import_task(task) if task else get_task(checkpoint.task)
+    net = SyntheticEnvNet(checkpoint.se_config, spec.obs_size, spec.n_actions)
+    try:
+        net.load_psi(checkpoint.psi)
+    except ValueError as error:
+        raise UserError(
+            f"the checkpoint does not fit {spec.id} ({error}): take another"
+        ) from error
+    return spec, net

@@ -1,8 +1,9 @@
 """Find, load and check a search space.
 
 A space is a Python file with `META` and `space(seed=None) -> ConfigurationSpace`; it is
-loaded by path and runs as code. Shipped ones lie in `<package>/spaces` of a wheel, or
-in `spaces/` beside the package of a checkout.
+loaded by path and runs as code, a user's own as `user_code.run_file` runs it. Shipped
+ones lie in `<package>/spaces` of a wheel, or in `spaces/` beside the package of a
+checkout.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from se_hpo.bohb.encoding import SpaceEncoding
 from se_hpo.config import AGENT_CONFIGS, RunConfig, from_configuration
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.records import to_builtin
-from se_hpo.tasks import get_task
+from se_hpo.tasks import check_task
+from se_hpo.user_code import in_one_line, run_file
 
 OBJECTIVES = ("nes", "agent")
 """What an evaluation is: a complete NES run, or agents trained on the task."""
@@ -69,6 +71,12 @@ class Space:
     build: Callable[..., ConfigurationSpace] = field(repr=False, compare=False)
     """The file's `space` function."""
 
+    @property
+    def own_file(self) -> str | None:
+        """Where the file is, if it is no shipped one: what a run needs to go on."""
+        shipped = self.path.parent == _shipped_folder()
+        return None if shipped else str(self.path)
+
     def configuration_space(self, seed: int | None = None) -> ConfigurationSpace:
         """A new ConfigurationSpace, its sampling seeded by `seed`."""
         return self.build(seed=seed)
@@ -96,10 +104,8 @@ def load_space(name_or_path: str | Path) -> Space:
             the line names the file and the mend.
     """
     path = _find(str(name_or_path))
-    try:
-        module = runpy.run_path(str(path), run_name=f"se_hpo_space_{path.stem}")
-    except (Exception, SystemExit) as error:
-        raise UserError(f"{path}: {_in_one_line(error)}") from error
+    own = path.parent != _shipped_folder()
+    module = vars(run_file(path)) if own else runpy.run_path(str(path))
     try:
         space = _space_from(path, module)
         _check_configurations(space)
@@ -134,11 +140,6 @@ def _find(name: str) -> Path:
     raise UserError(f"unknown space {name!r}: {hint}")
 
 
-def _in_one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
 def _space_from(path: Path, module: Mapping[str, Any]) -> Space:
     meta, build = module.get("META"), module.get("space")
     if not isinstance(meta, Mapping):
@@ -164,7 +165,7 @@ def _check_meta(meta: Mapping[str, Any]) -> None:
         if meta[key] not in known:
             hint = did_you_mean(meta[key], known)
             raise UserError(f"unknown {key} {meta[key]!r}: {hint}")
-    get_task(meta["task"])
+    check_task(meta["task"])
     check_budgets(meta["min_budget"], meta["max_budget"], meta["eta"])
 
 
@@ -173,7 +174,7 @@ def _check_configurations(space: Space) -> None:
     try:
         built = space.build(seed=0)
     except (Exception, SystemExit) as error:
-        raise UserError(f"space(seed=0) raised {_in_one_line(error)}") from error
+        raise UserError(f"space(seed=0) raised {in_one_line(error)}") from error
     if not isinstance(built, ConfigurationSpace):
         raise UserError(f"space() returned {built!r:.60}, not a ConfigurationSpace")
     if len(built) == 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import fields
@@ -29,6 +30,7 @@ from se_hpo.records import EvaluationRecord, Status
 from se_hpo.run_folder import open_run
 from se_hpo.search_space import Space
 from se_hpo.settings import Settings, resolve_settings
+from se_hpo.user_code import code_of
 
 DEFAULT_CYCLES = 2  # enough for BOHB's model to have a say
 
@@ -82,6 +84,7 @@ class Session:
                 self.settings.to_dict(),
                 self.configspace,
                 self.options.overwrite,
+                functools.partial(code_of, self.settings.task, self.space.own_file),
             )
             # More brackets may be asked for later; fewer never undo what was started.
             n = max(len(self.brackets), data.get("n_brackets", 0))

@@ -32,7 +32,7 @@ from se_hpo.process_pool import ProcessPool
 from se_hpo.processes import available_cores
 from se_hpo.reading import UnreadableWarning
 from se_hpo.shards import parse_shard
-from se_hpo.tasks import get_task
+from se_hpo.tasks import check_task, get_task
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +71,7 @@ class Evaluation:
             with_sets=not wanted or bool(wanted - {REAL}),
             with_real=not wanted or REAL in wanted,
         )
+        check_task(self.plan.task)
         self.engine = options.engine
         self.engines = self._engines()
         out = options.out

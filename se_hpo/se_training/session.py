@@ -5,15 +5,18 @@ from __future__ import annotations
 import logging
 import time
 from pathlib import Path
+from typing import Any
 
 from se_hpo.checkpoint import load_se
 from se_hpo.errors import UserError
 from se_hpo.se_outcome import SEOutcome, read_outcome
+from se_hpo.se_set_settings import read_set_json
 from se_hpo.se_training.console import SetDisplay
 from se_hpo.se_training.folder import open_set
 from se_hpo.se_training.request import Request
 from se_hpo.se_training.watch import SetWatch
 from se_hpo.se_training.workers import SEWorkers
+from se_hpo.user_code import code_of
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +41,8 @@ def train_set(
         UserError: the folder cannot be used.
     """
     paths, settings = request.paths, request.settings
-    open_set(paths, settings, request.n_envs, request.origin)
+    code = _code(request)
+    open_set(paths, settings, request.n_envs, request.origin, code)
     title = f"{settings.setting}, {settings.config.task}"
     with SetDisplay(title, str(paths.root), quiet=quiet) as display:
         todo = [index for index in request.indices if finished(request, index) is None]
@@ -46,6 +50,15 @@ def train_set(
             _watch(request, workers, display)
     held = [index for index in workers.held if finished(request, index) is None]
     return {**workers.lost, **dict.fromkeys(held, "another process is at it")}
+
+
+def _code(request: Request) -> dict[str, Any]:
+    """What `set.json` is to say of the user's code; measures the task if need be."""
+    paths = request.paths
+    stored = read_set_json(paths) if paths.set.exists() else {}
+    known = {"random_returns": request.code.get("random_returns"), **stored}
+    file = request.code.get("space_file") or stored.get("space_file")
+    return code_of(request.settings.config.task, file, known)
 
 
 def finished(request: Request, index: int) -> SEOutcome | None:
