@@ -19,6 +19,7 @@ from se_hpo.bohb.service import run_locked_master
 from se_hpo.console import ProgressDisplay
 from se_hpo.errors import UserError, unwritable
 from se_hpo.inner_loop import InnerLoop
+from se_hpo.jobs import TrainingJob
 from se_hpo.local_workers import LocalWorkers
 from se_hpo.monitor import Monitor
 from se_hpo.options import Options
@@ -61,7 +62,8 @@ class Session:
         self.host = published_host(options.host, options.nic, distributed)
         _check_host(self.host)
         self.threads = options.threads or max(1, available_cores() // options.n_workers)
-        engine = InnerLoop(options.engine).engine_name
+        job = TrainingJob(space.task, space.resolve({}).agent, seed=0)
+        engine = InnerLoop(options.engine).engine_for(job)
         self.settings = resolve_settings(options, space, engine)
         self.paths = RunPaths(options.run or _default_folder(self.settings))
         self.in_slurm = distributed and in_slurm_job()

@@ -36,7 +36,7 @@ def run_file(path: Path) -> ModuleType:
             return _modules[path][1]
         _import_from(path.parent)
         # Pickles of what it defines name the module, in every process the same.
-        name = f"se_hpo_space_{path.stem}_{zlib.crc32(bytes(path)):08x}"
+        name = f"se_hpo_space_{path.stem}_{zlib.crc32(str(path).encode()):08x}"
         module = sys.modules[name] = ModuleType(name)
         module.__file__ = str(path)
         exec(compile(text, str(path), "exec"), vars(module))
@@ -75,27 +75,35 @@ def prepare(data: Mapping[str, Any], where: Path) -> None:
         UserError: task or agent is unknown, perhaps as the space file is gone; or that
             file raises something.
     """
-    try:
-        settings = data["settings"] if "settings" in data else data["config"]
-        task, agent = str(settings["task"]), settings["agent"]
-        agent = str(agent["algorithm"] if isinstance(agent, dict) else agent)
-    except (KeyError, TypeError):  # damaged: its reader says so
-        return
+    task, agent = _task_and_agent(data)
+    if not (isinstance(task, str) and isinstance(agent, str)):
+        return  # damaged: its reader says so
     file = Path(str(data.get("space_file") or ""))
     if file.is_file():
         run_file(file)
     try:
         import_task(task)
         if agent not in AGENT_CONFIGS:
-            raise UserError(f"unknown agent {agent!r}: {did_you_mean(agent, AGENT_CONFIGS)}")
+            hint = did_you_mean(agent, AGENT_CONFIGS)
+            raise UserError(f"unknown agent {agent!r}: {hint}")
     except UserError as error:
+        why = str(error)
         if data.get("space_file") and not file.is_file():
-            raise UserError(
-                f"{where}: its space file {file} is gone ({error}): put it back, or "
-                "give its new place to optimize --space"
-            ) from error
-        raise UserError(f"{where}: {error}") from error
+            why = (
+                f"task {task} or agent {agent} is unknown, since the space file {file} "
+                "is gone: put it back, or give its new place to optimize --space"
+            )
+        raise UserError(f"{where}: {why}") from error
     use_returns(task, data.get("random_returns"))
+
+
+def _task_and_agent(data: Mapping[str, Any]) -> tuple[Any, Any]:
+    try:
+        if "settings" in data:  # of a run, else of a set
+            return data["settings"]["task"], data["settings"]["agent"]
+        return data["config"]["task"], data["config"]["agent"]["algorithm"]
+    except (KeyError, TypeError):
+        return None, None
 
 
 def code_of(task: str, file: str | None, before: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import numpy as np
 from se_hpo.config import RunConfig, with_configuration
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.inner_loop import InnerLoop
+from se_hpo.jobs import TrainingJob
 from se_hpo.nes.generation import n_trainings
 from se_hpo.overrides import parse_overrides
 from se_hpo.paths import RunPaths, SESetPaths, trial_name
@@ -78,12 +79,13 @@ def resolve_request(options: TrainOptions) -> Request:
     check_task(config.task)
     vary = options.vary_hp or config.nes.vary_agents
     nes = dataclasses.replace(config.nes, vary_agents=vary)
+    job = TrainingJob(config.task, config.agent, options.seed)
     settings = SetSettings(
         setting=_setting(options.random_search, vary),
         config=dataclasses.replace(config, nes=nes),
         seed=options.seed,
         generations=options.generations or start.generations,
-        engine=InnerLoop(options.engine).engine_name,
+        engine=InnerLoop(options.engine).engine_for(job),
     )
     if options.random_search:
         settings = _with_trainings(settings, options, like)
