@@ -24,7 +24,7 @@ from se_hpo.config import (
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.jobs import TrainingJob, TrainingResult, check_no_psi
 from se_hpo.native_agents import has_agent
-from se_hpo.tasks import TaskSpec, measure_task, make_env
+from se_hpo.tasks import TaskSpec, make_env, measure_task
 
 try:
     from se_hpo import _engine

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
 
 import gymnasium
 import numpy as np
 from gymnasium.spaces import Box, Discrete
 
-from se_hpo.errors import UserError
+from se_hpo.errors import UserError, in_one_line
 
 _RESET = "reset(seed=..., options=...) that returns an observation and a dict"
 _STEP = (
@@ -37,10 +37,10 @@ class CheckedEnv:
         call = "reset()" if seed is None else f"reset(seed={seed})"
         answer = self._call(call, _RESET, lambda: self._env.reset(seed=seed))
         if not (isinstance(answer, tuple) and len(answer) == 2):
-            self._refuse(f"{call} returned {_shown(answer)}", _RESET)
+            raise self._error(f"{call} returned {_shown(answer)}", _RESET)
         observation, info = answer
         if not isinstance(info, dict):
-            self._refuse(f"{call} returned {_shown(info)} as info", _RESET)
+            raise self._error(f"{call} returned {_shown(info)} as info", _RESET)
         self._check_observation(call, observation)
 
     def step(self, action: int) -> tuple[float, bool]:
@@ -48,21 +48,23 @@ class CheckedEnv:
         call = f"step({action})"
         answer = self._call(call, _STEP, lambda: self._env.step(action))
         if not (isinstance(answer, tuple) and len(answer) == 5):
-            self._refuse(f"{call} returned {_shown(answer)}", _STEP)
+            raise self._error(f"{call} returned {_shown(answer)}", _STEP)
         observation, reward, *ends, info = answer
         self._check_observation(call, observation)
         for name, end in zip(("terminated", "truncated"), ends, strict=True):
             if not isinstance(end, (bool, np.bool_)) and _shown(end) not in ("0", "1"):
-                self._refuse(f"{call} returned {name} = {_shown(end)}", "True or False")
+                raise self._error(
+                    f"{call} returned {name} = {_shown(end)}", "True or False"
+                )
         if not isinstance(info, dict):
-            self._refuse(f"{call} returned {_shown(info)} as info", _STEP)
+            raise self._error(f"{call} returned {_shown(info)} as info", _STEP)
         return self._checked_reward(call, reward), bool(ends[0] or ends[1])
 
     def _call(self, call: str, asked: str, function: Callable[[], Any]) -> Any:
         try:
             return function()
         except Exception as error:
-            self._refuse(f"{call} raised {_in_one_line(error)}", asked, error)
+            raise self._error(f"{call} raised {in_one_line(error)}", asked) from error
 
     def _checked_reward(self, call: str, reward: Any) -> float:
         try:
@@ -70,7 +72,7 @@ class CheckedEnv:
         except (TypeError, ValueError, OverflowError):
             value = math.nan
         if np.ndim(reward) or not abs(value) <= _LARGEST_REWARD:
-            self._refuse(
+            raise self._error(
                 f"{call} returned reward = {_shown(reward)}", "a finite number"
             )
         return value
@@ -88,15 +90,13 @@ class CheckedEnv:
         )
         if not fits or not np.isfinite(found).all():
             shown = _shown(observation if found.dtype == object else found)
-            self._refuse(f"the observation of {call} is {shown}", asked)
+            raise self._error(f"the observation of {call} is {shown}", asked)
 
-    def _refuse(
-        self, what: str, asked: str, cause: Exception | None = None
-    ) -> NoReturn:
-        raise UserError(
+    def _error(self, what: str, asked: str) -> UserError:
+        return UserError(
             f"task {self._task!r}: {what}; Gymnasium's API asks for {asked}: mend the "
             "environment"
-        ) from cause
+        )
 
 
 def random_episodes(
@@ -171,8 +171,3 @@ def _shown(value: Any) -> str:
 
 def _not_finite(value: np.ndarray) -> bool:
     return value.dtype.kind == "f" and not np.isfinite(value).all()
-
-
-def _in_one_line(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__

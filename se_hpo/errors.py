@@ -38,6 +38,16 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return "known: " + ", ".join(known)
 
 
+def in_one_line(error: BaseException) -> str:
+    """The kind of an error and what it says.
+
+    >>> in_one_line(KeyError("TASK")), in_one_line(SystemExit())
+    ("KeyError: 'TASK'", 'SystemExit')
+    """
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
 _STORAGE_MENDS = {
     errno.ENOSPC: "make space there",
     errno.EDQUOT: "make space there, or ask for a larger quota",

@@ -145,7 +145,9 @@ def _evaluate_nes(
         outcome = run_nes(config, seed, paths, inner_loop, budget, guard)
     scores = outcome.center_scores
     diverged = outcome.reason.startswith("diverged")
-    loss = 1.0 if diverged else nes_loss(list(scores), budget, measure_task(config.task))
+    loss = (
+        1.0 if diverged else nes_loss(list(scores), budget, measure_task(config.task))
+    )
     return {
         "status": Status.FINISHED,
         "loss": loss,

@@ -183,7 +183,7 @@ def _interrupts_blocked() -> Iterator[None]:
 
 
 def _work(
-    connection: Connection, parent: int, load: Callable[[], Train], known: State
+    connection: Connection, parent: int, load: Callable[[], Train], shared: State
 ) -> None:
     """A process: run jobs as they come, until the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -194,7 +194,7 @@ def _work(
         started = time.process_time()
         try:
             if train is None:
-                restore(known)  # first: a job may hold what a user's file defines
+                restore(shared)  # first: a job may hold what a user's file defines
             position, job = connection.recv()
             train = train or load()
             started = time.process_time()

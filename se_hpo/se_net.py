@@ -16,7 +16,7 @@ from se_hpo.checkpoint import SECheckpoint, load_se
 from se_hpo.config import SyntheticEnvConfig
 from se_hpo.errors import UserError
 from se_hpo.networks import MLP
-from se_hpo.se_parameters import NETS, split_psi
+from se_hpo.se_parameters import NETS, n_parameters, split_psi
 from se_hpo.tasks import TaskSpec, get_task, import_task
 
 
@@ -150,6 +150,7 @@ def se_net(
             f"the synthetic environment of {task or 'a task'} needs its parameters: "
             'add checkpoint="<file>.safetensors"'
         )
+    file = checkpoint if isinstance(checkpoint, str | Path) else None
     if isinstance(checkpoint, str | Path):
         checkpoint = load_se(checkpoint, task)
     if not isinstance(checkpoint, SECheckpoint):
@@ -163,11 +164,11 @@ def se_net(
             f"{task}; take another checkpoint or task"
         )
     spec = import_task(task) if task else get_task(checkpoint.task)
-    net = SyntheticEnvNet(checkpoint.se_config, spec.obs_size, spec.n_actions)
-    try:
-        net.load_psi(checkpoint.psi)
-    except ValueError as error:
+    sizes = (checkpoint.se_config, spec.obs_size, spec.n_actions)
+    if file is not None and checkpoint.psi.size != n_parameters(*sizes):
         raise UserError(
-            f"the checkpoint does not fit {spec.id} ({error}): take another"
-        ) from error
+            f"{file}: its sizes are not those of the {spec.id} known here; take another"
+        )
+    net = SyntheticEnvNet(*sizes)
+    net.load_psi(checkpoint.psi)
     return spec, net

@@ -51,13 +51,13 @@ class SetSettings:
 
 
 def read_settings(paths: SESetPaths) -> SetSettings:
-    """The settings in `set.json`, for those who train: its code is run (`prepare`).
+    """The settings in `set.json`, for who was started to train: its code is run.
 
     Raises:
         UserError: no set there, it is damaged, or its task or agent is unknown.
     """
     data = read_set_json(paths)
-    prepare(data, paths.set)
+    prepare(data, paths.set, trusted=True)
     return settings_from_set(paths, data)
 
 

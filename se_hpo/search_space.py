@@ -26,10 +26,10 @@ from ConfigSpace.hyperparameters import (
 from se_hpo.bohb.brackets import check_budgets
 from se_hpo.bohb.encoding import SpaceEncoding
 from se_hpo.config import AGENT_CONFIGS, RunConfig, from_configuration
-from se_hpo.errors import UserError, did_you_mean
+from se_hpo.errors import UserError, did_you_mean, in_one_line
 from se_hpo.records import to_builtin
 from se_hpo.tasks import check_task
-from se_hpo.user_code import in_one_line, run_file
+from se_hpo.user_code import run_file
 
 OBJECTIVES = ("nes", "agent")
 """What an evaluation is: a complete NES run, or agents trained on the task."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import importlib
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,7 +21,7 @@ from gymnasium.envs.registration import EnvSpec
 from gymnasium.spaces import flatten, flatten_space
 
 from se_hpo.env_api import check_spaces, measure_random_returns, random_episodes
-from se_hpo.errors import UserError, did_you_mean
+from se_hpo.errors import UserError, did_you_mean, in_one_line
 
 
 @dataclass(frozen=True)
@@ -214,10 +215,10 @@ def all_returns() -> dict[str, dict[str, float]]:
 
 def use_returns(task_id: str, stored: Any) -> None:
     """Take over what `returns_of` gave; what is not like it is left alone."""
-    if isinstance(stored, Mapping):
-        values = stored.get("random_return"), stored.get("worst_return")
-        if all(type(v) in (int, float) and math.isfinite(v) for v in values):
-            _returns[task_id] = float(values[0]), float(values[1])
+    values = stored if isinstance(stored, Mapping) else {}
+    match values.get("random_return"), values.get("worst_return"):
+        case float(mean), float(worst) if math.isfinite(mean + worst):
+            _returns[task_id] = mean, worst
 
 
 def make_env(spec: TaskSpec) -> gymnasium.Env:
@@ -239,13 +240,16 @@ def make_env(spec: TaskSpec) -> gymnasium.Env:
 def _gymnasium_spec(task_id: str) -> EnvSpec:
     module, _, env_id = task_id.rpartition(":")
     try:
+        if module and module not in sys.modules:
+            raise gymnasium.error.UnregisteredEnv(f"{module} was not imported")
         return gymnasium.spec(env_id)
     except gymnasium.error.Error as error:
         hint = did_you_mean(task_id, {*list_tasks(), *gymnasium.registry})
         if hint.startswith("known:"):  # nothing is close: do not list all of Gymnasium
             hint = f"{did_you_mean('', list_tasks())} and the ids of Gymnasium"
-        if module:
-            hint = f"if you trust it, import {module} first"
+        if module and module not in sys.modules:
+            hint = f"if you trust the module {module}, import it first (train and "
+            hint += f"evaluate: --task {task_id})"
         raise UserError(f"unknown task {task_id!r}: {hint}") from error
 
 
@@ -253,11 +257,10 @@ def _task_from_gymnasium(task_id: str, theirs: EnvSpec) -> TaskSpec:
     with _make(task_id, theirs) as env:
         obs_size, n_actions = check_spaces(task_id, env)
     if theirs.reward_threshold is None or theirs.max_episode_steps is None:
-        is_limit = theirs.reward_threshold is not None
+        missing = "reward_threshold" if theirs.max_episode_steps else "step limit"
         raise UserError(
-            f"task {task_id!r} has no {'step limit' if is_limit else 'reward_threshold'}"
-            ": register it under an id of your own with reward_threshold=... and "
-            "max_episode_steps=..."
+            f"task {task_id!r} has no {missing}: register it under an id of your own "
+            "with reward_threshold=... and max_episode_steps=..."
         )
     return TaskSpec(
         id=task_id,
@@ -276,5 +279,5 @@ def _make(task_id: str, theirs: EnvSpec) -> gymnasium.Env:
     try:
         return gymnasium.make(theirs.id, disable_env_checker=True)
     except Exception as error:
-        text = " ".join(f"{type(error).__name__}: {error}".split())
-        raise UserError(f"task {task_id!r} cannot be made: {text}") from error
+        why = in_one_line(error)
+        raise UserError(f"task {task_id!r} cannot be made: {why}") from error

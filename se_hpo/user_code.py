@@ -15,8 +15,14 @@ from types import ModuleType
 from typing import Any
 
 from se_hpo.config import AGENT_CONFIGS
-from se_hpo.errors import UserError, did_you_mean
-from se_hpo.tasks import all_returns, import_task, returns_of, use_returns
+from se_hpo.errors import UserError, did_you_mean, in_one_line
+from se_hpo.tasks import (
+    all_returns,
+    get_task,
+    import_task,
+    returns_of,
+    use_returns,
+)
 
 _modules: dict[Path, tuple[object, ModuleType]] = {}
 
@@ -59,17 +65,14 @@ def _import_from(folder: Path) -> None:
     sys.path.insert(0, str(folder))
 
 
-def in_one_line(error: BaseException) -> str:
-    """`KeyError: 'TASK'`."""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-def prepare(data: Mapping[str, Any], where: Path) -> None:
+def prepare(data: Mapping[str, Any], where: Path, trusted: bool = False) -> None:
     """Make known the task and the agent of a `run.json` or `set.json`.
 
     Args:
-        data: its contents; `where` it is.
+        data: its contents.
+        where: the file.
+        trusted: a module that its task names is imported; else only where the `META` of
+            the space file names it too.
 
     Raises:
         UserError: task or agent is unknown, perhaps as the space file is gone; or that
@@ -80,9 +83,10 @@ def prepare(data: Mapping[str, Any], where: Path) -> None:
         return  # damaged: its reader says so
     file = Path(str(data.get("space_file") or ""))
     if file.is_file():
-        run_file(file)
+        meta = getattr(run_file(file), "META", None)
+        trusted |= isinstance(meta, Mapping) and meta.get("task") == task
     try:
-        import_task(task)
+        _ = import_task(task) if trusted else get_task(task)
         if agent not in AGENT_CONFIGS:
             hint = did_you_mean(agent, AGENT_CONFIGS)
             raise UserError(f"unknown agent {agent!r}: {hint}")

@@ -58,7 +58,7 @@ def main(options: WorkerOptions) -> int:
     if options.wait:
         _wait_for_run(run, options.timeout, over)
     data = read_run(run)
-    prepare(data, run.run)
+    prepare(data, run.run, trusted=True)
     settings = settings_from_dict(data["settings"])
     threads = options.threads or available_cores()
     with InnerLoop(settings.engine, threads) as inner_loop:

@@ -36,7 +36,10 @@ class Right(gymnasium.Env):
 
 
 WRONG = {
-    "its constructor raises": ({"__init__": lambda self: 1 / 0}, "cannot be made: Zero"),
+    "its constructor raises": (
+        {"__init__": lambda self: 1 / 0},
+        "cannot be made: Zero",
+    ),
     "reset without a seed": (
         {"reset": lambda self: (np.zeros(3), {})},
         r"reset\(seed=0\) raised TypeError: .* asks for reset\(seed=",
@@ -94,9 +97,7 @@ WRONG = {
 def register():
     def register(**methods):
         env = type("Odd", (Right,), methods)
-        gymnasium.register(
-            "Odd-v0", env, max_episode_steps=20, reward_threshold=7.5
-        )
+        gymnasium.register("Odd-v0", env, max_episode_steps=20, reward_threshold=7.5)
 
     yield register
     gymnasium.registry.pop("Odd-v0")

@@ -159,7 +159,7 @@ def test_looking_a_task_up_plays_nothing_and_imports_nothing(
     monkeypatch.setattr(Corridor, "reset", None)
     register("test/Pure-v0")
     assert get_task("test/Pure-v0").obs_size == 6
-    with pytest.raises(UserError, match="if you trust it, import payload_of_a_task"):
+    with pytest.raises(UserError, match="trust the module payload_of_a_task"):
         get_task("payload_of_a_task:Foo-v0")
     with pytest.raises(UserError, match="imported"):
         import_task("payload_of_a_task:Foo-v0")
@@ -167,9 +167,9 @@ def test_looking_a_task_up_plays_nothing_and_imports_nothing(
 
 def test_returns_that_were_told_are_used_and_measure_nothing(register, monkeypatch):
     register("test/Told-v0")
-    use_returns("test/Told-v0", {"random_return": -3, "worst_return": "low"})
+    use_returns("test/Told-v0", {"random_return": -3.0, "worst_return": "low"})
     assert np.isnan(get_task("test/Told-v0").random_return)
-    use_returns("test/Told-v0", {"random_return": -3, "worst_return": -9.5})
+    use_returns("test/Told-v0", {"random_return": -3.0, "worst_return": -9.5})
     monkeypatch.setattr(Corridor, "reset", None)
     spec = measure_task("test/Told-v0")
     assert (spec.random_return, spec.worst_return) == (-3, -9.5)

@@ -2,18 +2,27 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
+import gymnasium
+import numpy as np
 import pytest
 
 import se_hpo
 from se_hpo import tasks
+from se_hpo.checkpoint import save_se
+from se_hpo.config import SyntheticEnvConfig
 from se_hpo.errors import UserError
 from se_hpo.paths import RunPaths, SESetPaths
+from se_hpo.registration import register_synthetic_env
+from se_hpo.se_parameters import initial_psi
 from se_hpo.search_space import load_space
 from se_hpo.user_code import prepare, run_file
+from tests.full_run import make_full_run
 
 MINE = '''
 """An own task, agent and space."""
@@ -96,14 +105,16 @@ def test_search_training_evaluation_and_doctor_know_what_one_file_registers(
     away.mkdir()
     run = RunPaths(away / "run")
     paths = SESetPaths(run.ses / "fixed")
-    for words in (
-        ("optimize", "--space", mine, "--run", run.root, "--n-brackets", 1)
-        + ("--threads", 2),
-        ("train", "--from", run.root, "--num-envs", 1, "--generations", 1),
-        ("evaluate", "--envs", run.root, "--agents", "mine", "--num-agents", 2)
-        + ("--threads", 2, "--test-episodes", 1),
+    for name, *words in (
+        ("optimize", "--space", mine, "--run", run.root, "--n-brackets=1"),
+        ("train", "--from", run.root, "--num-envs=1", "--generations=1"),
+        ("evaluate", "--envs", run.root, "--num-agents=2", "--test-episodes=1"),
     ):
-        done = command(away, f"se_hpo.{words[0]}", *words[1:], "--quiet")
+        if name != "train":
+            words += ["--threads=2"]
+        if name == "evaluate":
+            words += ["--agents", "mine"]
+        done = command(away, f"se_hpo.{name}", *words, "--quiet")
         assert done.returncode == 0, done.stderr + done.stdout
     assert se_hpo.load_trials(run.root)["status"].tolist() == ["finished"]
     (header,) = run.evaluations.glob("*.json")
@@ -143,6 +154,34 @@ def test_a_run_that_is_known_without_its_file_needs_it_no_more(tmp_path):
     prepare({"config": {"task": "CartPole-v0", "agent": 3}}, tmp_path / "set.json")
 
 
+def test_no_reader_imports_a_module_that_only_the_folder_names(tmp_path):
+    marks = "import pathlib\npathlib.Path('PAYLOAD_RAN').touch()\n"
+    (tmp_path / "payload_of_a_set.py").write_text(marks)
+    run = make_full_run(tmp_path / "run", n_ses=2, n_agents=1)
+    task = "payload_of_a_set:CartPole-v1"  # Gymnasium knows it without the module
+    for path in (run.run, *run.ses.glob("*/set.json")):
+        text = re.sub('"task": *"[^"]*"', f'"task": "{task}"', path.read_text())
+        path.write_text(text)
+    evil = run.ses / "fixed"
+    for words in (
+        ("evaluate", "--envs", evil, "--plan"),
+        ("train", "--from", run.root),
+        ("train", "--random-search", "--like", evil),
+        ("doctor", "--run", run.root),
+        ("report", run.root),
+    ):
+        done = command(tmp_path, f"se_hpo.{words[0]}", *words[1:])
+        assert words[0] == "report" or done.returncode in (1, 2)
+        assert "Traceback" not in done.stderr
+        assert not (tmp_path / "PAYLOAD_RAN").exists(), words
+    with warnings.catch_warnings(action="ignore"):
+        se_hpo.load_ses(run.root)
+    done = command(tmp_path, "se_hpo.evaluate", "--envs", evil, "--plan")
+    assert "if you trust the module payload_of_a_set" in done.stderr
+    command(tmp_path, "se_hpo.evaluate", "--envs", evil, "--plan", "--task", task)
+    assert (tmp_path / "PAYLOAD_RAN").exists(), "the caller named it"
+
+
 def test_the_stored_returns_are_what_a_worker_uses(mine, tmp_path):
     space = load_space(mine)
     stored = {"random_return": 9.5, "worst_return": 1.5}
@@ -155,6 +194,20 @@ def test_the_stored_returns_are_what_a_worker_uses(mine, tmp_path):
     assert tasks.returns_of("Line-v0") == stored
 
 
+def test_an_se_of_an_own_task_is_made_by_both_ids(mine, tmp_path):
+    space, config = load_space(mine), SyntheticEnvConfig(hidden_size=4)
+    spec, path = tasks.get_task(space.task), tmp_path / "se.safetensors"
+    save_se(path, initial_psi(config, spec, np.random.default_rng(0)), spec.id, config)
+    env_id = register_synthetic_env("Line-v0")
+    try:
+        for name in ("Synthetic", env_id):
+            env = gymnasium.make(f"se_hpo:{name}", checkpoint=path)
+            assert env.reset(seed=0)[0].shape == (1,)
+            assert env.spec.max_episode_steps == 30
+    finally:
+        del gymnasium.registry[env_id]
+
+
 def test_neighbours_of_the_same_name_are_each_files_own(tmp_path):
     for name in ("a", "b"):
         (tmp_path / name / "parts").mkdir(parents=True)
@@ -165,7 +218,7 @@ def test_neighbours_of_the_same_name_are_each_files_own(tmp_path):
         (tmp_path / name / "own.py").write_text(text)
     for name in "aba":
         module = run_file(tmp_path / name / "own.py")
-        assert (module.NAME, module.OTHER) == (name, name)
+        assert (name, name) == (module.NAME, module.OTHER)
 
 
 def test_a_file_is_run_once_and_again_when_it_has_changed(tmp_path, monkeypatch):

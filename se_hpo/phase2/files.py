@@ -125,7 +125,9 @@ class EvaluationFiles:
     def _random_returns(self, task: str) -> dict[str, float] | None:
         """Those that a shard began with, and now this process too."""
         for file in reversed(self.all_records()):
-            use_returns(task, read_json(file.with_suffix(".json")).get("random_returns"))
+            use_returns(
+                task, read_json(file.with_suffix(".json")).get("random_returns")
+            )
         return returns_of(task)
 
     def _wanted_before(self) -> list[str] | None:

@@ -15,6 +15,9 @@ class EvaluateOptions:
 
     envs: tuple[Path, ...] = ()
     """Runs (results/RUN, with all their sets), or single sets of SEs."""
+    task: str | None = None
+    """Allow to import the module that the sets' task names, as MODULE:ID. What the
+    space file of the run names is imported anyway."""
     agents: tuple[str, ...] = ("ddqn",)
     """Algorithms: ddqn, dueling_ddqn, td3_discrete."""
     num_agents: int = 10

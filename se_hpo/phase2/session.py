@@ -32,7 +32,7 @@ from se_hpo.process_pool import ProcessPool
 from se_hpo.processes import available_cores
 from se_hpo.reading import UnreadableWarning
 from se_hpo.shards import parse_shard
-from se_hpo.tasks import check_task, get_task
+from se_hpo.tasks import check_task, get_task, import_task
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +56,8 @@ class Evaluation:
             options.fixed_steps,
             not options.no_step_cap,
         )
+        if options.task is not None:
+            import_task(options.task)
         sets = used_sets(options.envs, options.settings, options.only_solved)
         sources = agent_sources(
             options.agents,

@@ -42,5 +42,7 @@ def seconds_per_agent(settings: SetSettings) -> float:
 def _job(settings: SetSettings, index: int) -> TrainingJob:
     config = settings.config
     seed = seeding.integer_seed(settings.seed, "plan", index)
-    psi = initial_psi(config.se, import_task(config.task), seeding.generator(seed, "psi"))
+    psi = initial_psi(
+        config.se, import_task(config.task), seeding.generator(seed, "psi")
+    )
     return inner_loop_job(config, psi, seed)

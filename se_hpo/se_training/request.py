@@ -25,7 +25,7 @@ from se_hpo.se_training.options import TrainOptions
 from se_hpo.se_training.random_search import search_plan
 from se_hpo.se_training.recipes import DEFAULT_GENERATIONS, load_recipe
 from se_hpo.shards import parse_shard
-from se_hpo.tasks import check_task
+from se_hpo.tasks import check_task, import_task
 from se_hpo.user_code import prepare
 
 DEFAULT_NUM_ENVS = 40
@@ -73,6 +73,8 @@ def resolve_request(options: TrainOptions) -> Request:
     """
     _check_flags(options)
     shard, n_shards = parse_shard(options.shard)
+    if options.task is not None:
+        import_task(options.task)
     like = _prepared_set(options.like) if options.like else None
     start = _start(options, like)
     config = with_configuration(start.config, parse_overrides(options.set))
