@@ -21,7 +21,7 @@ from se_hpo.errors import UserError
 from se_hpo.paths import parse_json, write_atomic
 from se_hpo.records import to_builtin
 from se_hpo.se_parameters import parameter_shapes, split_psi
-from se_hpo.tasks import TaskSpec, get_task
+from se_hpo.tasks import get_task, list_tasks
 from se_hpo.tensor_files import tensor_bytes
 from se_hpo.text import one_line
 
@@ -86,6 +86,9 @@ def load_se(path: Path | str, task: str | None = None) -> SECheckpoint:
         path: a file that `save_se` wrote.
         task: the task it must be for; None takes any.
 
+    The file is numbers and text: nothing that it names is looked up or imported, so the
+    task of an SE need not be known here.
+
     Raises:
         UserError: the file is missing, corrupt, no SE, or for another task.
     """
@@ -95,23 +98,23 @@ def load_se(path: Path | str, task: str | None = None) -> SECheckpoint:
         header, tensors = _read(path)
         if header.get("format") != FORMAT:
             raise ValueError("it does not hold a synthetic environment of this version")
-        spec = get_task(header["task"])
+        found = header["task"]
         config = SyntheticEnvConfig(**parse_json(header["se"]))
         metadata = parse_json(header["metadata"])
         if not isinstance(metadata, dict):
             raise ValueError("its metadata is no JSON object")
-        psi = _join(tensors, config, spec)
+        psi = _join(tensors, config, *_sizes(header))
     except (SafetensorError, ValueError, KeyError, TypeError, OSError) as error:
         raise UserError(
             f"{path}: cannot be read as a checkpoint ({one_line(error)}); "
             "write it again with save_se, or take another file"
         ) from error
-    if task is not None and spec.id != task:
+    if task is not None and found != task:
         raise UserError(
-            f"{path}: is a synthetic environment for {spec.id}, not for {task}; "
-            f"take another file or task"
+            f"{path}: is a synthetic environment for {' '.join(found.split()):.60}, "
+            f"not for {task}; take another file or task"
         )
-    return SECheckpoint(psi, spec.id, config, metadata)
+    return SECheckpoint(psi, found, config, metadata)
 
 
 def _check_is_file(path: Path) -> None:
@@ -130,11 +133,29 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
         return file.metadata() or {}, tensors
 
 
+def _sizes(header: Mapping[str, str]) -> tuple[int, int]:
+    """Observation size and number of actions; of our own tasks they are known."""
+    sizes = int(header["obs_size"]), int(header["n_actions"])
+    if min(sizes) < 1:
+        raise ValueError(f"obs_size and n_actions are {sizes}, not 1 or more")
+    if header["task"] in list_tasks():
+        spec = get_task(header["task"])
+        if sizes != (spec.obs_size, spec.n_actions):
+            raise ValueError(
+                f"obs_size and n_actions are {sizes}, expected "
+                f"{(spec.obs_size, spec.n_actions)} of {spec.id}"
+            )
+    return sizes
+
+
 def _join(
-    tensors: dict[str, np.ndarray], config: SyntheticEnvConfig, spec: TaskSpec
+    tensors: dict[str, np.ndarray],
+    config: SyntheticEnvConfig,
+    obs_size: int,
+    n_actions: int,
 ) -> np.ndarray:
     """Psi from named parameters, with their names, shapes, types and values checked."""
-    shapes = parameter_shapes(config, spec.obs_size, spec.n_actions)
+    shapes = parameter_shapes(config, obs_size, n_actions)
     found = {name: tensor.shape for name, tensor in tensors.items()}
     if found != shapes:
         name = next(n for n in {**shapes, **found} if found.get(n) != shapes.get(n))

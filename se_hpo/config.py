@@ -148,7 +148,10 @@ class RunConfig:
 def run_config_from_dict(data: Mapping[str, Any]) -> RunConfig:
     """The inverse of `RunConfig.to_dict`."""
     agent = dict(data["agent"])
-    cls = AGENT_CONFIGS[agent.pop("algorithm")]
+    algorithm = agent.pop("algorithm")
+    if algorithm not in AGENT_CONFIGS:
+        raise UserError(f"agent {algorithm!r} is unknown here: run its file first")
+    cls = AGENT_CONFIGS[algorithm]
     return RunConfig(
         task=data["task"],
         agent=cls(**agent),

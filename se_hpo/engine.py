@@ -24,7 +24,7 @@ from se_hpo.config import (
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.jobs import TrainingJob, TrainingResult, check_no_psi
 from se_hpo.native_agents import has_agent
-from se_hpo.tasks import TaskSpec, get_task, make_env
+from se_hpo.tasks import TaskSpec, make_env, measure_task
 
 try:
     from se_hpo import _engine
@@ -129,7 +129,7 @@ def _flatten(index: int, job: TrainingJob) -> dict[str, Any]:
         raise UserError(f"{where} is a {type(job).__name__}: must be a TrainingJob")
     if not isinstance(job.task, str):
         raise UserError(f"{where}: task = {job.task!r}: must be a task id")
-    spec = get_task(job.task)
+    spec = measure_task(job.task)
     _check_seed(where, job.seed)
     agent = _agent_dict(where, job.agent)
     _check_memory(where, job.agent, spec)

@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from se_hpo.errors import DiedProcessError, UserError
 from se_hpo.jobs import TrainingJob, TrainingResult
+from se_hpo.user_code import State, restore, state
 
 
 class Completed(NamedTuple):
@@ -119,9 +120,8 @@ class ProcessPool:
         with _interrupts_blocked():
             for _ in range(self._n_processes - len(self._processes)):
                 ours, theirs = context.Pipe()
-                process = context.Process(
-                    target=_work, args=(theirs, os.getpid(), self._load), daemon=True
-                )
+                arguments = (theirs, os.getpid(), self._load, state())
+                process = context.Process(target=_work, args=arguments, daemon=True)
                 process.start()
                 theirs.close()
                 self._processes[ours] = process
@@ -182,7 +182,9 @@ def _interrupts_blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _work(connection: Connection, parent: int, load: Callable[[], Train]) -> None:
+def _work(
+    connection: Connection, parent: int, load: Callable[[], Train], shared: State
+) -> None:
     """A process: run jobs as they come, until the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_exit_with_parent, args=(parent,), daemon=True).start()
@@ -191,6 +193,8 @@ def _work(connection: Connection, parent: int, load: Callable[[], Train]) -> Non
         position, result, error, details = -1, None, None, ""
         started = time.process_time()
         try:
+            if train is None:
+                restore(shared)  # first: a job may hold what a user's file defines
             position, job = connection.recv()
             train = train or load()
             started = time.process_time()

@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +69,7 @@ def open_run(
     settings: Mapping[str, Any],
     space: ConfigurationSpace,
     overwrite: bool,
+    code: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda data: {},
 ) -> dict[str, Any]:
     """Create the run folder, or continue the run in it if its settings are the same.
 
@@ -77,6 +78,8 @@ def open_run(
         settings: everything that decides the result; builtin types.
         space: written to `configspace.json`.
         overwrite: delete an earlier run in the folder first.
+        code: given `run.json` so far, what to put there for `user_code.prepare`; it is
+            called before anything is written.
 
     Returns:
         The contents of `run.json`, with this attempt added.
@@ -85,7 +88,9 @@ def open_run(
         UserError: the folder holds another run or other files, or is not writable.
     """
     data = find_run(paths, settings, space, overwrite)
+    code_of_run = code(data or {})
     if data is not None:
+        data |= code_of_run
         data["attempts"].append(attempt())
         _warn_of_other_version(paths, data)
         _write(paths, data, space)
@@ -95,6 +100,7 @@ def open_run(
     data = {
         "format": FORMAT,
         "settings": _with_space(settings, space),
+        **code_of_run,
         "versions": versions(),
         "git_commit": git_commit(),
         "attempts": [attempt()],

@@ -16,8 +16,8 @@ from se_hpo.checkpoint import SECheckpoint, load_se
 from se_hpo.config import SyntheticEnvConfig
 from se_hpo.errors import UserError
 from se_hpo.networks import MLP
-from se_hpo.se_parameters import NETS, split_psi
-from se_hpo.tasks import TaskSpec
+from se_hpo.se_parameters import NETS, n_parameters, split_psi
+from se_hpo.tasks import TaskSpec, get_task, import_task
 
 
 class SyntheticEnvNet(nn.Module):
@@ -133,30 +133,42 @@ class FusedNets:
 
 
 def se_net(
-    task: TaskSpec, checkpoint: SECheckpoint | Path | str | None
-) -> SyntheticEnvNet:
-    """The networks of a task's SE, from a file or from memory.
+    task: str | None, checkpoint: SECheckpoint | Path | str | None
+) -> tuple[TaskSpec, SyntheticEnvNet]:
+    """A task and the networks of its SE, from a file or from memory.
+
+    Args:
+        task: its id; a module in it is imported. None: the task that the checkpoint
+            names, which must be known here: from there nothing is imported.
+        checkpoint: a file, or what was read from one.
 
     Raises:
         UserError: no checkpoint, one that cannot be read, or for another task.
     """
     if checkpoint is None:
         raise UserError(
-            f"the synthetic environment of {task.id} needs its parameters: add "
-            'checkpoint="<file>.safetensors"'
+            f"the synthetic environment of {task or 'a task'} needs its parameters: "
+            'add checkpoint="<file>.safetensors"'
         )
+    file = checkpoint if isinstance(checkpoint, str | Path) else None
     if isinstance(checkpoint, str | Path):
-        checkpoint = load_se(checkpoint, task.id)
+        checkpoint = load_se(checkpoint, task)
     if not isinstance(checkpoint, SECheckpoint):
         raise UserError(
             f"checkpoint={checkpoint!r} is no checkpoint: give the path of a "
             "*.safetensors file or what load_se read from one"
         )
-    if checkpoint.task != task.id:
+    if checkpoint.task != (task or checkpoint.task):
         raise UserError(
             f"the checkpoint is a synthetic environment for {checkpoint.task}, not for "
-            f"{task.id}; take another checkpoint or task"
+            f"{task}; take another checkpoint or task"
         )
-    net = SyntheticEnvNet(checkpoint.se_config, task.obs_size, task.n_actions)
+    spec = import_task(task) if task else get_task(checkpoint.task)
+    sizes = (checkpoint.se_config, spec.obs_size, spec.n_actions)
+    if file is not None and checkpoint.psi.size != n_parameters(*sizes):
+        raise UserError(
+            f"{file}: its sizes are not those of the {spec.id} known here; take another"
+        )
+    net = SyntheticEnvNet(*sizes)
     net.load_psi(checkpoint.psi)
-    return net
+    return spec, net

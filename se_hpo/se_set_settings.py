@@ -13,6 +13,7 @@ from se_hpo.errors import UserError, did_you_mean
 from se_hpo.paths import RunPaths, SESetPaths, parse_json, sets_in
 from se_hpo.records import to_builtin
 from se_hpo.se_outcome import SETTINGS, SEOutcome
+from se_hpo.user_code import prepare
 
 FORMAT = 1
 MOST_ENVS = 100_000
@@ -50,12 +51,14 @@ class SetSettings:
 
 
 def read_settings(paths: SESetPaths) -> SetSettings:
-    """The settings in `set.json`.
+    """The settings in `set.json`, for who was started to train: its code is run.
 
     Raises:
-        UserError: no set there, or it is damaged.
+        UserError: no set there, it is damaged, or its task or agent is unknown.
     """
-    return settings_from_set(paths, read_set_json(paths))
+    data = read_set_json(paths)
+    prepare(data, paths.set, trusted=True)
+    return settings_from_set(paths, data)
 
 
 def settings_from_set(paths: SESetPaths, data: Mapping[str, Any]) -> SetSettings:

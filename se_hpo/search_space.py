@@ -1,8 +1,9 @@
 """Find, load and check a search space.
 
 A space is a Python file with `META` and `space(seed=None) -> ConfigurationSpace`; it is
-loaded by path and runs as code. Shipped ones lie in `<package>/spaces` of a wheel, or
-in `spaces/` beside the package of a checkout.
+loaded by path and runs as code, a user's own as `user_code.run_file` runs it. Shipped
+ones lie in `<package>/spaces` of a wheel, or in `spaces/` beside the package of a
+checkout.
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ from se_hpo.config import AGENT_CONFIGS, RunConfig, from_configuration
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.records import to_builtin
 from se_hpo.registries import OBJECTIVES
-from se_hpo.tasks import get_task
+from se_hpo.tasks import check_task
 from se_hpo.text import typed_line
+from se_hpo.user_code import run_file
 
 _META_TYPES: dict[str, type | tuple[type, ...]] = {
     "objective": str,
@@ -73,6 +75,12 @@ class Space:
     build: Callable[..., ConfigurationSpace] = field(repr=False, compare=False)
     """The file's `space` function."""
 
+    @property
+    def own_file(self) -> str | None:
+        """Where the file is, if it is no shipped one: what a run needs to go on."""
+        shipped = self.path.parent == _shipped_folder()
+        return None if shipped else str(self.path)
+
     def configuration_space(self, seed: int | None = None) -> ConfigurationSpace:
         """A new ConfigurationSpace, its sampling seeded by `seed`."""
         with defaults_unchecked():
@@ -101,10 +109,8 @@ def load_space(name_or_path: str | Path) -> Space:
             the line names the file and the mend.
     """
     path = _find(str(name_or_path))
-    try:
-        module = runpy.run_path(str(path), run_name=f"se_hpo_space_{path.stem}")
-    except (Exception, SystemExit) as error:
-        raise UserError(f"{path}: {_said(error)}") from error
+    own = path.parent != _shipped_folder()
+    module = vars(run_file(path)) if own else runpy.run_path(str(path))
     try:
         space = _space_from(path, module)
         _check_configurations(space)
@@ -180,7 +186,7 @@ def _check_meta(meta: Mapping[str, Any]) -> None:
         if meta[key] not in known:
             hint = did_you_mean(meta[key], known)
             raise UserError(f"unknown {key} {meta[key]!r}: {hint}")
-    get_task(meta["task"])
+    check_task(meta["task"])
     check_budgets(meta["min_budget"], meta["max_budget"], meta["eta"])
 
 

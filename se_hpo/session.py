@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import socket
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +21,7 @@ from se_hpo.console import ProgressDisplay
 from se_hpo.errors import UserError, unwritable
 from se_hpo.flags import at_least, check_seed
 from se_hpo.inner_loop import InnerLoop
+from se_hpo.jobs import TrainingJob
 from se_hpo.local_workers import LocalWorkers
 from se_hpo.monitor import Monitor
 from se_hpo.options import Options
@@ -32,6 +34,7 @@ from se_hpo.run_folder import open_run
 from se_hpo.search_space import Space
 from se_hpo.settings import Settings, resolve_settings
 from se_hpo.start_from import resolve_start
+from se_hpo.user_code import code_of
 
 DEFAULT_CYCLES = 2  # enough for BOHB's model to have a say
 DEFAULT_TRIALS = 30  # likewise, where a bracket is a single trial
@@ -59,7 +62,8 @@ class Session:
         self.host = published_host(options.host, options.nic, distributed)
         _check_host(self.host)
         self.threads = options.threads or max(1, available_cores() // options.n_workers)
-        engine = InnerLoop(options.engine).engine_name
+        job = TrainingJob(space.task, space.resolve({}).agent, seed=0)
+        engine = InnerLoop(options.engine).engine_for(job)
         self.settings = resolve_settings(options, space, engine)
         self.paths = RunPaths(options.run or _default_folder(self.settings))
         self.in_slurm = distributed and in_slurm_job()
@@ -86,6 +90,7 @@ class Session:
                 self.settings.to_dict(),
                 self.configspace,
                 self.options.overwrite,
+                functools.partial(code_of, self.settings.task, self.space.own_file),
             )
             # More brackets may be asked for later; fewer never undo what was started.
             n = max(len(self.brackets), data.get("n_brackets", 0))

@@ -14,12 +14,13 @@ import gymnasium
 import numpy as np
 from gymnasium.error import InvalidAction, ResetNeeded
 from gymnasium.spaces import Box, Discrete
+from gymnasium.wrappers import TimeLimit
 
 from se_hpo.checkpoint import SECheckpoint
 from se_hpo.config import SyntheticEnvConfig
 from se_hpo.se_net import FusedNets, SyntheticEnvNet, se_net
 from se_hpo.se_parameters import initial_psi, n_parameters, parameter_shapes
-from se_hpo.tasks import TaskSpec, get_task, make_env
+from se_hpo.tasks import TaskSpec, make_env
 
 __all__ = [
     "SyntheticEnv",
@@ -73,26 +74,25 @@ class SyntheticEnv(gymnasium.Env[np.ndarray, np.intp]):
     ```
 
     ### Version history
-    Ids carry the version of the task.
+    Ids carry the name of the task with its version.
     """
 
     metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012
 
     def __init__(
         self,
-        task: str,
+        task: str | None = None,
         checkpoint: SECheckpoint | Path | str | None = None,
         render_mode: str | None = None,
     ) -> None:
-        """Make the SE of `task` (an id) from a checkpoint.
+        """Make the SE of `task` (an id; None: the checkpoint's) from a checkpoint.
 
         Raises:
-            UserError: no checkpoint, one that cannot be read, or for another task.
+            UserError: as `se_net.se_net`.
         """
         self.render_mode = render_mode
-        self.task = get_task(task)
+        self.task, self.net = se_net(task, checkpoint)
         self.observation_space, self.action_space = se_spaces(self.task)
-        self.net = se_net(self.task, checkpoint)
         self._nets = FusedNets(self.net)
         self._task_env = make_env(self.task)
         self._ready = False
@@ -159,6 +159,15 @@ class SyntheticEnv(gymnasium.Env[np.ndarray, np.intp]):
     def np_random_seed(self) -> int:
         """The seed of `np_random`, -1 if that was set."""
         return self._task_env.unwrapped.np_random_seed
+
+
+def any_synthetic_env(**kwargs: Any) -> TimeLimit:
+    """What `gymnasium.make("se_hpo:Synthetic", checkpoint=...)` calls: `SyntheticEnv`.
+
+    Its id knows no task, so the step limit is put on here.
+    """
+    env = SyntheticEnv(**kwargs)
+    return TimeLimit(env, env.task.max_steps)
 
 
 def from_parameters(

@@ -1,7 +1,9 @@
 """Tasks: real environments, and what it takes to solve them.
 
-Imports Gymnasium and NumPy only. Four tasks are measured and have a native engine;
-any other Gymnasium id with Box observations and Discrete actions works as it is.
+Four tasks are measured and have a native engine; any other Gymnasium id with Box
+observations and Discrete actions works as it is. `get_task` looks up and nothing else;
+`import_task` imports the module that an id names, so give it no id out of a file from
+a stranger; `measure_task` plays random episodes where returns are not known yet.
 """
 
 from __future__ import annotations
@@ -9,13 +11,18 @@ from __future__ import annotations
 import functools
 import importlib
 import math
-from dataclasses import dataclass
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 import gymnasium
-import numpy as np
-from gymnasium.spaces import Box, Discrete, flatten, flatten_space
+from gymnasium.envs.registration import EnvSpec
+from gymnasium.spaces import flatten, flatten_space
 
+from se_hpo.env_api import check_spaces, measure_random_returns, random_episodes
 from se_hpo.errors import UserError, did_you_mean
+from se_hpo.text import typed_line
 
 
 @dataclass(frozen=True)
@@ -31,9 +38,10 @@ class TaskSpec:
     solved_return: float
     """Mean return from which the task counts as solved."""
     random_return: float
-    """Mean return of uniformly random actions."""
+    """Mean return of uniformly random actions; NaN before `measure_task`."""
     worst_return: float
-    """Lowest return seen with random actions; the score of a diverged agent."""
+    """Lowest return seen with random actions; the score of a diverged agent. NaN before
+    `measure_task`."""
     obs_size: int
     """Numbers in a flattened observation."""
     n_actions: int
@@ -96,6 +104,13 @@ _TASKS = {
 }
 
 
+_CHECKED_STEPS = 200
+_found: dict[str, tuple[EnvSpec, TaskSpec]] = {}
+"""What was made of Gymnasium's registry, which may change in a process."""
+_returns: dict[str, tuple[float, float]] = {}
+"""Random and worst return of the other tasks, as measured or told."""
+
+
 def list_tasks() -> list[str]:
     """Ids of the measured tasks.
 
@@ -106,15 +121,105 @@ def list_tasks() -> list[str]:
 
 
 def get_task(task_id: str) -> TaskSpec:
-    """The spec of a measured task, or one made from Gymnasium's.
+    """The spec of a measured task, or one made from Gymnasium's; imports nothing.
 
-    For the latter, 100 random episodes are played once per process.
+    Of an id `module:Env-v0` the module must have been imported. Random returns are
+    there if the task is measured (`measure_task`) or was told them (`use_returns`).
 
     Raises:
         UserError: an unknown id, spaces that no agent here can handle, or a Gymnasium
             spec without reward threshold or step limit.
     """
-    return _TASKS.get(task_id) or _task_from_gymnasium(task_id)
+    if task_id in _TASKS:
+        return _TASKS[task_id]
+    theirs = _gymnasium_spec(task_id)
+    if task_id not in _found or _found[task_id][0] is not theirs:
+        if task_id in _found:  # another environment now
+            _returns.pop(task_id, None)
+        _found[task_id] = theirs, _task_from_gymnasium(task_id, theirs)
+    mean, worst = _returns.get(task_id, (math.nan, math.nan))
+    return replace(_found[task_id][1], random_return=mean, worst_return=worst)
+
+
+def import_task(task_id: str) -> TaskSpec:
+    """As `get_task`, after an import of the module that the id names.
+
+    Raises:
+        UserError: as `get_task`, or there is no such module.
+    """
+    module = task_id.rpartition(":")[0]
+    try:
+        if module:
+            importlib.import_module(module)
+    except Exception as error:
+        what = error if isinstance(error, ImportError) else repr(error)
+        raise UserError(
+            f"task {task_id!r}: {what}; install the package or mend the name"
+        ) from error
+    return get_task(task_id)
+
+
+def check_task(task_id: str) -> TaskSpec:
+    """As `import_task`, after some steps that must be as Gymnasium's API asks.
+
+    Raises:
+        UserError: as `import_task`, or what the environment did and what is asked for.
+    """
+    spec = import_task(task_id)
+    if task_id in _TASKS:
+        return spec
+    with _make(task_id, _gymnasium_spec(task_id)) as env:
+        random_episodes(env, task_id, seed=0, steps=_CHECKED_STEPS)
+    return spec
+
+
+def measure_task(task_id: str) -> TaskSpec:
+    """As `import_task`, with random returns: of 100 episodes, once per process.
+
+    They differ by a little from one version of Gymnasium to the next: what several
+    processes work on takes those of the first, see `returns_of` and `use_returns`.
+
+    Raises:
+        UserError: as `check_task`, or random actions solve the task.
+    """
+    spec = import_task(task_id)
+    if not math.isnan(spec.random_return):
+        return spec
+    with _make(task_id, _gymnasium_spec(task_id)) as env:
+        mean, worst = measure_random_returns(env, seed=0, episodes=100, task=task_id)
+    if not spec.solved_return > mean:
+        raise UserError(
+            f"task {task_id!r}: random actions return {mean:g} on average, no less "
+            f"than its reward_threshold {spec.solved_return:g}; register it with a "
+            "higher one"
+        )
+    _returns[task_id] = mean, worst
+    return get_task(task_id)
+
+
+def returns_of(task_id: str) -> dict[str, float] | None:
+    """The measured returns of a task, to be stored; None of those in this module."""
+    if task_id in _TASKS:
+        return None
+    measure_task(task_id)
+    return all_returns()[task_id]
+
+
+def all_returns() -> dict[str, dict[str, float]]:
+    """What `returns_of` has given or `use_returns` taken, by task."""
+    names = ("random_return", "worst_return")
+    return {
+        task_id: dict(zip(names, returns, strict=True))
+        for task_id, returns in _returns.items()
+    }
+
+
+def use_returns(task_id: str, stored: Any) -> None:
+    """Take over what `returns_of` gave; what is not like it is left alone."""
+    values = stored if isinstance(stored, Mapping) else {}
+    match values.get("random_return"), values.get("worst_return"):
+        case float(mean), float(worst) if math.isfinite(mean + worst):
+            _returns[task_id] = mean, worst
 
 
 def make_env(spec: TaskSpec) -> gymnasium.Env:
@@ -133,91 +238,47 @@ def make_env(spec: TaskSpec) -> gymnasium.Env:
     return env
 
 
-def measure_random_returns(
-    env: gymnasium.Env, seed: int, episodes: int
-) -> tuple[float, float]:
-    """Mean and lowest return of uniformly random actions."""
-    rng = np.random.default_rng(seed)
-    env.reset(seed=seed)
-    returns = np.zeros(episodes)
-    for episode in range(episodes):
-        env.reset()
-        ended = False
-        while not ended:
-            action = int(rng.integers(env.action_space.n))
-            _, reward, terminated, truncated, _ = env.step(action)
-            returns[episode] += float(reward)
-            ended = terminated or truncated
-    return float(returns.mean()), float(returns.min())
+def _gymnasium_spec(task_id: str) -> EnvSpec:
+    module, _, env_id = task_id.rpartition(":")
+    try:
+        if module and module not in sys.modules:
+            raise gymnasium.error.UnregisteredEnv(f"{module} was not imported")
+        return gymnasium.spec(env_id)
+    except gymnasium.error.Error as error:
+        hint = did_you_mean(task_id, {*list_tasks(), *gymnasium.registry})
+        if hint.startswith("known:"):  # nothing is close: do not list all of Gymnasium
+            hint = f"{did_you_mean('', list_tasks())} and the ids of Gymnasium"
+        if module and module not in sys.modules:
+            hint = f"if you trust the module {module}, import it first (train and "
+            hint += f"evaluate: --task {task_id})"
+        raise UserError(f"unknown task {task_id!r}: {hint}") from error
 
 
-@functools.cache
-def _task_from_gymnasium(task_id: str) -> TaskSpec:
-    spec = _gymnasium_spec(task_id)
-    with _make(task_id) as env:
-        obs_size, n_actions = _check_spaces(task_id, env)
-    if spec.reward_threshold is None or spec.max_episode_steps is None:
-        missing = "reward_threshold" if spec.reward_threshold is None else "step limit"
+def _task_from_gymnasium(task_id: str, theirs: EnvSpec) -> TaskSpec:
+    with _make(task_id, theirs) as env:
+        obs_size, n_actions = check_spaces(task_id, env)
+    if theirs.reward_threshold is None or theirs.max_episode_steps is None:
+        missing = "reward_threshold" if theirs.max_episode_steps else "step limit"
         raise UserError(
             f"task {task_id!r} has no {missing}: register it under an id of your own "
             "with reward_threshold=... and max_episode_steps=..."
         )
-    with _make(task_id) as env:
-        mean, worst = measure_random_returns(env, seed=0, episodes=100)
-    if not spec.reward_threshold > mean:
-        raise UserError(
-            f"task {task_id!r}: random actions return {mean:g} on average, no less "
-            f"than its reward_threshold {spec.reward_threshold:g}; register it with a "
-            "higher one"
-        )
     return TaskSpec(
         id=task_id,
-        gymnasium_id=task_id,
-        max_steps=spec.max_episode_steps,
-        solved_return=float(spec.reward_threshold),
-        random_return=mean,
-        worst_return=worst,
+        gymnasium_id=theirs.id,
+        max_steps=theirs.max_episode_steps,
+        solved_return=float(theirs.reward_threshold),
+        random_return=math.nan,
+        worst_return=math.nan,
         obs_size=obs_size,
         n_actions=n_actions,
         native=None,
     )
 
 
-def _gymnasium_spec(task_id: str) -> gymnasium.envs.registration.EnvSpec:
-    module, _, env_id = task_id.rpartition(":")
+def _make(task_id: str, theirs: EnvSpec) -> gymnasium.Env:
     try:
-        if module:
-            importlib.import_module(module)
-        return gymnasium.spec(env_id)
-    except ModuleNotFoundError as error:
-        raise UserError(
-            f"task {task_id!r}: {error}; install the package or mend the name"
-        ) from error
-    except gymnasium.error.Error as error:
-        hint = did_you_mean(task_id, {*list_tasks(), *gymnasium.registry})
-        if hint.startswith("known:"):  # nothing is close: do not list all of Gymnasium
-            hint = f"{did_you_mean('', list_tasks())} and the ids of Gymnasium"
-        raise UserError(f"unknown task {task_id!r}: {hint}") from error
-
-
-def _make(task_id: str) -> gymnasium.Env:
-    try:
-        return gymnasium.make(task_id, disable_env_checker=True)
-    except (gymnasium.error.Error, ImportError, TypeError) as error:
-        raise UserError(f"task {task_id!r} cannot be made: {error}") from error
-
-
-def _check_spaces(task_id: str, env: gymnasium.Env) -> tuple[int, int]:
-    observations, actions = env.observation_space, env.action_space
-    if not isinstance(observations, Box) or not math.prod(observations.shape):
-        raise UserError(
-            f"task {task_id!r} has observations {observations}: only Box works, with "
-            "one number or more; wrap the environment and register it under an id of "
-            "your own"
-        )
-    if not isinstance(actions, Discrete) or actions.start != 0:
-        raise UserError(
-            f"task {task_id!r} has actions {actions}: only Discrete actions from 0 "
-            "work; wrap the environment and register it under an id of your own"
-        )
-    return math.prod(observations.shape), int(actions.n)
+        return gymnasium.make(theirs.id, disable_env_checker=True)
+    except Exception as error:
+        why = typed_line(error)
+        raise UserError(f"task {task_id!r} cannot be made: {why}") from error

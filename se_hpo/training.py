@@ -23,7 +23,7 @@ from se_hpo import seeding
 from se_hpo.agents import Agent, DivergedError, make_agent
 from se_hpo.config import AgentConfig
 from se_hpo.jobs import TrainingJob, TrainingResult, check_no_psi
-from se_hpo.tasks import TaskSpec, get_task
+from se_hpo.tasks import TaskSpec, measure_task
 from se_hpo.training_envs import (
     Step,
     SyntheticTrainingEnv,
@@ -176,7 +176,7 @@ def run_job(job: TrainingJob) -> TrainingResult:
         ValueError: `psi` does not fit `se` and the task.
     """
     with _one_thread():
-        spec, config = get_task(job.task), job.agent
+        spec, config = measure_task(job.task), job.agent
         seed = seeding.integer_seed(job.seed, "agent")
         agent = make_agent(config, spec.obs_size, spec.n_actions, seed)
         env, rule = _environment(job, spec)

@@ -21,7 +21,7 @@ from gymnasium.vector.utils import batch_space
 from se_hpo.checkpoint import SECheckpoint
 from se_hpo.se_net import FusedNets, se_net
 from se_hpo.synthetic_env import DONE_THRESHOLD, se_spaces
-from se_hpo.tasks import get_task, make_env
+from se_hpo.tasks import make_env
 from se_hpo.vector_arguments import (
     Seeds,
     autoreset_mode_of,
@@ -56,17 +56,17 @@ class SyntheticVectorEnv(
 
     def __init__(
         self,
-        task: str,
+        task: str | None = None,
         num_envs: int = 1,
         checkpoint: SECheckpoint | Path | str | None = None,
         max_episode_steps: int | None = None,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         render_mode: str | None = None,
     ) -> None:
-        """Make the SE of `task` (an id) from a checkpoint, `num_envs` times.
+        """Make the SE of `task` from a checkpoint, `num_envs` times.
 
         Args:
-            task: the task that the SE stands in for.
+            task: id of the task that the SE stands in for; None: the checkpoint's.
             num_envs: how many copies, >= 1.
             checkpoint: a file that `save_se` wrote, or a `SECheckpoint`.
             max_episode_steps: truncates episodes; None: the task's limit, -1: never.
@@ -76,7 +76,7 @@ class SyntheticVectorEnv(
         Raises:
             UserError: an argument out of range, or no fitting checkpoint.
         """
-        self.task = get_task(task)
+        self.task, self.net = se_net(task, checkpoint)
         self.num_envs = positive("num_envs", num_envs)
         self._limit: float = self.task.max_steps
         if max_episode_steps == -1:
@@ -91,7 +91,6 @@ class SyntheticVectorEnv(
         self.single_observation_space, self.single_action_space = spaces
         self.observation_space = batch_space(spaces[0], num_envs)
         self.action_space = batch_space(spaces[1], num_envs)
-        self.net = se_net(self.task, checkpoint)
         # One column per copy, so that the networks multiply without transposing.
         self._nets = FusedNets(self.net, num_envs)
         self._task_envs = [make_env(self.task) for _ in range(num_envs)]

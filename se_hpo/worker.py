@@ -20,6 +20,7 @@ from se_hpo.paths import RunPaths
 from se_hpo.processes import available_cores, die_with_parent
 from se_hpo.run_folder import read_run
 from se_hpo.settings import settings_from_dict
+from se_hpo.user_code import prepare
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,9 @@ def main(options: WorkerOptions) -> int:
     over = MasterJob(options.master_job).is_over if options.master_job else _never
     if options.wait:
         _wait_for_run(run, options.timeout, over)
-    settings = settings_from_dict(read_run(run)["settings"])
+    data = read_run(run)
+    prepare(data, run.run, trusted=True)
+    settings = settings_from_dict(data["settings"])
     threads = options.threads or available_cores()
     with InnerLoop(settings.engine, threads) as inner_loop:
         worker = NESWorker(

@@ -1,7 +1,9 @@
 import json
 import pickle
 import struct
+import sys
 
+import gymnasium
 import numpy as np
 import pytest
 from safetensors.numpy import load, save
@@ -135,7 +137,10 @@ def test_any_truncation_is_refused(path):
         ({"format": None}, "does not hold a synthetic environment"),
         ({"format": "pt"}, "does not hold a synthetic environment"),
         ({"task": None}, "task"),
-        ({"task": "CartPol-v0"}, "did you mean"),
+        ({"obs_size": None}, "obs_size"),
+        ({"obs_size": "0"}, "not 1 or more"),
+        ({"obs_size": "x"}, "cannot be read"),
+        ({"n_actions": "4"}, "expected"),
         ({"task": "CartPole-v0"}, "expected"),
         ({"se": "{"}, "cannot be read"),
         ({"se": '{"hidden_size": 11, "layers": 2}'}, "layers"),
@@ -155,6 +160,25 @@ def test_a_header_that_does_not_fit_is_refused(path, header, message):
         load_se(path)
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_file_with_the_task_of_a_stranger_is_read_and_nothing_is_imported(
+    path, tmp_path, monkeypatch
+):
+    (tmp_path / "payload_of_a_file.py").write_text("raise AssertionError('imported')")
+    monkeypatch.syspath_prepend(tmp_path)
+    rewrite(path, task="payload_of_a_file:Foo-v0")
+    assert load_se(path).task == "payload_of_a_file:Foo-v0"
+    for make in (
+        lambda: load_se(path, TASK),
+        lambda: gymnasium.make("se_hpo:Synthetic/Acrobot-v1", checkpoint=path),
+        lambda: gymnasium.make("se_hpo:Synthetic", checkpoint=path),
+        lambda: gymnasium.make_vec("se_hpo:Synthetic", checkpoint=str(path)),
+    ):
+        with pytest.raises(UserError, match="payload_of_a_file") as error:
+            make()
+        assert "\n" not in str(error.value)
+    assert "payload_of_a_file" not in sys.modules
 
 
 def test_tensors_that_do_not_fit_are_refused(path):

@@ -20,8 +20,6 @@ LEARNED = Path(__file__).parent / "data" / "cartpole_se.safetensors"
 TASK = "CartPole-v0"
 LIMIT = 7
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*is out of date")
-
 
 def by_pickle(env):
     return pickle.loads(pickle.dumps(env))

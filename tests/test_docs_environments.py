@@ -27,7 +27,6 @@ def examples() -> list[str]:
     return [block for block in blocks if ">>>" in block]
 
 
-@pytest.mark.filterwarnings("ignore:.*is out of date")
 def test_the_examples_one_after_the_other_print_what_the_page_says(names):
     blocks = examples()
     assert len(blocks) == 4

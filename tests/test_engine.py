@@ -111,7 +111,7 @@ def test_max_env_steps_cuts_the_episode_and_counts_it():
 
 def test_solved_task_stops_after_init_episodes(monkeypatch):
     easy = dataclasses.replace(get_task("CartPole-v0"), solved_return=5.0)
-    monkeypatch.setattr(engine, "get_task", lambda task: easy)
+    monkeypatch.setattr(engine, "measure_task", lambda task: easy)
     (result,) = train(task_job(init_episodes=3))
     assert result.stop_reason == "solved"
     assert len(result.episode_returns) == 4

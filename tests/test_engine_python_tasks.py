@@ -58,7 +58,7 @@ def odd_task(monkeypatch):
         solved_return=1e9,
     )
     env = type("Odd", (_Odd,), {})
-    monkeypatch.setattr(engine, "get_task", lambda task: spec)
+    monkeypatch.setattr(engine, "measure_task", lambda task: spec)
     monkeypatch.setattr(
         engine,
         "make_env",
@@ -161,7 +161,7 @@ def test_thread_locals_of_a_task_last_from_one_call_to_the_next(odd_task):
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e39])
 def test_a_reward_that_is_not_finite_in_the_test_diverges(odd_task, bad, monkeypatch):
-    monkeypatch.setattr(training, "get_task", engine.get_task)
+    monkeypatch.setattr(training, "measure_task", engine.measure_task)
     monkeypatch.setattr(training_envs, "make_env", engine.make_env)
     odd_task.envs = 0
 

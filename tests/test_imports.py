@@ -16,8 +16,8 @@ ROOT = Path(__file__).parents[1]
 FLOORS = {
     "ground": "addresses agent_config config disk errors flags jobs networks overrides "
     "paths processes records registries seeding tensor_files text validation",
-    "environments": "checkpoint registration se_net se_parameters synthetic_env tasks "
-    "training_envs vector_arguments vector_env",
+    "environments": "checkpoint env_api user_code registration se_net se_parameters "
+    "synthetic_env tasks training_envs vector_arguments vector_env",
     "reading results": "analysis console console_table console_view evaluations "
     "figures frames progress reading results se_outcome se_set_settings se_sets",
     "inner loop": "agents engine inner_loop native_agents process_pool training "

@@ -1,6 +1,7 @@
 import dataclasses
 import subprocess
 import sys
+import warnings
 
 import gymnasium
 import numpy as np
@@ -222,11 +223,44 @@ gymnasium.make("se_hpo:Synthetic/CartPole-v0", checkpoint={str(path)!r})
     assert b"out of date" not in done.stderr
 
 
+@pytest.mark.parametrize("task", ["CartPole-v0", "CartPole-v1", "Acrobot-v1"])
+def test_an_id_without_a_task_takes_the_checkpoints(task, tmp_path):
+    path, spec = tmp_path / "se.safetensors", get_task(task)
+    save_se(path, random_psi(task=spec), task, CONFIG)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        named = gymnasium.make(f"se_hpo:Synthetic/{task}", checkpoint=path)
+        env = gymnasium.make("se_hpo:Synthetic", checkpoint=path)
+        envs = gymnasium.make_vec("se_hpo:Synthetic", num_envs=2, checkpoint=path)
+        start, _ = env.reset(seed=3)
+        env.step(env.action_space.n - 1)
+    assert env.spec.max_episode_steps == spec.max_steps
+    assert env.observation_space == named.observation_space
+    np.testing.assert_array_equal(start, named.reset(seed=3)[0])
+    np.testing.assert_array_equal(start, envs.reset(seed=3)[0][0])
+    assert envs.unwrapped.task == spec
+
+
+def test_tasks_of_two_namespaces_have_two_ids():
+    specs = [dataclasses.replace(SPEC, id=f"{ns}/Pole-v0") for ns in "ab"]
+    ids = [register_synthetic_env(spec) for spec in specs]
+    try:
+        assert len(set(ids)) == 2
+        assert [gymnasium.spec(i).kwargs["task"] for i in ids] == [
+            "a/Pole-v0",
+            "b/Pole-v0",
+        ]
+    finally:
+        for env_id in ids:
+            del gymnasium.registry[env_id]
+
+
 def test_further_tasks_can_be_registered():
     spec = dataclasses.replace(SPEC, id="some_module:space/Pole-v3", max_steps=7)
     env_id = register_synthetic_env(spec)
     try:
-        assert env_id == register_synthetic_env(spec) == "Synthetic/Pole-v3"
+        assert env_id == register_synthetic_env(spec)
+        assert env_id == "Synthetic/space.Pole-v3"
         assert gymnasium.spec(env_id).max_episode_steps == 7
     finally:
         del gymnasium.registry[env_id]

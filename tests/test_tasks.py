@@ -8,7 +8,16 @@ import pytest
 from gymnasium.spaces import Box, Discrete
 
 from se_hpo.errors import UserError
-from se_hpo.tasks import get_task, list_tasks, make_env, measure_random_returns
+from se_hpo.tasks import (
+    get_task,
+    import_task,
+    list_tasks,
+    make_env,
+    measure_random_returns,
+    measure_task,
+    returns_of,
+    use_returns,
+)
 
 
 class Corridor(gymnasium.Env):
@@ -43,7 +52,7 @@ def register():
 
     yield register_corridor
     for env_id in ids:
-        del gymnasium.registry[env_id]
+        gymnasium.registry.pop(env_id, None)
 
 
 @pytest.mark.parametrize("task", list_tasks())
@@ -91,9 +100,11 @@ def test_any_gymnasium_id_becomes_a_task(register):
     spec = get_task("test/Corridor-v0")
     assert (spec.obs_size, spec.n_actions, spec.native) == (6, 2, None)
     assert (spec.solved_return, spec.max_steps) == (-1.1, 50)
+    assert np.isnan([spec.random_return, spec.worst_return]).all()
+    spec = measure_task("test/Corridor-v0")
     assert abs(spec.random_return + 2) < 0.4  # geometric with p = 1/2
     assert spec.worst_return <= -4
-    assert get_task("test/Corridor-v0") is spec
+    assert get_task("test/Corridor-v0") == spec
     with make_env(spec) as env:
         state, _ = env.reset()
         assert state.shape == (6,)
@@ -121,7 +132,7 @@ def test_a_task_whose_observations_are_flattened_can_be_pickled(register):
 )
 def test_unusable_tasks_are_refused_with_the_mend(task, hint):
     with pytest.raises(UserError, match=hint) as caught:
-        get_task(task)
+        import_task(task)
     assert "\n" not in str(caught.value)
 
 
@@ -137,7 +148,43 @@ def test_gymnasium_ids_without_threshold_or_limit_are_refused(register):
         ("Shifted", "actions from 0"),
     ]:
         with pytest.raises(UserError, match=hint):
-            get_task(f"test/{name}-v0")
+            measure_task(f"test/{name}-v0")
+
+
+def test_looking_a_task_up_plays_nothing_and_imports_nothing(
+    register, monkeypatch, tmp_path
+):
+    (tmp_path / "payload_of_a_task.py").write_text("raise AssertionError('imported')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(Corridor, "reset", None)
+    register("test/Pure-v0")
+    assert get_task("test/Pure-v0").obs_size == 6
+    with pytest.raises(UserError, match="trust the module payload_of_a_task"):
+        get_task("payload_of_a_task:Foo-v0")
+    with pytest.raises(UserError, match="imported"):
+        import_task("payload_of_a_task:Foo-v0")
+
+
+def test_returns_that_were_told_are_used_and_measure_nothing(register, monkeypatch):
+    register("test/Told-v0")
+    use_returns("test/Told-v0", {"random_return": -3.0, "worst_return": "low"})
+    assert np.isnan(get_task("test/Told-v0").random_return)
+    use_returns("test/Told-v0", {"random_return": -3.0, "worst_return": -9.5})
+    monkeypatch.setattr(Corridor, "reset", None)
+    spec = measure_task("test/Told-v0")
+    assert (spec.random_return, spec.worst_return) == (-3, -9.5)
+    assert returns_of("test/Told-v0") == {"random_return": -3, "worst_return": -9.5}
+    assert returns_of("CartPole-v0") is None, "the package knows them"
+
+
+def test_another_environment_of_the_same_id_is_another_task(register):
+    register("test/Same-v0")
+    measure_task("test/Same-v0")
+    del gymnasium.registry["test/Same-v0"]
+    register("test/Same-v0", max_steps=9, action_space=Discrete(5))
+    spec = get_task("test/Same-v0")
+    assert (spec.max_steps, spec.n_actions) == (9, 5)
+    assert np.isnan(spec.random_return)
 
 
 def test_importing_tasks_and_checkpoints_does_not_import_torch():

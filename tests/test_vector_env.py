@@ -157,7 +157,6 @@ def test_make_vec_makes_it_and_it_starts_where_gymnasiums_own_does():
     kwargs = {"num_envs": 5, "checkpoint": LEARNED}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        warnings.filterwarnings("ignore", message=".*is out of date")
         ours = gymnasium.make_vec("se_hpo:Synthetic/CartPole-v0", **kwargs)
     theirs = gymnasium.make_vec(
         "se_hpo:Synthetic/CartPole-v0", vectorization_mode="sync", **kwargs

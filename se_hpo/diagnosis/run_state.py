@@ -22,6 +22,8 @@ from se_hpo.reading import read_evaluations
 from se_hpo.run_folder import read_run
 from se_hpo.se_sets import read_set
 from se_hpo.settings import settings_from_dict
+from se_hpo.tasks import check_task
+from se_hpo.user_code import prepare
 
 _SHOWN = 5
 _AGAIN = "the same command starts it again"
@@ -34,6 +36,7 @@ def check(run: RunPaths) -> Iterator[Finding]:
     yield from safely("lock", lambda: lock(run, holder))
     yield from safely("credentials", lambda: credentials(run, alive))
     yield from safely("files", lambda: files(run, alive))
+    yield from safely("space file", lambda: space_file(run))
     yield from safely("run", lambda: progress(run, alive))
     yield from safely("SEs", lambda: sets(run))
 
@@ -110,6 +113,15 @@ def files(run: RunPaths, alive: bool) -> Iterator[Finding]:
         names = [str(path.relative_to(run.root)) for path in aside[:_SHOWN]]
         more = ", ..." if len(aside) > _SHOWN else ""
         yield ok("set aside", f"{len(aside)} before now: {', '.join(names)}{more}")
+
+
+def space_file(run: RunPaths) -> Iterator[Finding]:
+    """Whether the user's file, which workers run, still does what it did."""
+    data = read_run(run)
+    if data.get("space_file"):
+        prepare(data, run.run)
+        task = check_task(data["settings"]["task"]).id
+        yield ok("space file", f"{data['space_file']}: {task} is as Gymnasium asks")
 
 
 def progress(run: RunPaths, alive: bool) -> Iterator[Finding]:

@@ -30,7 +30,7 @@ from se_hpo.nes.state_file import append_generation, fingerprint, restore, save_
 from se_hpo.nes.strategies import Update, make_strategy
 from se_hpo.paths import TrialPaths, write_json
 from se_hpo.se_parameters import initial_psi
-from se_hpo.tasks import get_task
+from se_hpo.tasks import import_task
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ class NESRun:
         guard: Guard = lambda: None,
     ) -> None:
         self.config, self.seed, self.paths = config, seed, paths
-        self.task = get_task(config.task)
+        self.task = import_task(config.task)
         self.strategy = make_strategy(config.nes)
         self.inner_loop = inner_loop
         self.guard = guard

@@ -26,7 +26,7 @@ from se_hpo.paths import (
     write_json_lines,
 )
 from se_hpo.records import Status
-from se_hpo.tasks import TaskSpec, get_task
+from se_hpo.tasks import TaskSpec, measure_task
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ def _evaluate_agent(
     if list(agents) != sorted(agents):
         write_json_lines(paths.agents, [agents[k] for k in sorted(agents)])
     rows = [agents[k] for k in range(budget)]
-    task = get_task(config.task)
+    task = measure_task(config.task)
     scores = [row["score"] for row in rows]
     steps = [row["env_steps"] for row in rows]
     limit = _step_limit(config.agent, task)

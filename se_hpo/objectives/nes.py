@@ -21,7 +21,7 @@ from se_hpo.objectives.base import ObjectiveKind, normalized_return
 from se_hpo.paths import TrialPaths
 from se_hpo.records import Status
 from se_hpo.se_parameters import initial_psi
-from se_hpo.tasks import TaskSpec, get_task
+from se_hpo.tasks import TaskSpec, import_task, measure_task
 
 
 def nes_loss(center_scores: Sequence[float], budget: int, task: TaskSpec) -> float:
@@ -56,7 +56,9 @@ def _evaluate_nes(
         outcome = run_nes(config, seed, paths, inner_loop, budget, guard)
     scores = outcome.center_scores
     diverged = outcome.reason.startswith("diverged")
-    loss = 1.0 if diverged else nes_loss(list(scores), budget, get_task(config.task))
+    loss = (
+        1.0 if diverged else nes_loss(list(scores), budget, measure_task(config.task))
+    )
     return {
         "status": Status.FINISHED,
         "loss": loss,
@@ -72,7 +74,7 @@ def _evaluate_nes(
 
 def _cost(config: RunConfig, seed: int) -> tuple[TrainingJob, int, int]:
     rng = seeding.generator(seed, "psi")
-    psi = initial_psi(config.se, get_task(config.task), rng)
+    psi = initial_psi(config.se, import_task(config.task), rng)
     start = n_trainings(config.nes, 0)
     return inner_loop_job(config, psi, seed), n_trainings(config.nes, 1) - start, start
 

@@ -28,6 +28,7 @@ from se_hpo.paths import (
 )
 from se_hpo.reading import read_json
 from se_hpo.records import to_builtin
+from se_hpo.tasks import returns_of, use_returns
 from se_hpo.text import short_json
 
 log = logging.getLogger(__name__)
@@ -100,6 +101,7 @@ class EvaluationFiles:
             UserError: another process has them, they cannot be written, or see
                 `check`; nothing was changed.
         """
+        self._random_returns(settings["task"])  # may take long: not while others wait
         what = f"{self.folder / self.name}{LINES} is in use by an evaluation"
         # All shards have this one, else two new ones could be of unequal settings.
         opening = RunLock(opening_lock_of(self.folder, self.name), what=what)
@@ -121,11 +123,18 @@ class EvaluationFiles:
             "format": FORMAT,
             "se_hpo": se_hpo.__version__,
             "settings": _merged(before, settings),
+            "random_returns": self._random_returns(settings["task"]),
         }
         if (earlier := self._wanted_before()) is not None:
             header["wanted"] = sorted({*wanted, *earlier})
         write_json(self._header, header)
         self.records.touch()
+
+    def _random_returns(self, task: str) -> dict[str, float] | None:
+        """Those that a shard began with, and now this process too."""
+        for file in reversed(self.all_records()):
+            use_returns(task, read_json(header_of(file)).get("random_returns"))
+        return returns_of(task)
 
     def _wanted_before(self) -> list[str] | None:
         """None where records of an older version do not say."""

@@ -17,6 +17,9 @@ class EvaluateOptions:
 
     envs: tuple[Path, ...] = ()
     """Runs (results/RUN, with all their sets), or single sets of SEs."""
+    task: str | None = None
+    """Allow to import the module that the sets' task names, as MODULE:ID. What the
+    space file of the run names is imported anyway."""
     agents: Annotated[
         tuple[str, ...],
         tyro.conf.arg(help=f"Algorithms, of {', '.join(AGENT_CONFIGS)}."),

@@ -31,7 +31,7 @@ from se_hpo.phase2.sets import run_of, used_sets
 from se_hpo.process_pool import ProcessPool
 from se_hpo.processes import available_cores
 from se_hpo.reading import UnreadableWarning
-from se_hpo.tasks import get_task
+from se_hpo.tasks import check_task, get_task, import_task
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +54,8 @@ class Evaluation:
             options.fixed_steps,
             not options.no_step_cap,
         )
+        if options.task is not None:
+            import_task(options.task)
         sets = used_sets(options.envs, options.settings, options.only_solved)
         sources = agent_sources(
             options.agents,
@@ -69,6 +71,7 @@ class Evaluation:
             with_sets=not wanted or bool(wanted - {REAL}),
             with_real=not wanted or REAL in wanted,
         )
+        check_task(self.plan.task)
         self.engine = options.engine
         self.engines = self._engines()
         out = options.out

@@ -15,7 +15,9 @@ from se_hpo.errors import UserError, did_you_mean
 from se_hpo.evaluations import REAL
 from se_hpo.paths import SESetPaths
 from se_hpo.se_outcome import SETTINGS, SEOutcome
+from se_hpo.se_set_settings import read_set_json
 from se_hpo.se_sets import SESet, find_sets, read_set
+from se_hpo.user_code import prepare
 
 log = logging.getLogger(__name__)
 
@@ -169,6 +171,8 @@ def _why_empty(sets: Sequence[SESetPaths], only_solved: bool) -> str:
 def _read_set(path: Path) -> SESet:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
+        paths = SESetPaths(path)
+        prepare(read_set_json(paths), paths.set)
         se_set = read_set(path)
     for warning in caught:
         log.warning("%s", warning.message)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from se_hpo.bohb.lock import RunLock, turn
@@ -25,7 +26,11 @@ from se_hpo.se_set_settings import (
 
 
 def open_set(
-    paths: SESetPaths, settings: SetSettings, n_envs: int, origin: Mapping[str, Any]
+    paths: SESetPaths,
+    settings: SetSettings,
+    n_envs: int,
+    origin: Mapping[str, Any],
+    code: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
     """Make the set, or continue it if its settings are the same.
 
@@ -34,6 +39,7 @@ def open_set(
         settings: what decides its SEs; `generations` may be more than they were.
         n_envs: SEs it is to have; a set grows, and never shrinks.
         origin: where the configuration comes from, for information.
+        code: what `user_code.code_of` gives; the returns of an existing set stay.
 
     Raises:
         UserError: another set or other files are in the folder, it cannot be written,
@@ -42,6 +48,8 @@ def open_set(
     try:
         with turn(RunLock(paths.opening)):
             data = _opened(paths, settings, origin)
+            data = {**code, **data}
+            data["space_file"] = code.get("space_file") or data.get("space_file")
             data["n_envs"] = max(n_envs, data["n_envs"])
             data["generations"] = settings.generations
             data["attempts"].append(attempt())

@@ -21,6 +21,9 @@ class TrainOptions:
     """Take a recipe: a shipped one by name, or your own YAML file by path."""
     list_configs: bool = False
     """List the shipped recipes, then exit."""
+    task: str | None = None
+    """With --from or --like: allow to import the module that their task names, as
+    MODULE:ID. What the space file of the run names is imported anyway."""
     set: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """Change a value, as often as needed: --set nes.step_size=0.5."""
     num_envs: int | None = None

@@ -11,7 +11,7 @@ from se_hpo.jobs import TrainingJob
 from se_hpo.nes.generation import inner_loop_job, n_trainings
 from se_hpo.se_parameters import initial_psi
 from se_hpo.se_set_settings import SetSettings
-from se_hpo.tasks import get_task
+from se_hpo.tasks import import_task
 
 SAMPLES = 8  # agents on random SEs that are timed
 
@@ -42,5 +42,7 @@ def seconds_per_agent(settings: SetSettings) -> float:
 def _job(settings: SetSettings, index: int) -> TrainingJob:
     config = settings.config
     seed = seeding.integer_seed(settings.seed, "plan", index)
-    psi = initial_psi(config.se, get_task(config.task), seeding.generator(seed, "psi"))
+    psi = initial_psi(
+        config.se, import_task(config.task), seeding.generator(seed, "psi")
+    )
     return inner_loop_job(config, psi, seed)

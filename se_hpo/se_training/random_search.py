@@ -26,7 +26,7 @@ from se_hpo.nes.generation import inner_loop_job
 from se_hpo.nes.state_file import fingerprint
 from se_hpo.paths import TrialPaths, append_json_line, read_json_lines, write_atomic
 from se_hpo.se_parameters import initial_psi
-from se_hpo.tasks import get_task
+from se_hpo.tasks import import_task
 
 log = logging.getLogger(__name__)
 
@@ -142,7 +142,7 @@ def scored_candidates(paths: TrialPaths) -> int:
 
 def _psi(config: RunConfig, seed: int, candidate: int) -> np.ndarray:
     rng = seeding.generator(seed, "psi", candidate)
-    return initial_psi(config.se, get_task(config.task), rng)
+    return initial_psi(config.se, import_task(config.task), rng)
 
 
 def _score(

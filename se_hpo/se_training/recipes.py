@@ -21,7 +21,7 @@ from se_hpo.config import (
 )
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.overrides import ValueLoader
-from se_hpo.tasks import get_task
+from se_hpo.tasks import import_task
 from se_hpo.text import one_line
 
 SHIPPED = Path(__file__).parents[1] / "configurations"
@@ -92,7 +92,7 @@ def _recipe(name: str, data: Any) -> Recipe:
         hint = did_you_mean(str(algorithm), AGENT_CONFIGS)
         raise UserError(f"unknown agent.algorithm {algorithm!r}: {hint}")
     config = RunConfig(
-        task=get_task(task).id,
+        task=import_task(task).id,
         agent=_fill(AGENT_CONFIGS[algorithm], "agent", agent, ["algorithm"]),
         se=_fill(SyntheticEnvConfig, "se", parts.get("se")),
         nes=_fill(NESConfig, "nes", parts.get("nes")),

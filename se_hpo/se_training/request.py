@@ -13,6 +13,7 @@ from se_hpo.config import RunConfig, with_configuration
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.flags import at_least, check_seed, parse_shard
 from se_hpo.inner_loop import InnerLoop
+from se_hpo.jobs import TrainingJob
 from se_hpo.nes.generation import n_trainings
 from se_hpo.overrides import parse_overrides
 from se_hpo.paths import RunPaths, SESetPaths, trial_name
@@ -20,11 +21,13 @@ from se_hpo.reading import read_configurations
 from se_hpo.registries import objective_kind
 from se_hpo.results import load_incumbent
 from se_hpo.run_folder import read_run
-from se_hpo.se_set_settings import MOST_ENVS, SetSettings
+from se_hpo.se_set_settings import MOST_ENVS, SetSettings, read_set_json
 from se_hpo.se_sets import SESet, read_set
 from se_hpo.se_training.options import TrainOptions
 from se_hpo.se_training.random_search import search_plan
 from se_hpo.se_training.recipes import DEFAULT_GENERATIONS, load_recipe
+from se_hpo.tasks import check_task, import_task
+from se_hpo.user_code import prepare
 
 DEFAULT_NUM_ENVS = 40
 """As many as in the paper."""
@@ -40,6 +43,8 @@ class Request:
     n_envs: int
     origin: dict[str, Any]
     """Where the configuration comes from."""
+    code: dict[str, Any]
+    """The `run.json` or `set.json` that it comes from, for `user_code.code_of`."""
     shard: int
     n_shards: int
 
@@ -58,6 +63,7 @@ class _Start:
     ses: Path
     """The folder that the set goes into by default."""
     origin: dict[str, Any]
+    code: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 def resolve_request(options: TrainOptions) -> Request:
@@ -68,17 +74,21 @@ def resolve_request(options: TrainOptions) -> Request:
     """
     _check_flags(options)
     shard, n_shards = parse_shard(options.shard)
-    like = read_set(options.like) if options.like else None
+    if options.task is not None:
+        import_task(options.task)
+    like = _prepared_set(options.like) if options.like else None
     start = _start(options, like)
     config = with_configuration(start.config, parse_overrides(options.set))
+    check_task(config.task)
     vary = options.vary_hp or config.nes.vary_agents
     nes = dataclasses.replace(config.nes, vary_agents=vary)
+    job = TrainingJob(config.task, config.agent, options.seed)
     settings = SetSettings(
         setting=_setting(options.random_search, vary),
         config=dataclasses.replace(config, nes=nes),
         seed=options.seed,
         generations=options.generations or start.generations,
-        engine=InnerLoop(options.engine).engine_name,
+        engine=InnerLoop(options.engine).engine_for(job),
     )
     if options.random_search:
         settings = _with_trainings(settings, options, like)
@@ -88,9 +98,17 @@ def resolve_request(options: TrainOptions) -> Request:
         paths=SESetPaths(options.out or start.ses / FOLDERS[settings.setting]),
         n_envs=options.num_envs or default,
         origin=start.origin,
+        code=start.code,
         shard=shard,
         n_shards=n_shards,
     )
+
+
+def _prepared_set(folder: Path) -> SESet:
+    paths = SESetPaths(folder)
+    if paths.set.is_file():
+        prepare(read_set_json(paths), paths.set)
+    return read_set(folder)
 
 
 def _check_flags(options: TrainOptions) -> None:
@@ -152,7 +170,8 @@ def _start(options: TrainOptions, like: SESet | None) -> _Start:
     if like is not None:
         origin = {"like": str(like.paths.root)}
         ses = like.paths.root.resolve().parent
-        return _Start(like.config, like.generations, ses, origin)
+        code = read_set_json(like.paths)
+        return _Start(like.config, like.generations, ses, origin, code)
     raise UserError(
         "no configuration: give --from RUN, or --config with a recipe (--list-configs) "
         "or your own YAML file"
@@ -165,8 +184,10 @@ def _from_run(run: Path, trial: str | None) -> _Start:
 
     incumbent = load_incumbent(run) if trial is None else None
     paths = RunPaths(run)
+    data = read_run(paths)
+    prepare(data, paths.run)
     try:
-        settings = settings_from_dict(read_run(paths)["settings"])
+        settings = settings_from_dict(data["settings"])
     except (KeyError, TypeError) as error:
         raise UserError(
             f"{paths.run} does not say what was tuned ({error!r}): restore it, or take "
@@ -189,4 +210,4 @@ def _from_run(run: Path, trial: str | None) -> _Start:
     origin = {"run": str(run), "trial": name}
     if incumbent:
         origin |= {"budget": f"{incumbent.budget:g}", "loss": f"{incumbent.loss:.6g}"}
-    return _Start(config, DEFAULT_GENERATIONS, paths.ses, origin)
+    return _Start(config, DEFAULT_GENERATIONS, paths.ses, origin, data)

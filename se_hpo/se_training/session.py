@@ -6,16 +6,19 @@ import logging
 import time
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from se_hpo.checkpoint import load_se
 from se_hpo.errors import UserError
 from se_hpo.paths import set_aside
 from se_hpo.se_outcome import SEOutcome, read_outcome
+from se_hpo.se_set_settings import read_set_json
 from se_hpo.se_training.console import SetDisplay
 from se_hpo.se_training.folder import open_set
 from se_hpo.se_training.request import Request
 from se_hpo.se_training.watch import SetWatch
 from se_hpo.se_training.workers import SEWorkers
+from se_hpo.user_code import code_of
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +43,8 @@ def train_set(
         UserError: the folder cannot be used.
     """
     paths, settings = request.paths, request.settings
-    open_set(paths, settings, request.n_envs, request.origin)
+    code = _code(request)
+    open_set(paths, settings, request.n_envs, request.origin, code)
     title = f"{settings.setting}, {settings.config.task}"
     with SetDisplay(title, str(paths.root), quiet=quiet) as display:
         before = {index: finished(request, index) for index in request.indices}
@@ -51,6 +55,15 @@ def train_set(
             _watch(watch, display)
     held = [index for index in workers.held if finished(request, index) is None]
     return {**workers.lost, **dict.fromkeys(held, "another process is at it")}
+
+
+def _code(request: Request) -> dict[str, Any]:
+    """What `set.json` is to say of the user's code; measures the task if need be."""
+    paths = request.paths
+    stored = read_set_json(paths) if paths.set.exists() else {}
+    known = {"random_returns": request.code.get("random_returns"), **stored}
+    file = request.code.get("space_file") or stored.get("space_file")
+    return code_of(request.settings.config.task, file, known)
 
 
 def finished(request: Request, index: int) -> SEOutcome | None:

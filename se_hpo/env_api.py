@@ -1,0 +1,174 @@
+"""Environments held to Gymnasium's API, call by call: what breaks it is one line."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.spaces import Box, Discrete
+
+from se_hpo.errors import UserError
+from se_hpo.text import typed_line
+
+_RESET = "reset(seed=..., options=...) that returns an observation and a dict"
+_STEP = (
+    "step(action) that returns observation, reward, terminated, truncated and a dict"
+)
+_LARGEST_REWARD = float(np.finfo(np.float32).max)
+
+
+class CheckedEnv:
+    """An environment whose answers are checked; observations stay inside.
+
+    Every method raises `UserError` with the task, what it did and what was asked for.
+
+    Args:
+        task: the task's name in messages.
+        env: with a Box of observations.
+    """
+
+    def __init__(self, task: str, env: gymnasium.Env) -> None:
+        self._task, self._env = task, env
+
+    def reset(self, seed: int | None = None) -> None:
+        """Start an episode."""
+        call = "reset()" if seed is None else f"reset(seed={seed})"
+        answer = self._call(call, _RESET, lambda: self._env.reset(seed=seed))
+        if not (isinstance(answer, tuple) and len(answer) == 2):
+            raise self._error(f"{call} returned {_shown(answer)}", _RESET)
+        observation, info = answer
+        if not isinstance(info, dict):
+            raise self._error(f"{call} returned {_shown(info)} as info", _RESET)
+        self._check_observation(call, observation)
+
+    def step(self, action: int) -> tuple[float, bool]:
+        """Take a step; returns its reward and whether the episode is over."""
+        call = f"step({action})"
+        answer = self._call(call, _STEP, lambda: self._env.step(action))
+        if not (isinstance(answer, tuple) and len(answer) == 5):
+            raise self._error(f"{call} returned {_shown(answer)}", _STEP)
+        observation, reward, *ends, info = answer
+        self._check_observation(call, observation)
+        for name, end in zip(("terminated", "truncated"), ends, strict=True):
+            if not isinstance(end, (bool, np.bool_)) and _shown(end) not in ("0", "1"):
+                raise self._error(
+                    f"{call} returned {name} = {_shown(end)}", "True or False"
+                )
+        if not isinstance(info, dict):
+            raise self._error(f"{call} returned {_shown(info)} as info", _STEP)
+        return self._checked_reward(call, reward), bool(ends[0] or ends[1])
+
+    def _call(self, call: str, asked: str, function: Callable[[], Any]) -> Any:
+        try:
+            return function()
+        except Exception as error:
+            raise self._error(f"{call} raised {typed_line(error)}", asked) from error
+
+    def _checked_reward(self, call: str, reward: Any) -> float:
+        try:
+            value = math.nan if isinstance(reward, str) else float(reward)
+        except (TypeError, ValueError, OverflowError):
+            value = math.nan
+        if np.ndim(reward) or not abs(value) <= _LARGEST_REWARD:
+            raise self._error(
+                f"{call} returned reward = {_shown(reward)}", "a finite number"
+            )
+        return value
+
+    def _check_observation(self, call: str, observation: Any) -> None:
+        space = self._env.observation_space
+        assert isinstance(space, Box)
+        asked = f"one of its observation_space, {space.dtype} of shape {space.shape}"
+        try:
+            found = np.asarray(observation)
+        except ValueError:  # rows of unequal length
+            found = np.empty((), object)
+        fits = found.shape == space.shape and np.can_cast(
+            found.dtype, space.dtype, "same_kind"
+        )
+        if not fits or not np.isfinite(found).all():
+            shown = _shown(observation if found.dtype == object else found)
+            raise self._error(f"the observation of {call} is {shown}", asked)
+
+    def _error(self, what: str, asked: str) -> UserError:
+        return UserError(
+            f"task {self._task!r}: {what}; Gymnasium's API asks for {asked}: mend the "
+            "environment"
+        )
+
+
+def random_episodes(
+    env: gymnasium.Env,
+    task: str,
+    seed: int,
+    episodes: float = math.inf,
+    steps: float = math.inf,
+) -> list[float]:
+    """Returns of uniformly random actions, every answer checked (`CheckedEnv`).
+
+    Args:
+        env: with spaces as `check_spaces` wants them.
+        task: its name in messages.
+        seed: of the environment and of the actions.
+        episodes: how many at most.
+        steps: in all, at most.
+    """
+    checked, rng = CheckedEnv(task, env), np.random.default_rng(seed)
+    checked.reset(seed)
+    returns: list[float] = []
+    while len(returns) < episodes and steps > 0:
+        checked.reset()
+        returns.append(0.0)
+        ended = False
+        while not ended and steps > 0:
+            reward, ended = checked.step(int(rng.integers(env.action_space.n)))
+            returns[-1] += reward
+            steps -= 1
+    return returns
+
+
+def measure_random_returns(
+    env: gymnasium.Env, seed: int, episodes: int, task: str = "task"
+) -> tuple[float, float]:
+    """Mean and lowest return of uniformly random actions."""
+    returns = np.array(random_episodes(env, task, seed, episodes))
+    return float(returns.mean()), float(returns.min())
+
+
+def check_spaces(task_id: str, env: gymnasium.Env) -> tuple[int, int]:
+    """Numbers in a flattened observation, and how many actions there are.
+
+    Raises:
+        UserError: spaces that no agent here can handle.
+    """
+    observations, actions = env.observation_space, env.action_space
+    if not isinstance(observations, Box) or not math.prod(observations.shape):
+        raise UserError(
+            f"task {task_id!r} has observations {observations}: only Box works, with "
+            "one number or more; wrap the environment and register it under an id of "
+            "your own"
+        )
+    if not isinstance(actions, Discrete) or actions.start != 0:
+        raise UserError(
+            f"task {task_id!r} has actions {actions}: only Discrete actions from 0 "
+            "work; wrap the environment and register it under an id of your own"
+        )
+    return math.prod(observations.shape), int(actions.n)
+
+
+def _shown(value: Any) -> str:
+    """A value in a few words."""
+    if isinstance(value, np.ndarray) and value.size > 6:
+        what = "with NaN or infinity, " if _not_finite(value) else ""
+        return f"an array {what}{value.dtype} of shape {value.shape}"
+    if isinstance(value, tuple) and len(value) != 1:
+        return f"{len(value)} values"
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _not_finite(value: np.ndarray) -> bool:
+    return value.dtype.kind == "f" and not np.isfinite(value).all()
