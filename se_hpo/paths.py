@@ -150,10 +150,11 @@ class RunPaths:
         """Records of one evaluation."""
         return self.evaluations / f"{name}{LINES}"
 
-    def top_names(self) -> set[str]:
-        """Names of all that a run writes into its folder: what may be deleted."""
+    def writes(self, name: str) -> bool:
+        """Whether a run writes a file or folder of this name into its own folder."""
         table = (file for file in vars(RunPaths).values() if isinstance(file, _Below))
-        return {file.name.partition("/")[0] for file in table}
+        known = {file.name.partition("/")[0] for file in table}
+        return name.removesuffix(DAMAGED) in known or is_temporary(name)
 
 
 def sets_in(folder: Path) -> list[Path]:

@@ -79,9 +79,13 @@ def test_every_file_name_of_a_run_is_in_the_table():
 
 
 def test_whatever_a_run_may_write_may_be_deleted_with_it():
-    assert RunPaths(Path("x")).top_names() == {
+    run = RunPaths(Path("x"))
+    for name in (
         *("run.json", "configspace.json", "configs.json", "results.json"),
         *("master.lock", "credentials.json", "status.json", "logs", "slurm"),
         *("confirm", "trials", "ses", "evaluations", "figures", "report.html"),
-        "transitions.csv",
-    }
+        *("transitions.csv", "configs.json.damaged", ".run.json.17.tmp"),
+    ):
+        assert run.writes(name)
+    for name in ("thesis.tex", "notes.json", "ended", "confirmation.json", "x.damaged"):
+        assert not run.writes(name)
