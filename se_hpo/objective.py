@@ -24,6 +24,7 @@ import numpy as np
 
 from se_hpo import seeding
 from se_hpo.config import AgentConfig, RunConfig, from_configuration
+from se_hpo.damaged import set_aside
 from se_hpo.inner_loop import InnerLoop
 from se_hpo.jobs import TrainingJob, TrainingResult
 from se_hpo.losses import agent_loss, nes_loss
@@ -35,7 +36,6 @@ from se_hpo.paths import (
     TrialPaths,
     append_json_line,
     read_json_lines,
-    set_aside,
     trial_name,
     write_json,
     write_json_lines,
@@ -240,8 +240,7 @@ def _finished_record(path: Path) -> EvaluationRecord | None:
         record, usable = None, False
         log.debug("%s: %s", path, error)
     if not usable:
-        log.warning("%s is damaged: set aside, evaluated again", path)
-        set_aside(path)
+        set_aside(f"{path} is damaged", "evaluated again", path)
         return None
     return record if record and record.status is Status.FINISHED else None
 

@@ -187,8 +187,6 @@ class SESetPaths:
     """What the set is: setting, task, resolved config, seed, origin."""
     opening = _Below("set.lock")
     """Held for the moment in which a process opens or makes the set."""
-    runs = _Below("runs")
-    """One folder per NES run."""
 
     @property
     def run_folder(self) -> Path | None:
@@ -207,7 +205,7 @@ class SESetPaths:
 
     def run(self, index: int) -> TrialPaths:
         """The folder of NES run `index`."""
-        return TrialPaths(self.runs / f"{index:03d}")
+        return TrialPaths(self.root / "runs" / f"{index:03d}")
 
     def lock(self, index: int) -> Path:
         """Host and pid of the process that is at NES run `index`."""
@@ -254,16 +252,6 @@ def write_atomic(path: Path, data: bytes | str, mode: int = 0o666) -> None:
         finally:
             with contextlib.suppress(OSError):  # must not hide why writing failed
                 temporary.unlink(missing_ok=True)
-
-
-def aside_of(path: Path) -> Path:
-    """Where what cannot be used of a file is kept, for whoever wants to look."""
-    return path.with_name(path.name + DAMAGED)
-
-
-def set_aside(path: Path) -> None:
-    """Keep a file that cannot be used under the name that says so."""
-    path.replace(aside_of(path))
 
 
 def write_json(path: Path, data: Any) -> None:
