@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -77,7 +78,7 @@ class LiveLog:
             root.removeHandler(handler)
         root.addHandler(self._handler)
         if self._live is not None:
-            self._live.start(refresh=True)
+            self.attempt(partial(self._live.start, refresh=True))
         return self
 
     def __exit__(
@@ -87,7 +88,7 @@ class LiveLog:
         traceback: TracebackType | None,
     ) -> None:
         if self._live is not None:
-            self._live.stop()
+            self.attempt(self._live.stop)
         root = logging.getLogger()
         root.removeHandler(self._handler)
         for handler in self._aside:

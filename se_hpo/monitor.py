@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from se_hpo import progress
+from se_hpo.damaged import DamageReport
 from se_hpo.paths import RunPaths, TrialPaths
 from se_hpo.records import EvaluationRecord, Status
 
@@ -22,7 +23,7 @@ class Monitor:
     def __init__(self, run: RunPaths, earlier: Iterable[EvaluationRecord]) -> None:
         self.run = run
         self.best: progress.Best | None = None
-        self._damage = progress.DamageWatch(run.trials)
+        self._damaged = DamageReport(run.trials, "*")
         self._curves: dict[str, progress.CurveReader] = {}
         self._started = time.monotonic()
         self._spent_before: float | None = None
@@ -39,7 +40,7 @@ class Monitor:
 
     def tell_damage(self, trial: str) -> None:
         """Name files of a trial that its worker had to set aside."""
-        self._damage.tell(trial)
+        self._damaged.tell(trial)
 
     def snapshot(self, status: dict[str, Any]) -> progress.Snapshot:
         """What the display draws."""

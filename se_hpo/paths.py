@@ -37,51 +37,38 @@ def trial_name(config_id: ConfigId) -> str:
     return f"{bracket:03d}-{rung}-{index:03d}"
 
 
+class _Below:
+    """A file or folder of the class that it stands in, by its name below `root`."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, paths: Any, kind: type) -> Path:
+        return Path(paths.root, self.name)
+
+
 @dataclass(frozen=True)
 class TrialPaths:
     """Files of one trial (one NES run)."""
 
     root: Path
 
-    @property
-    def config(self) -> Path:
-        """The resolved `RunConfig` and the flat configuration."""
-        return self.root / "config.json"
-
-    @property
-    def generations(self) -> Path:
-        """One line per generation; the same bytes for the same seed."""
-        return self.root / "generations.jsonl"
-
-    @property
-    def timing(self) -> Path:
-        """One line of wall and cpu seconds per generation."""
-        return self.root / "timing.jsonl"
-
-    @property
-    def agents(self) -> Path:
-        """One line per trained agent (objective `agent`)."""
-        return self.root / "agents.jsonl"
-
-    @property
-    def candidates(self) -> Path:
-        """One line per scored chunk of random SEs (random search)."""
-        return self.root / "candidates.jsonl"
-
-    @property
-    def state(self) -> Path:
-        """What the next generation needs."""
-        return self.root / "state.safetensors"
-
-    @property
-    def best_se(self) -> Path:
-        """Checkpoint of the best center so far."""
-        return self.root / "se.safetensors"
-
-    @property
-    def last_se(self) -> Path:
-        """Checkpoint of the last center."""
-        return self.root / "se-last.safetensors"
+    config = _Below("config.json")
+    """The resolved `RunConfig` and the flat configuration."""
+    generations = _Below("generations.jsonl")
+    """One line per generation; the same bytes for the same seed."""
+    timing = _Below("timing.jsonl")
+    """One line of wall and cpu seconds per generation."""
+    agents = _Below("agents.jsonl")
+    """One line per trained agent (objective `agent`)."""
+    candidates = _Below("candidates.jsonl")
+    """One line per scored chunk of random SEs (random search)."""
+    state = _Below("state.safetensors")
+    """What the next generation needs."""
+    best_se = _Below("se.safetensors")
+    """Checkpoint of the best center so far."""
+    last_se = _Below("se-last.safetensors")
+    """Checkpoint of the last center."""
 
     def record(self, budget: float) -> Path:
         """The evaluation record at one budget."""
@@ -99,114 +86,57 @@ class RunPaths:
 
     root: Path
 
-    @property
-    def run(self) -> Path:
-        """Command, resolved settings, seed, versions, hosts, attempts."""
-        return self.root / "run.json"
-
-    @property
-    def configspace(self) -> Path:
-        """The search space in ConfigSpace's JSON."""
-        return self.root / "configspace.json"
-
-    @property
-    def configs(self) -> Path:
-        """Hpbandster's journal of configurations."""
-        return self.root / "configs.json"
-
-    @property
-    def results(self) -> Path:
-        """Hpbandster's journal of results."""
-        return self.root / "results.json"
+    run = _Below("run.json")
+    """Command, resolved settings, seed, versions, hosts, attempts."""
+    configspace = _Below("configspace.json")
+    """The search space in ConfigSpace's JSON."""
+    configs = _Below("configs.json")
+    """Hpbandster's journal of configurations."""
+    results = _Below("results.json")
+    """Hpbandster's journal of results."""
 
     @property
     def journals(self) -> tuple[Path, Path]:
         """Both: files of lines, despite their names."""
         return self.configs, self.results
 
-    @property
-    def lock(self) -> Path:
-        """Host and pid of the master that owns the run."""
-        return self.root / "master.lock"
-
-    @property
-    def credentials(self) -> Path:
-        """Where workers find the nameserver, and the run's HMAC key; mode 0600."""
-        return self.root / "credentials.json"
-
-    @property
-    def status(self) -> Path:
-        """What the master is doing now, rewritten every few seconds."""
-        return self.root / "status.json"
-
-    @property
-    def logs(self) -> Path:
-        """One log file per process."""
-        return self.root / "logs"
-
-    @property
-    def slurm(self) -> Path:
-        """Scripts for SLURM, and how their jobs ended."""
-        return self.root / "slurm"
+    lock = _Below("master.lock")
+    """Host and pid of the master that owns the run."""
+    credentials = _Below("credentials.json")
+    """Where workers find the nameserver, and the run's HMAC key; mode 0600."""
+    status = _Below("status.json")
+    """What the master is doing now, rewritten every few seconds."""
+    logs = _Below("logs")
+    """One log file per process."""
+    slurm = _Below("slurm")
+    """Scripts for SLURM, and how their jobs ended."""
 
     def script(self, name: str) -> Path:
         """An sbatch script."""
         return self.slurm / f"{name}.sbatch"
 
-    @property
-    def ended(self) -> Path:
-        """A file per SLURM job that has ended, with its exit code inside."""
-        return self.slurm / "ended"
-
-    @property
-    def submitting(self) -> Path:
-        """Held while a command submits jobs."""
-        return self.slurm / "submitting.lock"
-
-    @property
-    def jobs(self) -> Path:
-        """What was submitted to SLURM: names and job ids."""
-        return self.slurm / "jobs.json"
-
-    @property
-    def confirmation(self) -> Path:
-        """What fresh seeds said of the best trials."""
-        return self.root / "confirm" / "confirmation.json"
-
-    @property
-    def trials(self) -> Path:
-        """One folder per trial."""
-        return self.root / "trials"
-
-    @property
-    def ses(self) -> Path:
-        """One folder per set of SEs (`SESetPaths`)."""
-        return self.root / "ses"
-
-    @property
-    def evaluations(self) -> Path:
-        """Records of phase 2: `*.jsonl`, one line per trained agent."""
-        return self.root / "evaluations"
-
-    @property
-    def transitions(self) -> Path:
-        """How an SE differs from its task: histograms of agents trained for them."""
-        return self.root / "transitions.csv"
-
-    @property
-    def transitions_among_figures(self) -> Path:
-        """Where they were kept before; also the frame behind their figure."""
-        return self.figures / "transitions.csv"
-
-    @property
-    def figures(self) -> Path:
-        """Figures as PNG and PDF, and the frame behind each as CSV."""
-        return self.root / "figures"
-
-    @property
-    def report(self) -> Path:
-        """The self-contained report."""
-        return self.root / "report.html"
+    ended = _Below("slurm/ended")
+    """A file per SLURM job that has ended, with its exit code inside."""
+    submitting = _Below("slurm/submitting.lock")
+    """Held while a command submits jobs."""
+    jobs = _Below("slurm/jobs.json")
+    """What was submitted to SLURM: names and job ids."""
+    confirmation = _Below("confirm/confirmation.json")
+    """What fresh seeds said of the best trials."""
+    trials = _Below("trials")
+    """One folder per trial."""
+    ses = _Below("ses")
+    """One folder per set of SEs (`SESetPaths`)."""
+    evaluations = _Below("evaluations")
+    """Records of phase 2: `*.jsonl`, one line per trained agent."""
+    transitions = _Below("transitions.csv")
+    """How an SE differs from its task: histograms of agents trained for them."""
+    transitions_among_figures = _Below("figures/transitions.csv")
+    """Where they were kept before; also the frame behind their figure."""
+    figures = _Below("figures")
+    """Figures as PNG and PDF, and the frame behind each as CSV."""
+    report = _Below("report.html")
+    """The self-contained report."""
 
     def trial(self, config_id: ConfigId) -> TrialPaths:
         """The files of one trial."""
@@ -220,12 +150,11 @@ class RunPaths:
         """Records of one evaluation."""
         return self.evaluations / f"{name}{LINES}"
 
-    def top_names(self) -> set[str]:
-        """Names of all that a run writes into its folder: what may be deleted."""
-        kinds = vars(RunPaths).items()
-        found = [getattr(self, key) for key, kind in kinds if type(kind) is property]
-        paths = [path for path in found if isinstance(path, Path)]
-        return {path.relative_to(self.root).parts[0] for path in paths}
+    def writes(self, name: str) -> bool:
+        """Whether a run writes a file or folder of this name into its own folder."""
+        table = (file for file in vars(RunPaths).values() if isinstance(file, _Below))
+        known = {file.name.partition("/")[0] for file in table}
+        return name.removesuffix(DAMAGED) in known or is_temporary(name)
 
 
 def sets_in(folder: Path) -> list[Path]:
@@ -254,17 +183,17 @@ class SESetPaths:
 
     root: Path
 
+    set = _Below("set.json")
+    """What the set is: setting, task, resolved config, seed, origin."""
+    opening = _Below("set.lock")
+    """Held for the moment in which a process opens or makes the set."""
+
     @property
     def run_folder(self) -> Path | None:
         """The run that the set lies in (`<run>/ses/<set>`), if it does."""
         ses = self.root.parent
         inside = ses.name == RunPaths(Path()).ses.name and ses.parent != ses
         return ses.parent if inside else None
-
-    @property
-    def set(self) -> Path:
-        """What the set is: setting, task, resolved config, seed, origin."""
-        return self.root / "set.json"
 
     def checkpoint(self, index: int) -> Path:
         """The best SE of NES run `index` (from 0), solved or not."""
@@ -274,14 +203,9 @@ class SESetPaths:
         """How NES run `index` ended, and what it cost."""
         return self.root / f"{index:03d}.json"
 
-    @property
-    def runs(self) -> Path:
-        """One folder per NES run."""
-        return self.root / "runs"
-
     def run(self, index: int) -> TrialPaths:
         """The folder of NES run `index`."""
-        return TrialPaths(self.runs / f"{index:03d}")
+        return TrialPaths(self.root / "runs" / f"{index:03d}")
 
     def lock(self, index: int) -> Path:
         """Host and pid of the process that is at NES run `index`."""
@@ -290,11 +214,6 @@ class SESetPaths:
     def log(self, index: int) -> Path:
         """What the processes of NES run `index` said."""
         return self.run(index).root / "train.log"
-
-    @property
-    def opening(self) -> Path:
-        """Held for the moment in which a process opens or makes the set."""
-        return self.root / "set.lock"
 
 
 def temporary_name(name: str) -> str:
@@ -333,16 +252,6 @@ def write_atomic(path: Path, data: bytes | str, mode: int = 0o666) -> None:
         finally:
             with contextlib.suppress(OSError):  # must not hide why writing failed
                 temporary.unlink(missing_ok=True)
-
-
-def aside_of(path: Path) -> Path:
-    """Where what cannot be used of a file is kept, for whoever wants to look."""
-    return path.with_name(path.name + DAMAGED)
-
-
-def set_aside(path: Path) -> None:
-    """Keep a file that cannot be used under the name that says so."""
-    path.replace(aside_of(path))
 
 
 def write_json(path: Path, data: Any) -> None:

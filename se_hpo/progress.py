@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-from se_hpo.paths import DAMAGED
 
 log = logging.getLogger(__name__)
 
@@ -98,28 +95,6 @@ class Snapshot:
     """Seconds."""
     eta: float | None = None
     """Seconds still to go; None while nobody knows."""
-
-
-class DamageWatch:
-    """Names the files that workers had to set aside, each once.
-
-    Args:
-        folders: what has a folder per trial or SE; earlier damage is known.
-    """
-
-    def __init__(self, folders: Path) -> None:
-        self.folders = folders
-        self._known = set(self._found("*"))
-
-    def _found(self, name: str) -> Iterator[Path]:
-        return self.folders.glob(f"{name}/*{DAMAGED}")
-
-    def tell(self, name: str = "*") -> None:
-        """Name what is new in a folder, or in all."""
-        for path in set(self._found(name)) - self._known:
-            self._known.add(path)
-            before = path.with_name(path.name.removesuffix(DAMAGED))
-            log.warning("%s was damaged: set aside, computed again", before)
 
 
 class CurveReader:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import se_hpo
 from se_hpo.errors import UserError, unwritable
-from se_hpo.paths import RunPaths, is_temporary, parse_json, write_json
+from se_hpo.paths import RunPaths, parse_json, write_json
 from se_hpo.records import to_builtin
 from se_hpo.text import short_json
 
@@ -175,9 +175,7 @@ def _foreign_files(paths: RunPaths) -> bool:
 
 def delete_run(paths: RunPaths) -> None:
     """Delete what a run wrote; a folder with anything else in it is left alone."""
-    known = paths.top_names()
-    strange = sorted(p.name for p in paths.root.iterdir() if p.name not in known)
-    strange = [name for name in strange if not is_temporary(name)]
+    strange = sorted(p.name for p in paths.root.iterdir() if not paths.writes(p.name))
     if strange:
         raise UserError(
             f"--overwrite: {paths.root} also holds {strange[0]!r}, which no run "

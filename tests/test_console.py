@@ -369,3 +369,16 @@ def test_a_view_that_cannot_be_drawn_ends_neither_display_nor_run(
         display._live.refresh()
     assert "nes_cartpole, bohb" in output(target)
     assert caplog.text.count("the run goes on") == 1
+
+
+def test_a_terminal_that_is_gone_ends_no_run(caplog: pytest.LogCaptureFixture) -> None:
+    class Gone(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(5, "Input/output error")
+
+    target = console()
+    target.file = Gone()
+    with ProgressDisplay(PLAN, console=target) as display:
+        display.update(snapshot())
+        display.evaluation_finished(RECORD)
+    assert caplog.text.count("the run goes on") == 1

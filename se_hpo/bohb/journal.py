@@ -15,13 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from se_hpo.disk import naming
-from se_hpo.paths import (
-    ConfigId,
-    append_json_line,
-    aside_of,
-    read_json_lines,
-    write_atomic,
-)
+from se_hpo.paths import ConfigId, append_json_line, read_json_lines, write_atomic
 from se_hpo.records import to_builtin
 
 log = logging.getLogger(__name__)
@@ -152,7 +146,7 @@ def _put_aside(path: Path, damaged: list[int]) -> None:
     lines = text.removesuffix(b"\n").split(b"\n") if text else []
     if not damaged and all(line.strip() for line in lines):
         return
-    aside = aside_of(path)
+    aside = path.with_name(path.name + ".damaged")
     for number in damaged:
         log.warning("%s, line %d is damaged: set aside in %s", path, number, aside.name)
     bad = set(damaged)

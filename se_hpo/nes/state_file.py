@@ -16,6 +16,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from se_hpo.config import RunConfig
+from se_hpo.damaged import set_aside
 from se_hpo.errors import UserError
 from se_hpo.nes.state import NESState
 from se_hpo.nes.strategies import State, Strategy
@@ -23,7 +24,6 @@ from se_hpo.paths import (
     TrialPaths,
     append_json_line,
     read_json_lines,
-    set_aside,
     write_atomic,
 )
 from se_hpo.tensor_files import tensor_bytes
@@ -183,7 +183,5 @@ def _keep_timing(path: Path, generations: int) -> None:
 
 def set_run_aside(paths: TrialPaths, reason: str) -> None:
     """Rename the files of a run that cannot go on, so that it starts again."""
-    log.warning("%s; set aside as *.damaged, the trial starts again", reason)
-    for path in (paths.state, paths.generations, paths.timing):
-        if path.exists():
-            set_aside(path)
+    files = (paths.state, paths.generations, paths.timing)
+    set_aside(reason, "the trial starts again", *files)

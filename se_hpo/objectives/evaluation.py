@@ -16,6 +16,7 @@ from typing import Any
 
 from se_hpo import seeding
 from se_hpo.config import RunConfig, from_configuration
+from se_hpo.damaged import set_aside
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.inner_loop import InnerLoop
 from se_hpo.nes.run import Guard
@@ -23,7 +24,6 @@ from se_hpo.paths import (
     ConfigId,
     RunPaths,
     TrialPaths,
-    set_aside,
     trial_name,
     write_json,
 )
@@ -132,8 +132,7 @@ def _finished_record(path: Path) -> EvaluationRecord | None:
         record, usable = None, False
         log.debug("%s: %s", path, error)
     if not usable:
-        log.warning("%s is damaged: set aside, evaluated again", path)
-        set_aside(path)
+        set_aside(f"{path} is damaged", "evaluated again", path)
         return None
     return record if record and record.status is Status.FINISHED else None
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from se_hpo.damaged import DamageReport
 from se_hpo.paths import SESetPaths
-from se_hpo.progress import CurveReader, DamageWatch
+from se_hpo.progress import CurveReader
 from se_hpo.se_outcome import SEOutcome
 from se_hpo.se_set_settings import SetSettings
 from se_hpo.se_training.console import RunningSE, SetProgress
@@ -42,7 +43,7 @@ class SetWatch:
         self._curves: dict[int, CurveReader] = {}
         self._begun_at: dict[int, int] = {}
         self._seconds: list[float] = []
-        self._damage = DamageWatch(paths.runs)
+        self._damaged = DamageReport(paths.root, "runs/*")
 
     def ended(self, outcome: SEOutcome) -> float:
         """Take a finished SE; returns the seconds that it took now."""
@@ -53,7 +54,7 @@ class SetWatch:
 
     def tell_damage(self) -> None:
         """Name files of a run that its worker had to set aside."""
-        self._damage.tell()
+        self._damaged.tell("runs/*")
 
     def progress(self) -> SetProgress:
         """What the display draws."""

@@ -19,6 +19,7 @@ from types import TracebackType
 from se_hpo.disk import check_writable
 from se_hpo.paths import SESetPaths
 from se_hpo.processes import end_all, start_logged
+from se_hpo.text import last_line
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +101,7 @@ class SEWorkers:
             self.held.append(index)
             log.warning("SE %03d: another process is at it", index)
         elif code == BAD_INPUT:
-            self._give_up(index, last_line(self.paths.log(index)))
+            self._give_up(index, _last_words(self.paths.log(index)))
         else:
             check_writable(self.paths.root)  # else no SE of the set can go on
             self._deaths[index] += 1
@@ -129,10 +130,9 @@ class SEWorkers:
         self.running.clear()
 
 
-def last_line(path: Path) -> str:
+def _last_words(log: Path) -> str:
     """The last line of a log, without `error: `; empty where there is none."""
     try:
-        lines = path.read_text(errors="replace").split("\n")
+        return last_line(log.read_text(errors="replace")).removeprefix("error: ")
     except OSError:
         return ""
-    return next((x.removeprefix("error: ") for x in reversed(lines) if x.strip()), "")
