@@ -19,7 +19,7 @@ SOURCE = Path("csrc")
 ISA_SOURCE = SOURCE / "kernels" / "isa.cpp"
 """Compiled once per instruction set, see `instruction_sets`."""
 TESTING = "se_hpo._engine_testing"
-"""What only the engine's tests and benchmarks call: built in a checkout, in no wheel."""
+"""What the engine's tests and benchmarks call: built in a checkout, in no wheel."""
 
 FLAGS = ["-std=c++17", "-O3", "-fvisibility=hidden", "-fno-math-errno", "-g0"]
 # Counting a Python reference without the GIL throws instead of corrupting memory.

@@ -14,8 +14,8 @@ ROOT = Path(__file__).parents[1]
 # From the ground up. A module imports modules of its own floor and of floors below,
 # never in a circle. A package stands for all its modules.
 FLOORS = {
-    "ground": "addresses agent_config config disk errors jobs networks overrides paths "
-    "processes records seeding shards tensor_files validation",
+    "ground": "addresses agent_config config disk errors jobs learned networks "
+    "overrides paths processes records seeding shards stopping tensor_files validation",
     "environments": "checkpoint registration se_net se_parameters synthetic_env tasks "
     "training_envs vector_arguments vector_env",
     "reading results": "analysis console console_table console_view evaluations "
