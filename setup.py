@@ -53,8 +53,16 @@ class BuildEngine(build_ext):
         """Leave `TESTING` out unless the package is built into the checkout."""
         super().finalize_options()
         self.compiled: dict[tuple[str, str], list[str]] = {}
-        if not (self.inplace or self.editable_mode):
+        self.in_checkout = self.inplace or self.editable_mode
+        if not self.in_checkout:
             self.extensions = [e for e in self.extensions if e.name != TESTING]
+
+    def run(self) -> None:
+        """Build, without what an earlier build in the checkout left."""
+        if not self.in_checkout:
+            left = Path(self.build_lib, self.get_ext_filename(TESTING))
+            left.unlink(missing_ok=True)
+        super().run()
 
     def build_extension(self, ext: Extension) -> None:
         """Compile and link the extension, or warn."""

@@ -14,6 +14,7 @@ import numpy as np
 from se_hpo.checkpoint import SECheckpoint
 from se_hpo.config import AgentConfig
 from se_hpo.learned import LearnedEnv
+from se_hpo.se_parameters import check_psi
 from se_hpo.stopping import stop_when_solved
 from se_hpo.tasks import TaskSpec, make_env
 
@@ -47,6 +48,7 @@ class LearnedTrainingEnv:
     """A learned environment, cut at the task's step limit; the rest is of its kind."""
 
     def __init__(self, spec: TaskSpec, learned: LearnedEnv, seed: int) -> None:
+        check_psi(learned.psi, learned.config, spec.obs_size, spec.n_actions)
         self._kind = learned.kind
         make = pkgutil.resolve_name(self._kind.environment)
         self._env = make(spec.id, SECheckpoint(learned.psi, spec.id, learned.config))
