@@ -18,6 +18,8 @@ from setuptools.command.build_ext import build_ext
 SOURCE = Path("csrc")
 ISA_SOURCE = SOURCE / "kernels" / "isa.cpp"
 """Compiled once per instruction set, see `instruction_sets`."""
+TESTING = "se_hpo._engine_testing"
+"""What the engine's tests and benchmarks call: built in a checkout, in no wheel."""
 
 FLAGS = ["-std=c++17", "-O3", "-fvisibility=hidden", "-fno-math-errno", "-g0"]
 # Counting a Python reference without the GIL throws instead of corrupting memory.
@@ -47,6 +49,21 @@ def isa_flags(name: str, vector_bytes: int, registers: int) -> list[str]:
 class BuildEngine(build_ext):
     """Compiles each source with its own flags, in parallel; failing is no error."""
 
+    def finalize_options(self) -> None:
+        """Leave `TESTING` out unless the package is built into the checkout."""
+        super().finalize_options()
+        self.compiled: dict[tuple[str, str], list[str]] = {}
+        self.in_checkout = self.inplace or self.editable_mode
+        if not self.in_checkout:
+            self.extensions = [e for e in self.extensions if e.name != TESTING]
+
+    def run(self) -> None:
+        """Build, without what an earlier build in the checkout left."""
+        if not self.in_checkout:
+            left = Path(self.build_lib, self.get_ext_filename(TESTING))
+            left.unlink(missing_ok=True)
+        super().run()
+
     def build_extension(self, ext: Extension) -> None:
         """Compile and link the extension, or warn."""
         sources, self.force = ext.sources, True  # always link what was compiled
@@ -67,21 +84,26 @@ class BuildEngine(build_ext):
 
         def compile_one(job: tuple[str, list[str], str]) -> list[str]:
             source, flags, folder = job
-            return self.compiler.compile(
-                [source],
-                output_dir=str(Path(self.build_temp) / folder),
-                include_dirs=ext.include_dirs,
-                extra_postargs=flags,
-            )
+            if (source, folder) not in self.compiled:  # by the other extension
+                self.compiled[source, folder] = self.compiler.compile(
+                    [source],
+                    output_dir=str(Path(self.build_temp) / folder),
+                    include_dirs=ext.include_dirs,
+                    extra_postargs=flags,
+                )
+            return self.compiled[source, folder]
 
         with ThreadPoolExecutor(os.cpu_count()) as threads:
             return [path for paths in threads.map(compile_one, jobs) for path in paths]
 
     def copy_extensions_to_source(self) -> None:
         """Editable installs: copy what was built."""
-        names = [self.get_ext_filename(e.name) for e in self.extensions]
-        if all(Path(self.build_lib, name).exists() for name in names):
-            super().copy_extensions_to_source()
+        built, everything = Path(self.build_lib), self.extensions
+        self.extensions = [
+            e for e in everything if (built / self.get_ext_filename(e.name)).exists()
+        ]
+        super().copy_extensions_to_source()
+        self.extensions = everything
 
     def get_outputs(self) -> list[str]:
         """Only files that exist, so that a wheel without the engine is whole."""
@@ -89,20 +111,28 @@ class BuildEngine(build_ext):
 
 
 def extensions() -> list[Extension]:
-    """The engine, or nothing where pybind11 is missing."""
+    """The engine and `TESTING`, or nothing where pybind11 is missing."""
     try:
         import pybind11
     except ImportError:
         return []
-    sources = [p for p in sorted(SOURCE.rglob("*.cpp")) if p != ISA_SOURCE]
+    sources = {p for p in SOURCE.rglob("*.cpp") if "tests" not in p.parts}
+    testing = {p for p in sources if "testing" in p.parts}
     engine: dict[str, Any] = {
-        "sources": [str(p) for p in sources if "tests" not in p.parts],
         "depends": [str(p) for p in [ISA_SOURCE, *sorted(SOURCE.rglob("*.hpp"))]],
         "include_dirs": [pybind11.get_include()],
         "extra_link_args": ["-pthread"],
         "language": "c++",
     }
-    return [Extension("se_hpo._engine", **engine)]
+    sources.remove(ISA_SOURCE)
+    parts = {
+        "se_hpo._engine": sources - testing,
+        TESTING: sources - {SOURCE / "bindings.cpp"},
+    }
+    return [
+        Extension(name, sources=sorted(map(str, files)), **engine)
+        for name, files in parts.items()
+    ]
 
 
 setup(ext_modules=extensions(), cmdclass={"build_ext": BuildEngine})

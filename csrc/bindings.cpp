@@ -3,17 +3,14 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
-#include <map>
 #include <optional>
 #include <stdexcept>
 #include <string>
 
 #include "agents/agent.hpp"
-#include "benchmark.hpp"
 #include "convert.hpp"
 #include "envs/environment.hpp"
 #include "pool.hpp"
-#include "testing.hpp"
 
 namespace py = pybind11;
 
@@ -94,14 +91,21 @@ TaskSpec task_from(const py::dict& d) {
   return task;
 }
 
-Job job_from(const py::dict& d) {
-  Job job{task_from(d["task"]), agent_config_from(d["agent"]), d["seed"].cast<std::uint64_t>(),
-          !d["psi"].is_none(),  {},                             {}};
-  if (job.on_se) {
-    job.se = se_config_from(d["se"]);
-    const auto psi = d["psi"].cast<py::array_t<float, py::array::c_style>>();
-    job.psi.assign(psi.data(), psi.data() + psi.size());
+Learned learned_from(const py::dict& d) {
+  Learned learned{fields_from(d["config"]), {}, {}};
+  for (const py::handle net : d["nets"]) {
+    const auto [inputs, outputs] = net.cast<std::pair<int, int>>();
+    learned.nets.push_back({inputs, outputs});
   }
+  const auto psi = d["psi"].cast<py::array_t<float, py::array::c_style>>();
+  learned.psi.assign(psi.data(), psi.data() + psi.size());
+  return learned;
+}
+
+Job job_from(const py::dict& d) {
+  Job job{task_from(d["task"]), fields_from(d["agent"]), d["seed"].cast<std::uint64_t>(), {},
+          d["stop_by_rule"].cast<bool>()};
+  if (!d["learned"].is_none()) job.learned = learned_from(d["learned"]);
   return job;
 }
 
@@ -138,6 +142,21 @@ py::list train_agents(const py::list& jobs, int n_threads, const std::string& is
   return out;
 }
 
+template <typename Registry>
+std::vector<std::string> names(const Registry& registry) {
+  std::vector<std::string> names;
+  for (const auto& entry : registry) names.push_back(entry.first);
+  return names;
+}
+
+// What an agent works with, replay buffer aside; ValueError for a field that is too large.
+double agent_bytes(const py::dict& agent, int obs_size, int n_actions) {
+  const Fields config = fields_from(agent);
+  const LoopConfig checked(config);
+  const AgentEntry& entry = agents().at(config.text("algorithm"));
+  return sizeof(float) * entry.memory(config, obs_size, n_actions);
+}
+
 }  // namespace
 }  // namespace se_hpo
 
@@ -150,12 +169,7 @@ PYBIND11_MODULE(_engine, m) {
     for (const char* const* name = se_hpo::usable_isas(); *name; ++name) names.push_back(*name);
     return names;
   });
-  m.def("algorithms", [] {
-    std::vector<std::string> names;
-    for (const auto& [name, maker] : se_hpo::agent_makers()) names.push_back(name);
-    return names;
-  });
-  se_hpo::bind_testing(m);
-  se_hpo::bind_testing_td3(m);
-  se_hpo::bind_benchmark(m);
+  m.def("algorithms", [] { return se_hpo::names(se_hpo::agents()); });
+  m.def("learned_kinds", [] { return se_hpo::names(se_hpo::learned_environments()); });
+  m.def("agent_bytes", &se_hpo::agent_bytes);
 }

@@ -1,68 +1,42 @@
 #include "convert.hpp"
 
-#include <map>
+#include <cmath>
 #include <stdexcept>
 
 namespace py = pybind11;
 
 namespace se_hpo {
+namespace {
 
-Activation activation_from(const std::string& name) {
-  static const std::map<std::string, Activation> names = {
-      {"tanh", Activation::kTanh},
-      {"relu", Activation::kRelu},
-      {"leaky_relu", Activation::kLeakyRelu},
-      {"prelu", Activation::kPrelu},
-  };
-  return names.at(name);
+// An int64, or the nearest double where it is too large for one.
+void set_integer(Fields& fields, const std::string& name, PyObject* value) {
+  int overflow = 0;
+  const long long whole = PyLong_AsLongLongAndOverflow(value, &overflow);
+  if (!overflow) {
+    fields.values[name] = std::int64_t(whole);
+    return;
+  }
+  const double real = PyLong_AsDouble(value);
+  PyErr_Clear();  // of a number beyond any double
+  fields.values[name] = std::abs(real) > 1 ? real : overflow * HUGE_VAL;
 }
 
-AgentConfig agent_config_from(const py::dict& d) {
-  AgentConfig c{};
-  const auto get = [&d](const char* name, auto& field) {
-    field = d[name].cast<std::decay_t<decltype(field)>>();
-  };
-  get("algorithm", c.algorithm);
-  get("train_episodes", c.train_episodes);
-  get("test_episodes", c.test_episodes);
-  get("init_episodes", c.init_episodes);
-  get("max_env_steps", c.max_env_steps);
-  get("stop_window", c.stop_window);
-  get("plateau_tolerance", c.plateau_tolerance);
-  c.terminal_truncation = d["truncation"].cast<std::string>() == "terminal";
-  get("batch_size", c.batch_size);
-  get("buffer_size", c.buffer_size);
-  get("gamma", c.gamma);
-  get("lr", c.lr);
-  get("tau", c.tau);
-  c.activation = activation_from(d["activation"].cast<std::string>());
-  get("hidden_size", c.hidden_size);
-  get("hidden_layers", c.hidden_layers);
-  if (d.contains("eps_init")) {
-    get("eps_init", c.eps_init);
-    get("eps_min", c.eps_min);
-    get("eps_decay", c.eps_decay);
-  }
-  if (d.contains("feature_size")) {
-    get("feature_size", c.feature_size);
-    c.batch_advantage_mean = d["advantage_mean"].cast<std::string>() == "batch";
-  }
-  if (d.contains("policy_delay")) {
-    get("policy_delay", c.policy_delay);
-    get("action_std", c.action_std);
-    get("policy_std", c.policy_std);
-    get("policy_std_clip", c.policy_std_clip);
-    get("gumbel_temperature", c.gumbel_temperature);
-    get("gumbel_anneal_updates", c.gumbel_anneal_updates);
-    get("gumbel_hard", c.gumbel_hard);
-    get("layer_norm", c.layer_norm);
-  }
-  return c;
-}
+}  // namespace
 
-SyntheticEnvConfig se_config_from(const py::dict& d) {
-  return {activation_from(d["activation"].cast<std::string>()), d["hidden_size"].cast<int>(),
-          d["hidden_layers"].cast<int>()};
+Fields fields_from(const py::dict& d) {
+  Fields fields;
+  for (const auto& [key, value] : d) {
+    const std::string name = py::cast<std::string>(key);
+    if (py::isinstance<py::str>(value))
+      fields.values[name] = py::cast<std::string>(value);
+    else if (py::isinstance<py::bool_>(value))
+      fields.values[name] = py::cast<bool>(value);
+    else if (py::isinstance<py::int_>(value))
+      set_integer(fields, name, value.ptr());
+    else
+      fields.values[name] = py::cast<double>(value);
+  }
+  return fields;
 }
 
 const Kernels& kernels_named(const std::string& isa) {

@@ -5,13 +5,12 @@
 
 #include <string>
 
-#include "job.hpp"
+#include "fields.hpp"
 
 namespace se_hpo {
 
-AgentConfig agent_config_from(const pybind11::dict& d);
-SyntheticEnvConfig se_config_from(const pybind11::dict& d);
-Activation activation_from(const std::string& name);
+// Of str, bool, int and float values.
+Fields fields_from(const pybind11::dict& d);
 // Raises ValueError for an instruction set that this processor has not.
 const Kernels& kernels_named(const std::string& isa);
 

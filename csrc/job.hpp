@@ -4,37 +4,13 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <string>
+#include <optional>
 #include <vector>
 
-#include "kernels/kernels.hpp"
+#include "fields.hpp"
 #include "random.hpp"
 
 namespace se_hpo {
-
-// se_hpo.config.DDQNConfig, DuelingDDQNConfig and TD3DiscreteConfig in one.
-struct AgentConfig {
-  std::string algorithm;
-  std::int64_t train_episodes, test_episodes, init_episodes, max_env_steps, stop_window;
-  double plateau_tolerance;
-  bool terminal_truncation;
-  int batch_size;
-  std::int64_t buffer_size;
-  double gamma, lr, tau;
-  Activation activation;
-  int hidden_size, hidden_layers;
-  double eps_init, eps_min, eps_decay;
-  int feature_size = 0;
-  bool batch_advantage_mean = false;
-  std::int64_t policy_delay = 1, gumbel_anneal_updates = 0;
-  double action_std = 0, policy_std = 0, policy_std_clip = 0, gumbel_temperature = 1;
-  bool gumbel_hard = false, layer_norm = false;
-};
-
-struct SyntheticEnvConfig {
-  Activation activation;
-  int hidden_size, hidden_layers;
-};
 
 class Environment;
 
@@ -46,13 +22,32 @@ struct TaskSpec {
   std::function<std::unique_ptr<Environment>(Random)> make;
 };
 
+// A network of a learned environment. Python lays psi out (se_hpo/se_parameters.py).
+struct Net {
+  int inputs, outputs;
+};
+
+// What an agent trains on instead of the task.
+struct Learned {
+  Fields config;  // `kind`: a name in learned_environments()
+  std::vector<Net> nets;
+  std::vector<float> psi;
+};
+
 struct Job {
   TaskSpec task;
-  AgentConfig agent;
+  Fields agent;  // `algorithm`: a name in agents()
   std::uint64_t seed;
-  bool on_se;
-  SyntheticEnvConfig se;
-  std::vector<float> psi;
+  std::optional<Learned> learned;
+  bool stop_by_rule = true;
+};
+
+// An agent's fields that concern the inner loop.
+struct LoopConfig {
+  explicit LoopConfig(const Fields& f);
+  std::int64_t train_episodes, test_episodes, init_episodes, max_env_steps, stop_window;
+  double plateau_tolerance;
+  bool terminal_truncation;
 };
 
 enum class StopReason { kPlateau, kSolved, kTrainEpisodes, kMaxEnvSteps, kDiverged };
@@ -63,6 +58,5 @@ struct Result {
   std::int64_t test_env_steps = 0;
   StopReason stop_reason = StopReason::kTrainEpisodes;
 };
-
 
 }  // namespace se_hpo

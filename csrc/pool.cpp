@@ -13,6 +13,7 @@
 #include <xmmintrin.h>
 #endif
 
+#include "agents/agent.hpp"
 #include "training.hpp"
 
 namespace se_hpo {
@@ -38,27 +39,17 @@ FlushDenormals::~FlushDenormals() = default;
 
 namespace {
 
-// Multiply-adds of one update, to start the longest jobs first.
-double cost(const Job& job) {
-  const AgentConfig& c = job.agent;
-  const double hidden = c.hidden_size, feature = c.feature_size;
-  const double weights = hidden * (job.task.obs_size + job.task.n_actions) +
-                         (c.hidden_layers - 1) * hidden * hidden +
-                         feature * (hidden + 2 * feature);
-  // Products with all weights: DDQN's three passes forward and one back (two products),
-  // discrete TD3's nine for the critics and five for the actor.
-  const double products = c.algorithm == "td3_discrete" ? 9 + 5.0 / double(c.policy_delay) : 5;
-  return products * weights * c.batch_size;
-}
-
 class Pool {
  public:
   Pool(const std::vector<Job>& jobs, const Kernels& kernels)
       : jobs_(jobs), kernels_(kernels), order_(jobs.size()), results_(jobs.size()) {
+    std::vector<double> cost;  // the longest jobs start first
+    for (const Job& job : jobs)
+      cost.push_back(agents().at(job.agent.text("algorithm"))
+                         .cost(job.agent, job.task.obs_size, job.task.n_actions));
     std::iota(order_.begin(), order_.end(), std::size_t(0));
-    std::stable_sort(order_.begin(), order_.end(), [&](std::size_t a, std::size_t b) {
-      return cost(jobs[a]) > cost(jobs[b]);
-    });
+    std::stable_sort(order_.begin(), order_.end(),
+                     [&](std::size_t a, std::size_t b) { return cost[a] > cost[b]; });
   }
 
   std::vector<Result> run(int n_threads, const std::function<bool()>& keep_going) {

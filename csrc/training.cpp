@@ -1,12 +1,10 @@
 #include "training.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <memory>
 
 #include "agents/agent.hpp"
 #include "envs/environment.hpp"
-#include "envs/synthetic_env.hpp"
 
 namespace se_hpo {
 namespace {
@@ -21,8 +19,8 @@ class InnerLoop {
       : job_(job),
         config_(job.agent),
         stop_(stop),
-        agent_(agent_makers().at(config_.algorithm)(
-            {kernels, config_, job.task.obs_size, job.task.n_actions, job.seed, stop})),
+        agent_(agents().at(job.agent.text("algorithm")).make(
+            {kernels, job.agent, job.task.obs_size, job.task.n_actions, job.seed, stop})),
         env_(make_env(job, kernels)),
         state_(job.task.obs_size),
         next_state_(job.task.obs_size) {}
@@ -37,14 +35,14 @@ class InnerLoop {
  private:
   static std::unique_ptr<Environment> make_env(const Job& job, const Kernels& kernels) {
     std::unique_ptr<Environment> task = job.task.make(Random(job.seed, Role::kEnv));
-    if (!job.on_se) return task;
-    return std::make_unique<SyntheticEnv>(kernels, job.se, job.psi.data(), job.task.obs_size,
-                                          job.task.n_actions, std::move(task));
+    if (!job.learned) return task;
+    const LearnedMaker make = learned_environments().at(job.learned->config.text("kind"));
+    return make(kernels, *job.learned, job.task, std::move(task));
   }
 
   // False if anything was not finite.
   bool train() {
-    if (!all_finite(job_.psi)) return false;
+    if (job_.learned && !all_finite(job_.learned->psi)) return false;
     for (std::int64_t episode = 0; episode < config_.train_episodes && !stop_; ++episode) {
       const bool finite = train_episode(episode);
       if (!finite) return false;
@@ -52,7 +50,7 @@ class InnerLoop {
         result_.stop_reason = StopReason::kMaxEnvSteps;
         return true;
       }
-      if (episode >= config_.init_episodes && may_stop(episode)) return true;
+      if (episode >= config_.init_episodes && may_stop()) return true;
     }
     return true;
   }
@@ -74,7 +72,7 @@ class InnerLoop {
       sum += step.reward;
       const bool truncated = step.truncated || length >= job_.task.max_steps;
       agent_->store(state_.data(), action, next_state_.data(), float(step.reward),
-                    stored_done(step, truncated));
+                    env_->stored_done(step, truncated, config_));
       if (episode >= config_.init_episodes && !agent_->learn()) return false;
       std::swap(state_, next_state_);
       ended = step.ended || truncated ||
@@ -87,35 +85,11 @@ class InnerLoop {
     return is_finite(float(step.reward)) && is_finite(step.done) && all_finite(next_state_);
   }
 
-  // On the SE the raw done. On the task 1 for a termination; a truncation is none, unless
-  // the configuration says so.
-  float stored_done(const Step& step, bool truncated) const {
-    if (job_.on_se || step.ended) return step.done;
-    return truncated && config_.terminal_truncation ? 1.0f : 0.0f;
-  }
-
-  // The stopping rules; m is the mean return of the last k episodes, m' of the k before.
-  bool may_stop(std::int64_t episode) {
-    const auto& returns = result_.episode_returns;
-    const std::int64_t n = returns.size(), k = config_.stop_window;
-    const double m = mean(std::max<std::int64_t>(0, n - k), n);
-    if (!job_.on_se) {
-      if (m < job_.task.solved_return) return false;
-      result_.stop_reason = StopReason::kSolved;
-      return true;
-    }
-    if (episode < config_.init_episodes + k) return false;
-    const double before = mean(std::max<std::int64_t>(0, n - 2 * k), n - k);
-    if (std::abs(m - before) / (std::abs(before) + 1e-9) >= config_.plateau_tolerance)
-      return false;
-    result_.stop_reason = StopReason::kPlateau;
-    return true;
-  }
-
-  double mean(std::int64_t from, std::int64_t to) const {
-    double sum = 0;
-    for (std::int64_t i = from; i < to; ++i) sum += result_.episode_returns[i];
-    return sum / double(to - from);
+  bool may_stop() {
+    if (!job_.stop_by_rule) return false;
+    const auto reason = env_->stop_reason(result_.episode_returns, config_, job_.task);
+    if (reason) result_.stop_reason = *reason;
+    return reason.has_value();
   }
 
   bool test() {
@@ -138,7 +112,7 @@ class InnerLoop {
   }
 
   const Job& job_;
-  const AgentConfig& config_;
+  const LoopConfig config_;
   const std::atomic<bool>& stop_;
   std::unique_ptr<Agent> agent_;
   std::unique_ptr<Environment> env_;
@@ -148,6 +122,15 @@ class InnerLoop {
 };
 
 }  // namespace
+
+LoopConfig::LoopConfig(const Fields& f)
+    : train_episodes(f.integer("train_episodes")),
+      test_episodes(f.integer("test_episodes", std::int64_t(1) << 31)),
+      init_episodes(f.integer("init_episodes")),
+      max_env_steps(f.integer("max_env_steps")),
+      stop_window(f.integer("stop_window")),
+      plateau_tolerance(f.real("plateau_tolerance")),
+      terminal_truncation(f.text("truncation") == "terminal") {}
 
 Result train_agent(const Job& job, const Kernels& kernels, const std::atomic<bool>& stop) {
   return InnerLoop(job, kernels, stop).run();

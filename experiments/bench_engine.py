@@ -33,7 +33,7 @@ from machine import machine
 from paper_settings import ACROBOT_AGENT, CARTPOLE_AGENT
 from rich.console import Console
 
-from se_hpo import engine
+from se_hpo import _engine_testing, engine
 from se_hpo.config import AgentConfig, algorithm_of
 from se_hpo.jobs import TrainingJob, TrainingResult
 from se_hpo.paths import write_json
@@ -71,7 +71,7 @@ def update_seconds(agent: AgentConfig, spec: TaskSpec, smoke: bool) -> float:
     n = 3 if smoke else max(5, int(5e8 / update_flops(agent, spec)))
     name = engine.isa().replace("-", "_")
     return min(
-        engine._engine.time_updates(config, spec.obs_size, spec.n_actions, n, name)
+        _engine_testing.time_updates(config, spec.obs_size, spec.n_actions, n, name)
         for _ in range(2 if smoke else 5)
     )
 
@@ -80,7 +80,7 @@ def peak_flops(smoke: bool) -> float:
     """Of one core, in a loop of independent multiply-adds."""
     name = engine.isa().replace("-", "_")
     rounds = 100_000 if smoke else 3_000_000
-    return max(engine._engine.peak_flops(rounds, name) for _ in range(5))
+    return max(_engine_testing.peak_flops(rounds, name) for _ in range(5))
 
 
 def describe(row: Workload, peak: float, args: argparse.Namespace) -> dict[str, Any]:
@@ -136,7 +136,7 @@ def measure_steps(smoke: bool) -> dict[str, dict[str, float]]:
         ("Acrobot-v1", ACROBOT_AGENT, 400_000),
     ):
         n = 10_000 if smoke else 300_000
-        alone = 1 / engine._engine.time_steps(get_task(task).native, n)
+        alone = 1 / _engine_testing.time_steps(get_task(task).native, n)
         config = dataclasses.replace(agent, max_env_steps=100 if smoke else 20_000)
         rate, score = test_rate(TrainingJob(task, config, 1), n // 30)
         out[task] = {

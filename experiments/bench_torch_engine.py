@@ -28,11 +28,12 @@ from torch import nn
 
 from se_hpo.agents import make_agent
 from se_hpo.config import AgentConfig
+from se_hpo.learned import LearnedEnv
 from se_hpo.se_parameters import initial_psi
 from se_hpo.synthetic_env import SyntheticEnvNet
 from se_hpo.tasks import get_task, make_env
 from se_hpo.training import train_agent
-from se_hpo.training_envs import SyntheticTrainingEnv
+from se_hpo.training_envs import LearnedTrainingEnv
 
 TASK = get_task("CartPole-v0")
 SE = CARTPOLE_SE
@@ -42,7 +43,7 @@ AGENT = replace(CARTPOLE_AGENT, init_episodes=0)
 def torch_engine(psi: np.ndarray, steps: int, seed: int) -> None:
     """Train with the package's own loop."""
     agent = make_agent(AGENT, TASK.obs_size, TASK.n_actions, seed)
-    env = SyntheticTrainingEnv(TASK, SE, psi, seed)
+    env = LearnedTrainingEnv(TASK, LearnedEnv(SE, psi), seed)
     settings = AgentConfig(max_env_steps=steps, init_episodes=0, train_episodes=10**9)
     train_agent(agent, env, settings, lambda returns: None)
 

@@ -12,6 +12,7 @@ from paper_settings import ACROBOT_AGENT, ACROBOT_SE, CARTPOLE_AGENT, CARTPOLE_S
 from se_hpo import seeding
 from se_hpo.config import AgentConfig, DDQNConfig, SyntheticEnvConfig
 from se_hpo.jobs import TrainingJob
+from se_hpo.learned import LearnedEnv
 from se_hpo.tasks import TaskSpec, get_task
 from se_hpo.variation import vary_agent
 
@@ -51,8 +52,7 @@ class Workload:
                     plateau_tolerance=0.0,
                 ),
                 seeding.integer_seed(0, "bench", i),
-                self.se,
-                endless_psi(self.se, spec, i),
+                LearnedEnv(self.se, endless_psi(self.se, spec, i)),
             )
             for i, agent in enumerate(self.agents)
         ]

@@ -75,9 +75,10 @@ class Silenced(InnerLoop):
         """Run the jobs; results in the order of `jobs`."""
         changed = []
         for job in jobs:
-            assert job.psi is not None and job.se is not None
-            psi = silenced(job.psi, job.se)
-            changed.append(dataclasses.replace(job, psi=psi))
+            assert job.learned is not None
+            psi = silenced(job.learned.psi, job.learned.config)
+            learned = dataclasses.replace(job.learned, psi=psi)
+            changed.append(dataclasses.replace(job, learned=learned))
         return super().train_agents(changed)
 
 

@@ -18,6 +18,8 @@ from safetensors import SafetensorError, safe_open
 import se_hpo
 from se_hpo.config import SyntheticEnvConfig
 from se_hpo.errors import UserError
+from se_hpo.learned import KINDS, kind_of
+from se_hpo.learned.mdp import MDP
 from se_hpo.paths import parse_json, write_atomic
 from se_hpo.records import to_builtin
 from se_hpo.se_parameters import parameter_shapes, split_psi
@@ -76,6 +78,8 @@ def save_se(
         "se": json.dumps(dataclasses.asdict(se_config)),
         "metadata": json.dumps(data, allow_nan=False),
     }
+    if (kind := kind_of(se_config)) is not MDP:  # unsaid in all files before it
+        header["kind"] = kind.name
     write_atomic(Path(path), tensor_bytes(tensors, header))
 
 
@@ -99,7 +103,8 @@ def load_se(path: Path | str, task: str | None = None) -> SECheckpoint:
         if header.get("format") != FORMAT:
             raise ValueError("it does not hold a synthetic environment of this version")
         found = header["task"]
-        config = SyntheticEnvConfig(**parse_json(header["se"]))
+        kind = KINDS[header.get("kind", MDP.name)]
+        config = kind.config(**parse_json(header["se"]))
         metadata = parse_json(header["metadata"])
         if not isinstance(metadata, dict):
             raise ValueError("its metadata is no JSON object")

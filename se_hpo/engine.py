@@ -8,22 +8,18 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import math
 import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from se_hpo.config import (
-    AgentConfig,
-    SyntheticEnvConfig,
-    TD3DiscreteConfig,
-    algorithm_of,
-)
+from se_hpo.config import AgentConfig, algorithm_of
 from se_hpo.errors import UserError, did_you_mean
-from se_hpo.jobs import TrainingJob, TrainingResult, check_no_psi
+from se_hpo.jobs import TrainingJob, TrainingResult
+from se_hpo.learned import LearnedEnv
 from se_hpo.native_agents import has_agent
+from se_hpo.se_parameters import check_psi
 from se_hpo.tasks import TaskSpec, make_env, measure_task
 
 try:
@@ -38,21 +34,6 @@ ISA_VARIABLE = "SE_HPO_ISA"
 MAX_JOB_BYTES = 4 * 2**30
 """Largest working memory of one agent, replay buffer aside."""
 
-_LARGEST = {
-    "batch_size": 2**20,
-    "hidden_size": 2**16,
-    "hidden_layers": 64,
-    "feature_size": 2**16,
-    "buffer_size": 2**31,
-    "train_episodes": 2**53,
-    "test_episodes": 2**31,
-    "init_episodes": 2**53,
-    "max_env_steps": 2**53,
-    "stop_window": 2**53,
-    "policy_delay": 2**53,
-    "gumbel_anneal_updates": 2**53,
-}
-
 
 def available() -> bool:
     """Whether the native engine was built and this processor can run it."""
@@ -63,6 +44,8 @@ def unavailable_reason() -> str | None:
     """Why the engine cannot be used, with the mend; None if it can."""
     if _engine is None:
         return f"{_IMPORT_ERROR}; install with a C++17 compiler to build it"
+    if not hasattr(_engine, "agent_bytes"):
+        return "it was built from older sources: install again to build it"
     if not _engine.usable_isas():
         return "this processor has none of the instruction sets it was built for"
     return None
@@ -132,19 +115,16 @@ def _flatten(index: int, job: TrainingJob) -> dict[str, Any]:
     spec = measure_task(job.task)
     _check_seed(where, job.seed)
     agent = _agent_dict(where, job.agent)
-    _check_memory(where, job.agent, spec)
-    se = _check_se(where, job, spec)
+    _check_memory(where, agent, spec)
     task = dataclasses.asdict(spec)
     if spec.native is None:
         task["factory"] = _callback(spec)
-    if not job.stop_by_rule:  # what no return reaches and no change falls below
-        task["solved_return"], agent["plateau_tolerance"] = math.inf, 0.0
     return {
         "task": task,
         "agent": agent,
         "seed": int(job.seed),
-        "psi": job.psi if se else None,
-        "se": se,
+        "learned": job.learned and _learned_dict(where, job.learned, spec),
+        "stop_by_rule": job.stop_by_rule,
     }
 
 
@@ -170,62 +150,40 @@ def _agent_dict(where: str, config: AgentConfig) -> dict[str, Any]:
             f"{where}: the native engine was built before it had {algorithm!r}: "
             "install again to build it, or use torch"
         )
-    data = dataclasses.asdict(config)
-    for name, most in _LARGEST.items():
-        if data.get(name, 0) > most:
-            raise UserError(f"{where}: {name} = {data[name]}: must be <= {most}")
-    return {"algorithm": algorithm, **data}
+    return {"algorithm": algorithm, **dataclasses.asdict(config)}
 
 
-def _check_memory(where: str, config: AgentConfig, spec: TaskSpec) -> None:
-    hidden, layers = config.hidden_size, config.hidden_layers
-    feature = getattr(config, "feature_size", 0)
-    ends = spec.obs_size + spec.n_actions
-    weights = (
-        hidden * ends + (layers - 1) * hidden**2 + feature * (hidden + 2 * feature)
-    )
-    # parameters, target, gradient, two moments, gradient sums (at most 16 per weight
-    # at the ends); one batch; activations of a few panels
-    floats = 7 * weights + 16 * hidden * ends + 2 * config.batch_size * (ends + 4)
-    floats += 4 * 48 * (layers * hidden + 2 * feature)
-    if isinstance(config, TD3DiscreteConfig):  # actor and two critics; noise
-        floats = 3 * (floats + config.batch_size * spec.n_actions)
-    if 4 * floats > MAX_JOB_BYTES:
+def _check_memory(where: str, agent: dict[str, Any], spec: TaskSpec) -> None:
+    try:
+        size = _engine.agent_bytes(agent, spec.obs_size, spec.n_actions)
+    except ValueError as error:  # a number that is too large
+        raise UserError(f"{where}: {error}") from None
+    if size > MAX_JOB_BYTES:
         raise UserError(
-            f"{where}: needs {4 * floats / 2**30:.1f} GiB: lower hidden_size, "
+            f"{where}: needs {size / 2**30:.1f} GiB: lower hidden_size, "
             "hidden_layers or batch_size"
         )
 
 
-def _check_se(where: str, job: TrainingJob, spec: TaskSpec) -> dict[str, Any] | None:
-    if job.se is None:
-        check_no_psi(job, f"{where}: ")
-        return None
-    if not isinstance(job.se, SyntheticEnvConfig):
-        raise UserError(f"{where}: se = {job.se!r}: must be a SyntheticEnvConfig")
-    psi = job.psi
-    if not isinstance(psi, np.ndarray) or psi.dtype != np.float32 or psi.ndim != 1:
-        kind = type(psi).__name__
-        if isinstance(psi, np.ndarray):
-            kind = f"{psi.dtype} array of shape {psi.shape}"
-        raise UserError(f"{where}: psi is a {kind}: must be a float32 vector")
+def _learned_dict(where: str, learned: LearnedEnv, spec: TaskSpec) -> dict[str, Any]:
+    config, psi = learned.config, learned.psi
+    try:
+        kind = learned.kind
+        check_psi(psi, config, spec.obs_size, spec.n_actions)
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
+    if kind.name not in _engine.learned_kinds():
+        raise UserError(f"{where}: the native engine has no {kind.label}: use torch")
     if not psi.flags.c_contiguous:
         raise UserError(
             f"{where}: psi is not contiguous: pass numpy.ascontiguousarray(psi)"
         )
-    if psi.size != (size := _se_size(job.se, spec)):
-        raise UserError(
-            f"{where}: psi has {psi.size} parameters: an SE of these sizes for "
-            f"{spec.id} has {size}"
-        )
-    return dataclasses.asdict(job.se)
-
-
-def _se_size(config: SyntheticEnvConfig, spec: TaskSpec) -> int:
-    hidden, inputs = config.hidden_size, spec.n_actions + spec.obs_size
-    middle = (config.hidden_layers - 1) * hidden * (hidden + 1)
-    outputs = spec.obs_size + 2
-    return 3 * (hidden * (inputs + 1) + middle) + outputs * (hidden + 1)
+    nets = kind.layout(config, spec.obs_size, spec.n_actions)
+    return {
+        "config": {"kind": kind.name, **dataclasses.asdict(config)},
+        "nets": [(net.inputs, net.outputs) for net in nets],
+        "psi": psi,
+    }
 
 
 class _TaskCallback:

@@ -67,7 +67,7 @@ class InnerLoop:
             UserError: an unknown task, or an agent that the chosen engine lacks.
             ValueError: a job whose parts do not fit together.
         """
-        on_native = [self._has_agent(job) for job in jobs]
+        on_native = [self._is_native(job) for job in jobs]
         native = iter(self._run_native(list(itertools.compress(jobs, on_native))))
         on_torch = [not is_native for is_native in on_native]
         torch = iter(self._run_torch(list(itertools.compress(jobs, on_torch))))
@@ -96,7 +96,7 @@ class InnerLoop:
         Raises:
             UserError: the chosen engine lacks the agent.
         """
-        return "native" if self._has_agent(job) else "torch"
+        return "native" if self._is_native(job) else "torch"
 
     def cpu_seconds(self) -> float:
         """CPU seconds so far of this process and of the processes it trains in."""
@@ -119,16 +119,18 @@ class InnerLoop:
     ) -> None:
         self.close()
 
-    def _has_agent(self, job: TrainingJob) -> bool:
+    def _is_native(self, job: TrainingJob) -> bool:
         if self._native is None:
             return False
-        is_native = has_agent(job.agent)
-        if self._only_native and not is_native:
+        lacks = [] if has_agent(job.agent) else [f"agent {algorithm_of(job.agent)!r}"]
+        if job.learned and not job.learned.kind.native:
+            lacks.append(job.learned.kind.label)
+        if self._only_native and lacks:
             raise UserError(
-                f"the native engine has no agent {algorithm_of(job.agent)!r}: choose "
+                f"the native engine has no {' and no '.join(lacks)}: choose "
                 "the engine `auto` or `torch`"
             )
-        return is_native
+        return not lacks
 
     def _run_native(self, jobs: list[TrainingJob]) -> list[TrainingResult]:
         if not jobs or self._native is None:

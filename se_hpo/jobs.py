@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from se_hpo.config import AgentConfig, SyntheticEnvConfig
+from se_hpo.config import AgentConfig
 from se_hpo.errors import UserError
+from se_hpo.learned import LearnedEnv
 
 
 @dataclass(frozen=True)
@@ -23,22 +24,18 @@ class TrainingJob:
     """Hyperparameters, with any variation already drawn."""
     seed: int
     """63-bit seed of everything random in this job."""
-    se: SyntheticEnvConfig | None = None
-    """Sizes of the SE to train on; None trains on the task itself."""
-    psi: np.ndarray | None = None
-    """SE parameters: float32 vector, see `synthetic_env.parameter_shapes`."""
+    learned: LearnedEnv | None = None
+    """What to train on instead of the task; None trains on the task itself."""
     stop_by_rule: bool = True
     """Whether plateau (SE) or solved (task) ends the training; without them only the
     agent's `train_episodes` and `max_env_steps` do."""
 
-
-def check_no_psi(job: TrainingJob, where: str = "") -> None:
-    """Raise `UserError`, its line beginning with `where`, for psi without `se`."""
-    if job.se is None and job.psi is not None:
-        raise UserError(
-            f"{where}psi is given, but se = None: give the sizes of the SE, or no psi "
-            "to train on the task"
-        )
+    def __post_init__(self) -> None:
+        if self.learned is not None and not isinstance(self.learned, LearnedEnv):
+            raise UserError(
+                f"learned is a {type(self.learned).__name__}: must be a LearnedEnv, "
+                "or None to train on the task"
+            )
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,9 @@ from torch import nn
 from se_hpo.checkpoint import SECheckpoint, load_se
 from se_hpo.config import SyntheticEnvConfig
 from se_hpo.errors import UserError
+from se_hpo.learned.mdp import layout
 from se_hpo.networks import MLP
-from se_hpo.se_parameters import NETS, n_parameters, split_psi
+from se_hpo.se_parameters import n_parameters, split_psi
 from se_hpo.tasks import TaskSpec, get_task, import_task
 
 
@@ -29,17 +30,17 @@ class SyntheticEnvNet(nn.Module):
         super().__init__()
         self.config, self.obs_size, self.n_actions = config, obs_size, n_actions
 
-        def mlp(outputs: int) -> MLP:
-            return MLP(
-                n_actions + obs_size,
-                outputs,
+        self.state, self.reward, self.done = (
+            MLP(
+                net.inputs,
+                net.outputs,
                 config.hidden_size,
                 config.hidden_layers,
                 config.activation,
                 torch.Generator(),  # overwritten by load_psi
             )
-
-        self.state, self.reward, self.done = mlp(obs_size), mlp(1), mlp(1)
+            for net in layout(config, obs_size, n_actions)
+        )
         self.requires_grad_(False)
 
     def forward(
@@ -72,7 +73,7 @@ class SyntheticEnvNet(nn.Module):
         Returns:
             Maps concat(one-hot action, state) to concat(next state, reward, done).
         """
-        nets = [getattr(self, name) for name in NETS]
+        nets = [self.state, self.reward, self.done]
         layers = list(zip(*(net.layers for net in nets), strict=True))
         activation, size = nets[0].activation, self.config.hidden_size
         weights = [[w for w, _ in layer] for layer in layers]
@@ -115,9 +116,15 @@ class FusedNets:
         self._connect(net, np.zeros((size, *copies), np.float32))
 
     @torch.inference_mode()
-    def output(self) -> np.ndarray:
-        """Next state, reward and done, one below the other, in an array of its own."""
-        return self._function(self._input).numpy()
+    def step(self) -> np.ndarray:
+        """Go on to the next state.
+
+        Returns:
+            Next state, reward and raw done, one below the other, in a new array.
+        """
+        output = self._function(self._input).numpy()
+        self.state[:] = output[:-2]
+        return output
 
     def __getstate__(self) -> tuple[SyntheticEnvNet, np.ndarray]:
         return self._net, self._input.numpy()

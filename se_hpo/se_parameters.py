@@ -1,6 +1,6 @@
-"""The vector psi of an SE's parameters: its layout and its random start. No torch.
+"""The vector psi of a learned environment's parameters: layout, random start. No torch.
 
-Layout: the nets for next state, reward and done in this order; per net its layers from
+Layout: the nets in the order of the kind's table (`learned`); per net its layers from
 input to output; per layer the weight (`out x in`, row-major), then the bias. PReLU's
 slope stays at 0.25 and is no part of psi (as in the authors' code).
 """
@@ -14,10 +14,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from se_hpo.config import SyntheticEnvConfig
+from se_hpo.errors import UserError
+from se_hpo.learned import kind_of
 from se_hpo.tasks import TaskSpec
-
-NETS = ("state", "reward", "done")
-"""The three networks, in the order of psi."""
 
 
 def parameter_shapes(
@@ -31,12 +30,12 @@ def parameter_shapes(
     (12, (3, 6), (1,))
     """
     shapes: dict[str, tuple[int, ...]] = {}
-    for net, outputs in zip(NETS, (obs_size, 1, 1), strict=True):
+    for net in kind_of(config).layout(config, obs_size, n_actions):
         hidden = [config.hidden_size] * config.hidden_layers
-        sizes = [n_actions + obs_size, *hidden, outputs]
+        sizes = [net.inputs, *hidden, net.outputs]
         for layer, (fan_in, fan_out) in enumerate(itertools.pairwise(sizes)):
-            shapes[f"{net}.{layer}.weight"] = (fan_out, fan_in)
-            shapes[f"{net}.{layer}.bias"] = (fan_out,)
+            shapes[f"{net.name}.{layer}.weight"] = (fan_out, fan_in)
+            shapes[f"{net.name}.{layer}.bias"] = (fan_out,)
     return shapes
 
 
@@ -50,19 +49,31 @@ def n_parameters(config: SyntheticEnvConfig, obs_size: int, n_actions: int) -> i
     return sum(math.prod(shape) for shape in shapes.values())
 
 
+def check_psi(
+    psi: object, config: SyntheticEnvConfig, obs_size: int, n_actions: int
+) -> None:
+    """Raise `UserError` unless psi is a float32 vector of the right length."""
+    size = n_parameters(config, obs_size, n_actions)
+    found = type(psi).__name__
+    if isinstance(psi, np.ndarray):
+        if psi.dtype == np.float32 and psi.shape == (size,):
+            return
+        found = f"{psi.dtype} array of shape {psi.shape}"
+    raise UserError(
+        f"psi is a {found}: must be a float32 vector of {size} parameters, for "
+        f"{obs_size} observations, {n_actions} actions and {config}"
+    )
+
+
 def split_psi(
     psi: np.ndarray, config: SyntheticEnvConfig, obs_size: int, n_actions: int
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Yield name and value of every parameter, as views of `psi`.
 
     Raises:
-        ValueError: `psi` is no float32 vector of the right length.
+        UserError: `psi` is no float32 vector of the right length.
     """
-    expected = n_parameters(config, obs_size, n_actions)
-    if psi.dtype != np.float32 or psi.shape != (expected,):
-        raise ValueError(
-            f"psi: {psi.dtype} of shape {psi.shape}, expected float32 ({expected},)"
-        )
+    check_psi(psi, config, obs_size, n_actions)
     offset = 0
     for name, shape in parameter_shapes(config, obs_size, n_actions).items():
         size = math.prod(shape)

@@ -136,11 +136,10 @@ class SyntheticEnv(gymnasium.Env[np.ndarray, np.intp]):
         nets = self._nets
         nets.one_hot.fill(0)
         nets.one_hot[index] = 1
-        output = nets.output()
-        state, reward, raw_done = output[:-2], output.item(-2), output.item(-1)
-        nets.state[:] = state
+        output = nets.step()
+        reward, raw_done = output.item(-2), output.item(-1)
         terminated = raw_done > DONE_THRESHOLD
-        return state, reward, terminated, False, {"raw_done": raw_done}
+        return output[:-2], reward, terminated, False, {"raw_done": raw_done}
 
     def close(self) -> None:
         """Close the task environment that gives the initial states."""

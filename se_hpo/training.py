@@ -22,14 +22,9 @@ import torch
 from se_hpo import seeding
 from se_hpo.agents import Agent, DivergedError, make_agent
 from se_hpo.config import AgentConfig
-from se_hpo.jobs import TrainingJob, TrainingResult, check_no_psi
+from se_hpo.jobs import TrainingJob, TrainingResult
 from se_hpo.tasks import TaskSpec, measure_task
-from se_hpo.training_envs import (
-    Step,
-    SyntheticTrainingEnv,
-    TaskTrainingEnv,
-    TrainingEnv,
-)
+from se_hpo.training_envs import Step, TaskTrainingEnv, TrainingEnv, training_env
 
 _LARGEST_REWARD = float(np.finfo(np.float32).max)
 """The replay buffer holds float32."""
@@ -56,39 +51,6 @@ class TestLog:
     env_steps: int = 0
     diverged: bool = False
     """A value of the agent or the task was not finite."""
-
-
-def stop_on_plateau(returns: Sequence[float], config: AgentConfig) -> str | None:
-    """`plateau` when the mean return has stopped changing: the rule on an SE.
-
-    With k = `stop_window`, the mean of the last k episodes is compared with that of the
-    k before (fewer where there are no more). It needs the episode of index
-    `init_episodes` + k, counted from 0.
-    """
-    k = config.stop_window
-    if len(returns) - 1 < config.init_episodes + k:
-        return None
-    last, before = _mean(returns[-k:]), _mean(returns[-2 * k : -k])
-    change = abs(last - before) / (abs(before) + 1e-9)
-    return "plateau" if change < config.plateau_tolerance else None
-
-
-def stop_when_solved(
-    returns: Sequence[float], config: AgentConfig, solved_return: float
-) -> str | None:
-    """`solved` when the mean return of the last k episodes reaches `solved_return`.
-
-    The rule on the task. Fewer than k episodes suffice, but not before the episode of
-    index `init_episodes`.
-    """
-    if len(returns) - 1 < config.init_episodes:
-        return None
-    solved = _mean(returns[-config.stop_window :]) >= solved_return
-    return "solved" if solved else None
-
-
-def _mean(values: Sequence[float]) -> float:
-    return math.fsum(values) / len(values)
 
 
 def train_agent(
@@ -172,17 +134,21 @@ def run_job(job: TrainingJob) -> TrainingResult:
     A diverged agent gets the task's worst return in every test episode.
 
     Raises:
-        UserError: unknown task, or psi without the sizes of its SE.
-        ValueError: `psi` does not fit `se` and the task.
+        UserError: unknown task, or parameters that do not fit the learned environment
+            and the task.
     """
     with _one_thread():
         spec, config = measure_task(job.task), job.agent
         seed = seeding.integer_seed(job.seed, "agent")
         agent = make_agent(config, spec.obs_size, spec.n_actions, seed)
-        env, rule = _environment(job, spec)
+        seed = seeding.integer_seed(job.seed, "environment")
+        env = training_env(spec, job.learned, seed, config.truncation)
+        rule = functools.partial(env.stop_reason, config=config)
         log, test = TrainingLog(stop_reason="diverged"), TestLog(diverged=True)
-        if job.psi is None or np.isfinite(job.psi).all():
-            log = train_agent(agent, env, config, rule)
+        if job.learned is None or np.isfinite(job.learned.psi).all():
+            log = train_agent(
+                agent, env, config, rule if job.stop_by_rule else lambda returns: None
+            )
         if log.stop_reason != "diverged":
             seed = seeding.integer_seed(job.seed, "test")
             test = test_agent(agent, spec, config.test_episodes, seed)
@@ -194,25 +160,6 @@ def run_job(job: TrainingJob) -> TrainingResult:
         test_env_steps=test.env_steps,
         stop_reason="diverged" if test.diverged else log.stop_reason,
     )
-
-
-def _environment(job: TrainingJob, spec: TaskSpec) -> tuple[TrainingEnv, StoppingRule]:
-    """The environment of a job, and the stopping rule that goes with it."""
-    seed = seeding.integer_seed(job.seed, "environment")
-    env: TrainingEnv
-    rule: StoppingRule
-    if job.se is None:
-        check_no_psi(job)
-        env = TaskTrainingEnv(spec, seed, job.agent.truncation)
-        rule = functools.partial(
-            stop_when_solved, config=job.agent, solved_return=spec.solved_return
-        )
-    elif job.psi is None:
-        raise ValueError("a job with SE sizes needs psi")
-    else:
-        env = SyntheticTrainingEnv(spec, job.se, job.psi, seed)
-        rule = functools.partial(stop_on_plateau, config=job.agent)
-    return env, rule if job.stop_by_rule else lambda returns: None
 
 
 @contextlib.contextmanager

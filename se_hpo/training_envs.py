@@ -1,13 +1,21 @@
-"""What an agent trains on: a synthetic environment or the task, with one interface."""
+"""What an agent trains on: a learned environment or the task, with one interface.
+
+Each says what the replay buffer stores as done, and which rule stops a training on it.
+"""
 
 from __future__ import annotations
 
+import pkgutil
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from se_hpo.config import SyntheticEnvConfig
-from se_hpo.synthetic_env import from_parameters
+from se_hpo.checkpoint import SECheckpoint
+from se_hpo.config import AgentConfig
+from se_hpo.learned import LearnedEnv
+from se_hpo.se_parameters import check_psi
+from se_hpo.stopping import stop_when_solved
 from se_hpo.tasks import TaskSpec, make_env
 
 
@@ -32,14 +40,18 @@ class TrainingEnv(Protocol):
     def step(self, action: int) -> Step:
         """Take one step."""
 
+    def stop_reason(self, returns: Sequence[float], config: AgentConfig) -> str | None:
+        """Why the training stops after episodes of these returns; None: it goes on."""
 
-class SyntheticTrainingEnv:
-    """An SE: `done` is the raw output of its done net, also at the step limit."""
 
-    def __init__(
-        self, spec: TaskSpec, se: SyntheticEnvConfig, psi: np.ndarray, seed: int
-    ) -> None:
-        self._env = from_parameters(spec.id, se, psi)
+class LearnedTrainingEnv:
+    """A learned environment, cut at the task's step limit; the rest is of its kind."""
+
+    def __init__(self, spec: TaskSpec, learned: LearnedEnv, seed: int) -> None:
+        check_psi(learned.psi, learned.config, spec.obs_size, spec.n_actions)
+        self._kind = learned.kind
+        make = pkgutil.resolve_name(self._kind.environment)
+        self._env = make(spec.id, SECheckpoint(learned.psi, spec.id, learned.config))
         self._env.reset(seed=seed)
         self._max_steps, self._steps = spec.max_steps, 0
 
@@ -49,11 +61,16 @@ class SyntheticTrainingEnv:
         return self._env.reset()[0]
 
     def step(self, action: int) -> Step:
-        """Take one step; the episode ends at raw done > 0.5 or at the step limit."""
-        state, reward, terminated, _, info = self._env.step(action)
+        """Take one step; the episode ends where the environment or the task ends it."""
+        state, reward, terminated, truncated, info = self._env.step(action)
         self._steps += 1
-        ended = terminated or self._steps >= self._max_steps
-        return Step(state, float(reward), info["raw_done"], ended)
+        ended = terminated or truncated or self._steps >= self._max_steps
+        done = self._kind.stored_done(terminated, info)
+        return Step(state, float(reward), done, ended)
+
+    def stop_reason(self, returns: Sequence[float], config: AgentConfig) -> str | None:
+        """The rule of its kind."""
+        return self._kind.stopping_rule(returns, config)
 
 
 class TaskTrainingEnv:
@@ -67,7 +84,7 @@ class TaskTrainingEnv:
     """
 
     def __init__(self, spec: TaskSpec, seed: int, truncation: str) -> None:
-        self._env = make_env(spec)
+        self._env, self._solved_return = make_env(spec), spec.solved_return
         self._env.reset(seed=seed)
         self._truncation_is_terminal = truncation == "terminal"
 
@@ -81,3 +98,16 @@ class TaskTrainingEnv:
         done = terminated or (truncated and self._truncation_is_terminal)
         ended = bool(terminated or truncated)
         return Step(np.asarray(state, np.float32), float(reward), float(done), ended)
+
+    def stop_reason(self, returns: Sequence[float], config: AgentConfig) -> str | None:
+        """`solved`, by the task's own returns."""
+        return stop_when_solved(returns, config, self._solved_return)
+
+
+def training_env(
+    spec: TaskSpec, learned: LearnedEnv | None, seed: int, truncation: str
+) -> TrainingEnv:
+    """The learned environment, or where there is none the task."""
+    if learned is None:
+        return TaskTrainingEnv(spec, seed, truncation)
+    return LearnedTrainingEnv(spec, learned, seed)

@@ -22,10 +22,11 @@ from se_hpo import seeding
 from se_hpo.agents import Agent, DivergedError, make_agent
 from se_hpo.checkpoint import SECheckpoint, load_se
 from se_hpo.config import AgentConfig, DDQNConfig
+from se_hpo.learned import LearnedEnv
 from se_hpo.synthetic_env import SyntheticEnvNet
 from se_hpo.tasks import TaskSpec, get_task
-from se_hpo.training import stop_on_plateau, train_agent
-from se_hpo.training_envs import Step, SyntheticTrainingEnv, TaskTrainingEnv
+from se_hpo.training import train_agent
+from se_hpo.training_envs import LearnedTrainingEnv, Step, TaskTrainingEnv
 
 log = logging.getLogger(__name__)
 
@@ -47,17 +48,17 @@ class _Recorded:
         self.rows[kind].append(np.append(next_state, np.float32(reward)))
 
 
-class _RecordingEnv:
+class _RecordingEnv(LearnedTrainingEnv):
     """The SE in training, with every step written down."""
 
-    def __init__(self, env: SyntheticTrainingEnv, recorded: _Recorded) -> None:
-        self._env, self._recorded = env, recorded
-
-    def reset(self) -> np.ndarray:
-        return self._env.reset()
+    def __init__(
+        self, spec: TaskSpec, learned: LearnedEnv, seed: int, recorded: _Recorded
+    ) -> None:
+        super().__init__(spec, learned, seed)
+        self._recorded = recorded
 
     def step(self, action: int) -> Step:
-        step = self._env.step(action)
+        step = super().step(action)
         self._recorded.add("se_training", step.next_state, step.reward)
         return step
 
@@ -123,15 +124,13 @@ def _train_and_test(
     agent = make_agent(
         config, spec.obs_size, spec.n_actions, seeding.integer_seed(seed, "agent")
     )
-    env = SyntheticTrainingEnv(
-        spec, se.se_config, se.psi, seeding.integer_seed(seed, "environment")
+    env = _RecordingEnv(
+        spec,
+        LearnedEnv(se.se_config, se.psi),
+        seeding.integer_seed(seed, "environment"),
+        recorded,
     )
-    train_agent(
-        agent,
-        _RecordingEnv(env, recorded),
-        config,
-        lambda returns: stop_on_plateau(returns, config),
-    )
+    train_agent(agent, env, config, lambda returns: env.stop_reason(returns, config))
     try:
         inputs = _test(agent, spec, config.test_episodes, seed, recorded)
     except DivergedError:

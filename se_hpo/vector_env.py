@@ -194,10 +194,8 @@ class SyntheticVectorEnv(
     def _advance(self, actions: np.ndarray) -> np.ndarray:
         """Step all states; returns rewards and raw done outputs, `2 x num_envs`."""
         np.equal(actions, self._all_actions, out=self._nets.one_hot)
-        output = self._nets.output()
-        self._nets.state[:] = output[:-2]
         self._steps += 1
-        return output[-2:].astype(np.float64)
+        return self._nets.step()[-2:].astype(np.float64)
 
     def _observations(self) -> np.ndarray:
         return self._nets.state.T.copy()

@@ -18,10 +18,22 @@ from se_hpo.config import (
     TD3DiscreteConfig,
 )
 from se_hpo.jobs import TrainingJob, TrainingResult
+from se_hpo.learned import LearnedEnv
+from se_hpo.se_parameters import n_parameters
 from se_hpo.tasks import get_task
+
+try:
+    from se_hpo import _engine_testing as testing
+except ImportError:  # not built, or not in a checkout
+    testing = None
 
 needs_engine = pytest.mark.skipif(
     not engine.available(), reason=str(engine.unavailable_reason())
+)
+
+needs_testing = pytest.mark.skipif(
+    testing is None or not engine.available(),
+    reason="needs se_hpo._engine_testing: `pip install -e .` builds it",
 )
 
 SMALL = DDQNConfig(
@@ -48,7 +60,8 @@ SE = SyntheticEnvConfig(hidden_size=7)
 def random_psi(
     se: SyntheticEnvConfig = SE, task: str = "CartPole-v0", seed: int = 0
 ) -> np.ndarray:
-    size = engine._se_size(se, get_task(task))
+    spec = get_task(task)
+    size = n_parameters(se, spec.obs_size, spec.n_actions)
     rng = np.random.default_rng(seed)
     return rng.uniform(-0.3, 0.3, size).astype(np.float32)
 
@@ -74,7 +87,7 @@ def se_job(
 ) -> TrainingJob:
     psi = random_psi(seed=seed) if psi is None else psi
     config = dataclasses.replace(config, **agent)
-    return TrainingJob("CartPole-v0", config, seed, SE, psi)
+    return TrainingJob("CartPole-v0", config, seed, LearnedEnv(SE, psi))
 
 
 def task_job(

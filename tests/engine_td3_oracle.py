@@ -15,6 +15,7 @@ from torch import nn
 
 from se_hpo import engine
 from se_hpo.config import TD3DiscreteConfig
+from tests.engine_jobs import testing
 
 OBS, ACTIONS = 5, 3
 ISAS = engine.isas() if engine.available() else []
@@ -176,7 +177,7 @@ def expected(
 
 def native(config: TD3DiscreteConfig, isa: str, seed: int = 0) -> Any:
     flat = {"algorithm": "td3_discrete", **dataclasses.asdict(config)}
-    make = engine._engine.TD3Discrete
+    make = testing.TD3Discrete
     return make(flat, OBS, ACTIONS, seed, isa.replace("-", "_"))
 
 

@@ -31,7 +31,8 @@ class FakeInnerLoop:
             yield position, self.train_agents([job])[0]
 
     def _result(self, job):
-        distance = 0.5 if job.psi is None else np.sqrt(np.mean((job.psi - 0.3) ** 2))
+        psi = job.learned and job.learned.psi
+        distance = 0.5 if psi is None else np.sqrt(np.mean((psi - 0.3) ** 2))
         noise = self.noise * np.random.default_rng(job.seed).standard_normal()
         score = 230.0 - 200.0 * distance + noise
         return TrainingResult(

@@ -79,7 +79,7 @@ def test_psi_that_is_not_finite_is_neither_saved_nor_loaded(path, bad):
 
 
 def test_psi_of_another_size_is_not_saved(tmp_path):
-    with pytest.raises(ValueError, match="expected float32"):
+    with pytest.raises(ValueError, match="must be a float32 vector"):
         save_se(tmp_path / "x.safetensors", PSI[1:], TASK, CONFIG)
     assert not list(tmp_path.iterdir())
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -207,6 +208,13 @@ def test_missing_engine_is_said_and_named(monkeypatch):
     assert not engine.available()
     assert "compiler" in str(engine.unavailable_reason())
     with pytest.raises(UserError, match="not available"):
+        train(se_job())
+
+
+def test_an_engine_of_older_sources_is_said_with_the_mend(monkeypatch):
+    monkeypatch.setattr(engine, "_engine", SimpleNamespace())
+    assert not engine.available()
+    with pytest.raises(UserError, match="older sources: install again"):
         train(se_job())
 
 

@@ -12,6 +12,7 @@ from se_hpo import engine, seeding
 from se_hpo.config import DDQNConfig, DuelingDDQNConfig, SyntheticEnvConfig
 from se_hpo.errors import UserError
 from se_hpo.jobs import TrainingJob, TrainingResult
+from se_hpo.learned import LearnedEnv
 from se_hpo.process_pool import ProcessPool
 from se_hpo.se_parameters import split_psi
 from se_hpo.tasks import get_task
@@ -43,9 +44,10 @@ def jobs(
     for i in range(n):
         rng = seeding.generator(8, "agreement", engine, int(on_se), i)
         agent = vary_agent(base, rng)
-        psi = random_psi(SE, seed=int(rng.integers(2**31))) if on_se else None
+        seed = int(rng.integers(2**31)) if on_se else 0
+        learned = LearnedEnv(SE, random_psi(SE, seed=seed)) if on_se else None
         seed = seeding.integer_seed(8, engine, int(on_se), i)
-        out.append(TrainingJob("CartPole-v0", agent, seed, SE if on_se else None, psi))
+        out.append(TrainingJob("CartPole-v0", agent, seed, learned))
     return out
 
 
@@ -145,7 +147,7 @@ def test_what_ends_as_diverged_does_not_depend_on_the_width_of_vectors(
 ):
     se = SyntheticEnvConfig(activation, hidden, 2)
     job = dataclasses.replace(
-        se_job(max_env_steps=30), se=se, psi=overflowing_psi(se, second)
+        se_job(max_env_steps=30), learned=LearnedEnv(se, overflowing_psi(se, second))
     )
     torch = run_job(job)
     # relu turns -inf into 0 and tanh any infinity into 1: these SEs are sound.
@@ -158,12 +160,13 @@ def test_what_ends_as_diverged_does_not_depend_on_the_width_of_vectors(
         assert native.episode_lengths.tolist() == torch.episode_lengths.tolist()
 
 
-def test_psi_without_the_sizes_of_its_se_is_the_same_error_in_both_engines():
-    job = dataclasses.replace(se_job(), se=None)
-    with pytest.raises(UserError, match="psi is given, but se = None"):
+def test_parameters_that_do_not_fit_are_the_same_error_in_both_engines():
+    job = dataclasses.replace(se_job(), task="Acrobot-v1")
+    with pytest.raises(UserError, match=r"^psi is a float32 array") as by_torch:
         run_job(job)
-    with pytest.raises(UserError, match="job 0: psi is given, but se = None"):
+    with pytest.raises(UserError, match=r"^job 0: psi is a float32 array") as by_native:
         train(job)
+    assert str(by_native.value) == f"job 0: {by_torch.value}"
 
 
 def test_both_engines_agree_on_deterministic_outcomes():
@@ -175,7 +178,7 @@ def test_both_engines_agree_on_deterministic_outcomes():
             agent = dataclasses.replace(
                 BASE, train_episodes=4, max_env_steps=max_env_steps, test_episodes=2
             )
-            job = TrainingJob("CartPole-v0", agent, 3, SE, psi)
+            job = TrainingJob("CartPole-v0", agent, 3, LearnedEnv(SE, psi))
             (native,), torch = train(job), run_job(job)
             assert_same_shape(native, torch)
             if psi is bad:

@@ -11,11 +11,12 @@ import torch
 
 from se_hpo import engine
 from se_hpo.config import ACTIVATIONS, DDQNConfig, SyntheticEnvConfig
+from se_hpo.learned.mdp import layout
 from se_hpo.synthetic_env import from_parameters
 from se_hpo.tasks import get_task, list_tasks, make_env
-from tests.engine_jobs import needs_engine, random_psi
+from tests.engine_jobs import needs_testing, random_psi, testing
 
-pytestmark = needs_engine
+pytestmark = needs_testing
 
 ISAS = [isa.replace("-", "_") for isa in engine.isas()]
 
@@ -23,7 +24,7 @@ ISAS = [isa.replace("-", "_") for isa in engine.isas()]
 @pytest.mark.parametrize("task", [t for t in list_tasks() if t != "CartPole-v1"])
 def test_task_follows_gymnasium_for_20000_random_steps(task):
     spec = get_task(task)
-    native = engine._engine.NativeTask(spec.native, 0)
+    native = testing.NativeTask(spec.native, 0)
     env = make_env(spec).unwrapped
     rng = np.random.default_rng(0)
     ends = 0
@@ -51,7 +52,7 @@ def test_mountain_car_and_acrobot_end_at_their_goals():
         ("Acrobot-v1", [3.1, -3.1, 12.5, -28.2], 0),
     ):
         spec = get_task(task)
-        native = engine._engine.NativeTask(spec.native, 0)
+        native = testing.NativeTask(spec.native, 0)
         env = make_env(spec).unwrapped
         env.reset(seed=0)
         env.state, native.state = np.array(state), state
@@ -68,7 +69,7 @@ def test_mountain_car_and_acrobot_end_at_their_goals():
 @pytest.mark.parametrize("task", [t for t in list_tasks() if t != "CartPole-v1"])
 def test_start_states_have_gymnasiums_distribution(task):
     spec = get_task(task)
-    native, env = engine._engine.NativeTask(spec.native, 5), make_env(spec)
+    native, env = testing.NativeTask(spec.native, 5), make_env(spec)
     env.reset(seed=5)
     mine = np.array([native.reset() for _ in range(3000)])
     theirs = np.array([env.reset()[0] for _ in range(3000)])
@@ -91,8 +92,9 @@ def test_se_step_equals_the_torch_se(activation, isa):
                 state, _ = env.reset(seed=1)
                 for _ in range(5):
                     action = int(rng.integers(spec.n_actions))
-                    got = engine._engine.se_step(
-                        dataclasses.asdict(se),
+                    got = testing.learned_step(
+                        {"kind": "mdp", **dataclasses.asdict(se)},
+                        [net[1:] for net in layout(se, spec.obs_size, spec.n_actions)],
                         psi,
                         spec.n_actions,
                         state,
@@ -121,12 +123,12 @@ def test_activations_are_torchs_and_pass_nan_through(isa):
         "prelu": torch.nn.functional.leaky_relu(t, 0.25),
     }
     for name, values in expected.items():
-        got = engine._engine.activate(name, x, isa)
+        got = testing.activate(name, x, isa)
         np.testing.assert_allclose(got, values, rtol=1e-6, atol=1e-6)
         for n in range(1, 40):  # wherever it stands in a vector
             ones = np.ones(n, np.float32)
             ones[-1] = np.nan
-            assert np.isnan(engine._engine.activate(name, ones, isa)[-1])
+            assert np.isnan(testing.activate(name, ones, isa)[-1])
 
 
 def test_initial_parameters_are_uniform_like_torchs_linear():
@@ -134,7 +136,7 @@ def test_initial_parameters_are_uniform_like_torchs_linear():
         "algorithm": "ddqn",
         **dataclasses.asdict(DDQNConfig(hidden_size=400, activation="prelu")),
     }
-    flat = engine._engine.initial_parameters(config, 9, 3, 7, ISAS[0])
+    flat = testing.initial_parameters(config, 9, 3, 7, ISAS[0])
     first, rest = np.split(flat, [400 * 10])
     second, rest = np.split(rest, [400 * 401])
     last, slope = np.split(rest, [3 * 401])

@@ -14,8 +14,17 @@ from se_hpo import engine
 from se_hpo.config import ACTIVATIONS, DDQNConfig, DuelingDDQNConfig, SyntheticEnvConfig
 from se_hpo.errors import UserError
 from se_hpo.jobs import STOP_REASONS, TrainingJob
+from se_hpo.learned import LearnedEnv
 from se_hpo.tasks import get_task
-from tests.engine_jobs import SMALL, needs_engine, random_psi, se_job, task_job, train
+from tests.engine_jobs import (
+    SE,
+    SMALL,
+    needs_engine,
+    random_psi,
+    se_job,
+    task_job,
+    train,
+)
 
 pytestmark = needs_engine
 
@@ -95,11 +104,11 @@ def test_any_job_gives_a_sound_result_or_a_user_error(
     try:
         cls = DuelingDDQNConfig if dueling else DDQNConfig
         config = cls(**{**limits, "hidden_size": 8, "batch_size": 8, **agent})
-        se_config = psi = None
+        learned = None
         if se is not None:
             se_config = SyntheticEnvConfig(*se)
-            psi = bad_psi(random_psi(se_config, task), kind)
-        job = TrainingJob(task, config, seed, se_config, psi)
+            learned = LearnedEnv(se_config, bad_psi(random_psi(se_config, task), kind))
+        job = TrainingJob(task, config, seed, learned)
         (result,) = engine.train_agents([job], n_threads)
     except UserError as error:
         assert "\n" not in str(error)
@@ -115,7 +124,8 @@ def test_any_job_gives_a_sound_result_or_a_user_error(
 
 @pytest.mark.parametrize("kind", [k for k in PSI_KINDS if k != "fine"])
 def test_wrong_psi_is_named_with_its_mend(kind):
-    job = dataclasses.replace(se_job(), psi=bad_psi(random_psi(), kind))
+    psi = bad_psi(random_psi(), kind)
+    job = dataclasses.replace(se_job(), learned=LearnedEnv(SE, psi))
     with pytest.raises(UserError, match=r"job 1: psi .*(must be|pass|has \d+)"):
         train(se_job(), job)
 

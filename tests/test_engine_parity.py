@@ -20,11 +20,10 @@ from se_hpo.config import (
     DuelingDDQNConfig,
     algorithm_of,
 )
+from tests.engine_jobs import needs_testing, testing
 from tests.grids import slow_but_for
 
-pytestmark = pytest.mark.skipif(
-    not engine.available(), reason=str(engine.unavailable_reason())
-)
+pytestmark = needs_testing
 
 OBS, ACTIONS = 5, 3
 ISAS = engine.isas() if engine.available() else []
@@ -131,7 +130,7 @@ def relative_errors(
     """
     before, expected = torch_result(config, batch, updates, seed)
     flat = {"algorithm": algorithm_of(config), **dataclasses.asdict(config)}
-    online, target, finite, gradient = engine._engine.run_updates(
+    online, target, finite, gradient = testing.run_updates(
         flat, ACTIONS, *before, *batches(updates, batch, seed), isa.replace("-", "_")
     )
     assert finite
@@ -189,7 +188,7 @@ def test_adams_first_step_is_lr_in_the_direction_of_the_gradient(isa: str) -> No
     flat = {"algorithm": "ddqn", **dataclasses.asdict(config)}
     data = batches(1, 50, 0)
     name = isa.replace("-", "_")
-    after, _, _, gradient = engine._engine.run_updates(
+    after, _, _, gradient = testing.run_updates(
         flat, ACTIONS, zeros, zeros, *data, name
     )
     moved = np.abs(gradient) > 0.02  # far above Adam's epsilon
@@ -210,7 +209,7 @@ def test_units_that_tanh_saturates_do_not_move(cls: Any, isa: str) -> None:
         np.abs(data[0]) + 1
     )  # units are on one side for all samples, or in between
     flat = {"algorithm": algorithm_of(config), **dataclasses.asdict(config)}
-    after, *_ = engine._engine.run_updates(
+    after, *_ = testing.run_updates(
         flat, ACTIONS, before, before, *data, isa.replace("-", "_")
     )
     weights = before[: 57 * OBS].reshape(57, OBS)

@@ -11,7 +11,7 @@ import torch
 
 from se_hpo.agents.td3_discrete import TD3Discrete, UpdateNoise
 from se_hpo.config import ACTIVATIONS, TD3DiscreteConfig
-from tests.engine_jobs import needs_engine
+from tests.engine_jobs import needs_testing
 from tests.engine_td3_oracle import (
     ACTIONS,
     ISAS,
@@ -23,7 +23,7 @@ from tests.engine_td3_oracle import (
 )
 from tests.grids import slow_but_for
 
-pytestmark = needs_engine
+pytestmark = needs_testing
 
 
 def is_close(config: TD3DiscreteConfig, batch: int, isa: str, seed: int) -> bool:

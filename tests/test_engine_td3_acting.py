@@ -8,27 +8,26 @@ import torch
 from scipy.stats import chisquare, kstest, norm
 from torch import nn
 
-from se_hpo import engine
 from se_hpo.config import TD3DiscreteConfig
-from tests.engine_jobs import needs_engine
+from tests.engine_jobs import needs_testing, testing
 from tests.engine_td3_oracle import ACTIONS, ISAS, OBS, Net, native
 
-pytestmark = needs_engine
+pytestmark = needs_testing
 
 
 @pytest.mark.parametrize("isa", ISAS)
 def test_noise_is_the_inverse_distribution_function_of_uniform_numbers(isa):
     name = isa.replace("-", "_")
     ends = np.array([2.0**-24, 3 * 2.0**-24, 1 - 2.0**-24, 1 - 3 * 2.0**-24, 0.5])
-    u = np.concatenate([ends, engine._engine.uniform(200_001, 3)]).astype(np.float32)
+    u = np.concatenate([ends, testing.uniform(200_001, 3)]).astype(np.float32)
     x = u.astype(np.float64)
     for kind, exact in (("gumbel", -np.log(-np.log(x))), ("normal", norm.ppf(x))):
-        got = engine._engine.noise(kind, u, name)
+        got = testing.noise(kind, u, name)
         np.testing.assert_allclose(got, exact, rtol=2e-6, atol=1e-6)
 
 
 def test_uniform_numbers_are_uniform_and_never_0_or_1():
-    u = engine._engine.uniform(200_001, 4)
+    u = testing.uniform(200_001, 4)
     assert u.min() > 0
     assert u.max() < 1
     assert kstest(u, "uniform").pvalue > 1e-3

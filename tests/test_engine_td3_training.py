@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from se_hpo import agents, engine, seeding
 from se_hpo.config import ACTIVATIONS, AGENT_CONFIGS, TD3DiscreteConfig
 from se_hpo.errors import UserError
 from se_hpo.jobs import STOP_REASONS, TrainingJob
+from se_hpo.learned import LearnedEnv
 from se_hpo.native_agents import has_agent
 from se_hpo.process_pool import ProcessPool
 from se_hpo.training import run_job
@@ -60,7 +62,7 @@ def test_results_do_not_depend_on_threads_or_neighbours(monkeypatch):
             backwards = train(*jobs[::-1], n_threads=2)
             assert [to_bytes(r) for r in backwards] == expected[::-1]
             assert [to_bytes(train(job)[0]) for job in jobs] == expected
-            assert to_bytes(train(td3_job(7, jobs[0].psi))[0]) != expected[0]
+            assert to_bytes(train(td3_job(7, jobs[0].learned.psi))[0]) != expected[0]
 
 
 @pytest.mark.parametrize(
@@ -188,8 +190,8 @@ def test_a_replaced_agent_is_not_trained_natively(monkeypatch):
 
 
 def test_an_older_build_says_what_it_lacks(monkeypatch):
-    old = type(
-        "Old", (), {"algorithms": lambda: ["ddqn"], "usable_isas": lambda: ["x"]}
+    old = SimpleNamespace(
+        algorithms=lambda: ["ddqn"], usable_isas=lambda: ["x"], agent_bytes=None
     )
     monkeypatch.setattr(engine, "_engine", old)
     monkeypatch.setenv(engine.ISA_VARIABLE, "x")
@@ -236,8 +238,8 @@ def test_any_job_gives_a_sound_result_or_a_user_error(
         config = TD3DiscreteConfig(
             **{**limits, "hidden_size": 8, "batch_size": 8, **agent}
         )
-        psi = random_psi(SE, task) if on_se else None
-        job = TrainingJob(task, config, seed, SE if on_se else None, psi)
+        learned = LearnedEnv(SE, random_psi(SE, task)) if on_se else None
+        job = TrainingJob(task, config, seed, learned)
         (result,) = engine.train_agents([job], n_threads)
     except UserError as error:
         assert "\n" not in str(error)

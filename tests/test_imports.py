@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[1]
 # never in a circle. A package stands for all its modules.
 FLOORS = {
     "ground": "addresses agent_config config disk errors flags jobs networks overrides "
+    "learned stopping "
     "paths processes damaged records registries seeding tensor_files text validation",
     "environments": "checkpoint env_api user_code registration se_net se_parameters "
     "synthetic_env tasks training_envs vector_arguments vector_env",

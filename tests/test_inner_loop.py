@@ -15,6 +15,7 @@ from se_hpo.config import AGENT_CONFIGS, AgentConfig, DDQNConfig, SyntheticEnvCo
 from se_hpo.errors import DiedProcessError, UserError
 from se_hpo.inner_loop import InnerLoop
 from se_hpo.jobs import TrainingJob, TrainingResult
+from se_hpo.learned import LearnedEnv
 from se_hpo.se_parameters import initial_psi
 from se_hpo.tasks import get_task
 from tests.engine_jobs import needs_engine
@@ -22,6 +23,7 @@ from tests.engine_jobs import needs_engine
 TASK = "CartPole-v0"
 SE = SyntheticEnvConfig(hidden_size=8)
 PSI = initial_psi(SE, get_task(TASK), np.random.default_rng(0))
+LEARNED = LearnedEnv(SE, PSI)
 AGENT = DDQNConfig(
     batch_size=8, hidden_size=8, hidden_layers=1, max_env_steps=60, test_episodes=2
 )
@@ -31,7 +33,7 @@ def jobs(n=5):
     """Jobs of different length, on the SE and on the task: their order can go wrong."""
     steps = [90, 10, 50, 20, 70]
     return [
-        TrainingJob(TASK, replace(AGENT, max_env_steps=steps[i]), i, SE, PSI)
+        TrainingJob(TASK, replace(AGENT, max_env_steps=steps[i]), i, LEARNED)
         if i % 2
         else TrainingJob(TASK, replace(AGENT, max_env_steps=steps[i]), i)
         for i in range(n)
@@ -91,9 +93,9 @@ def test_cpu_seconds_count_the_processes(pool):
 
 
 def test_an_error_in_a_process_comes_out_as_itself(pool):
-    bad_psi = replace(jobs()[1], psi=PSI[:-1])
-    with pytest.raises(ValueError, match="expected float32") as caught:
-        pool.train_agents([jobs()[0], bad_psi])
+    bad_seed = replace(jobs()[1], seed=-1)
+    with pytest.raises(ValueError, match="non-negative") as caught:
+        pool.train_agents([jobs()[0], bad_seed])
     assert "in a process" in str(caught.value.__cause__)
 
 

@@ -123,6 +123,7 @@ def test_the_wheel_holds_every_module_and_every_space(
     package = {p.relative_to(source).as_posix() for p in modules}
     spaces = {f"se_hpo/spaces/{p.name}" for p in (source / "spaces").glob("*.py")}
     assert compiled == any(n.startswith("se_hpo/_engine.") for n in names(wheel))
+    assert not any("_engine_testing" in n for n in names(wheel))
     assert {"se_hpo/spaces/smoke.py", "se_hpo/spaces/nes_cartpole.py"} <= spaces
     assert {n for n in names(wheel) if n.endswith(".py")} == package | spaces
     assert "se_hpo/py.typed" in names(wheel)

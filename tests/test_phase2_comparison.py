@@ -12,6 +12,7 @@ from se_hpo.config import DDQNConfig, SyntheticEnvConfig
 from se_hpo.errors import UserError
 from se_hpo.evaluations import REAL
 from se_hpo.jobs import TrainingJob
+from se_hpo.learned import LearnedEnv
 from se_hpo.phase2.agents import FromSpace, agent_sources
 from se_hpo.phase2.comparison import Plan, Protocol, in_shard
 from se_hpo.phase2.sets import run_of, used_sets
@@ -96,7 +97,7 @@ def test_the_task_has_no_cap_and_an_se_the_one_it_was_trained_with(tmp_path):
         job = plan.job(agent)
         assert job.agent.max_env_steps == (0 if agent.setting == REAL else 300)
         assert job.stop_by_rule
-        assert (job.se is None) == (agent.setting == REAL)
+        assert (job.learned is None) == (agent.setting == REAL)
         assert (job.agent.train_episodes, job.agent.init_episodes) == (1000, 10)
         assert (job.agent.stop_window, job.agent.plateau_tolerance) == (10, 0.01)
         assert job.agent.test_episodes == 10
@@ -128,8 +129,9 @@ def test_without_rule_only_the_steps_end_a_training(monkeypatch, where, train):
         **dict(plateau_tolerance=1e9, max_env_steps=1500, train_episodes=1500),
     )
     se = SyntheticEnvConfig(hidden_size=8) if where == "SE" else None
-    psi = initial_psi(se, easy, np.random.default_rng(0)) if se else None
-    job = TrainingJob("CartPole-v0", agent, 3, se, psi)
+    rng = np.random.default_rng(0)
+    learned = LearnedEnv(se, initial_psi(se, easy, rng)) if se else None
+    job = TrainingJob("CartPole-v0", agent, 3, learned)
     assert train(job).stop_reason == ("plateau" if se else "solved")
     result = train(replace(job, stop_by_rule=False))
     assert (result.stop_reason, result.env_steps) == ("max_env_steps", 1500)

@@ -76,7 +76,7 @@ def test_the_best_of_the_finalists_on_fresh_agents_wins(tmp_path):
     by_psi = {}
     for job in loop.jobs[n:]:
         score = FakeInnerLoop(noise=20.0)._result(job).score
-        by_psi.setdefault(job.psi.tobytes(), []).append(score)
+        by_psi.setdefault(job.learned.psi.tobytes(), []).append(score)
     assert len(by_psi) == 8
     best = max(by_psi, key=lambda psi: np.mean(by_psi[psi]))
     assert outcome.psi.tobytes() == best
@@ -102,8 +102,8 @@ def test_candidates_are_fresh_random_ses(tmp_path):
     task = get_task("CartPole-v0")
     for k in (0, 5):
         psi = initial_psi(CONFIG.se, task, seeding.generator(1, "psi", k))
-        np.testing.assert_array_equal(loop.jobs[k].psi, psi)
-    assert len({job.psi.tobytes() for job in loop.jobs}) == TRAININGS - 32
+        np.testing.assert_array_equal(loop.jobs[k].learned.psi, psi)
+    assert len({job.learned.psi.tobytes() for job in loop.jobs}) == TRAININGS - 32
 
 
 def test_agents_vary_where_the_config_says_so(tmp_path):

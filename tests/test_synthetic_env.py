@@ -127,7 +127,7 @@ def test_psi_that_does_not_fit_is_refused():
     net = SyntheticEnvNet(CONFIG, 4, 2)
     psi = random_psi()
     for wrong in (psi[:-1], psi.astype(np.float64), psi[None]):
-        with pytest.raises(ValueError, match=r"psi: .*expected float32"):
+        with pytest.raises(ValueError, match=r"psi is a .*: must be a float32 vector"):
             net.load_psi(wrong)
 
 

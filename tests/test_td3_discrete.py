@@ -15,6 +15,7 @@ from se_hpo.config import SyntheticEnvConfig, TD3DiscreteConfig
 from se_hpo.errors import UserError
 from se_hpo.inner_loop import InnerLoop
 from se_hpo.jobs import TrainingJob
+from se_hpo.learned import LearnedEnv
 from se_hpo.networks import MLP
 from se_hpo.se_parameters import initial_psi
 from se_hpo.tasks import get_task
@@ -300,8 +301,8 @@ SHORT = configured(
 
 
 def job(seed=1, psi=None, agent=SHORT):
-    se = None if psi is None else SE
-    return TrainingJob("CartPole-v0", agent, seed, se=se, psi=psi)
+    learned = None if psi is None else LearnedEnv(SE, psi)
+    return TrainingJob("CartPole-v0", agent, seed, learned)
 
 
 def psi_of(seed=0):

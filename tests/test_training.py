@@ -10,15 +10,18 @@ from se_hpo.config import AgentConfig, DDQNConfig, DuelingDDQNConfig, SyntheticE
 from se_hpo.errors import UserError
 from se_hpo.inner_loop import InnerLoop
 from se_hpo.jobs import TrainingJob
+from se_hpo.learned import LearnedEnv
 from se_hpo.se_parameters import initial_psi, split_psi
+from se_hpo.stopping import stop_on_plateau, stop_when_solved
 from se_hpo.tasks import get_task
-from se_hpo.training import run_job, stop_on_plateau, stop_when_solved, train_agent
-from se_hpo.training_envs import Step, SyntheticTrainingEnv, TaskTrainingEnv
+from se_hpo.training import run_job, train_agent
+from se_hpo.training_envs import LearnedTrainingEnv, Step, TaskTrainingEnv
 
 TASK = "CartPole-v0"
 SPEC = get_task(TASK)
 SE = SyntheticEnvConfig(hidden_size=8)
 PSI = initial_psi(SE, SPEC, np.random.default_rng(0))
+LEARNED = LearnedEnv(SE, PSI)
 AGENT = DDQNConfig(
     batch_size=16,
     hidden_size=8,
@@ -38,7 +41,9 @@ def constant_se(next_state=(0, 0, 0, 0), reward=1.0, done=0.0):
 
 
 def job(psi=PSI, seed=1, **changes):
-    return TrainingJob(TASK, dataclasses.replace(AGENT, **changes), seed, SE, psi)
+    return TrainingJob(
+        TASK, dataclasses.replace(AGENT, **changes), seed, LearnedEnv(SE, psi)
+    )
 
 
 def task_job(seed=1, **changes):
@@ -205,14 +210,14 @@ def test_a_diverging_update_ends_the_training():
 
 
 def test_on_an_se_the_raw_done_is_stored_also_at_the_step_limit():
-    env = SyntheticTrainingEnv(SPEC, SE, constant_se(done=-0.7), seed=0)
+    env = LearnedTrainingEnv(SPEC, LearnedEnv(SE, constant_se(done=-0.7)), 0)
     env.reset()
     steps = [env.step(0) for _ in range(SPEC.max_steps)]
     assert [s.ended for s in steps] == [False] * 199 + [True]
     assert {round(s.done, 5) for s in steps} == {-0.7}
     env.reset()
     assert not env.step(0).ended  # the count starts anew
-    env = SyntheticTrainingEnv(SPEC, SE, constant_se(done=1.5), seed=0)
+    env = LearnedTrainingEnv(SPEC, LearnedEnv(SE, constant_se(done=1.5)), 0)
     env.reset()
     assert env.step(0)[2:] == (1.5, True)
 
@@ -243,11 +248,11 @@ def test_initial_states_come_from_the_task_and_the_seed():
     def states(env):
         return np.stack([env.reset() for _ in range(3)])
 
-    se = states(SyntheticTrainingEnv(SPEC, SE, PSI, seed=4))
+    se = states(LearnedTrainingEnv(SPEC, LEARNED, seed=4))
     task = states(TaskTrainingEnv(SPEC, 4, "bootstrap"))
     np.testing.assert_array_equal(se, task)
     assert (np.abs(se) <= 0.05).all() and len(np.unique(se)) == 12
-    assert not (se == states(SyntheticTrainingEnv(SPEC, SE, PSI, seed=5))).any()
+    assert not (se == states(LearnedTrainingEnv(SPEC, LEARNED, seed=5))).any()
 
 
 # --- whole jobs ----------------------------------------------------------------------
@@ -290,8 +295,8 @@ def test_dueling_agents_train_on_both_environments():
     agent = DuelingDDQNConfig(
         batch_size=8, hidden_size=8, feature_size=8, max_env_steps=40, init_episodes=0
     )
-    for se, psi in ((SE, PSI), (None, None)):
-        result = run_job(TrainingJob(TASK, agent, 0, se, psi))
+    for learned in (LEARNED, None):
+        result = run_job(TrainingJob(TASK, agent, 0, learned))
         assert (result.stop_reason, result.env_steps) == ("max_env_steps", 40)
 
 
@@ -334,17 +339,23 @@ def test_an_agent_that_is_only_found_out_in_the_test_is_diverged(monkeypatch):
 
     monkeypatch.setattr("se_hpo.agents.ddqn.DDQN.act_greedily", act_greedily)
     agent = dataclasses.replace(AGENT, eps_min=1.0)  # never greedy in training
-    result = run_job(TrainingJob(TASK, agent, 1, SE, PSI))
+    result = run_job(TrainingJob(TASK, agent, 1, LEARNED))
     assert (result.stop_reason, result.test_env_steps) == ("diverged", 5)
     np.testing.assert_array_equal(result.test_returns, [SPEC.worst_return] * 3)
     assert result.env_steps == 150
 
 
 def test_a_job_whose_parts_do_not_fit_is_refused():
-    with pytest.raises(ValueError, match="needs psi"):
-        run_job(TrainingJob(TASK, AGENT, 0, SE))
-    with pytest.raises(ValueError, match="expected float32"):
-        run_job(TrainingJob("Acrobot-v1", AGENT, 0, SE, PSI))
+    with pytest.raises(UserError, match="must be a LearnedEnv"):
+        TrainingJob(TASK, AGENT, 0, SE)
+    with pytest.raises(UserError, match="must be a SyntheticEnvConfig"):
+        run_job(TrainingJob(TASK, AGENT, 0, LearnedEnv(AGENT, PSI)))
+    for job in (
+        TrainingJob("Acrobot-v1", AGENT, 0, LEARNED),
+        TrainingJob(TASK, AGENT, 0, LearnedEnv(SE, list(PSI))),
+    ):
+        with pytest.raises(UserError, match=r"psi is a .*: must be a float32 vector"):
+            run_job(job)
 
 
 def test_an_agent_has_one_torch_thread_and_their_number_is_restored(monkeypatch):

@@ -27,15 +27,23 @@ class Agent {
 
 struct AgentContext {
   const Kernels& kernels;
-  const AgentConfig& config;
+  const Fields& config;
   int obs_size, n_actions;
   std::uint64_t seed;
   const std::atomic<bool>& stop;  // end early: the result will be thrown away
 };
 
-using AgentMaker = std::unique_ptr<Agent> (*)(const AgentContext&);
+// What the engine knows of an agent: how it is made of its configuration, and its size.
+struct AgentEntry {
+  std::unique_ptr<Agent> (*make)(const AgentContext& context);
+  // Multiply-adds of one update.
+  double (*cost)(const Fields& config, int obs_size, int n_actions);
+  // Floats that it works with, replay buffer aside; raises std::invalid_argument for a
+  // field that is too large.
+  double (*memory)(const Fields& config, int obs_size, int n_actions);
+};
 
 // All agents by algorithm; a new one adds one line to registry.cpp.
-const std::map<std::string, AgentMaker>& agent_makers();
+const std::map<std::string, AgentEntry>& agents();
 
 }  // namespace se_hpo

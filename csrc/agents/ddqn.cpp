@@ -8,7 +8,7 @@ namespace {
 
 class MlpQ final : public QNetwork {
  public:
-  MlpQ(const Kernels& kernels, const AgentConfig& config, int obs_size, int n_actions)
+  MlpQ(const Kernels& kernels, const DoubleQConfig& config, int obs_size, int n_actions)
       : mlp_(kernels, obs_size, n_actions, config.hidden_size, config.hidden_layers,
              config.activation),
         gradient_(mlp_.make_gradient()) {
@@ -38,11 +38,23 @@ class MlpQ final : public QNetwork {
   Mlp::Gradient gradient_;
 };
 
+std::unique_ptr<Agent> make(const AgentContext& c) {
+  return std::make_unique<DoubleQAgent>(
+      c, std::make_unique<MlpQ>(c.kernels, DoubleQConfig(c.config), c.obs_size, c.n_actions));
+}
+
+double cost(const Fields& f, int obs_size, int n_actions) {
+  const DoubleQConfig c(f);
+  return c.cost(c.weights(obs_size + n_actions));
+}
+
+double memory(const Fields& f, int obs_size, int n_actions) {
+  return DoubleQConfig(f).memory(obs_size + n_actions);
+}
+
 }  // namespace
 
-std::unique_ptr<Agent> make_ddqn(const AgentContext& c) {
-  return std::make_unique<DoubleQAgent>(
-      c, std::make_unique<MlpQ>(c.kernels, c.config, c.obs_size, c.n_actions));
-}
+extern const AgentEntry kDDQN;
+const AgentEntry kDDQN{make, cost, memory};
 
 }  // namespace se_hpo

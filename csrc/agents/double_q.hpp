@@ -11,8 +11,23 @@
 #include "../mlp.hpp"
 #include "../replay.hpp"
 #include "agent.hpp"
+#include "off_policy.hpp"
 
 namespace se_hpo {
+
+// se_hpo.config.DDQNConfig.
+struct DoubleQConfig : OffPolicyConfig {
+  explicit DoubleQConfig(const Fields& f)
+      : OffPolicyConfig(f),
+        eps_init(f.real("eps_init")),
+        eps_min(f.real("eps_min")),
+        eps_decay(f.real("eps_decay")) {}
+
+  double eps_init, eps_min, eps_decay;
+
+  // Multiply-adds of an update: three passes forward and one back (two products).
+  double cost(double weights) const { return 5 * weights * batch_size; }
+};
 
 // Q(s, .) for panels of states, and its gradient. Keeps what the passes need.
 class QNetwork {
@@ -58,7 +73,7 @@ class DoubleQAgent : public Agent {
   virtual float differentiate(const Batch& batch);
 
   const Kernels& kernels_;
-  const AgentConfig config_;
+  const DoubleQConfig config_;
   const int obs_size_, n_actions_;
   const std::atomic<bool>& stop_;
   std::unique_ptr<QNetwork> network_;

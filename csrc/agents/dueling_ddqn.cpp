@@ -11,9 +11,23 @@
 namespace se_hpo {
 namespace {
 
+// se_hpo.config.DuelingDDQNConfig.
+struct DuelingConfig : DoubleQConfig {
+  explicit DuelingConfig(const Fields& f)
+      : DoubleQConfig(f),
+        feature_size(f.size("feature_size", 1 << 16)),
+        batch_advantage_mean(f.text("advantage_mean") == "batch") {}
+
+  int feature_size;
+  bool batch_advantage_mean;
+
+  // Of the features' outputs and both streams.
+  double more_weights() const { return feature_size * (hidden_size + 2.0 * feature_size); }
+};
+
 class DuelingQ final : public QNetwork {
  public:
-  DuelingQ(const Kernels& kernels, const AgentConfig& c, int obs_size, int n_actions)
+  DuelingQ(const Kernels& kernels, const DuelingConfig& c, int obs_size, int n_actions)
       : kernels_(kernels),
         n_actions_(n_actions),
         features_(kernels, obs_size, c.feature_size, c.hidden_size, c.hidden_layers,
@@ -213,13 +227,27 @@ class BatchMeanAgent final : public DoubleQAgent {
   Buffer q_[QNetwork::kPasses];
 };
 
-}  // namespace
-
-std::unique_ptr<Agent> make_dueling_ddqn(const AgentContext& c) {
-  auto network = std::make_unique<DuelingQ>(c.kernels, c.config, c.obs_size, c.n_actions);
-  if (c.config.batch_advantage_mean)
+std::unique_ptr<Agent> make(const AgentContext& c) {
+  const DuelingConfig config(c.config);
+  auto network = std::make_unique<DuelingQ>(c.kernels, config, c.obs_size, c.n_actions);
+  if (config.batch_advantage_mean)
     return std::make_unique<BatchMeanAgent>(c, std::move(network));
   return std::make_unique<DoubleQAgent>(c, std::move(network));
 }
+
+double cost(const Fields& f, int obs_size, int n_actions) {
+  const DuelingConfig c(f);
+  return c.cost(c.weights(obs_size + n_actions, c.more_weights()));
+}
+
+double memory(const Fields& f, int obs_size, int n_actions) {
+  const DuelingConfig c(f);
+  return c.memory(obs_size + n_actions, c.more_weights(), 2.0 * c.feature_size);
+}
+
+}  // namespace
+
+extern const AgentEntry kDuelingDDQN;
+const AgentEntry kDuelingDDQN{make, cost, memory};
 
 }  // namespace se_hpo

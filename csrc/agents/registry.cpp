@@ -2,17 +2,15 @@
 
 namespace se_hpo {
 
-std::unique_ptr<Agent> make_ddqn(const AgentContext& context);
-std::unique_ptr<Agent> make_dueling_ddqn(const AgentContext& context);
-std::unique_ptr<Agent> make_td3_discrete(const AgentContext& context);
+extern const AgentEntry kDDQN, kDuelingDDQN, kTD3Discrete;
 
-const std::map<std::string, AgentMaker>& agent_makers() {
-  static const std::map<std::string, AgentMaker> makers = {
-      {"ddqn", make_ddqn},
-      {"dueling_ddqn", make_dueling_ddqn},
-      {"td3_discrete", make_td3_discrete},
+const std::map<std::string, AgentEntry>& agents() {
+  static const std::map<std::string, AgentEntry> entries = {
+      {"ddqn", kDDQN},
+      {"dueling_ddqn", kDuelingDDQN},
+      {"td3_discrete", kTD3Discrete},
   };
-  return makers;
+  return entries;
 }
 
 }  // namespace se_hpo

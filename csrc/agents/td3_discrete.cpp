@@ -243,8 +243,28 @@ float TD3DiscreteAgent::differentiate_actor(const Batch& batch, const UpdateNois
   return total;
 }
 
-std::unique_ptr<Agent> make_td3_discrete(const AgentContext& context) {
+namespace {
+
+std::unique_ptr<Agent> make(const AgentContext& context) {
   return std::make_unique<TD3DiscreteAgent>(context);
 }
+
+// Products with all weights: nine for the critics, five for the actor.
+double cost(const Fields& f, int obs_size, int n_actions) {
+  const TD3DiscreteConfig c(f);
+  const double products = 9 + 5.0 / double(c.policy_delay);
+  return products * c.weights(obs_size + n_actions) * c.batch_size;
+}
+
+// Actor and two critics; noise.
+double memory(const Fields& f, int obs_size, int n_actions) {
+  const TD3DiscreteConfig c(f);
+  return 3 * (c.memory(obs_size + n_actions) + double(c.batch_size) * n_actions);
+}
+
+}  // namespace
+
+extern const AgentEntry kTD3Discrete;
+const AgentEntry kTD3Discrete{make, cost, memory};
 
 }  // namespace se_hpo

@@ -9,8 +9,28 @@
 #include "../mlp.hpp"
 #include "../replay.hpp"
 #include "agent.hpp"
+#include "off_policy.hpp"
 
 namespace se_hpo {
+
+// se_hpo.config.TD3DiscreteConfig.
+struct TD3DiscreteConfig : OffPolicyConfig {
+  explicit TD3DiscreteConfig(const Fields& f)
+      : OffPolicyConfig(f),
+        init_episodes(f.integer("init_episodes")),
+        policy_delay(f.integer("policy_delay")),
+        gumbel_anneal_updates(f.integer("gumbel_anneal_updates")),
+        action_std(f.real("action_std")),
+        policy_std(f.real("policy_std")),
+        policy_std_clip(f.real("policy_std_clip")),
+        gumbel_temperature(f.real("gumbel_temperature")),
+        gumbel_hard(f.flag("gumbel_hard")),
+        layer_norm(f.flag("layer_norm")) {}
+
+  std::int64_t init_episodes, policy_delay, gumbel_anneal_updates;
+  double action_std, policy_std, policy_std_clip, gumbel_temperature;
+  bool gumbel_hard, layer_norm;
+};
 
 // All that is random in an update besides the batch: for each panel of the batch in turn
 // n_actions x columns.
@@ -58,7 +78,7 @@ class TD3DiscreteAgent final : public Agent {
   void for_panels(const Batch& batch, F f) const;
 
   const Kernels& kernels_;
-  const AgentConfig config_;
+  const TD3DiscreteConfig config_;
   const int obs_size_, n_actions_;
   const std::atomic<bool>& stop_;
   Mlp actor_mlp_, critic_mlp_;

@@ -4,13 +4,13 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
-#include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "../random.hpp"
+#include "../job.hpp"
 
 namespace se_hpo {
 
@@ -28,7 +28,18 @@ class Environment {
   virtual void reset(float* obs) = 0;
   // Writes the next observation.
   virtual Step step(int action, float* obs) = 0;
+  // What the replay buffer stores as done: (1 - done) multiplies the bootstrapped value.
+  // On a task 1 for a termination; a truncation is none, unless the configuration says so.
+  virtual float stored_done(const Step& step, bool truncated, const LoopConfig& config) const;
+  // Why to stop after so many episodes, if at all; on a task where it is solved.
+  virtual std::optional<StopReason> stop_reason(const std::vector<double>& returns,
+                                                const LoopConfig& config,
+                                                const TaskSpec& spec) const;
 };
+
+// When the mean return of the last k episodes differs little from that of the k before.
+std::optional<StopReason> stop_on_plateau(const std::vector<double>& returns,
+                                          const LoopConfig& config);
 
 // A task written in C++: Gymnasium's dynamics in double precision, observations in float.
 class NativeTask : public Environment {
@@ -54,6 +65,15 @@ struct NativeTaskEntry {
 
 // All native tasks by name; a new one adds one line to registry.cpp.
 const std::map<std::string, NativeTaskEntry>& native_tasks();
+
+// Makes a learned environment beside an environment of its task.
+using LearnedMaker = std::unique_ptr<Environment> (*)(const Kernels& kernels,
+                                                      const Learned& learned,
+                                                      const TaskSpec& spec,
+                                                      std::unique_ptr<Environment> task);
+
+// All learned environments by kind; a new one adds one line to registry.cpp.
+const std::map<std::string, LearnedMaker>& learned_environments();
 
 inline bool is_finite(float x) {
   // On the bit pattern, which no optimization level can take away.

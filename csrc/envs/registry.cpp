@@ -5,6 +5,9 @@ namespace se_hpo {
 std::unique_ptr<NativeTask> make_cartpole(Random random);
 std::unique_ptr<NativeTask> make_acrobot(Random random);
 std::unique_ptr<NativeTask> make_mountain_car(Random random);
+std::unique_ptr<Environment> make_synthetic_env(const Kernels& kernels, const Learned& learned,
+                                                const TaskSpec& spec,
+                                                std::unique_ptr<Environment> task);
 
 const std::map<std::string, NativeTaskEntry>& native_tasks() {
   static const std::map<std::string, NativeTaskEntry> tasks = {
@@ -13,6 +16,13 @@ const std::map<std::string, NativeTaskEntry>& native_tasks() {
       {"mountain_car", {2, 3, make_mountain_car}},
   };
   return tasks;
+}
+
+const std::map<std::string, LearnedMaker>& learned_environments() {
+  static const std::map<std::string, LearnedMaker> kinds = {
+      {"mdp", make_synthetic_env},
+  };
+  return kinds;
 }
 
 }  // namespace se_hpo

@@ -29,7 +29,7 @@ for sanitizer; do
   done
   # shellcheck disable=SC2086
   compile $flags -pthread tests/test_engine.cpp kernels/dispatch.cpp agents/*.cpp \
-    envs/*.cpp mlp.cpp pool.cpp replay.cpp training.cpp $objects -o "$build/test"
+    envs/*.cpp fields.cpp mlp.cpp pool.cpp replay.cpp training.cpp $objects -o "$build/test"
   echo "== $sanitizer"
   "$build/test"
 done

@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "../envs/environment.hpp"
-#include "../envs/synthetic_env.hpp"
 #include "../job.hpp"
 #include "../pool.hpp"
 #include "../replay.hpp"
@@ -29,33 +28,37 @@ namespace {
 
 const std::function<bool()> kGoOn = [] { return true; };
 
-AgentConfig agent(const char* algorithm, Activation activation, int hidden, int layers,
-                  int batch) {
-  AgentConfig c{};
-  c.algorithm = algorithm;
-  c.train_episodes = 6;
-  c.test_episodes = 2;
-  c.init_episodes = 1;
-  c.max_env_steps = 150;
-  c.stop_window = 3;
-  c.plateau_tolerance = 0.01;
-  c.batch_size = batch;
-  c.buffer_size = 37;
-  c.gamma = 0.99;
-  c.lr = 1e-3;
-  c.tau = 0.01;
-  c.activation = activation;
-  c.hidden_size = hidden;
-  c.hidden_layers = layers;
-  c.eps_init = 1;
-  c.eps_min = 0.1;
-  c.eps_decay = 0.9;
-  c.feature_size = c.algorithm == "dueling_ddqn" ? hidden + 3 : 0;
-  c.action_std = 0.1;
-  c.policy_std = 0.2;
-  c.policy_std_clip = 0.5;
-  c.gumbel_anneal_updates = 100;
-  return c;
+// All fields of all agents: each reads its own.
+Fields agent(const char* algorithm, const char* activation, int hidden, int layers, int batch) {
+  return {{{"algorithm", std::string(algorithm)},
+           {"train_episodes", std::int64_t(6)},
+           {"test_episodes", std::int64_t(2)},
+           {"init_episodes", std::int64_t(1)},
+           {"max_env_steps", std::int64_t(150)},
+           {"stop_window", std::int64_t(3)},
+           {"plateau_tolerance", 0.01},
+           {"truncation", std::string("bootstrap")},
+           {"batch_size", std::int64_t(batch)},
+           {"buffer_size", std::int64_t(37)},
+           {"gamma", 0.99},
+           {"lr", 1e-3},
+           {"tau", 0.01},
+           {"activation", std::string(activation)},
+           {"hidden_size", std::int64_t(hidden)},
+           {"hidden_layers", std::int64_t(layers)},
+           {"eps_init", 1.0},
+           {"eps_min", 0.1},
+           {"eps_decay", 0.9},
+           {"feature_size", std::int64_t(hidden + 3)},
+           {"advantage_mean", std::string("sample")},
+           {"policy_delay", std::int64_t(1)},
+           {"gumbel_anneal_updates", std::int64_t(100)},
+           {"action_std", 0.1},
+           {"policy_std", 0.2},
+           {"policy_std_clip", 0.5},
+           {"gumbel_temperature", 1.0},
+           {"gumbel_hard", false},
+           {"layer_norm", false}}};
 }
 
 TaskSpec task(const char* name) {
@@ -64,18 +67,30 @@ TaskSpec task(const char* name) {
           [make = entry.make](Random random) { return make(random); }};
 }
 
-Job job(const char* name, const AgentConfig& config, std::uint64_t seed, bool on_se) {
-  Job j{task(name), config, seed, on_se, {config.activation, 11, 1 + int(seed % 3)}, {}};
+Learned learned(const TaskSpec& spec, const Fields& agent, std::uint64_t seed) {
+  const int size = 11, layers = 1 + int(seed % 3), inputs = spec.obs_size + spec.n_actions;
+  Learned se{{{{"kind", std::string("mdp")},
+               {"activation", agent.text("activation")},
+               {"hidden_size", std::int64_t(size)},
+               {"hidden_layers", std::int64_t(layers)}}},
+             {{inputs, spec.obs_size}, {inputs, 1}, {inputs, 1}},
+             {}};
+  std::size_t n = 0;
+  for (const Net& net : se.nets)
+    n += size * (net.inputs + 1) + (layers - 1) * size * (size + 1) + net.outputs * (size + 1);
   Random random(seed, Role::kInit);
-  if (on_se)
-    j.psi.resize(SyntheticEnv::n_parameters(j.se, j.task.obs_size, j.task.n_actions));
-  for (float& value : j.psi) value = float(random.uniform(-0.3, 0.3));
+  for (std::size_t i = 0; i < n; ++i) se.psi.push_back(float(random.uniform(-0.3, 0.3)));
+  return se;
+}
+
+Job job(const char* name, const Fields& config, std::uint64_t seed, bool on_se) {
+  Job j{task(name), config, seed, {}};
+  if (on_se) j.learned = learned(j.task, config, seed);
   return j;
 }
 
 std::vector<Job> many_jobs() {
-  const Activation activations[] = {Activation::kTanh, Activation::kRelu,
-                                    Activation::kLeakyRelu, Activation::kPrelu};
+  const char* const activations[] = {"tanh", "relu", "leaky_relu", "prelu"};
   const char* const tasks[] = {"cartpole", "acrobot", "mountain_car"};
   const char* const algorithms[] = {"ddqn", "dueling_ddqn", "dueling_ddqn", "td3_discrete"};
   const int sizes[] = {1, 2, 7, 8, 9, 16, 17, 33, 57};
@@ -84,12 +99,11 @@ std::vector<Job> many_jobs() {
   for (const int hidden : sizes)
     for (const int batch : {1, 5, 24, 25, 49})
       for (const int a : {0, 1, 2, 3}) {
-        AgentConfig c = agent(algorithms[a], activations[seed % 4], hidden, 1 + int(seed % 3),
-                              batch);
-        c.batch_advantage_mean = a == 2;
-        c.policy_delay = 1 + seed % 2;
-        c.gumbel_hard = seed % 3 == 0;
-        c.layer_norm = seed % 5 != 0;
+        Fields c = agent(algorithms[a], activations[seed % 4], hidden, 1 + int(seed % 3), batch);
+        if (a == 2) c.values["advantage_mean"] = std::string("batch");
+        c.values["policy_delay"] = std::int64_t(1 + seed % 2);
+        c.values["gumbel_hard"] = seed % 3 == 0;
+        c.values["layer_norm"] = seed % 5 != 0;
         jobs.push_back(job(tasks[seed % 3], c, seed, seed % 2 == 0));
         ++seed;
       }
@@ -113,12 +127,12 @@ void results_do_not_depend_on_threads(const Kernels& kernels) {
 }
 
 void poison_diverges(const Kernels& kernels, const char* algorithm) {
-  Job bad = job("cartpole", agent(algorithm, Activation::kRelu, 9, 1, 16), 3, true);
-  const Job good = job("cartpole", agent(algorithm, Activation::kRelu, 9, 1, 16), 4, true);
+  Job bad = job("cartpole", agent(algorithm, "relu", 9, 1, 16), 3, true);
+  const Job good = job("cartpole", agent(algorithm, "relu", 9, 1, 16), 4, true);
   const Result alone = run_jobs({good}, 1, kernels, kGoOn)[0];
   for (const float value : {std::numeric_limits<float>::quiet_NaN(),
                             std::numeric_limits<float>::infinity(), 3e38f}) {
-    bad.psi.assign(bad.psi.size(), value);
+    bad.learned->psi.assign(bad.learned->psi.size(), value);
     const std::vector<Result> results = run_jobs({bad, good}, 2, kernels, kGoOn);
     CHECK(results[0].stop_reason == StopReason::kDiverged);
     CHECK(results[0].test_returns == std::vector<double>(2, 8.0));
@@ -127,10 +141,10 @@ void poison_diverges(const Kernels& kernels, const char* algorithm) {
 }
 
 void interruption_ends_all(const Kernels& kernels, const char* algorithm) {
-  AgentConfig c = agent(algorithm, Activation::kTanh, 64, 2, 128);
-  c.train_episodes = std::int64_t(1) << 50;
-  c.max_env_steps = 0;
-  c.plateau_tolerance = 0;
+  Fields c = agent(algorithm, "tanh", 64, 2, 128);
+  c.values["train_episodes"] = std::int64_t(1) << 50;
+  c.values["max_env_steps"] = std::int64_t(0);
+  c.values["plateau_tolerance"] = 0.0;
   const std::vector<Job> jobs(5, job("cartpole", c, 6, true));
   int polls = 0;
   CHECK(run_jobs(jobs, 3, kernels, [&] { return ++polls < 3; }).empty());
@@ -143,7 +157,7 @@ class Thrower final : public Environment {
 };
 
 void exceptions_reach_the_caller(const Kernels& kernels) {
-  std::vector<Job> jobs(6, job("cartpole", agent("ddqn", Activation::kTanh, 8, 1, 8), 1, false));
+  std::vector<Job> jobs(6, job("cartpole", agent("ddqn", "tanh", 8, 1, 8), 1, false));
   jobs[3].task.make = [](Random) { return std::make_unique<Thrower>(); };
   bool thrown = false;
   try {

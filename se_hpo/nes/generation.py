@@ -15,6 +15,7 @@ import numpy as np
 from se_hpo import seeding
 from se_hpo.config import NESConfig, RunConfig
 from se_hpo.jobs import TrainingJob, TrainingResult
+from se_hpo.learned import LearnedEnv
 from se_hpo.nes.strategies import make_strategy
 from se_hpo.variation import vary_agent
 
@@ -24,7 +25,7 @@ def inner_loop_job(config: RunConfig, psi: np.ndarray, seed: int) -> TrainingJob
     agent = config.agent
     if config.nes.vary_agents:
         agent = vary_agent(agent, seeding.generator(seed, "hyperparameters"))
-    return TrainingJob(config.task, agent, seed, config.se, psi)
+    return TrainingJob(config.task, agent, seed, LearnedEnv(config.se, psi))
 
 
 def generation_jobs(

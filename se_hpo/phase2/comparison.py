@@ -20,6 +20,7 @@ from se_hpo.errors import UserError
 from se_hpo.evaluations import REAL, Key
 from se_hpo.flags import at_least, check_seed
 from se_hpo.jobs import TrainingJob
+from se_hpo.learned import LearnedEnv
 from se_hpo.phase2.agents import PROTOCOL, AgentSource, Draw
 from se_hpo.phase2.sets import UsedSE, UsedSet
 from se_hpo.process_pool import Completed
@@ -162,8 +163,7 @@ class Plan:
             task=self.task,
             agent=self.protocol.configure(config, cap),
             seed=seeding.integer_seed(self.protocol.seed, *path),
-            se=se.se_config if se else None,
-            psi=se.psi if se else None,
+            learned=LearnedEnv(se.se_config, se.psi) if se else None,
             stop_by_rule=self.protocol.fixed_steps is None,
         )
 

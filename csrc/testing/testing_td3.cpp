@@ -6,8 +6,8 @@
 #include <atomic>
 #include <stdexcept>
 
-#include "agents/td3_discrete.hpp"
-#include "convert.hpp"
+#include "../agents/td3_discrete.hpp"
+#include "../convert.hpp"
 #include "testing.hpp"
 
 namespace py = pybind11;
@@ -32,10 +32,11 @@ class TD3Handle {
   TD3Handle(const py::dict& config, int obs_size, int n_actions, std::uint64_t seed,
             const std::string& isa)
       : kernels_(kernels_named(isa)),
-        config_(agent_config_from(config)),
+        fields_(fields_from(config)),
+        batch_size_(fields_.size("batch_size", 1 << 20)),
         layout_(obs_size, n_actions),
-        agent_({kernels_, config_, obs_size, n_actions, seed, kGoOn}),
-        batch_(kernels_, config_.batch_size, layout_),
+        agent_({kernels_, fields_, obs_size, n_actions, seed, kGoOn}),
+        batch_(kernels_, batch_size_, layout_),
         noise_(agent_.make_noise(batch_)) {}
 
   TD3DiscreteAgent::Learner& learner(const std::string& name) {
@@ -54,8 +55,8 @@ class TD3Handle {
   bool update(const Floats& state, const Floats& action, const Floats& next_state,
               const Floats& reward, const Floats& done, const Floats& target_gumbel,
               const Floats& target_normal, const Floats& actor_gumbel) {
-    Replay replay(config_.batch_size, layout_);
-    for (int b = 0; b < config_.batch_size; ++b)
+    Replay replay(batch_size_, layout_);
+    for (int b = 0; b < batch_size_; ++b)
       replay.add(state.data(b, 0), action.data(b, 0), next_state.data(b, 0), *reward.data(b),
                  *done.data(b));
     replay.first(batch_);
@@ -80,13 +81,14 @@ class TD3Handle {
       const int n = panel.vectors * kernels_.width;
       for (int a = 0; a < layout_.action_size; ++a)
         for (int c = 0; c < n; ++c)
-          *out++ = sample + c < config_.batch_size ? *rows.data(sample + c, a) : 0.0f;
+          *out++ = sample + c < batch_size_ ? *rows.data(sample + c, a) : 0.0f;
       sample += n;
     }
   }
 
   const Kernels& kernels_;
-  const AgentConfig config_;
+  const Fields fields_;
+  const int batch_size_;
   const TransitionLayout layout_;
   TD3DiscreteAgent agent_;
   Batch batch_;

@@ -5,9 +5,9 @@
 
 #include <atomic>
 
-#include "agents/double_q.hpp"
-#include "convert.hpp"
-#include "envs/synthetic_env.hpp"
+#include "../agents/double_q.hpp"
+#include "../convert.hpp"
+#include "../envs/environment.hpp"
 
 namespace py = pybind11;
 
@@ -22,8 +22,8 @@ Floats to_array(const Buffer& buffer) { return Floats(buffer.size(), buffer.data
 
 std::unique_ptr<DoubleQAgent> make_agent(const py::dict& config, int obs_size, int n_actions,
                                          const std::string& isa) {
-  const AgentConfig c = agent_config_from(config);
-  auto agent = agent_makers().at(c.algorithm)(
+  const Fields c = fields_from(config);
+  auto agent = agents().at(c.text("algorithm")).make(
       {kernels_named(isa), c, obs_size, n_actions, std::uint64_t(0), kGoOn});
   if (!dynamic_cast<DoubleQAgent*>(agent.get())) throw std::invalid_argument("no Q-learner");
   return std::unique_ptr<DoubleQAgent>(static_cast<DoubleQAgent*>(agent.release()));
@@ -71,8 +71,8 @@ Floats q_values(const py::dict& config, int n_actions, const Floats& online, con
 // The parameters that an agent starts with.
 Floats initial_parameters(const py::dict& config, int obs_size, int n_actions,
                           std::uint64_t seed, const std::string& isa) {
-  const AgentConfig c = agent_config_from(config);
-  auto agent = agent_makers().at(c.algorithm)(
+  const Fields c = fields_from(config);
+  auto agent = agents().at(c.text("algorithm")).make(
       {kernels_named(isa), c, obs_size, n_actions, seed, kGoOn});
   return to_array(dynamic_cast<DoubleQAgent&>(*agent).online());
 }
@@ -88,24 +88,26 @@ class FixedStart final : public Environment {
   std::vector<float> state_;
 };
 
-py::tuple se_step(const py::dict& config, const Floats& psi, int n_actions, const Floats& state,
-                  int action, const std::string& isa) {
+// One step of a learned environment from a state: (next state, reward, done, ended).
+py::tuple learned_step(const py::dict& config, const std::vector<std::pair<int, int>>& nets,
+                       const Floats& psi, int n_actions, const Floats& state, int action,
+                       const std::string& isa) {
   const int obs_size = int(state.size());
-  const SyntheticEnvConfig c = se_config_from(config);
-  if (std::size_t(psi.size()) != SyntheticEnv::n_parameters(c, obs_size, n_actions))
-    throw std::invalid_argument("psi has the wrong size");
+  Learned learned{fields_from(config), {}, {psi.data(), psi.data() + psi.size()}};
+  for (const auto& [inputs, outputs] : nets) learned.nets.push_back({inputs, outputs});
   std::vector<float> obs(state.data(), state.data() + obs_size);
-  SyntheticEnv env(kernels_named(isa), c, psi.data(), obs_size, n_actions,
-                   std::make_unique<FixedStart>(obs));
-  env.reset(obs.data());
-  const Step step = env.step(action, obs.data());
+  const TaskSpec spec{1000, 0, 0, obs_size, n_actions, {}};
+  const auto env = learned_environments().at(learned.config.text("kind"))(
+      kernels_named(isa), learned, spec, std::make_unique<FixedStart>(obs));
+  env->reset(obs.data());
+  const Step step = env->step(action, obs.data());
   return py::make_tuple(Floats(obs_size, obs.data()), step.reward, step.done, step.ended);
 }
 
 Floats activate(const std::string& name, const Floats& x, const std::string& isa) {
   Buffer buffer(x.size());
   std::copy(x.data(), x.data() + x.size(), buffer.data());
-  kernels_named(isa).activate(buffer.data(), buffer.padded_size(), activation_from(name),
+  kernels_named(isa).activate(buffer.data(), buffer.padded_size(), activation_named(name),
                               kPreluSlope);
   return to_array(buffer);
 }
@@ -137,7 +139,7 @@ void bind_testing(py::module_& m) {
   m.def("run_updates", &run_updates);
   m.def("q_values", &q_values);
   m.def("initial_parameters", &initial_parameters);
-  m.def("se_step", &se_step);
+  m.def("learned_step", &learned_step);
   m.def("activate", &activate);
   py::class_<TaskHandle>(m, "NativeTask")
       .def(py::init<const std::string&, std::uint64_t>())

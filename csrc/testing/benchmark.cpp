@@ -1,4 +1,4 @@
-#include "benchmark.hpp"
+#include "testing.hpp"
 
 #include <pybind11/stl.h>
 
@@ -6,11 +6,11 @@
 #include <ctime>
 #include <vector>
 
-#include "agents/agent.hpp"
-#include "convert.hpp"
-#include "envs/environment.hpp"
-#include "pool.hpp"
-#include "random.hpp"
+#include "../agents/agent.hpp"
+#include "../convert.hpp"
+#include "../envs/environment.hpp"
+#include "../pool.hpp"
+#include "../random.hpp"
 
 namespace py = pybind11;
 
@@ -38,9 +38,9 @@ double peak_flops(long rounds, const std::string& isa) {
 // transitions; `n` updates.
 double time_updates(const py::dict& config, int obs_size, int n_actions, int n,
                     const std::string& isa) {
-  const AgentConfig c = agent_config_from(config);
+  const Fields c = fields_from(config);
   const std::atomic<bool> stop{false};
-  const auto agent = agent_makers().at(c.algorithm)(
+  const auto agent = agents().at(c.text("algorithm")).make(
       {kernels_named(isa), c, obs_size, n_actions, std::uint64_t(1), stop});
   const py::gil_scoped_release release;
   const FlushDenormals flush;
