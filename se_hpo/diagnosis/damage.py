@@ -57,9 +57,8 @@ def set_aside_files(run: RunPaths) -> list[Path]:
 def _found(run: RunPaths, ending: str, others: Collection[Path] = ()) -> list[Path]:
     """Files by the end of their names, without temporary ones."""
     found = set(run.root.rglob(f"*{ending}")).difference(others)
-    inside = {path: path.relative_to(run.root).parts[0] for path in found}
-    ours = (path for path, top in inside.items() if run.writes(top) and top[0] != ".")
-    return sorted(path for path in ours if path.name[0] != ".")
+    inside = {path: path.relative_to(run.root).parts for path in found}
+    return sorted(p for p, parts in inside.items() if parts[0][0] != "." != p.name[0])
 
 
 def _json_problem(path: Path) -> str | None:
