@@ -17,9 +17,11 @@ from se_hpo.config import AGENT_CONFIGS, DDQNConfig, DuelingDDQNConfig
 from se_hpo.errors import UserError
 from se_hpo.inner_loop import InnerLoop
 from se_hpo.jobs import STOP_REASONS, TrainingJob
+from se_hpo.learned import LearnedEnv
 from se_hpo.native_agents import has_agent
 from se_hpo.tasks import get_task
 from tests.engine_jobs import (
+    SE,
     SMALL,
     constant_psi,
     forced_isa,
@@ -209,6 +211,13 @@ def test_missing_engine_is_said_and_named(monkeypatch):
     assert "compiler" in str(engine.unavailable_reason())
     with pytest.raises(UserError, match="not available"):
         train(se_job())
+
+
+def test_an_se_may_be_wider_than_any_agent():
+    wide = dataclasses.replace(SE, hidden_size=2**16 + 1)
+    learned = LearnedEnv(wide, random_psi(wide))
+    (result,) = train(dataclasses.replace(se_job(max_env_steps=5), learned=learned))
+    assert result.env_steps == 5
 
 
 def test_an_engine_of_older_sources_is_said_with_the_mend(monkeypatch):

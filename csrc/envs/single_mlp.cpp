@@ -14,7 +14,7 @@ SingleMlp::SingleMlp(const Kernels& kernels, const Fields& config, const Net& ne
                      int n_actions, const float*& psi)
     : kernels_(kernels),
       activation_(config.activation()),
-      size_(config.size("hidden_size", 1 << 16)),
+      size_(config.size("hidden_size", 1 << 30)),
       stride_(round_up(size_, kernels.width)),
       outputs_(net.outputs),
       weight_(std::size_t(outputs_) * stride_),
