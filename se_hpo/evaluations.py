@@ -18,12 +18,9 @@ import pandas as pd
 
 from se_hpo.errors import UserError
 from se_hpo.frames import dtypes_of, tidy
-from se_hpo.jobs import STOP_REASONS
+from se_hpo.names import STOP_REASONS
 from se_hpo.paths import RunPaths
 from se_hpo.reading import parsed_lines, read_json, warn_unreadable
-
-REAL = "real"
-"""The setting in which agents are trained on the task itself."""
 
 RULES = ("paper", "fixed_steps")
 """What ends a training; see docs/evaluate.md."""

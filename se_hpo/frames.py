@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from se_hpo.jobs import STOP_REASONS
+from se_hpo.names import STOP_REASONS
 
 TIME = "datetime64[us, UTC]"
 

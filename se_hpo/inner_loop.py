@@ -10,10 +10,9 @@ from collections.abc import Sequence
 from types import ModuleType, TracebackType
 from typing import Self
 
-from se_hpo.config import algorithm_of
+from se_hpo.agents.registry import kind_of
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.jobs import TrainingJob, TrainingResult
-from se_hpo.native_agents import has_agent
 from se_hpo.process_pool import ProcessPool, Train
 
 ENGINES = ("auto", "native", "torch")
@@ -103,13 +102,13 @@ class InnerLoop:
     def _has_agent(self, job: TrainingJob) -> bool:
         if self._native is None:
             return False
-        is_native = has_agent(job.agent)
-        if self._only_native and not is_native:
+        kind = kind_of(job.agent)
+        if self._only_native and not kind.native:
             raise UserError(
-                f"the native engine has no agent {algorithm_of(job.agent)!r}: choose "
-                "the engine `auto` or `torch`"
+                f"the native engine has no agent {kind.name!r}: choose the engine "
+                "`auto` or `torch`"
             )
-        return is_native
+        return kind.native
 
     def _run_native(self, jobs: list[TrainingJob]) -> list[TrainingResult]:
         if not jobs or self._native is None:

@@ -8,11 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from se_hpo.names import SE_TRAIN_ENVS
 from se_hpo.paths import SESetPaths, parse_json
 from se_hpo.records import to_builtin
-
-SETTINGS = ("se_fixed", "se_varied", "se_random")
-"""SEs learned with fixed or varied agents, and the control without NES."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +21,7 @@ class SEOutcome:
     """Its place in the set, from 0."""
     seed: int
     setting: str
-    """A name in `SETTINGS`."""
+    """A name in `names.SE_TRAIN_ENVS`."""
     task: str
     solved: bool
     """Its best mean score reached the task's solved return."""
@@ -69,7 +67,7 @@ def outcome_from_dict(data: Mapping[str, Any]) -> SEOutcome:
         if field.name not in data:
             raise ValueError(f"{field.name} is missing")
         values[field.name] = _checked(field.name, str(field.type), data[field.name])
-    if values["setting"] not in SETTINGS:
+    if values["setting"] not in SE_TRAIN_ENVS:
         raise ValueError(f"setting {values['setting']!r} is unknown")
     return SEOutcome(**values)
 

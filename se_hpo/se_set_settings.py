@@ -10,9 +10,10 @@ from typing import Any
 from se_hpo import seeding
 from se_hpo.config import RunConfig, run_config_from_dict
 from se_hpo.errors import UserError, did_you_mean
+from se_hpo.names import SE_TRAIN_ENVS
 from se_hpo.paths import RunPaths, SESetPaths, parse_json
 from se_hpo.records import to_builtin
-from se_hpo.se_outcome import SETTINGS, SEOutcome
+from se_hpo.se_outcome import SEOutcome
 
 FORMAT = 1
 MOST_ENVS = 100_000
@@ -74,7 +75,7 @@ def settings_from_set(paths: SESetPaths, data: Mapping[str, Any]) -> SetSettings
             engine=str(data.get("engine", "")),
             trainings=None if trainings is None else int(trainings),
         )
-        if settings.setting not in SETTINGS:
+        if settings.setting not in SE_TRAIN_ENVS:
             raise ValueError(f"setting {settings.setting!r} is unknown")
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise damaged(paths, repr(error)) from error

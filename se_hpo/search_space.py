@@ -22,9 +22,10 @@ from ConfigSpace.hyperparameters import (
     OrdinalHyperparameter,
 )
 
+from se_hpo.agents.registry import AGENTS
 from se_hpo.bohb.brackets import check_budgets
 from se_hpo.bohb.encoding import SpaceEncoding
-from se_hpo.config import AGENT_CONFIGS, RunConfig, from_configuration
+from se_hpo.config import RunConfig, from_configuration
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.records import to_builtin
 from se_hpo.tasks import get_task
@@ -160,7 +161,7 @@ def _check_meta(meta: Mapping[str, Any]) -> None:
             raise UserError(f"META lacks {key!r}")
         if not isinstance(meta[key], kind) or isinstance(meta[key], bool):
             raise UserError(f"META[{key!r}] = {meta[key]!r} has the wrong type")
-    for key, known in (("objective", OBJECTIVES), ("agent", AGENT_CONFIGS)):
+    for key, known in (("objective", OBJECTIVES), ("agent", AGENTS)):
         if meta[key] not in known:
             hint = did_you_mean(meta[key], known)
             raise UserError(f"unknown {key} {meta[key]!r}: {hint}")

@@ -111,7 +111,7 @@ def test_rows_come_in_the_order_of_tables() -> None:
     table = analysis.settings_table(frame)
     assert list(table["rule"].unique()) == ["paper", "fixed_steps 6000"]
     assert list(table["agent"].unique()) == ["ddqn", "td3_discrete"]
-    assert list(table["setting"][:4]) == list(analysis.SETTINGS)
+    assert list(table["setting"][:4]) == list(analysis.TRAIN_ENVS)
     assert len(table) == 16
 
 

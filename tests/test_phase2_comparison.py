@@ -10,8 +10,8 @@ import pytest
 from se_hpo import engine, tasks
 from se_hpo.config import DDQNConfig, SyntheticEnvConfig
 from se_hpo.errors import UserError
-from se_hpo.evaluations import REAL
 from se_hpo.jobs import TrainingJob
+from se_hpo.names import REAL
 from se_hpo.phase2.agents import FromSpace, agent_sources
 from se_hpo.phase2.comparison import Plan, Protocol, in_shard
 from se_hpo.phase2.sets import run_of, used_sets

@@ -7,14 +7,11 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import pandas as pd
 
-from se_hpo.agent_config import AGENT_CONFIGS
+from se_hpo.agents.registry import AGENTS
 from se_hpo.analysis.columns import KEYS, SE_KEYS
 from se_hpo.errors import UserError, did_you_mean
-from se_hpo.evaluations import REAL
+from se_hpo.names import REAL, TRAIN_ENVS
 from se_hpo.tasks import get_task, list_tasks
-
-SETTINGS = (REAL, "se_varied", "se_fixed", "se_random")
-"""What agents were trained on, in the order of tables."""
 
 _REQUIRED = ("setting", "task", "se_set", "se", "agent", "pair", "rule", "score")
 _NUMBERS = ("score", "env_steps", "episodes", "seconds", "test_env_steps", "se_score")
@@ -125,8 +122,8 @@ def _check(evaluations: pd.DataFrame) -> None:
             f"evaluations of several tasks ({', '.join(tasks)}): analyse one at a time"
         )
     for setting in evaluations["setting"].dropna().unique():
-        if setting not in SETTINGS:
-            hint = did_you_mean(str(setting), SETTINGS)
+        if setting not in TRAIN_ENVS:
+            hint = did_you_mean(str(setting), TRAIN_ENVS)
             raise UserError(f"unknown setting {setting!r} in evaluations: {hint}")
 
 
@@ -184,6 +181,6 @@ def _clusters(frame: pd.DataFrame) -> pd.Series:
 
 def _ranked(column: pd.Series, key: str) -> pd.Series:
     """Place of each value in the order of tables: known names first."""
-    known = {"agent": list(AGENT_CONFIGS), "setting": list(SETTINGS), "rule": ["paper"]}
+    known = {"agent": list(AGENTS), "setting": list(TRAIN_ENVS), "rule": ["paper"]}
     names = known[key] + sorted(set(map(str, column)) - set(known[key]))
     return column.astype(str).map({name: place for place, name in enumerate(names)})

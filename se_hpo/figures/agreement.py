@@ -6,17 +6,17 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from se_hpo.agents.registry import agent_label
 from se_hpo.figures.style import (
     FAINT,
     Picture,
-    agent_label,
     agents_in,
     house_style,
     new_figure,
     setting_color,
-    setting_label,
     settings_in,
 )
+from se_hpo.names import train_env_label
 
 
 def draw_agreement(
@@ -53,7 +53,7 @@ def draw_agreement(
                 axes.text(
                     0, 1.02, title, transform=axes.transAxes, fontsize=9, va="bottom"
                 )
-            row[0].set_ylabel(setting_label(setting))
+            row[0].set_ylabel(train_env_label(setting))
         figure.supxlabel("score, trained on the task", fontsize=10)
         figure.supylabel("score, trained on an SE", fontsize=10)
     sizes = pairs.groupby(["agent", "setting"]).size()

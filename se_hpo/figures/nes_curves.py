@@ -19,10 +19,10 @@ from se_hpo.figures.style import (
     new_figure,
     panel_grid,
     setting_color,
-    setting_label,
     settings_in,
     threshold,
 )
+from se_hpo.names import train_env_label
 
 _COLUMNS = 2
 _CURVE = ["se_set", "se", "generation", "center_score", "best_score", "solved"]
@@ -61,7 +61,7 @@ def draw_nes_curves(
         ):
             own, mean = curves[curves["se_set"] == name], means[means["se_set"] == name]
             _draw_set(axes, own, mean, settings[name])
-            label = setting_label(settings[name])
+            label = train_env_label(settings[name])
             axes.set_title(f"{label}  (n = {own['se'].nunique()} NES runs)")
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             if solved_return is not None:

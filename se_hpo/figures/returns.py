@@ -8,17 +8,17 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from se_hpo.agents.registry import agent_label
 from se_hpo.figures.style import (
     INK,
     Picture,
-    agent_label,
     agents_in,
     house_style,
     new_figure,
     setting_color,
-    setting_label,
     settings_in,
 )
+from se_hpo.names import train_env_label
 
 _GRID = 256
 _LINE = 0.08  # height of a line of text in a panel of densities
@@ -158,7 +158,7 @@ def _draw_densities(axes: Axes, curves: pd.DataFrame, means: pd.DataFrame) -> No
         axes.plot(x, y, color=color, linewidth=1.6)
     rows = means.dropna(subset=["mean_return"])
     for place, row in enumerate(rows.to_dict("records")):
-        text = f"{setting_label(row['setting'])}: {row['mean_return']:.1f}"
+        text = f"{train_env_label(row['setting'])}: {row['mean_return']:.1f}"
         axes.text(
             0.03,
             1 - _LINE * (place + 0.3),

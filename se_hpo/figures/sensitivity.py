@@ -6,16 +6,16 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from se_hpo.agents.registry import agent_label
 from se_hpo.figures.style import (
     Picture,
-    agent_label,
     agents_in,
     house_style,
     new_figure,
     setting_color,
-    setting_label,
     settings_in,
 )
+from se_hpo.names import train_env_label
 
 
 def draw_sensitivity(table: pd.DataFrame, name: str, what: str) -> Picture | None:
@@ -69,7 +69,7 @@ def row_places(agents: pd.Series) -> np.ndarray:
 
 def label_rows(axes: Axes, rows: pd.DataFrame, places: np.ndarray) -> None:
     """Settings beside the rows, and each agent as a heading over its own."""
-    axes.set_yticks(places, [setting_label(s) for s in rows["setting"]])
+    axes.set_yticks(places, [train_env_label(s) for s in rows["setting"]])
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(places.min() - 0.6, 0.15)
     for agent in agents_in(rows["agent"]):

@@ -17,8 +17,9 @@ from typing import Any
 from se_hpo import seeding
 from se_hpo.config import AgentConfig
 from se_hpo.errors import UserError
-from se_hpo.evaluations import REAL, Key
+from se_hpo.evaluations import Key
 from se_hpo.jobs import TrainingJob
+from se_hpo.names import REAL
 from se_hpo.phase2.agents import PROTOCOL, AgentSource, Draw
 from se_hpo.phase2.sets import UsedSE, UsedSet
 from se_hpo.process_pool import Completed
@@ -86,7 +87,7 @@ class PlannedAgent:
 
     setting: str
     agent: str
-    """Name in `AGENT_CONFIGS`."""
+    """Name of a registered agent."""
     pair: int
     """SE's index * num_agents + number of the agent."""
     used_set: UsedSet | None = None

@@ -16,8 +16,8 @@ from rich.text import Text
 
 from se_hpo.console import LiveLog
 from se_hpo.console_view import duration
+from se_hpo.names import TRAIN_ENVS
 from se_hpo.phase2.comparison import PlannedAgent
-from se_hpo.phase2.sets import ALL_SETTINGS
 
 log = logging.getLogger(__name__)
 
@@ -169,7 +169,7 @@ def outcome_table(frame: pd.DataFrame, solved_return: float) -> Table:
         table.add_column(name, no_wrap=True)
     for name in ("agents", "return", "solved", "steps", "(median)", "episodes"):
         table.add_column(name, justify="right", no_wrap=True)
-    order = {name: i for i, name in enumerate(ALL_SETTINGS)}
+    order = {name: i for i, name in enumerate(TRAIN_ENVS)}
     frame = frame.sort_values(
         "setting", key=lambda names: names.map(order), kind="stable"
     )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import tyro
+
+from se_hpo.agents.registry import AGENTS
 
 
 @dataclass(frozen=True)
@@ -15,8 +17,9 @@ class EvaluateOptions:
 
     envs: tuple[Path, ...] = ()
     """Runs (results/RUN, with all their sets), or single sets of SEs."""
-    agents: tuple[str, ...] = ("ddqn",)
-    """Algorithms: ddqn, dueling_ddqn, td3_discrete."""
+    agents: Annotated[
+        tuple[str, ...], tyro.conf.arg(help=f"Algorithms: {', '.join(AGENTS)}.")
+    ] = ("ddqn",)
     num_agents: int = 10
     """Agents per SE and algorithm; the baseline has as many in all."""
     test_episodes: int = 10

@@ -13,8 +13,9 @@ from rich.console import Console
 
 from se_hpo.cli import log_to_stderr, python_command
 from se_hpo.errors import UserError
-from se_hpo.evaluations import REAL, load_evaluations, record_key
+from se_hpo.evaluations import load_evaluations, record_key
 from se_hpo.inner_loop import InnerLoop, load_engine
+from se_hpo.names import REAL
 from se_hpo.overrides import parse_overrides
 from se_hpo.paths import RunPaths
 from se_hpo.phase2.agents import agent_sources

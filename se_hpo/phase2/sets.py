@@ -12,15 +12,12 @@ from typing import Any
 
 from se_hpo.checkpoint import SECheckpoint, load_se
 from se_hpo.errors import UserError, did_you_mean
-from se_hpo.evaluations import REAL
+from se_hpo.names import REAL, TRAIN_ENVS
 from se_hpo.paths import SESetPaths
-from se_hpo.se_outcome import SETTINGS, SEOutcome
+from se_hpo.se_outcome import SEOutcome
 from se_hpo.se_sets import SESet, find_sets, read_set
 
 log = logging.getLogger(__name__)
-
-ALL_SETTINGS = (REAL, *SETTINGS)
-"""On what agents are trained."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +88,7 @@ def used_sets(
 
     Args:
         envs: sets, `ses` folders or run folders.
-        settings: names in `ALL_SETTINGS`; empty for all.
+        settings: names in `TRAIN_ENVS`; empty for all.
         only_solved: leave out SEs that did not solve the task.
 
     Raises:
@@ -99,8 +96,8 @@ def used_sets(
             damaged or of another task.
     """
     for name in settings:
-        if name not in ALL_SETTINGS:
-            hint = did_you_mean(name, ALL_SETTINGS)
+        if name not in TRAIN_ENVS:
+            hint = did_you_mean(name, TRAIN_ENVS)
             raise UserError(f"--settings: unknown setting {name!r}: {hint}")
     if not envs:
         raise UserError("no --envs: name a run (results/RUN) or sets of SEs in it")

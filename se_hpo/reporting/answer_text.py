@@ -8,11 +8,12 @@ from typing import Any
 
 import pandas as pd
 
+from se_hpo.agents.registry import agent_label
+from se_hpo.names import train_env_prose
 from se_hpo.reporting.answers import Answers
 from se_hpo.reporting.data import RunData
 from se_hpo.reporting.rules import rule_in_words, rules_of
 from se_hpo.reporting.tables import rows_of
-from se_hpo.reporting.words import AGENT_WORDS, SETTING_WORDS
 
 Row = Mapping[str, Any]
 
@@ -43,7 +44,7 @@ def answer(data: RunData, answers: Answers) -> list[str]:
 def _agent(
     rule: str, agent: str, rows: pd.DataFrame, answers: Answers
 ) -> Iterator[str]:
-    name = f"{AGENT_WORDS.get(agent, agent)} ({rule_in_words(rule)})"
+    name = f"{agent_label(agent)} ({rule_in_words(rule)})"
     by_setting = {row["setting"]: row for row in rows_of(rows)}
     real = by_setting.pop("real", None)
     if real is None:
@@ -64,7 +65,7 @@ def _on_ses(setting: str, row: Row) -> str:
         f"{row['n_ses_solved']:.0f} solved"
     )
     text = (
-        f"On {SETTING_WORDS.get(setting, setting)}, {ses}: "
+        f"On {train_env_prose(setting)}, {ses}: "
         f"{_with_interval(row, 'mean', '.1f')} after {_steps(row)}"
     )
     if math.isfinite(row["env_steps_saved"]) and row["env_steps_saved"]:  # 0: fixed

@@ -9,10 +9,10 @@ import pandas as pd
 
 from se_hpo.analysis import bohb_cost
 from se_hpo.console_table import ranked
+from se_hpo.names import train_env_label
 from se_hpo.reporting.answers import Answers
 from se_hpo.reporting.data import RunData
 from se_hpo.reporting.tables import Table, is_missing, make_table, number, text
-from se_hpo.reporting.words import SHORT_SETTINGS
 
 _BEST = 20
 
@@ -157,7 +157,7 @@ def se_table(data: RunData) -> Table | None:
         [
             text("se_set", "set"),
             number("se", "SE", "03.0f"),
-            text("setting", "kind", SHORT_SETTINGS),
+            text("setting", "kind", train_env_label),
             text("solved", "solved the task"),
             number("solved_at", "at generation"),
             number("generations"),

@@ -7,11 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from se_hpo.evaluations import REAL, evaluation_name, evaluation_names
+from se_hpo.evaluations import evaluation_name, evaluation_names
+from se_hpo.names import REAL, TRAIN_ENVS, train_env_prose
 from se_hpo.reading import read_json
 from se_hpo.reporting.answers import Answers
 from se_hpo.reporting.data import RunData
-from se_hpo.reporting.words import SETTING_WORDS
 
 
 def missing(data: RunData, answers: Answers) -> list[str]:
@@ -85,9 +85,9 @@ def _missing_phase2(data: RunData) -> Iterator[str]:
     for name, parts in headers.items():
         yield from _unfinished_evaluation(name, parts, data.evaluations)
     present = set(data.evaluations["setting"])
-    for setting in SETTING_WORDS:
+    for setting in TRAIN_ENVS:
         if setting not in present:
-            yield f"No agents were trained on {SETTING_WORDS[setting]}."
+            yield f"No agents were trained on {train_env_prose(setting)}."
 
 
 def _unfinished_evaluation(
@@ -117,7 +117,7 @@ def _expected(headers: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     for header in headers:
         settings = header["settings"]
         agents.update(settings["agents"])
-        wanted.update(header.get("wanted", SETTING_WORDS))  # older ones do not say
+        wanted.update(header.get("wanted", TRAIN_ENVS))  # older ones do not say
         for name, chosen in settings["sets"].items():
             sets.setdefault(name, (chosen["setting"], set()))[1].update(chosen["ses"])
     per_se = int(headers[0]["settings"]["num_agents"]) * len(agents)

@@ -6,16 +6,22 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from se_hpo.agents.registry import agent_label
+from se_hpo.names import train_env_label
 from se_hpo.reporting.answers import Answers
 from se_hpo.reporting.data import RunData
 from se_hpo.reporting.paper import paper_numbers
 from se_hpo.reporting.rules import rule_in_words
 from se_hpo.reporting.tables import Column, Table, make_table, number, text
-from se_hpo.reporting.words import AGENT_WORDS, SHORT_SETTINGS, UNIT_WORDS
 
-_AGENT = text("agent", words=AGENT_WORDS)
-_SETTING = text("setting", "trained on", SHORT_SETTINGS)
+_AGENT = text("agent", words=agent_label)
+_SETTING = text("setting", "trained on", train_env_label)
 _RULE = text("rule_words", "stopping rule")
+_UNITS = {
+    "env_steps_task": "env steps on the task",
+    "env_steps": "env steps of any kind",
+    "cpu_seconds": "cpu seconds",
+}
 
 
 def _keys(frame: pd.DataFrame) -> list[Column]:
@@ -180,7 +186,7 @@ def break_even_table(answers: Answers) -> Table | None:
         _named(answers.break_even),
         [
             *_keys(answers.break_even),
-            text("unit", words=UNIT_WORDS),
+            text("unit", words=lambda unit: _UNITS.get(unit, unit)),
             text("with_bohb", "with BOHB's share"),
             number("cost_per_se", "cost of one SE"),
             number("saved_per_agent", "saved per agent", ",.3g", interval=True),

@@ -101,15 +101,15 @@ def _row_name(row: Mapping[str, Any]) -> str:
 
 
 def text(
-    name: str, label: str | None = None, words: Mapping[str, str] | None = None
+    name: str, label: str | None = None, words: Callable[[Any], str] | None = None
 ) -> Column:
-    """A column of words, replaced by those of `words` where it has them."""
+    """A column of words: of what `words` makes of a value."""
 
     def make(row: Mapping[str, Any]) -> Cell:
         value = row.get(name)
         if is_missing(value):
             return Cell("-", "")
-        shown = (words or {}).get(str(value), _yes_no(value))
+        shown = (words or _yes_no)(value)
         return Cell(shown, shown)
 
     return Column(label or name.replace("_", " "), make, numeric=False)

@@ -27,7 +27,6 @@ from se_hpo.shards import parse_shard
 
 DEFAULT_NUM_ENVS = 40
 """As many as in the paper."""
-FOLDERS = {"se_fixed": "fixed", "se_varied": "varied", "se_random": "random"}
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,9 @@ def resolve_request(options: TrainOptions) -> Request:
     default = like.n_envs if like else DEFAULT_NUM_ENVS
     return Request(
         settings=settings,
-        paths=SESetPaths(options.out or start.ses / FOLDERS[settings.setting]),
+        paths=SESetPaths(
+            options.out or start.ses / settings.setting.removeprefix("se_")
+        ),
         n_envs=options.num_envs or default,
         origin=start.origin,
         shard=shard,

@@ -1,0 +1,31 @@
+"""Names that stand in files, tables and figures, with their order and their labels."""
+
+REAL = "real"
+"""Agents are trained on the task itself."""
+
+TRAIN_ENVS = (REAL, "se_varied", "se_fixed", "se_random")
+"""What agents are trained on, in the order of tables: the task; SEs learned with varied
+or with fixed agents; random SEs, the control without NES."""
+
+SE_TRAIN_ENVS = TRAIN_ENVS[1:]
+
+_LABELS = ("real task", "SE, varied", "SE, fixed", "SE, random")
+_PROSE = (
+    "the real task",
+    "SEs (varied agents)",
+    "SEs (fixed agents)",
+    "random SEs (control)",
+)
+
+STOP_REASONS = ("plateau", "solved", "train_episodes", "max_env_steps", "diverged")
+"""Why the training of an agent ended."""
+
+
+def train_env_label(name: str) -> str:
+    """What agents were trained on, in a table or a figure."""
+    return dict(zip(TRAIN_ENVS, _LABELS, strict=True)).get(name, name)
+
+
+def train_env_prose(name: str) -> str:
+    """What agents were trained on, in a sentence."""
+    return dict(zip(TRAIN_ENVS, _PROSE, strict=True)).get(name, name)
