@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 import se_hpo
 from se_hpo.config import SyntheticEnvConfig
 from se_hpo.errors import UserError
+from se_hpo.names import with_train_env
 from se_hpo.paths import parse_json, write_atomic
 from se_hpo.records import to_builtin
 from se_hpo.se_parameters import parameter_shapes, split_psi
@@ -96,7 +97,7 @@ def load_se(path: Path | str, task: str | None = None) -> SECheckpoint:
             raise ValueError("it does not hold a synthetic environment of this version")
         spec = get_task(header["task"])
         config = SyntheticEnvConfig(**parse_json(header["se"]))
-        metadata = parse_json(header["metadata"])
+        metadata = with_train_env(parse_json(header["metadata"]))
         if not isinstance(metadata, dict):
             raise ValueError("its metadata is no JSON object")
         psi = _join(tensors, config, spec)

@@ -68,7 +68,7 @@ SE_COLUMNS: dict[str, str] = {
     "run": "string",
     "se_set": "string",
     "se": "int64",
-    "setting": "string",
+    "train_env": "string",
     "task": "string",
     "solved": "boolean",
     "solved_at": "Int64",

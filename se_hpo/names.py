@@ -1,5 +1,7 @@
 """Names that stand in files, tables and figures, with their order and their labels."""
 
+from typing import Any
+
 REAL = "real"
 """Agents are trained on the task itself."""
 
@@ -29,3 +31,13 @@ def train_env_label(name: str) -> str:
 def train_env_prose(name: str) -> str:
     """What agents were trained on, in a sentence."""
     return dict(zip(TRAIN_ENVS, _PROSE, strict=True)).get(name, name)
+
+
+def with_train_env(data: Any) -> Any:
+    """Stored data, also of before `train_env` had its name: it was `setting`."""
+    if not isinstance(data, dict):
+        return data
+    return {
+        "train_env" if key == "setting" else key: with_train_env(value)
+        for key, value in data.items()
+    }

@@ -187,7 +187,7 @@ class SESetPaths:
 
     @property
     def set(self) -> Path:
-        """What the set is: setting, task, resolved config, seed, origin."""
+        """What the set is: train_env, task, resolved config, seed, origin."""
         return self.root / "set.json"
 
     def checkpoint(self, index: int) -> Path:

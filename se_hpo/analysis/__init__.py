@@ -10,7 +10,7 @@ from se_hpo.analysis.curves import nes_curves, run_curves
 from se_hpo.analysis.estimates import Estimate
 from se_hpo.analysis.evaluations import paired, solved_only
 from se_hpo.analysis.importance import Importance, hyperparameter_importance
-from se_hpo.analysis.phase2 import se_table, settings_table
+from se_hpo.analysis.phase2 import se_table, train_env_table
 from se_hpo.analysis.proxy import rank_agreement
 from se_hpo.analysis.sensitivity import main_effects, sensitivity_table
 from se_hpo.names import REAL, TRAIN_ENVS
@@ -34,6 +34,6 @@ __all__ = [
     "run_curves",
     "se_table",
     "sensitivity_table",
-    "settings_table",
     "solved_only",
+    "train_env_table",
 ]

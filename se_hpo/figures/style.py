@@ -126,8 +126,8 @@ def _saved(figure: Figure, kind: str, metadata: dict[str, Any]) -> bytes:
     return buffer.getvalue()
 
 
-def settings_in(values: Iterable[str]) -> list[str]:
-    """The settings that occur, known ones in their order, others after them."""
+def train_envs_in(values: Iterable[str]) -> list[str]:
+    """The train_envs that occur, known ones in their order, others after them."""
     return _ordered(values, TRAIN_ENVS)
 
 
@@ -142,9 +142,9 @@ def _ordered(values: Iterable[str], known: Iterable[str]) -> list[str]:
     return order + sorted(found - set(order))
 
 
-def setting_color(setting: str) -> str:
-    """The colour of a setting; one that is not known is drawn in green."""
-    return TRAIN_ENV_COLORS.get(setting, "#009E73")
+def train_env_color(train_env: str) -> str:
+    """The colour of a train_env; one that is not known is drawn in green."""
+    return TRAIN_ENV_COLORS.get(train_env, "#009E73")
 
 
 def count(value: float) -> str:

@@ -1,4 +1,4 @@
-"""The random hyperparameters of phase 2: drawn per pair, the same in all settings."""
+"""The random hyperparameters of phase 2: drawn per pair, for all train_envs."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import tyro
 
 from se_hpo.agents.registry import AGENTS
+from se_hpo.names import TRAIN_ENVS
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,9 @@ class EvaluateOptions:
     """Agents per SE and algorithm; the baseline has as many in all."""
     test_episodes: int = 10
     """Greedy test episodes per agent."""
-    settings: tuple[str, ...] = ()
-    """Only these of real, se_fixed, se_varied, se_random."""
+    train_envs: Annotated[
+        tuple[str, ...], tyro.conf.arg(help=f"Only these of {', '.join(TRAIN_ENVS)}.")
+    ] = ()
     only_solved: bool = False
     """Use only SEs that solved the task."""
     fixed_steps: int | None = None

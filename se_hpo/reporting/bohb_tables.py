@@ -157,7 +157,7 @@ def se_table(data: RunData) -> Table | None:
         [
             text("se_set", "set"),
             number("se", "SE", "03.0f"),
-            text("setting", "kind", train_env_label),
+            text("train_env", "kind", train_env_label),
             text("solved", "solved the task"),
             number("solved_at", "at generation"),
             number("generations"),
@@ -204,7 +204,7 @@ def _costs(data: RunData) -> Iterator[dict[str, Any]]:
         yield {"what": f"SE set {se_set.name}", **sums}
     rows = data.evaluations
     if not rows.empty:
-        real = rows["setting"] == "real"
+        real = rows["train_env"] == "real"
         on_task = rows["test_env_steps"].sum() + rows.loc[real, "env_steps"].sum()
         yield {
             "what": "evaluation of agents",

@@ -68,7 +68,7 @@ def _number(value: Any) -> str:
 def _sets(data: RunData) -> Iterator[Fact]:
     for se_set in data.sets:
         solved = sum(outcome.solved for outcome in se_set.outcomes)
-        made = train_env_prose(se_set.setting)
+        made = train_env_prose(se_set.train_env)
         yield (
             f"SE set {se_set.name}",
             f"{made}: {len(se_set.outcomes)} of {se_set.n_envs} finished, {solved} of "

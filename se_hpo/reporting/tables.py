@@ -96,7 +96,7 @@ def _notes(rows: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def _row_name(row: Mapping[str, Any]) -> str:
-    parts = (row.get(k) for k in ("agent", "setting", "hyperparameter"))
+    parts = (row.get(k) for k in ("agent", "train_env", "hyperparameter"))
     return " ".join(str(part) for part in parts if part is not None)
 
 

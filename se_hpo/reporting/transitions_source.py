@@ -52,7 +52,7 @@ def transitions_of(data: RunData, n_agents: int) -> Transitions | None:
 def _source(data: RunData) -> _Source | None:
     if not data.ses.empty:
         rows = data.ses.dropna(subset=["checkpoint", "best_score"])
-        rows = rows.assign(place=rows["setting"].map(TRAIN_ENVS.index))
+        rows = rows.assign(place=rows["train_env"].map(TRAIN_ENVS.index))
         rows = rows.sort_values(
             ["place", "solved", "best_score", "se"],
             ascending=[True, False, False, True],

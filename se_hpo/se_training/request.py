@@ -72,7 +72,7 @@ def resolve_request(options: TrainOptions) -> Request:
     vary = options.vary_hp or config.nes.vary_agents
     nes = dataclasses.replace(config.nes, vary_agents=vary)
     settings = SetSettings(
-        setting=_setting(options.random_search, vary),
+        train_env=_train_env(options.random_search, vary),
         config=dataclasses.replace(config, nes=nes),
         seed=options.seed,
         generations=options.generations or start.generations,
@@ -84,7 +84,7 @@ def resolve_request(options: TrainOptions) -> Request:
     return Request(
         settings=settings,
         paths=SESetPaths(
-            options.out or start.ses / settings.setting.removeprefix("se_")
+            options.out or start.ses / settings.train_env.removeprefix("se_")
         ),
         n_envs=options.num_envs or default,
         origin=start.origin,
@@ -109,7 +109,7 @@ def _check_flags(options: TrainOptions) -> None:
         raise UserError(f"{flag} is for --random-search: give both, or neither")
 
 
-def _setting(random_search: bool, vary: bool) -> str:
+def _train_env(random_search: bool, vary: bool) -> str:
     if random_search:
         return "se_random"
     return "se_varied" if vary else "se_fixed"

@@ -39,7 +39,7 @@ def train_set(
     """
     paths, settings = request.paths, request.settings
     open_set(paths, settings, request.n_envs, request.origin)
-    title = f"{settings.setting}, {settings.config.task}"
+    title = f"{settings.train_env}, {settings.config.task}"
     with SetDisplay(title, str(paths.root), quiet=quiet) as display:
         todo = [index for index in request.indices if finished(request, index) is None]
         with SEWorkers(paths, todo, n_parallel, threads) as workers:
