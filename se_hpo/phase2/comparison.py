@@ -67,7 +67,7 @@ class Rules:
         return f"{rule}{'' if self.step_cap else '-uncapped'}-{self.seed}"
 
     def configure(self, agent: AgentConfig, step_cap: int) -> AgentConfig:
-        """The agent under this rules.
+        """The agent under these rules.
 
         Args:
             agent: with drawn hyperparameters.
