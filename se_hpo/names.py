@@ -5,19 +5,17 @@ from typing import Any
 REAL = "real"
 """Agents are trained on the task itself."""
 
-TRAIN_ENVS = (REAL, "se_varied", "se_fixed", "se_random")
+_WORDS = {
+    REAL: ("real task", "the real task"),
+    "se_varied": ("SE, varied", "SEs (varied agents)"),
+    "se_fixed": ("SE, fixed", "SEs (fixed agents)"),
+    "se_random": ("SE, random", "random SEs (control)"),
+}
+TRAIN_ENVS = tuple(_WORDS)
 """What agents are trained on, in the order of tables: the task; SEs learned with varied
 or with fixed agents; random SEs, the control without NES."""
 
 SE_TRAIN_ENVS = TRAIN_ENVS[1:]
-
-_LABELS = ("real task", "SE, varied", "SE, fixed", "SE, random")
-_PROSE = (
-    "the real task",
-    "SEs (varied agents)",
-    "SEs (fixed agents)",
-    "random SEs (control)",
-)
 
 STOP_REASONS = ("plateau", "solved", "train_episodes", "max_env_steps", "diverged")
 """Why the training of an agent ended."""
@@ -25,12 +23,12 @@ STOP_REASONS = ("plateau", "solved", "train_episodes", "max_env_steps", "diverge
 
 def train_env_label(name: str) -> str:
     """What agents were trained on, in a table or a figure."""
-    return dict(zip(TRAIN_ENVS, _LABELS, strict=True)).get(name, name)
+    return _WORDS.get(name, (name,))[0]
 
 
 def train_env_prose(name: str) -> str:
     """What agents were trained on, in a sentence."""
-    return dict(zip(TRAIN_ENVS, _PROSE, strict=True)).get(name, name)
+    return _WORDS.get(name, (name,))[-1]
 
 
 def with_train_env(data: Any) -> Any:
