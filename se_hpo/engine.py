@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from se_hpo.agents.config import DeepAgentConfig
 from se_hpo.agents.registry import kind_of
 from se_hpo.config import (
     AgentConfig,
@@ -175,6 +176,8 @@ def _agent_dict(where: str, config: AgentConfig) -> dict[str, Any]:
 
 
 def _check_memory(where: str, config: AgentConfig, spec: TaskSpec) -> None:
+    if not isinstance(config, DeepAgentConfig):
+        return
     hidden, layers = config.hidden_size, config.hidden_layers
     feature = getattr(config, "feature_size", 0)
     ends = spec.obs_size + spec.n_actions

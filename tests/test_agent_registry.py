@@ -2,14 +2,14 @@
 
 import json
 import pickle
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from se_hpo import engine
-from se_hpo.agents import AGENTS, agent_label, kind_of
+from se_hpo.agents import AGENTS, agent_label, kind_of, register_agent
 from se_hpo.agents.config import AgentConfig
 from se_hpo.config import RunConfig, from_configuration, run_config_from_dict
 from se_hpo.errors import UserError
@@ -183,6 +183,39 @@ def test_an_agent_registered_by_a_space_is_known_everywhere(my_space):
     job = replace(quick_job("ddqn"), agent=replace(config, max_env_steps=30))
     assert InnerLoop("auto").engine_for(job) == "torch"
     assert InnerLoop("auto").train_agents([job])[0].env_steps == 30
+
+
+class Alternating:
+    """No network, no random number: it goes left and right in turn."""
+
+    def __init__(self, config, obs_size, n_actions, seed):
+        self.n_actions, self.steps = n_actions, 0
+
+    def act(self, state):
+        self.steps += 1
+        return self.steps % self.n_actions
+
+    act_greedily = act
+
+    def start_episode(self, episode):
+        pass
+
+    remember = update = lambda self, *_: None
+
+
+@dataclass(frozen=True)
+class AlternatingConfig(AgentConfig):
+    """Nothing of its own."""
+
+
+def test_an_agent_without_networks_needs_none_of_their_hyperparameters(monkeypatch):
+    monkeypatch.setitem(AGENTS, "alternating", AGENTS["ddqn"])  # undone afterwards
+    register_agent("alternating", AlternatingConfig, Alternating)
+    config = AlternatingConfig(max_env_steps=50, test_episodes=3)
+    assert kind_of(config).varied == ()
+    assert vary_agent(config, np.random.default_rng(0)) == config
+    result = InnerLoop("auto").train_agents([TrainingJob("CartPole-v0", config, 0)])[0]
+    assert (result.env_steps, len(result.test_returns)) == (50, 3)
 
 
 def test_a_configuration_of_no_registered_agent_is_refused_with_the_mend():

@@ -1,9 +1,8 @@
 """Agents, by name.
 
 `<name>.py` is how an algorithm learns in torch, `<name>_config.py` what can be set and
-its entry in the registry: that much is known without torch. An agent of your own: a
-config class derived from `AgentConfig`, a class with the methods of `Agent`, and one
-call of `register_agent`, all in one file.
+its entry in the registry: that much is known without torch. An agent of your own is
+one file, see docs/agents.md.
 """
 
 from __future__ import annotations

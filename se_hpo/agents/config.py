@@ -1,4 +1,4 @@
-"""What the configuration of every agent has.
+"""What the configurations of agents have in common.
 
 Defaults are the paper's untuned CartPole settings (the ones behind its Fig. 3).
 """
@@ -14,7 +14,7 @@ ACTIVATIONS = ("tanh", "relu", "leaky_relu", "prelu")
 
 @dataclass(frozen=True)
 class AgentConfig:
-    """What every agent has: its inner loop, its network and its optimizer."""
+    """What the inner loop asks of every agent."""
 
     train_episodes: int = 1000
     """Most training episodes."""
@@ -31,6 +31,20 @@ class AgentConfig:
     truncation: str = "bootstrap"
     """Done stored for a time-limit truncation on the task: `bootstrap` 0, `terminal` 1
     (the authors' code)."""
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        for name in ("train_episodes", "test_episodes", "stop_window"):
+            check(getattr(self, name) >= 1, self, name, ">= 1")
+        for name in ("init_episodes", "max_env_steps", "plateau_tolerance"):
+            check(getattr(self, name) >= 0, self, name, ">= 0")
+        check_one_of(self, "truncation", ("bootstrap", "terminal"))
+
+
+@dataclass(frozen=True)
+class DeepAgentConfig(AgentConfig):
+    """Networks that learn by Adam from a replay buffer."""
+
     batch_size: int = 128
     """Transitions per gradient update."""
     buffer_size: int = 100_000
@@ -49,15 +63,10 @@ class AgentConfig:
     """Hidden layers."""
 
     def __post_init__(self) -> None:
-        check_types(self)
-        for name in ("train_episodes", "test_episodes", "stop_window", "batch_size"):
+        super().__post_init__()
+        for name in ("batch_size", "buffer_size", "hidden_size", "hidden_layers"):
             check(getattr(self, name) >= 1, self, name, ">= 1")
-        for name in ("buffer_size", "hidden_size", "hidden_layers"):
-            check(getattr(self, name) >= 1, self, name, ">= 1")
-        for name in ("init_episodes", "max_env_steps", "plateau_tolerance"):
-            check(getattr(self, name) >= 0, self, name, ">= 0")
         check(0 < self.lr < 3.4e38, self, "lr", "> 0, and a float32")
         check(0 <= self.gamma <= 1, self, "gamma", "in [0, 1]")
         check(0 < self.tau <= 1, self, "tau", "in (0, 1]")
         check_one_of(self, "activation", ACTIVATIONS)
-        check_one_of(self, "truncation", ("bootstrap", "terminal"))

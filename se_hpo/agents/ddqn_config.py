@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from se_hpo.agents.config import AgentConfig
+from se_hpo.agents.config import DeepAgentConfig
 from se_hpo.agents.registry import register_agent
 from se_hpo.validation import check
 
 
 @dataclass(frozen=True)
-class DDQNConfig(AgentConfig):
+class DDQNConfig(DeepAgentConfig):
     """Double DQN with an epsilon-greedy policy; epsilon changes once per episode."""
 
     eps_init: float = 1.0

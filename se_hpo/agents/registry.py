@@ -18,7 +18,7 @@ AgentFactory = Callable[[Any, int, int, int], Agent]
 """Called with (config, obs_size, n_actions, seed)."""
 
 VARIED = ("hidden_layers", "lr", "batch_size", "hidden_size")
-"""What the authors draw anew where agents are varied."""
+"""What the authors draw anew where agents are varied, as far as an agent has it."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class AgentKind:
     """What makes one for the torch engine, or where that is (`module:name`)."""
     native: bool = False
     """The native engine has it too, under the same name."""
-    varied: Sequence[str] = VARIED
+    varied: tuple[str, ...] = ()
     """Fields that `vary_agent` draws, in this order."""
 
 
@@ -50,13 +50,16 @@ def register_agent(
     *,
     label: str | None = None,
     native: bool = False,
-    varied: Sequence[str] = VARIED,
+    varied: Sequence[str] | None = None,
 ) -> None:
     """Add an agent, or replace the one of that name.
 
     Call it where `config_class` is defined: worker processes import that module when
-    they unpickle a job. See `AgentKind` for the arguments.
+    they unpickle a job. See `AgentKind` for the arguments; `varied` is by default what
+    the configuration has of `VARIED`.
     """
+    if varied is None:
+        varied = [field for field in VARIED if hasattr(config_class, field)]
     AGENTS[name] = AgentKind(
         name, label or name, config_class, make, native, tuple(varied)
     )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from se_hpo.agents.config import AgentConfig
+from se_hpo.agents.config import DeepAgentConfig
 from se_hpo.agents.registry import register_agent
 from se_hpo.validation import check
 
 
 @dataclass(frozen=True)
-class TD3DiscreteConfig(AgentConfig):
+class TD3DiscreteConfig(DeepAgentConfig):
     """TD3 for discrete actions: the actor gives Gumbel-softmax action vectors.
 
     Defaults are the paper's phase-2 settings for CartPole.
