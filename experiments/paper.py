@@ -134,8 +134,8 @@ def collect(run: Path, out: Path) -> None:
     agents = evaluations.drop(columns=LEFT_OUT)
     solved = evaluations[evaluations["se_solved"].fillna(True).astype(bool)]
     frames = {
-        "settings": analysis.settings_table(evaluations),
-        "settings_solved": analysis.settings_table(solved),  # as the authors' SEs
+        "train_envs": analysis.train_env_table(evaluations),
+        "train_envs_solved": analysis.train_env_table(solved),  # as the authors' SEs
         "agents": agents,
         "ses": ses.drop(columns=["checkpoint", "host", "run", "task"]),
         "nes_curves": curves,
@@ -153,9 +153,9 @@ def cost(ses: pd.DataFrame, evaluations: pd.DataFrame) -> pd.DataFrame:
     trained = ses.groupby("se_set")[["cpu_seconds", "env_steps_se", "env_steps_task"]]
     sets = trained.sum().rename(columns={"cpu_seconds": "seconds"}).reset_index()
     sets = sets.assign(step="train " + sets["se_set"]).drop(columns="se_set")
-    keys = ["rule", "agent", "setting"]
+    keys = ["rule", "agent", "train_env"]
     rows = evaluations.groupby(keys)[["seconds", "env_steps"]].sum().reset_index()
-    rows["step"] = rows["agent"] + " on " + rows["setting"] + ", rule " + rows["rule"]
+    rows["step"] = rows["agent"] + " on " + rows["train_env"] + ", rule " + rows["rule"]
     both = pd.concat([sets, rows.drop(columns=keys)])
     both["cpu_hours"] = both.pop("seconds") / 3600
     return both[["step", "cpu_hours", "env_steps_se", "env_steps_task", "env_steps"]]

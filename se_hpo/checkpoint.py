@@ -20,6 +20,7 @@ from se_hpo.config import SyntheticEnvConfig
 from se_hpo.errors import UserError
 from se_hpo.learned import KINDS, kind_of
 from se_hpo.learned.mdp import MDP
+from se_hpo.names import with_train_env
 from se_hpo.paths import parse_json, write_atomic
 from se_hpo.records import to_builtin
 from se_hpo.se_parameters import parameter_shapes, split_psi
@@ -105,7 +106,7 @@ def load_se(path: Path | str, task: str | None = None) -> SECheckpoint:
         found = header["task"]
         kind = KINDS[header.get("kind", MDP.name)]
         config = kind.config(**parse_json(header["se"]))
-        metadata = parse_json(header["metadata"])
+        metadata = with_train_env(parse_json(header["metadata"]))
         if not isinstance(metadata, dict):
             raise ValueError("its metadata is no JSON object")
         psi = _join(tensors, config, *_sizes(header))

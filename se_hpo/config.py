@@ -12,22 +12,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from se_hpo.agent_config import (
-    ACTIVATIONS,
-    AGENT_CONFIGS,
-    AgentConfig,
-    DDQNConfig,
-    DuelingDDQNConfig,
-    TD3DiscreteConfig,
-    algorithm_of,
-)
+from se_hpo.agents.config import ACTIVATIONS, AgentConfig
+from se_hpo.agents.ddqn_config import DDQNConfig
+from se_hpo.agents.dueling_ddqn_config import DuelingDDQNConfig
+from se_hpo.agents.registry import algorithm_of, find_agent, kind_of
+from se_hpo.agents.td3_discrete_config import TD3DiscreteConfig
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.registries import STRATEGIES
 from se_hpo.validation import check, check_one_of, check_types
 
 __all__ = [
     "ACTIVATIONS",
-    "AGENT_CONFIGS",
     "SAMPLINGS",
     "SCORE_TRANSFORMS",
     "AgentConfig",
@@ -148,10 +143,7 @@ class RunConfig:
 def run_config_from_dict(data: Mapping[str, Any]) -> RunConfig:
     """The inverse of `RunConfig.to_dict`."""
     agent = dict(data["agent"])
-    algorithm = agent.pop("algorithm")
-    if algorithm not in AGENT_CONFIGS:
-        raise UserError(f"agent {algorithm!r} is unknown here: run its file first")
-    cls = AGENT_CONFIGS[algorithm]
+    cls = find_agent(agent.pop("algorithm")).config
     return RunConfig(
         task=data["task"],
         agent=cls(**agent),
@@ -173,7 +165,7 @@ def from_configuration(
         configuration: `{"nes.step_size": 0.5, "se.hidden_size": 83, "ddqn.lr": 1e-3}`
             with builtin values; the prefix of agent names is `algorithm`.
         task: task id.
-        algorithm: a name in `AGENT_CONFIGS`.
+        algorithm: name of a registered agent.
 
     Raises:
         UserError: a name that no field has, or a value outside a field's range.
@@ -182,10 +174,7 @@ def from_configuration(
     ... ).agent.gamma
     0.75
     """
-    if algorithm not in AGENT_CONFIGS:
-        hint = did_you_mean(algorithm, AGENT_CONFIGS)
-        raise UserError(f"unknown agent {algorithm!r}: {hint}")
-    start = RunConfig(task=task, agent=AGENT_CONFIGS[algorithm]())
+    start = RunConfig(task=task, agent=find_agent(algorithm).config())
     return with_configuration(start, configuration)
 
 
@@ -204,12 +193,8 @@ def with_configuration(
     >>> with_configuration(RunConfig(), {"nes.step_size": 0.5}).nes.step_size
     0.5
     """
-    algorithm = algorithm_of(config.agent)
-    classes = {
-        "nes": NESConfig,
-        "se": SyntheticEnvConfig,
-        algorithm: AGENT_CONFIGS[algorithm],
-    }
+    kind = kind_of(config.agent)
+    classes = {"nes": NESConfig, "se": SyntheticEnvConfig, kind.name: kind.config}
     values: dict[str, dict[str, Any]] = {prefix: {} for prefix in classes}
     for name, value in configuration.items():
         prefix, key, value = _resolve(name, value, classes)
@@ -221,7 +206,7 @@ def with_configuration(
         values[prefix][key] = value
     return dataclasses.replace(
         config,
-        agent=dataclasses.replace(config.agent, **values[algorithm]),
+        agent=dataclasses.replace(config.agent, **values[kind.name]),
         se=dataclasses.replace(config.se, **values["se"]),
         nes=dataclasses.replace(config.nes, **values["nes"]),
     )

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from se_hpo.config import AgentConfig, algorithm_of
+from se_hpo.agents.registry import kind_of
+from se_hpo.config import AgentConfig
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.jobs import TrainingJob, TrainingResult
 from se_hpo.learned import LearnedEnv
-from se_hpo.native_agents import has_agent
 from se_hpo.se_parameters import check_psi
 from se_hpo.tasks import TaskSpec, make_env, measure_task
 
@@ -137,13 +137,11 @@ def _check_seed(where: str, seed: object) -> None:
 
 def _agent_dict(where: str, config: AgentConfig) -> dict[str, Any]:
     try:
-        algorithm = algorithm_of(config)
-    except StopIteration:
-        raise UserError(
-            f"{where}: agent is a {type(config).__name__}: must be one of "
-            "se_hpo.config.AGENT_CONFIGS"
-        ) from None
-    if not has_agent(config):
+        kind = kind_of(config)
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
+    algorithm = kind.name
+    if not kind.native:
         raise UserError(f"{where}: the native engine has no {algorithm!r}: use torch")
     if algorithm not in _engine.algorithms():
         raise UserError(

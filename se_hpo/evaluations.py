@@ -18,18 +18,15 @@ import pandas as pd
 
 from se_hpo.errors import UserError
 from se_hpo.frames import dtypes_of, tidy
-from se_hpo.jobs import STOP_REASONS
+from se_hpo.names import STOP_REASONS, with_train_env
 from se_hpo.paths import LINES, RunPaths, header_of
 from se_hpo.reading import parsed_lines, read_json, warn_unreadable
-
-REAL = "real"
-"""The setting in which agents are trained on the task itself."""
 
 RULES = ("paper", "fixed_steps")
 """What ends a training; see docs/evaluate.md."""
 
 EVALUATION_COLUMNS: dict[str, str] = {
-    "setting": "string",
+    "train_env": "string",
     "task": "string",
     "se_set": "string",
     "se": "Int64",
@@ -147,7 +144,7 @@ def read_records(file: Path) -> Iterable[dict[str, Any]]:
 def record_key(record: Mapping[str, Any]) -> Key:
     """What makes an agent of an evaluation."""
     return (
-        record["setting"],
+        record["train_env"],
         record["se_set"],
         record["se"],
         record["agent"],
@@ -171,6 +168,7 @@ def _checked(record: Any) -> dict[str, Any]:
     Raises:
         KeyError, TypeError, ValueError: it is none.
     """
+    record = with_train_env(record)
     for name, dtype in EVALUATION_COLUMNS.items():
         if dtype not in _TYPES or name in ("record_file", "agent_base"):
             continue

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from se_hpo.jobs import STOP_REASONS
+from se_hpo.names import STOP_REASONS
 
 TIME = "datetime64[us, UTC]"
 
@@ -68,7 +68,7 @@ SE_COLUMNS: dict[str, str] = {
     "run": "string",
     "se_set": "string",
     "se": "int64",
-    "setting": "string",
+    "train_env": "string",
     "task": "string",
     "solved": "boolean",
     "solved_at": "Int64",

@@ -11,10 +11,9 @@ from collections.abc import Generator, Sequence
 from types import ModuleType, TracebackType
 from typing import Self
 
-from se_hpo.config import algorithm_of
+from se_hpo.agents.registry import kind_of
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.jobs import TrainingJob, TrainingResult
-from se_hpo.native_agents import has_agent
 from se_hpo.process_pool import ProcessPool, Train
 
 ENGINES = ("auto", "native", "torch")
@@ -122,7 +121,8 @@ class InnerLoop:
     def _is_native(self, job: TrainingJob) -> bool:
         if self._native is None:
             return False
-        lacks = [] if has_agent(job.agent) else [f"agent {algorithm_of(job.agent)!r}"]
+        kind = kind_of(job.agent)
+        lacks = [] if kind.native else [f"agent {kind.name!r}"]
         if job.learned and not job.learned.kind.native:
             lacks.append(job.learned.kind.label)
         if self._only_native and lacks:

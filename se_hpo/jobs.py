@@ -51,7 +51,7 @@ class TrainingResult:
     test_env_steps: int
     """Steps on the task taken by the test episodes."""
     stop_reason: str
-    """`plateau`, `solved`, `train_episodes`, `max_env_steps` or `diverged`."""
+    """A name in `names.STOP_REASONS`."""
 
     @property
     def score(self) -> float:
@@ -62,6 +62,3 @@ class TrainingResult:
     def env_steps(self) -> int:
         """Environment steps taken in training."""
         return int(np.sum(self.episode_lengths))
-
-
-STOP_REASONS = ("plateau", "solved", "train_episodes", "max_env_steps", "diverged")

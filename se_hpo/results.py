@@ -21,7 +21,7 @@ from se_hpo.frames import (
     hyperparameter_dtypes,
     tidy,
 )
-from se_hpo.jobs import STOP_REASONS
+from se_hpo.names import STOP_REASONS
 from se_hpo.paths import RunPaths, TrialPaths
 from se_hpo.reading import (
     Configuration,

@@ -8,11 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from se_hpo.names import SE_TRAIN_ENVS, with_train_env
 from se_hpo.paths import SESetPaths, parse_json
 from se_hpo.records import to_builtin
-
-SETTINGS = ("se_fixed", "se_varied", "se_random")
-"""SEs learned with fixed or varied agents, and the control without NES."""
 
 
 @dataclass(frozen=True)
@@ -22,8 +20,8 @@ class SEOutcome:
     index: int
     """Its place in the set, from 0."""
     seed: int
-    setting: str
-    """A name in `SETTINGS`."""
+    train_env: str
+    """A name in `names.SE_TRAIN_ENVS`."""
     task: str
     solved: bool
     """Its best mean score reached the task's solved return."""
@@ -69,8 +67,8 @@ def outcome_from_dict(data: Mapping[str, Any]) -> SEOutcome:
         if field.name not in data:
             raise ValueError(f"{field.name} is missing")
         values[field.name] = _checked(field.name, str(field.type), data[field.name])
-    if values["setting"] not in SETTINGS:
-        raise ValueError(f"setting {values['setting']!r} is unknown")
+    if values["train_env"] not in SE_TRAIN_ENVS:
+        raise ValueError(f"train_env {values['train_env']!r} is unknown")
     return SEOutcome(**values)
 
 
@@ -93,7 +91,8 @@ def read_outcome(paths: SESetPaths, index: int) -> SEOutcome | None:
         ValueError: the file is damaged or foreign.
     """
     try:
-        data = parse_json(paths.outcome(index).read_text(encoding="utf-8"))
+        text = paths.outcome(index).read_text(encoding="utf-8")
+        data = with_train_env(parse_json(text))
     except FileNotFoundError:
         return None
     if not isinstance(data, dict):

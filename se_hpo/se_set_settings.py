@@ -10,9 +10,10 @@ from typing import Any
 from se_hpo import seeding
 from se_hpo.config import RunConfig, run_config_from_dict
 from se_hpo.errors import UserError, did_you_mean
+from se_hpo.names import SE_TRAIN_ENVS, with_train_env
 from se_hpo.paths import RunPaths, SESetPaths, parse_json, sets_in
 from se_hpo.records import to_builtin
-from se_hpo.se_outcome import SETTINGS, SEOutcome
+from se_hpo.se_outcome import SEOutcome
 from se_hpo.user_code import prepare
 
 FORMAT = 1
@@ -23,7 +24,7 @@ MOST_ENVS = 100_000
 class SetSettings:
     """Everything that decides the bytes of a set's SEs."""
 
-    setting: str
+    train_env: str
     """`se_fixed`, `se_varied` or `se_random`."""
     config: RunConfig
     seed: int
@@ -37,11 +38,11 @@ class SetSettings:
 
     def se_seed(self, index: int) -> int:
         """The seed of one NES run or random search."""
-        return seeding.integer_seed(self.seed, "se set", self.setting, index)
+        return seeding.integer_seed(self.seed, "se set", self.train_env, index)
 
     def goes_on(self, outcome: SEOutcome) -> bool:
         """An NES run that ended at its last generation, before the set got more."""
-        ended = outcome.reason == "budget" and self.setting != "se_random"
+        ended = outcome.reason == "budget" and self.train_env != "se_random"
         return ended and outcome.generations < self.generations
 
     def to_dict(self) -> dict[str, Any]:
@@ -70,15 +71,15 @@ def settings_from_set(paths: SESetPaths, data: Mapping[str, Any]) -> SetSettings
     try:
         trainings = data.get("trainings")
         settings = SetSettings(
-            setting=str(data["setting"]),
+            train_env=str(data["train_env"]),
             config=run_config_from_dict(data["config"]),
             seed=int(data["seed"]),
             generations=int(data["generations"]),
             engine=str(data.get("engine", "")),
             trainings=None if trainings is None else int(trainings),
         )
-        if settings.setting not in SETTINGS:
-            raise ValueError(f"setting {settings.setting!r} is unknown")
+        if settings.train_env not in SE_TRAIN_ENVS:
+            raise ValueError(f"train_env {settings.train_env!r} is unknown")
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise damaged(paths, repr(error)) from error
     return settings
@@ -111,7 +112,7 @@ def read_set_json(paths: SESetPaths) -> dict[str, Any]:
         UserError: no set there, or it is unreadable.
     """
     try:
-        data = parse_json(paths.set.read_text(encoding="utf-8"))
+        data = with_train_env(parse_json(paths.set.read_text(encoding="utf-8")))
     except (FileNotFoundError, NotADirectoryError):
         raise UserError(no_set(paths.root)) from None
     except (OSError, ValueError) as error:

@@ -33,7 +33,7 @@ class SESet:
     """A set of SEs; `outcomes` has those that are finished, by index."""
 
     paths: SESetPaths
-    setting: str
+    train_env: str
     """`se_fixed`, `se_varied` or `se_random`."""
     task: str
     config: RunConfig
@@ -60,9 +60,9 @@ def read_set(path: str | Path) -> SESet:
     paths = SESetPaths(Path(path))
     data = read_set_json(paths)
     settings = settings_from_set(paths, data)
-    setting, task = settings.setting, settings.config.task
+    train_env, task = settings.train_env, settings.config.task
     n_envs = n_envs_from_set(paths, data)
-    outcomes, left_out = _outcomes(paths, setting, task, n_envs)
+    outcomes, left_out = _outcomes(paths, train_env, task, n_envs)
     if left_out:
         warnings.warn(
             f"{paths.root}: {'; '.join(left_out)}; left out",
@@ -71,7 +71,7 @@ def read_set(path: str | Path) -> SESet:
         )
     return SESet(
         paths=paths,
-        setting=setting,
+        train_env=train_env,
         task=task,
         config=settings.config,
         seed=settings.seed,
@@ -82,14 +82,14 @@ def read_set(path: str | Path) -> SESet:
 
 
 def _outcomes(
-    paths: SESetPaths, setting: str, task: str, n_envs: int
+    paths: SESetPaths, train_env: str, task: str, n_envs: int
 ) -> tuple[list[SEOutcome], list[str]]:
     outcomes, left_out, unfinished = [], [], []
     for index in range(n_envs):
         try:
             outcome = read_outcome(paths, index)
-            if outcome and (outcome.setting, outcome.task) != (setting, task):
-                raise ValueError(f"it is of {outcome.setting} on {outcome.task}")
+            if outcome and (outcome.train_env, outcome.task) != (train_env, task):
+                raise ValueError(f"it is of {outcome.train_env} on {outcome.task}")
         except (ValueError, OSError) as error:
             left_out.append(f"{paths.outcome(index).name} is unreadable ({error})")
             continue

@@ -24,10 +24,11 @@ from ConfigSpace.hyperparameters import (
     OrdinalHyperparameter,
 )
 
+from se_hpo.agents.registry import AGENTS
 from se_hpo.bohb.brackets import check_budgets
 from se_hpo.bohb.conditions import defaults_unchecked
 from se_hpo.bohb.encoding import SpaceEncoding
-from se_hpo.config import AGENT_CONFIGS, RunConfig, from_configuration
+from se_hpo.config import RunConfig, from_configuration
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.records import to_builtin
 from se_hpo.registries import OBJECTIVES
@@ -182,7 +183,7 @@ def _check_meta(meta: Mapping[str, Any]) -> None:
                 f"META[{key!r}] = {meta[key]!r} has the wrong type "
                 f"({type(meta[key]).__name__}): must be {wanted}"
             )
-    for key, known in (("objective", OBJECTIVES), ("agent", AGENT_CONFIGS)):
+    for key, known in (("objective", OBJECTIVES), ("agent", AGENTS)):
         if meta[key] not in known:
             hint = did_you_mean(meta[key], known)
             raise UserError(f"unknown {key} {meta[key]!r}: {hint}")

@@ -69,7 +69,7 @@ def _show_plan(request: Request, n_parallel: int, console: Console) -> None:
     n_left = len(request.indices) - sum(not settings.goes_on(o) for o in outcomes)
     trainings = most_trainings(settings)
     console.print(
-        f"{settings.setting} on {settings.config.task} in {paths.root}: "
+        f"{settings.train_env} on {settings.config.task} in {paths.root}: "
         f"{len(request.indices)} SEs, {n_left} to train, at most {trainings:,} agents "
         "each"
     )

@@ -40,7 +40,7 @@ class TrainingLog:
     returns: list[float] = field(default_factory=list)
     lengths: list[int] = field(default_factory=list)
     stop_reason: str = "train_episodes"
-    """See `jobs.STOP_REASONS`."""
+    """See `names.STOP_REASONS`."""
 
 
 @dataclass

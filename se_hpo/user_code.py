@@ -14,8 +14,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from se_hpo.config import AGENT_CONFIGS
-from se_hpo.errors import UserError, did_you_mean
+from se_hpo.agents.registry import find_agent
+from se_hpo.errors import UserError
 from se_hpo.tasks import (
     all_returns,
     get_task,
@@ -88,9 +88,7 @@ def prepare(data: Mapping[str, Any], where: Path, trusted: bool = False) -> None
         trusted |= isinstance(meta, Mapping) and meta.get("task") == task
     try:
         _ = import_task(task) if trusted else get_task(task)
-        if agent not in AGENT_CONFIGS:
-            hint = did_you_mean(agent, AGENT_CONFIGS)
-            raise UserError(f"unknown agent {agent!r}: {hint}")
+        find_agent(agent)
     except UserError as error:
         why = str(error)
         if data.get("space_file") and not file.is_file():

@@ -4,37 +4,40 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
-from se_hpo.config import AgentConfig
+from se_hpo.agents.config import AgentConfig
+from se_hpo.agents.registry import kind_of
 
 FACTOR = 3.0
-"""Learning rate, batch size and hidden size vary from x / 3 to 3 x."""
+"""Numbers vary from x / 3 to 3 x."""
 
 Config = TypeVar("Config", bound=AgentConfig)
 
 
 def vary_agent(config: Config, rng: np.random.Generator) -> Config:
-    """Draw learning rate, batch size and network size anew around `config`.
+    """Draw anew, around `config`, what its agent says that varies (`AgentKind.varied`).
 
-    lr, batch_size and hidden_size are log-uniform in [x / 3, 3 x], the integers from
-    int(x / 3), at least 1, to 3 x, both included. hidden_layers is uniform in
-    {l - 1, l, l + 1}. All else is kept.
+    hidden_layers is uniform in {l - 1, l, l + 1}. All else is log-uniform in
+    [x / 3, 3 x], integers from int(x / 3), at least 1, to 3 x, both included.
 
     For l = 1 the authors draw from {0, 1, 2} and build a network with 1 layer for 0, so
     that 1 is twice as likely as 2; here too, since their agents are the ones compared
     with.
     """
-    layers = config.hidden_layers + int(rng.integers(-1, 2))
-    return dataclasses.replace(
-        config,
-        lr=_log_uniform(config.lr / FACTOR, config.lr * FACTOR, rng),
-        batch_size=_log_uniform_integer(config.batch_size, rng),
-        hidden_size=_log_uniform_integer(config.hidden_size, rng),
-        hidden_layers=max(1, layers),
-    )
+    values = {name: getattr(config, name) for name in kind_of(config).varied}
+    drawn: Any = {name: _vary(name, value, rng) for name, value in values.items()}
+    return dataclasses.replace(config, **drawn)
+
+
+def _vary(name: str, value: float, rng: np.random.Generator) -> float:
+    if name == "hidden_layers":
+        return max(1, int(value) + int(rng.integers(-1, 2)))
+    if isinstance(value, int):
+        return _log_uniform_integer(value, rng)
+    return _log_uniform(value / FACTOR, value * FACTOR, rng)
 
 
 def _log_uniform(low: float, high: float, rng: np.random.Generator) -> float:

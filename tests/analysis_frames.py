@@ -35,13 +35,17 @@ def evaluation_frame(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
 
 
 def evaluation_row(
-    setting: str, pair: int, score: float | None, se: int | None = None, **changes: Any
+    train_env: str,
+    pair: int,
+    score: float | None,
+    se: int | None = None,
+    **changes: Any,
 ) -> dict[str, Any]:
-    on_se = setting != "real"
+    on_se = train_env != "real"
     row = {
-        "setting": setting,
+        "train_env": train_env,
         "task": "CartPole-v0",
-        "se_set": setting.removeprefix("se_") if on_se else None,
+        "se_set": train_env.removeprefix("se_") if on_se else None,
         "se": (pair if se is None else se) if on_se else None,
         "se_solved": True if on_se else None,
         "se_score": 196.0 if on_se else None,
@@ -67,19 +71,19 @@ def evaluations_of(
     score: Score,
     n_ses: int = 6,
     n_agents: int = 5,
-    settings: Sequence[str] = ("real", "se_varied", "se_fixed"),
+    train_envs: Sequence[str] = ("real", "se_varied", "se_fixed"),
     **changes: Any,
 ) -> pd.DataFrame:
-    """Every setting with the same pairs; `score(setting, pair, hyperparameters)`."""
+    """The same pairs everywhere; `score(train_env, pair, hyperparameters)`."""
     rows = [
         evaluation_row(
-            setting,
+            train_env,
             pair,
-            score(setting, pair, hyperparameters(pair)),
+            score(train_env, pair, hyperparameters(pair)),
             pair // n_agents,
             **changes,
         )
-        for setting in settings
+        for train_env in train_envs
         for pair in range(n_ses * n_agents)
     ]
     return evaluation_frame(rows)
@@ -89,8 +93,8 @@ def noisy(seed: int = 0, gain: float = 0.0, spread: float = 30.0) -> Score:
     """Scores around 150, on SEs `gain` higher, with a little of the hyperparameters."""
     rng = np.random.default_rng(seed)
 
-    def score(setting: str, pair: int, hp: dict[str, Any]) -> float:
-        level = 150.0 + (gain if setting != "real" else 0.0)
+    def score(train_env: str, pair: int, hp: dict[str, Any]) -> float:
+        level = 150.0 + (gain if train_env != "real" else 0.0)
         level += 20.0 * (np.log(hp["lr"]) + 7.0)
         return float(level + spread * rng.standard_normal())
 
@@ -102,12 +106,12 @@ def outcome_frame(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     return tidy(rows, SE_COLUMNS)
 
 
-def outcome_row(setting: str, se: int, **changes: Any) -> dict[str, Any]:
+def outcome_row(train_env: str, se: int, **changes: Any) -> dict[str, Any]:
     row = {
         "run": "run",
-        "se_set": setting.removeprefix("se_"),
+        "se_set": train_env.removeprefix("se_"),
         "se": se,
-        "setting": setting,
+        "train_env": train_env,
         "task": "CartPole-v0",
         "solved": True,
         "best_score": 196.0,

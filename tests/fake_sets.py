@@ -31,7 +31,7 @@ def make_sets(root: Path, n: int = 2, **changes: Any) -> RunPaths:
 
 def make_set(
     root: Path,
-    setting: str = "se_varied",
+    train_env: str = "se_varied",
     n: int = 2,
     config: RunConfig = CONFIG,
     task: str = "CartPole-v0",
@@ -41,7 +41,7 @@ def make_set(
     paths = SESetPaths(root)
     data = {
         "format": 1,
-        "setting": setting,
+        "train_env": train_env,
         "task": task,
         "config": config.to_dict(),
         "seed": 0,
@@ -53,20 +53,20 @@ def make_set(
     }
     write_json(paths.set, data)
     for index in range(n):
-        add_se(paths, setting, index, config, index in solved)
+        add_se(paths, train_env, index, config, index in solved)
     return paths
 
 
 def add_se(
-    paths: SESetPaths, setting: str, index: int, config: RunConfig, solved: bool
+    paths: SESetPaths, train_env: str, index: int, config: RunConfig, solved: bool
 ) -> None:
-    rng = np.random.default_rng([index, *setting.encode()])
+    rng = np.random.default_rng([index, *train_env.encode()])
     psi = initial_psi(config.se, get_task(config.task), rng)
     save_se(paths.checkpoint(index), psi, config.task, config.se)
     outcome = SEOutcome(
         index=index,
         seed=index,
-        setting=setting,
+        train_env=train_env,
         task=config.task,
         solved=solved,
         solved_at=2 if solved else None,

@@ -18,7 +18,7 @@ from tests.fake_run import (
 )
 from tests.fake_sets import make_set
 
-SETTINGS = {"varied": "se_varied", "fixed": "se_fixed", "random": "se_random"}
+SETS = {"varied": "se_varied", "fixed": "se_fixed", "random": "se_random"}
 AGENTS = ("ddqn", "dueling_ddqn", "td3_discrete")
 _RETURN = {"real": 185.0, "se_varied": 189.0, "se_fixed": 170.0, "se_random": 90.0}
 _STEPS = {"real": 15_000, "se_varied": 6_500, "se_fixed": 6_300, "se_random": 5_000}
@@ -61,9 +61,9 @@ def add_search(run: RunPaths, n_trials: int = 9) -> RunPaths:
 def add_sets(run: RunPaths, n: int) -> None:
     """Sets of varied, fixed and random SEs, with the curves of the learned ones."""
     rng = np.random.default_rng(1)
-    for name, setting in SETTINGS.items():
-        paths = make_set(run.ses / name, setting, n, solved=tuple(range(n - 1)))
-        if setting == "se_random":
+    for name, train_env in SETS.items():
+        paths = make_set(run.ses / name, train_env, n, solved=tuple(range(n - 1)))
+        if train_env == "se_random":
             continue
         for index in range(n):
             length = int(rng.integers(8, 30))
@@ -93,7 +93,7 @@ def add_evaluations(
     n_ses: int,
     n_agents: int,
     agents: tuple[str, ...] = AGENTS,
-    settings: tuple[str, ...] = tuple(_RETURN),
+    train_envs: tuple[str, ...] = tuple(_RETURN),
     **changes: Any,
 ) -> Path:
     """Records of phase 2, as `python -m se_hpo.evaluate` writes them."""
@@ -101,9 +101,9 @@ def add_evaluations(
     append_lines(
         path,
         [
-            evaluation_line(agent, setting, pair, n_agents) | changes
+            evaluation_line(agent, train_env, pair, n_agents) | changes
             for agent in agents
-            for setting in settings
+            for train_env in train_envs
             for pair in range(n_ses * n_agents)
         ],
     )
@@ -111,19 +111,19 @@ def add_evaluations(
 
 
 def evaluation_line(
-    agent: str, setting: str, pair: int, n_agents: int
+    agent: str, train_env: str, pair: int, n_agents: int
 ) -> dict[str, Any]:
     """One agent; the hyperparameters are those of its pair."""
-    rng = np.random.default_rng([pair, *f"{agent} {setting}".encode()])
+    rng = np.random.default_rng([pair, *f"{agent} {train_env}".encode()])
     hp = np.random.default_rng([pair, *agent.encode()])
-    lr, on_se = float(np.exp(hp.uniform(-9, -6))), setting != "real"
-    score = 10.0 if rng.random() < 0.1 else _RETURN[setting] + 8 * (np.log(lr) + 7.5)
+    lr, on_se = float(np.exp(hp.uniform(-9, -6))), train_env != "real"
+    score = 10.0 if rng.random() < 0.1 else _RETURN[train_env] + 8 * (np.log(lr) + 7.5)
     returns = np.clip(rng.normal(score, 6, 10), 8, 200).round().tolist()
-    steps = int(rng.gamma(3, _STEPS[setting] / 3))
+    steps = int(rng.gamma(3, _STEPS[train_env] / 3))
     return {
-        "setting": setting,
+        "train_env": train_env,
         "task": "CartPole-v0",
-        "se_set": setting.removeprefix("se_") if on_se else None,
+        "se_set": train_env.removeprefix("se_") if on_se else None,
         "se": pair // n_agents if on_se else None,
         "se_solved": bool(pair // n_agents < 2) if on_se else None,
         "se_score": 196.0 if on_se else None,

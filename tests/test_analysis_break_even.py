@@ -25,8 +25,8 @@ UNITS = ["env_steps_task", "env_steps", "cpu_seconds"]
 def outcomes(n_ses: int = 6, **changes: Any) -> pd.DataFrame:
     return outcome_frame(
         [
-            outcome_row(setting, se, **changes)
-            for setting in ("se_varied", "se_fixed")
+            outcome_row(train_env, se, **changes)
+            for train_env in ("se_varied", "se_fixed")
             for se in range(n_ses)
         ]
     )
@@ -34,7 +34,7 @@ def outcomes(n_ses: int = 6, **changes: Any) -> pd.DataFrame:
 
 def varied(table: pd.DataFrame, unit: str, with_bohb: bool = False) -> pd.Series:
     chosen = table[
-        (table["setting"] == "se_varied")
+        (table["train_env"] == "se_varied")
         & (table["unit"] == unit)
         & (table["with_bohb"] == with_bohb)
     ]
@@ -50,7 +50,7 @@ def equal() -> pd.DataFrame:
 
 def test_by_hand_without_bohb(equal: pd.DataFrame) -> None:
     table = analysis.break_even(equal, outcomes())
-    assert list(table["setting"].unique()) == ["se_varied", "se_fixed"]
+    assert list(table["train_env"].unique()) == ["se_varied", "se_fixed"]
     assert list(table["unit"][:3]) == UNITS and not table["with_bohb"].any()
     real, steps, seconds = (varied(table, unit) for unit in UNITS)
     assert (real["cost_per_se"], real["saved_per_agent"]) == (60_000, 10_000)
@@ -104,7 +104,7 @@ def test_a_set_pays_for_its_unsolved_whatever_other_sets_did() -> None:
     frame = evaluations_of(lambda *_: 190.0)
     unsolved = frame["se"].isin([0, 1, 2]).to_numpy(bool)
     frame.loc[unsolved, "se_solved"] = False
-    frame = frame[~unsolved | (frame["setting"] != "se_varied").to_numpy(bool)]
+    frame = frame[~unsolved | (frame["train_env"] != "se_varied").to_numpy(bool)]
     runs = outcomes()
     runs["solved"] = runs["se"] >= 3
     trial = {"trial": "a", "budget": 1.0, "loss": 0.5, "env_steps_task": 90_000}
@@ -147,7 +147,7 @@ def test_a_part_of_an_evaluation_does_not_change_the_cost(equal: pd.DataFrame) -
 
 def test_more_steps_than_on_the_task_never_pay(equal: pd.DataFrame) -> None:
     slower = equal.copy()
-    slower.loc[slower["setting"] != "real", "env_steps"] = 12_000
+    slower.loc[slower["train_env"] != "real", "env_steps"] = 12_000
     table = analysis.break_even(slower, outcomes())
     assert varied(table, "env_steps_task")["verdict"] == "pays off"
     row = varied(table, "env_steps")
@@ -178,7 +178,7 @@ def test_a_difference_that_may_be_none_is_not_worse() -> None:
 def test_an_uncertain_saving_has_no_upper_end(equal: pd.DataFrame) -> None:
     frame = equal.copy()
     odd = (frame["se"] % 2).fillna(0).to_numpy(int)
-    on_se = (frame["setting"] != "real").to_numpy(bool)
+    on_se = (frame["train_env"] != "real").to_numpy(bool)
     frame.loc[on_se, "env_steps"] = (100 + 15_900 * odd)[on_se]
     table = analysis.break_even(frame, outcomes())
     row = varied(table, "env_steps")
@@ -199,7 +199,7 @@ def test_one_se_leaves_it_open(equal: pd.DataFrame) -> None:
 @pytest.mark.parametrize(
     ("evaluations", "runs", "note"),
     [
-        (lambda f: f[f["setting"] != "real"], outcomes(), "no pairs with the task"),
+        (lambda f: f[f["train_env"] != "real"], outcomes(), "no pairs with the task"),
         (lambda f: f, outcomes(0), "no finished NES run of its set"),
         (lambda f: f, outcomes(task="Acrobot-v1"), "no finished NES run of its set"),
         (lambda f: f.assign(score=math.nan), outcomes(), "no pairs with the task"),

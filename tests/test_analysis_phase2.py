@@ -44,8 +44,8 @@ def by_hand() -> pd.DataFrame:
 
 
 def test_a_table_by_hand() -> None:
-    table = analysis.settings_table(by_hand())
-    real, varied = (row_of(table, setting=s) for s in ("real", "se_varied"))
+    table = analysis.train_env_table(by_hand())
+    real, varied = (row_of(table, train_env=s) for s in ("real", "se_varied"))
     assert (real["n_ses"], varied["n_ses"], varied["n_ses_solved"]) == (0, 2, 1)
     assert (real["mean"], varied["mean"]) == (155.0, 139.75)
     assert varied["median"] == 149.5
@@ -69,9 +69,9 @@ def test_a_table_by_hand() -> None:
 
 def test_agents_on_the_task_keep_their_cluster_while_others_are_missing() -> None:
     frame = evaluations_of(noisy())
-    missing = (frame["setting"] == "se_fixed") & frame["pair"].isin([0, 6])
+    missing = (frame["train_env"] == "se_fixed") & frame["pair"].isin([0, 6])
     whole, part = (
-        row_of(analysis.settings_table(f), setting="real")
+        row_of(analysis.train_env_table(f), train_env="real")
         for f in (frame, frame[~missing.to_numpy(bool)])
     )
     pd.testing.assert_series_equal(whole, part)
@@ -79,39 +79,41 @@ def test_agents_on_the_task_keep_their_cluster_while_others_are_missing() -> Non
 
 def test_clusters_of_the_task_sort_as_those_of_ses() -> None:
     rows = [
-        evaluation_row(setting, pair, float(pair))
-        for setting in ("real", "se_fixed")
+        evaluation_row(train_env, pair, float(pair))
+        for train_env in ("real", "se_fixed")
         for pair in range(12)
     ]
-    table = analysis.settings_table(evaluation_frame(rows))
+    table = analysis.train_env_table(evaluation_frame(rows))
     ends = ["mean_low", "mean_high"]
-    real, fixed = (row_of(table, setting=s)[ends] for s in ("real", "se_fixed"))
+    real, fixed = (row_of(table, train_env=s)[ends] for s in ("real", "se_fixed"))
     assert real.to_list() == fixed.to_list()
 
 
 def test_with_two_ses_an_interval_ends_at_their_means() -> None:
-    varied = row_of(analysis.settings_table(by_hand()), setting="se_varied")
+    varied = row_of(analysis.train_env_table(by_hand()), train_env="se_varied")
     assert (varied["mean_low"], varied["mean_high"]) == (80.0, 199.5)
 
 
 def test_the_task_is_not_compared_with_itself() -> None:
-    real = row_of(analysis.settings_table(by_hand()), setting="real")
+    real = row_of(analysis.train_env_table(by_hand()), train_env="real")
     assert real["n_pairs"] == 0
     assert real[["env_steps_saved", "difference", "improvement"]].isna().all()
 
 
 def test_rows_come_in_the_order_of_tables() -> None:
     frame = pd.concat(
-        evaluations_of(noisy(), n_agents=1, settings=settings_, agent=agent, rule=rule)
+        evaluations_of(
+            noisy(), n_agents=1, train_envs=train_envs, agent=agent, rule=rule
+        )
         for rule in ("paper", "fixed_steps")
         for agent in ("td3_discrete", "ddqn")
-        for settings_ in (["se_random"], ["se_fixed", "se_varied"], ["real"])
+        for train_envs in (["se_random"], ["se_fixed", "se_varied"], ["real"])
     )
     frame["max_env_steps"] = frame["rule"].eq("fixed_steps").map({True: 6000})
-    table = analysis.settings_table(frame)
+    table = analysis.train_env_table(frame)
     assert list(table["rule"].unique()) == ["paper", "fixed_steps 6000"]
     assert list(table["agent"].unique()) == ["ddqn", "td3_discrete"]
-    assert list(table["setting"][:4]) == list(analysis.SETTINGS)
+    assert list(table["train_env"][:4]) == list(analysis.TRAIN_ENVS)
     assert len(table) == 16
 
 
@@ -120,7 +122,7 @@ def test_rows_come_in_the_order_of_tables() -> None:
 def test_order_of_records_changes_nothing(seed: int) -> None:
     frame = evaluations_of(noisy(1))
     shuffled = frame.sample(frac=1.0, random_state=seed)
-    for function in (analysis.settings_table, analysis.rank_agreement):
+    for function in (analysis.train_env_table, analysis.rank_agreement):
         one, two = (function(f, n_resamples=50) for f in (frame, shuffled))
         pd.testing.assert_frame_equal(one, two)
 
@@ -128,27 +130,27 @@ def test_order_of_records_changes_nothing(seed: int) -> None:
 def test_intervals_draw_ses_and_not_agents() -> None:
     """SEs that differ, and agents on one SE that do not: ten of one SE are one."""
 
-    def score(setting: str, pair: int, hp: dict[str, Any]) -> float:
+    def score(train_env: str, pair: int, hp: dict[str, Any]) -> float:
         return 100.0 + 10.0 * (pair // 10 % 2)
 
     many = evaluations_of(score, n_ses=6, n_agents=10)
     one_each = many[many["pair"] % 10 == 0]
-    tables = [analysis.settings_table(f) for f in (many, one_each)]
+    tables = [analysis.train_env_table(f) for f in (many, one_each)]
     ends = [
-        row_of(t, setting="se_varied")[["mean_low", "mean_high"]].to_list()
+        row_of(t, train_env="se_varied")[["mean_low", "mean_high"]].to_list()
         for t in tables
     ]
     assert ends[0] == ends[1]
 
 
-def test_settings_draw_the_same_slots() -> None:
-    """A setting that scores as the task, pair by pair, has its intervals too."""
+def test_train_envs_draw_the_same_slots() -> None:
+    """A train_env that scores as the task, pair by pair, has its intervals too."""
 
-    def score(setting: str, pair: int, hp: dict[str, Any]) -> float:
+    def score(train_env: str, pair: int, hp: dict[str, Any]) -> float:
         return float(pair * 37 % 101)
 
-    table = analysis.settings_table(evaluations_of(score))
-    real, varied = (row_of(table, setting=s) for s in ("real", "se_varied"))
+    table = analysis.train_env_table(evaluations_of(score))
+    real, varied = (row_of(table, train_env=s) for s in ("real", "se_varied"))
     for name in ("mean_low", "iqm_high", "worst_decile_low"):
         assert real[name] == varied[name]
     assert (varied["difference_low"], varied["difference_high"]) == (0.0, 0.0)
@@ -157,7 +159,7 @@ def test_settings_draw_the_same_slots() -> None:
 
 def test_one_se_has_numbers_and_no_interval() -> None:
     frame = evaluations_of(noisy(), n_ses=1)
-    varied = row_of(analysis.settings_table(frame), setting="se_varied")
+    varied = row_of(analysis.train_env_table(frame), train_env="se_varied")
     assert math.isfinite(varied["mean"]) and math.isfinite(varied["improvement"])
     assert varied[["mean_low", "iqm_high", "difference_low"]].isna().all()
     assert varied["note"] == "one SE: no interval"
@@ -165,8 +167,8 @@ def test_one_se_has_numbers_and_no_interval() -> None:
 
 def test_missing_scores_are_left_out_and_counted() -> None:
     frame = by_hand()
-    frame.loc[frame["setting"].eq("se_varied") & frame["pair"].eq(3), "score"] = None
-    varied = row_of(analysis.settings_table(frame), setting="se_varied")
+    frame.loc[frame["train_env"].eq("se_varied") & frame["pair"].eq(3), "score"] = None
+    varied = row_of(analysis.train_env_table(frame), train_env="se_varied")
     assert (varied["n_agents"], varied["n_missing"], varied["n_pairs"]) == (3, 1, 3)
     assert varied["mean"] == pytest.approx(499 / 3)
     assert "1 agents without a score left out" in varied["note"]
@@ -174,39 +176,39 @@ def test_missing_scores_are_left_out_and_counted() -> None:
 
 def test_no_score_at_all_is_no_crash() -> None:
     frame = by_hand().assign(score=math.nan)
-    table = analysis.settings_table(frame)
+    table = analysis.train_env_table(frame)
     assert table["n_agents"].eq(0).all() and table["mean"].isna().all()
-    assert "no agents" in row_of(table, setting="se_varied")["note"]
+    assert "no agents" in row_of(table, train_env="se_varied")["note"]
     assert analysis.sensitivity_table(frame)["explained"].isna().all()
     assert analysis.rank_agreement(frame)["correlation"].isna().all()
     assert analysis.se_table(frame)["n_agents"].eq(0).all()
 
 
 def test_without_the_task_there_is_nothing_to_compare_with() -> None:
-    frame = evaluations_of(noisy(), settings=["se_varied"])
-    table = analysis.settings_table(frame)
+    frame = evaluations_of(noisy(), train_envs=["se_varied"])
+    table = analysis.train_env_table(frame)
     assert table["improvement"].isna().all() and table["mean"].notna().all()
     assert table["note"][0] == "no agents on the task to compare with"
     assert analysis.paired(frame).empty and analysis.rank_agreement(frame).empty
 
 
 def test_the_task_alone_is_enough() -> None:
-    table = analysis.settings_table(evaluations_of(noisy(), settings=["real"]))
-    assert list(table["setting"]) == ["real"]
+    table = analysis.train_env_table(evaluations_of(noisy(), train_envs=["real"]))
+    assert list(table["train_env"]) == ["real"]
     assert table["mean_low"].notna().all()
 
 
 def test_an_unfinished_evaluation_compares_the_pairs_it_has() -> None:
     frame = evaluations_of(noisy(gain=20.0, spread=0.0))
-    frame = frame[(frame["setting"] != "real") | (frame["pair"] < 12)]
-    varied = row_of(analysis.settings_table(frame), setting="se_varied")
+    frame = frame[(frame["train_env"] != "real") | (frame["pair"] < 12)]
+    varied = row_of(analysis.train_env_table(frame), train_env="se_varied")
     assert (varied["n_agents"], varied["n_pairs"]) == (30, 12)
     assert varied["difference"] == pytest.approx(20.0)
 
 
 def test_all_solved_and_all_equal() -> None:
     frame = evaluations_of(lambda *_: 200.0)
-    varied = row_of(analysis.settings_table(frame), setting="se_varied")
+    varied = row_of(analysis.train_env_table(frame), train_env="se_varied")
     for name in ("mean", "mean_low", "iqm_high", "worst_decile"):
         assert varied[name] == 200.0
     assert (varied["share_solved"], varied["share_solved_low"]) == (1.0, 1.0)
@@ -215,17 +217,17 @@ def test_all_solved_and_all_equal() -> None:
 
 def test_an_unlisted_task_needs_a_solved_return() -> None:
     frame = by_hand().assign(task="Taxi-v3")
-    table = analysis.settings_table(frame)
+    table = analysis.train_env_table(frame)
     assert table["share_solved"].isna().all()
     assert "solved return not known" in table["note"][0]
-    table = analysis.settings_table(frame, solved_return=100.0)
-    assert row_of(table, setting="se_varied")["share_solved"] == 0.75
+    table = analysis.train_env_table(frame, solved_return=100.0)
+    assert row_of(table, train_env="se_varied")["share_solved"] == 0.75
 
 
 def test_tables_of_no_records_have_their_columns() -> None:
     empty = evaluation_frame([])
     for table, expected in (
-        (analysis.settings_table(empty), columns.SETTINGS_TABLE),
+        (analysis.train_env_table(empty), columns.TRAIN_ENV_TABLE),
         (analysis.se_table(empty), columns.SE_TABLE),
         (analysis.rank_agreement(empty), columns.RANK_AGREEMENT),
         (analysis.sensitivity_table(empty), columns.SENSITIVITY),
@@ -237,15 +239,15 @@ def test_tables_of_no_records_have_their_columns() -> None:
 
 
 def test_dtypes_do_not_depend_on_the_rows() -> None:
-    table = analysis.settings_table(by_hand())
-    assert {n: str(t) for n, t in table.dtypes.items()} == columns.SETTINGS_TABLE
+    table = analysis.train_env_table(by_hand())
+    assert {n: str(t) for n, t in table.dtypes.items()} == columns.TRAIN_ENV_TABLE
 
 
 def test_agents_of_unsolved_ses_can_be_left_out() -> None:
     kept = analysis.solved_only(by_hand())
-    assert kept["setting"].value_counts().to_dict() == {"real": 4, "se_varied": 2}
-    table = analysis.settings_table(kept)
-    assert row_of(table, setting="se_varied")["mean"] == 199.5
+    assert kept["train_env"].value_counts().to_dict() == {"real": 4, "se_varied": 2}
+    table = analysis.train_env_table(kept)
+    assert row_of(table, train_env="se_varied")["mean"] == 199.5
 
 
 def test_a_table_of_ses() -> None:
@@ -278,7 +280,7 @@ def test_pairs_hold_the_same_agent_twice() -> None:
         (lambda f: f.drop(columns="score"), "no column 'score'"),
         (lambda f: f.assign(task=["CartPole-v0"] * 7 + ["Acrobot-v1"]), "several task"),
         (lambda f: pd.concat([f, f.tail(1)]), "pair 3 of ddqn .* there twice"),
-        (lambda f: f.assign(setting="se_fxed"), "did you mean 'se_fixed'"),
+        (lambda f: f.assign(train_env="se_fxed"), "did you mean 'se_fixed'"),
         (
             lambda f: f.assign(agent_seed=range(8)),
             "pair 0 of ddqn is not the same agent in se_varied",
@@ -295,14 +297,14 @@ def test_pairs_hold_the_same_agent_twice() -> None:
 )
 def test_frames_that_do_not_go_together_are_refused(mend: Any, message: str) -> None:
     with pytest.raises(UserError, match=message):
-        analysis.settings_table(mend(by_hand()))
+        analysis.train_env_table(mend(by_hand()))
 
 
 def test_every_algorithm_has_its_own_number_of_agents_per_se() -> None:
     ddqn = evaluations_of(noisy(), n_ses=6, n_agents=10)
-    alone = analysis.settings_table(ddqn)
+    alone = analysis.train_env_table(ddqn)
     td3 = evaluations_of(noisy(1), n_ses=6, n_agents=3, agent="td3_discrete")
-    both = analysis.settings_table(pd.concat([td3, ddqn], ignore_index=True))
+    both = analysis.train_env_table(pd.concat([td3, ddqn], ignore_index=True))
     mine = both[both["agent"] == "ddqn"].reset_index(drop=True)
     pd.testing.assert_frame_equal(mine, alone)
 
@@ -319,12 +321,12 @@ class TestRankAgreement:
     def test_differences_between_ses_blur_pooled_ranks_only(self) -> None:
         own = noisy(spread=0.0)
 
-        def score(setting: str, pair: int, hp: dict[str, Any]) -> float:
-            shift = 0.0 if setting == "real" else 100.0 * (pair // 5)
-            return own(setting, pair, hp) + shift
+        def score(train_env: str, pair: int, hp: dict[str, Any]) -> float:
+            shift = 0.0 if train_env == "real" else 100.0 * (pair // 5)
+            return own(train_env, pair, hp) + shift
 
         table = analysis.rank_agreement(evaluations_of(score))
-        keys = {"setting": "se_varied", "measure": "spearman"}
+        keys = {"train_env": "se_varied", "measure": "spearman"}
         assert row_of(table, level="within_se", **keys)["correlation"] == 1.0
         assert row_of(table, level="pooled", **keys)["correlation"] < 0.7
 
@@ -332,7 +334,7 @@ class TestRankAgreement:
         rng = np.random.default_rng(0)
         frame = evaluations_of(lambda *_: float(rng.normal()), n_ses=10, n_agents=10)
         table = analysis.rank_agreement(frame)
-        pooled = row_of(table, setting="se_varied", level="pooled", measure="kendall")
+        pooled = row_of(table, train_env="se_varied", level="pooled", measure="kendall")
         assert pooled["correlation_low"] < 0.0 < pooled["correlation_high"]
         assert (pooled["n"], pooled["n_clusters"]) == (100, 10)
 
@@ -369,26 +371,32 @@ class TestRankAgreement:
         frame = evaluations_of(lambda s, *rest: 200.0 if s == "real" else own(s, *rest))
         table = analysis.rank_agreement(frame)
         assert table["correlation"].isna().all()
-        pooled = row_of(table, setting="se_fixed", level="pooled", measure="kendall")
+        pooled = row_of(table, train_env="se_fixed", level="pooled", measure="kendall")
         assert "the second of the two is the same for all" in pooled["note"]
-        within = row_of(table, setting="se_fixed", level="within_se", measure="kendall")
+        within = row_of(
+            table, train_env="se_fixed", level="within_se", measure="kendall"
+        )
         assert "no SE has agents that differ" in within["note"]
 
     def test_ses_whose_agents_do_not_differ_are_named(self) -> None:
         own = noisy(spread=0.0)
 
-        def score(setting: str, pair: int, hp: dict[str, Any]) -> float:
-            return 9.0 if setting != "real" and pair < 5 else own(setting, pair, hp)
+        def score(train_env: str, pair: int, hp: dict[str, Any]) -> float:
+            return 9.0 if train_env != "real" and pair < 5 else own(train_env, pair, hp)
 
         table = analysis.rank_agreement(evaluations_of(score))
-        within = row_of(table, setting="se_fixed", level="within_se", measure="kendall")
+        within = row_of(
+            table, train_env="se_fixed", level="within_se", measure="kendall"
+        )
         assert (within["n"], within["correlation"]) == (5, 1.0)
         assert within["note"] == "1 of 6 SEs left out: too few agents that differ"
 
     def test_one_agent_per_se_ranks_nothing_within_an_se(self) -> None:
         frame = evaluations_of(noisy())
         table = analysis.rank_agreement(frame[frame["pair"] % 5 == 0])
-        within = row_of(table, setting="se_fixed", level="within_se", measure="kendall")
+        within = row_of(
+            table, train_env="se_fixed", level="within_se", measure="kendall"
+        )
         assert within["note"] == "no SE has 3 agents"
 
     def test_hyperparameters_that_are_not_recorded_are_not_averaged_over(self) -> None:
@@ -410,7 +418,7 @@ class TestRankAgreement:
         frame = evaluations_of(noisy())
         frame["env_steps"] = 1000 + 7 * frame["pair"]
         table = analysis.rank_agreement(frame, value="env_steps")
-        assert row_of(table, setting="se_fixed", level="pooled", measure="spearman")[
+        assert row_of(table, train_env="se_fixed", level="pooled", measure="spearman")[
             "correlation"
         ] == pytest.approx(1.0)
         with pytest.raises(UserError, match="did you mean 'env_steps'"):

@@ -22,19 +22,19 @@ from tests.analysis_frames import evaluations_of, noisy
 pytestmark = pytest.mark.filterwarnings("error")
 
 
-def of(table: pd.DataFrame, setting: str, hyperparameter: str = "") -> pd.Series:
-    table = table[table["setting"] == setting]
+def of(table: pd.DataFrame, train_env: str, hyperparameter: str = "") -> pd.Series:
+    table = table[table["train_env"] == train_env]
     if hyperparameter:
         table = table[table["hyperparameter"] == hyperparameter]
     assert len(table) == 1
     return table.iloc[0]
 
 
-def half_by_lr(setting: str, pair: int, hp: dict[str, Any]) -> float:
+def half_by_lr(train_env: str, pair: int, hp: dict[str, Any]) -> float:
     """The task: half of the variance is the learning rate's; on SEs none."""
-    rng = np.random.default_rng([pair, len(setting)])
+    rng = np.random.default_rng([pair, len(train_env)])
     noise = float(rng.normal())
-    if setting != "real":
+    if train_env != "real":
         return 100.0 + noise
     # log lr is uniform on [-8, -6]: variance 1/3
     return 100.0 + math.sqrt(3.0) * (math.log(hp["lr"]) + 7.0) + noise
@@ -42,8 +42,8 @@ def half_by_lr(setting: str, pair: int, hp: dict[str, Any]) -> float:
 
 @pytest.fixture(scope="module")
 def frame() -> pd.DataFrame:
-    settings_ = ["real", "se_varied"]
-    return evaluations_of(half_by_lr, n_ses=30, n_agents=10, settings=settings_)
+    train_envs = ["real", "se_varied"]
+    return evaluations_of(half_by_lr, n_ses=30, n_agents=10, train_envs=train_envs)
 
 
 @pytest.fixture
@@ -83,8 +83,8 @@ def test_differences_between_ses_are_found(no_forest: None) -> None:
     rng = np.random.default_rng(0)
     luck = rng.normal(size=30)
 
-    def score(setting: str, pair: int, hp: dict[str, Any]) -> float:
-        return float(luck[pair // 10] * (setting == "se_fixed") + rng.normal())
+    def score(train_env: str, pair: int, hp: dict[str, Any]) -> float:
+        return float(luck[pair // 10] * (train_env == "se_fixed") + rng.normal())
 
     table = analysis.sensitivity_table(evaluations_of(score, n_ses=30, n_agents=10))
     assert of(table, "se_fixed")["between_se"] == pytest.approx(0.5, abs=0.15)
@@ -98,7 +98,7 @@ def test_shuffled_scores_seldom_look_explained(no_forest: None) -> None:
     for seed in range(30):
         rng = np.random.default_rng(seed)
         frame = evaluations_of(
-            lambda *_, rng=rng: float(rng.normal()), n_agents=6, settings=["real"]
+            lambda *_, rng=rng: float(rng.normal()), n_agents=6, train_envs=["real"]
         )
         table = analysis.sensitivity_table(frame, n_permutations=99, n_resamples=2)
         below += int(table["p_value"].iloc[0] <= 0.1)
@@ -110,7 +110,7 @@ def test_shuffled_scores_seldom_look_explained(no_forest: None) -> None:
     [
         (lambda f: f.assign(score=200.0), "all agents have the same score"),
         (lambda f: f[[c for c in f if not c.startswith("hp.")]], "not recorded"),
-        (lambda f: f.groupby("setting").head(8), "8 agents: too few for the effects"),
+        (lambda f: f.groupby("train_env").head(8), "8 agents: too few for the effects"),
     ],
 )
 def test_what_cannot_be_explained_says_why(change: Any, note: str) -> None:
@@ -128,14 +128,14 @@ def test_without_scikit_learn_the_rest_is_there(
 
 
 def test_a_forest_needs_enough_ses() -> None:
-    frame = evaluations_of(noisy(), n_ses=3, n_agents=30, settings=["se_fixed"])
+    frame = evaluations_of(noisy(), n_ses=3, n_agents=30, train_envs=["se_fixed"])
     table = analysis.sensitivity_table(frame)
     assert math.isnan(table["explained_forest"][0])
     assert "no forest: fewer than" in table["note"][0]
 
 
 def test_the_same_seed_gives_the_same_table(frame: pd.DataFrame) -> None:
-    few = frame[(frame["pair"] < 60) & (frame["setting"] == "real")]
+    few = frame[(frame["pair"] < 60) & (frame["train_env"] == "real")]
     one, two = (analysis.sensitivity_table(few, n_permutations=20) for _ in range(2))
     pd.testing.assert_frame_equal(one, two)
 

@@ -97,8 +97,8 @@ def test_tune_collects_the_trials_of_a_run_and_the_figures_of_its_report(tmp_pat
 def test_the_papers_study_in_small_collects_its_frames_and_figures(tmp_path):
     out = tmp_path / "out"
     run("paper.py", "cartpole", "--smoke", "--run", tmp_path / "run", "--out", out)
-    settings = pd.read_csv(out / "settings.csv")
-    assert len(settings) == 3 * 4, "three agents, on the task and on three sets"
+    train_envs = pd.read_csv(out / "train_envs.csv")
+    assert len(train_envs) == 3 * 4, "three agents, on the task and on three sets"
     cost = pd.read_csv(out / "cost.csv")
     assert len(cost) == 3 + 3 * 4
     assert (out / "nes_curves.png").exists()

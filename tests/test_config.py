@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from se_hpo.agents import AGENTS
 from se_hpo.config import (
-    AGENT_CONFIGS,
     DDQNConfig,
     NESConfig,
     RunConfig,
@@ -35,7 +35,7 @@ def test_flat_names_set_their_fields_and_complements_are_taken():
     assert config.agent.eps_decay == pytest.approx(0.961)
 
 
-@pytest.mark.parametrize("algorithm", AGENT_CONFIGS)
+@pytest.mark.parametrize("algorithm", AGENTS)
 def test_configurations_survive_json(algorithm):
     config = from_configuration({f"{algorithm}.lr": 0.5}, "Acrobot-v1", algorithm)
     data = json.loads(json.dumps(config.to_dict()))

@@ -12,13 +12,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from se_hpo import agents, engine
-from se_hpo.config import AGENT_CONFIGS, DDQNConfig, DuelingDDQNConfig
+from se_hpo import engine
+from se_hpo.agents import AGENTS, kind_of, register_agent
+from se_hpo.agents.ddqn import DDQN
+from se_hpo.config import DDQNConfig, DuelingDDQNConfig
 from se_hpo.errors import UserError
 from se_hpo.inner_loop import InnerLoop
-from se_hpo.jobs import STOP_REASONS, TrainingJob
+from se_hpo.jobs import TrainingJob
 from se_hpo.learned import LearnedEnv
-from se_hpo.native_agents import has_agent
+from se_hpo.names import STOP_REASONS
 from se_hpo.tasks import get_task
 from tests.engine_jobs import (
     SE,
@@ -180,28 +182,28 @@ class _OtherConfig(DDQNConfig):
 
 
 def test_an_agent_replaced_by_name_is_not_trained_natively(monkeypatch):
-    for registry in (agents.AGENTS, AGENT_CONFIGS):
-        for name in ("ddqn", "dueling_ddqn"):
-            monkeypatch.setitem(registry, name, registry[name])  # undone afterwards
+    for name in ("ddqn", "dueling_ddqn"):
+        monkeypatch.setitem(AGENTS, name, AGENTS[name])  # undone afterwards
     seen = []
 
     def factory(config, obs_size, n_actions, seed):
         seen.append(config)
-        return agents.DDQN(config, obs_size, n_actions, seed)
+        return DDQN(config, obs_size, n_actions, seed)
 
     jobs = [task_job(0, train_episodes=2), task_job(0, config=DUELING)]
-    assert all(has_agent(job.agent) for job in jobs)
-    agents.register_agent("ddqn", DDQNConfig, factory)
-    assert [has_agent(job.agent) for job in jobs] == [False, True]
+    assert all(kind_of(job.agent).native for job in jobs)
+    register_agent("ddqn", DDQNConfig, factory)
+    assert [kind_of(job.agent).native for job in jobs] == [False, True]
     InnerLoop("auto").train_agents(jobs)
     assert len(seen) == 1
     with pytest.raises(UserError, match="no 'ddqn'"):
         train(jobs[0])
     with pytest.raises(UserError, match="no agent 'ddqn'"):
         InnerLoop("native").train_agents(jobs)
-    agents.register_agent("dueling_ddqn", _OtherConfig, factory)
-    assert not has_agent(_OtherConfig())
-    assert not has_agent(DUELING)
+    register_agent("dueling_ddqn", _OtherConfig, factory)
+    assert not kind_of(_OtherConfig()).native
+    with pytest.raises(UserError, match="register_agent"):
+        kind_of(DUELING)
 
 
 def test_missing_engine_is_said_and_named(monkeypatch):

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from se_hpo import engine
 from se_hpo.config import ACTIVATIONS, DDQNConfig, DuelingDDQNConfig, SyntheticEnvConfig
 from se_hpo.errors import UserError
-from se_hpo.jobs import STOP_REASONS, TrainingJob
+from se_hpo.jobs import TrainingJob
 from se_hpo.learned import LearnedEnv
+from se_hpo.names import STOP_REASONS
 from se_hpo.tasks import get_task
 from tests.engine_jobs import (
     SE,
@@ -152,7 +153,7 @@ def test_something_else_than_a_job_is_refused(job):
 def test_unknown_task_and_agent_are_refused():
     with pytest.raises(UserError, match="did you mean 'CartPole"):
         train(task_job(task="CartPol-v0"))
-    with pytest.raises(UserError, match="AGENT_CONFIGS"):
+    with pytest.raises(UserError, match="must be a configuration of one of ddqn"):
         train(TrainingJob("CartPole-v0", object(), 0))  # type: ignore[arg-type]
     with pytest.raises(UserError, match="must be an integer"):
         train(TrainingJob("CartPole-v0", SMALL, 1.5))  # type: ignore[arg-type]

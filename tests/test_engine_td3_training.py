@@ -15,12 +15,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.stats import ks_2samp
 
-from se_hpo import agents, engine, seeding
-from se_hpo.config import ACTIVATIONS, AGENT_CONFIGS, TD3DiscreteConfig
+from se_hpo import engine, seeding
+from se_hpo.agents import AGENTS, kind_of, register_agent
+from se_hpo.config import ACTIVATIONS, TD3DiscreteConfig
 from se_hpo.errors import UserError
-from se_hpo.jobs import STOP_REASONS, TrainingJob
+from se_hpo.jobs import TrainingJob
 from se_hpo.learned import LearnedEnv
-from se_hpo.native_agents import has_agent
+from se_hpo.names import STOP_REASONS
 from se_hpo.process_pool import ProcessPool
 from se_hpo.training import run_job
 from se_hpo.variation import vary_agent
@@ -180,11 +181,10 @@ def test_100_whole_trainings_agree_with_the_torch_engine(hard):
 
 
 def test_a_replaced_agent_is_not_trained_natively(monkeypatch):
-    for registry in (agents.AGENTS, AGENT_CONFIGS):
-        monkeypatch.setitem(registry, "td3_discrete", registry["td3_discrete"])
-    assert has_agent(SMALL_TD3)
-    agents.register_agent("td3_discrete", TD3DiscreteConfig, agents.DDQN)
-    assert not has_agent(SMALL_TD3)
+    monkeypatch.setitem(AGENTS, "td3_discrete", AGENTS["td3_discrete"])
+    assert kind_of(SMALL_TD3).native
+    register_agent("td3_discrete", TD3DiscreteConfig, AGENTS["ddqn"].make)
+    assert not kind_of(SMALL_TD3).native
     with pytest.raises(UserError, match="no 'td3_discrete'"):
         train(td3_job())
 

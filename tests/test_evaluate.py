@@ -17,7 +17,8 @@ import tyro
 
 import se_hpo
 from se_hpo import engine
-from se_hpo.config import AGENT_CONFIGS, DDQNConfig
+from se_hpo.agents.registry import AGENTS, kind_of
+from se_hpo.config import DDQNConfig
 from se_hpo.errors import UserError
 from se_hpo.evaluations import record_key
 from se_hpo.inner_loop import load_engine
@@ -88,13 +89,13 @@ def test_every_agent_of_every_setting_is_recorded_and_paired(tmp_path, quick, ca
     run = make_sets(tmp_path / "run")
     main(options(run.root, fixed_steps=None, agents=("ddqn",), quiet=False))
     frame = se_hpo.load_evaluations(run.root)
-    assert frame.groupby("setting").size().to_dict() == dict.fromkeys(
+    assert frame.groupby("train_env").size().to_dict() == dict.fromkeys(
         ("real", "se_fixed", "se_varied"), 6
     )
     shared = ["agent_seed", "hp.lr", "hp.batch_size", "hp.hidden_size"]
     assert (frame.groupby("pair")[shared].nunique() == 1).all(axis=None)
-    assert (frame.groupby("setting")["agent_seed"].nunique() == 6).all()
-    on_se = frame[frame["setting"] != "real"]
+    assert (frame.groupby("train_env")["agent_seed"].nunique() == 6).all()
+    on_se = frame[frame["train_env"] != "real"]
     assert (on_se["pair"] // 3 == on_se["se"]).all()
     assert (on_se["se_solved"] == (on_se["se"] == 0)).all()
     assert (on_se["env_steps"] <= 300).all(), "the cap of the sets"
@@ -169,9 +170,9 @@ def test_agents_and_sets_may_be_added_later(tmp_path, quick):
     main(options(run.ses / "varied"))
     main(options(run.root))
     main(options(run.root, agents=("dueling_ddqn",)))
-    main(options(run.root, settings=("real",), agents=("ddqn", "dueling_ddqn")))
+    main(options(run.root, train_envs=("real",), agents=("ddqn", "dueling_ddqn")))
     frame = se_hpo.load_evaluations(run.root)
-    assert (frame.groupby(["agent", "setting"]).size() == 6).all()
+    assert (frame.groupby(["agent", "train_env"]).size() == 6).all()
     assert len(frame) == 2 * 3 * 6
     header = json.loads((run.evaluations / "fixed-200-0.json").read_text())
     assert set(header["settings"]["agents"]) == {"ddqn", "dueling_ddqn"}
@@ -291,7 +292,7 @@ def test_a_lock_file_of_something_else_is_never_removed(tmp_path, quick):
     [
         ({"envs": ()}, "--envs"),
         ({"agents": ("dqn",)}, "did you mean"),
-        ({"settings": ("fake",)}, "unknown setting"),
+        ({"train_envs": ("fake",)}, "unknown train_env"),
         ({"shard": "3/2"}, "--shard 3/2"),
         ({"threads": -1}, "--threads -1"),
         ({"num_agents": 0}, "--num-agents 0"),
@@ -448,7 +449,7 @@ def test_both_engines_and_all_agents_run_from_the_command_line(tmp_path):
         assert "WARNING" not in done.stderr
     auto, torch = (
         se_hpo.load_evaluations(tmp_path / f"{name}.jsonl").sort_values(
-            ["agent", "setting"], ignore_index=True
+            ["agent", "train_env"], ignore_index=True
         )
         for name in ("auto", "torch")
     )
@@ -567,9 +568,9 @@ def test_a_display_that_fails_says_so_once_and_ends_nothing(tmp_path, quick, cap
 
 
 def test_the_help_names_every_agent_there_is(monkeypatch, capsys):
-    monkeypatch.setitem(AGENT_CONFIGS, "my_agent", DDQNConfig)
+    monkeypatch.setitem(AGENTS, "my_agent", kind_of(DDQNConfig()))
     with pytest.raises(SystemExit):
         tyro.cli(EvaluateOptions, args=["--help"])
     text = " ".join(capsys.readouterr().out.replace("\u2502", " ").split())
-    assert f"Algorithms, of {', '.join(AGENT_CONFIGS)}." in text
+    assert f"Algorithms, of {', '.join(AGENTS)}." in text
     assert "my_agent" in text

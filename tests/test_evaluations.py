@@ -15,10 +15,10 @@ from se_hpo.paths import append_json_line, write_json
 from se_hpo.reading import UnreadableWarning
 
 
-def make_record(pair=0, setting="se_varied", **changes):
-    on_se = setting != "real"
+def make_record(pair=0, train_env="se_varied", **changes):
+    on_se = train_env != "real"
     record = {
-        "setting": setting,
+        "train_env": train_env,
         "task": "CartPole-v0",
         "se_set": "varied" if on_se else None,
         "se": pair // 10 if on_se else None,
@@ -60,7 +60,7 @@ def test_a_row_per_agent_with_all_columns_and_their_dtypes(tmp_path):
     frame = se_hpo.load_evaluations(evaluation(tmp_path))
     assert list(frame) == [*EVALUATION_COLUMNS, "hp.lr", "hp.batch_size"]
     assert {c: str(frame[c].dtype) for c in EVALUATION_COLUMNS} == EVALUATION_COLUMNS
-    assert frame["setting"].tolist() == ["real", "se_varied"] * 2
+    assert frame["train_env"].tolist() == ["real", "se_varied"] * 2
     assert frame["pair"].tolist() == [0, 0, 10, 10]
     assert frame["se"].tolist() == [pd.NA, 0, pd.NA, 1]
     assert frame["se_solved"].isna().tolist() == [True, False, True, False]
@@ -126,10 +126,10 @@ def test_shards_and_other_evaluations_of_a_folder_are_read_together(tmp_path):
 @pytest.mark.parametrize(
     "line",
     [
-        '{"setting":"se_varied","task":"CartP',
+        '{"train_env":"se_varied","task":"CartP',
         "[1, 2]",
         "null",
-        json.dumps({"setting": "real"}),
+        json.dumps({"train_env": "real"}),
         json.dumps(make_record(score="good")),
         json.dumps(make_record(pair=True)),
         json.dumps(make_record(stop_reason="tired")),

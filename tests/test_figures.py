@@ -30,7 +30,7 @@ from se_hpo.figures import (
 )
 from se_hpo.figures.bohb import losses_over_time
 from se_hpo.figures.returns import densities, long_returns
-from se_hpo.figures.style import png_bytes, setting_color
+from se_hpo.figures.style import png_bytes, train_env_color
 from se_hpo.reporting.answers import Answers
 from se_hpo.reporting.data import RunData, read_run
 from se_hpo.reporting.pictures import draw_bohb, draw_phase2, draw_ses
@@ -50,7 +50,7 @@ def answers(data: RunData) -> Answers:
     rows, few = data.evaluations, {"n_resamples": 50}
     return Answers(
         evaluations=rows,
-        settings=analysis.settings_table(rows, **few),
+        train_envs=analysis.train_env_table(rows, **few),
         pairs=analysis.paired(rows),
         rank_agreement=analysis.rank_agreement(rows, **few),
         sensitivity=pd.DataFrame(
@@ -58,13 +58,13 @@ def answers(data: RunData) -> Answers:
                 {
                     "rule": "paper",
                     "agent": "ddqn",
-                    "setting": setting,
+                    "train_env": train_env,
                     "std": 20.0,
                     "std_low": 15.0,
-                    "std_high": np.nan if setting == "real" else 25.0,
-                    "explained": 0.2 if setting == "real" else np.nan,
+                    "std_high": np.nan if train_env == "real" else 25.0,
+                    "explained": 0.2 if train_env == "real" else np.nan,
                 }
-                for setting in ("real", "se_varied")
+                for train_env in ("real", "se_varied")
             ]
         ),
         break_even=analysis.break_even(rows, data.ses, data.trials, **few),
@@ -133,7 +133,7 @@ def test_same_frames_give_the_same_bytes(data: RunData, tmp_path: Path) -> None:
         assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes(), file
 
 
-def test_returns_have_a_column_per_agent_and_the_settings_colours(
+def test_returns_have_a_column_per_agent_and_the_train_envs_colours(
     pictures: dict[str, Picture],
 ) -> None:
     picture = pictures["returns-paper"]
@@ -141,23 +141,23 @@ def test_returns_have_a_column_per_agent_and_the_settings_colours(
     titles = [a.get_title("left") for a in axes[:3]]
     assert titles == ["DDQN", "Dueling DDQN", "discrete TD3"]
     bars = [matplotlib.colors.to_hex(p.get_facecolor()) for p in axes[3].patches]
-    settings = ["real", "se_varied", "se_fixed", "se_random"]
-    assert bars == [setting_color(s).lower() for s in settings]
+    train_envs = ["real", "se_varied", "se_fixed", "se_random"]
+    assert bars == [train_env_color(s).lower() for s in train_envs]
     frame = picture.frames[""]
-    mine = frame[(frame["agent"] == "ddqn") & (frame["setting"] == "real")].iloc[0]
+    mine = frame[(frame["agent"] == "ddqn") & (frame["train_env"] == "real")].iloc[0]
     assert f"real task: {mine['mean_return']:.1f}" in {
         t.get_text() for t in axes[0].texts
     }
-    assert f"n = {mine['agents']} per setting" in picture.caption
+    assert f"n = {mine['agents']} per training environment" in picture.caption
 
 
 def test_mean_returns_and_steps_are_those_of_the_records(
     data: RunData, pictures: dict[str, Picture]
 ) -> None:
-    frame = pictures["returns-paper"].frames[""].set_index(["agent", "setting"])
+    frame = pictures["returns-paper"].frames[""].set_index(["agent", "train_env"])
     rows = data.evaluations
-    for (agent, setting), row in frame.iterrows():
-        mine = rows[(rows["agent"] == agent) & (rows["setting"] == setting)]
+    for (agent, train_env), row in frame.iterrows():
+        mine = rows[(rows["agent"] == agent) & (rows["train_env"] == train_env)]
         returns = np.concatenate(mine["test_returns"].to_list())
         assert row["mean_return"] == pytest.approx(returns.mean())
         assert row["returns"] == len(returns)
@@ -169,7 +169,7 @@ def test_mean_returns_and_steps_are_those_of_the_records(
     "returns", [[200.0] * 50, [8.0, 200.0] * 20, list(range(8, 200)), [5.0]], ids=str
 )
 def test_a_density_integrates_to_one_within_the_returns(returns: list[float]) -> None:
-    rows = pd.DataFrame({"agent": "a", "setting": "real", "return": returns})
+    rows = pd.DataFrame({"agent": "a", "train_env": "real", "return": returns})
     curve = densities(rows, "a")
     area = np.trapezoid(curve["density"], curve["return"])
     assert area == pytest.approx(1.0, abs=0.02)
@@ -180,14 +180,14 @@ def test_a_density_integrates_to_one_within_the_returns(returns: list[float]) ->
 
 def test_a_needle_does_not_make_the_other_densities_flat(data: RunData) -> None:
     rows = data.evaluations[data.evaluations["agent"] == "ddqn"].copy()
-    needle = rows["setting"] == "se_fixed"
+    needle = rows["train_env"] == "se_fixed"
     rng = np.random.default_rng(0)
     rows["test_returns"] = [
         [-500.0] * 10 if here else list(rng.uniform(-500, -60, 10)) for here in needle
     ]
     picture = draw_returns(rows, "returns-paper", "the paper's rules")
     assert picture is not None and "are cut off" in picture.caption
-    whole = picture.frames["density"].groupby("setting")["density"].max()
+    whole = picture.frames["density"].groupby("train_env")["density"].max()
     drawn = [line.get_ydata().max() for line in picture.figure.axes[0].lines]
     assert max(drawn) == pytest.approx(3 * whole.median()) and whole.max() > max(drawn)
 
@@ -196,7 +196,7 @@ def test_agents_without_returns_are_left_out_of_densities() -> None:
     rows = pd.DataFrame(
         {
             "agent": "ddqn",
-            "setting": ["real", "real", "se_varied"],
+            "train_env": ["real", "real", "se_varied"],
             "test_returns": [[1.0, None, float("nan")], [], [3.0]],
         }
     )
@@ -205,10 +205,10 @@ def test_agents_without_returns_are_left_out_of_densities() -> None:
 
 def test_one_setting_one_agent_and_nothing_else(data: RunData) -> None:
     rows = data.evaluations
-    only = rows[(rows["setting"] == "se_fixed") & (rows["agent"] == "ddqn")]
+    only = rows[(rows["train_env"] == "se_fixed") & (rows["agent"] == "ddqn")]
     picture = draw_returns(only, "returns-paper", "the paper's rules")
     assert picture is not None
-    assert picture.frames[""]["setting"].tolist() == ["se_fixed"]
+    assert picture.frames[""]["train_env"].tolist() == ["se_fixed"]
     assert png_bytes(picture.figure).startswith(PNG)
 
 

@@ -210,5 +210,5 @@ def _evaluation(tmp_path, disk):
     after = [line for _, line in read_json_lines(records)]
     assert after[: len(found)] == found
     frame = se_hpo.load_evaluations(records)
-    assert not frame.duplicated(["setting", "se", "agent", "pair"]).any()
+    assert not frame.duplicated(["train_env", "se", "agent", "pair"]).any()
     assert len(frame) == (2 + 2) * 30, "30 agents for each SE, each with its pair"

@@ -14,15 +14,14 @@ ROOT = Path(__file__).parents[1]
 # From the ground up. A module imports modules of its own floor and of floors below,
 # never in a circle. A package stands for all its modules.
 FLOORS = {
-    "ground": "addresses agent_config config disk errors flags jobs networks overrides "
-    "learned stopping "
+    "ground": "addresses agents config disk errors flags jobs networks overrides "
+    "names variation learned stopping "
     "paths processes damaged records registries seeding tensor_files text validation",
     "environments": "checkpoint env_api user_code registration se_net se_parameters "
     "synthetic_env tasks training_envs vector_arguments vector_env",
     "reading results": "analysis console console_table console_view evaluations "
     "figures frames progress reading results se_outcome se_set_settings se_sets",
-    "inner loop": "agents engine inner_loop native_agents process_pool training "
-    "transitions variation _engine",
+    "inner loop": "engine inner_loop process_pool training transitions _engine",
     "outer loop": "nes",
     "hyperparameter optimization": "bohb cluster confirm local_workers monitor "
     "objectives options plan run_folder search_space session settings space_table "
@@ -136,7 +135,7 @@ def run_python(code: str) -> str:
     return subprocess.check_output(command, text=True, timeout=60, cwd="/")
 
 
-LIGHT = "results analysis console console_table registration tasks paths"
+LIGHT = "names agents results analysis console console_table registration tasks paths"
 
 
 def test_reading_results_and_its_ground_import_no_torch() -> None:

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from se_hpo import inner_loop
-from se_hpo.config import AGENT_CONFIGS, AgentConfig, DDQNConfig, SyntheticEnvConfig
+from se_hpo.agents import AGENTS, AgentKind
+from se_hpo.config import AgentConfig, DDQNConfig, SyntheticEnvConfig
 from se_hpo.errors import DiedProcessError, UserError
 from se_hpo.inner_loop import InnerLoop
 from se_hpo.jobs import TrainingJob, TrainingResult
@@ -242,7 +243,7 @@ class OwnConfig(AgentConfig):
 
 @pytest.fixture
 def own_agent(monkeypatch):
-    monkeypatch.setitem(AGENT_CONFIGS, "own", OwnConfig)
+    monkeypatch.setitem(AGENTS, "own", AgentKind("own", "Own", OwnConfig, "no:one"))
     monkeypatch.setattr("se_hpo.training.run_job", lambda job: ("torch", job.seed))
     return OwnConfig()
 

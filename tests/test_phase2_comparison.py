@@ -10,11 +10,11 @@ import pytest
 from se_hpo import engine, tasks
 from se_hpo.config import DDQNConfig, SyntheticEnvConfig
 from se_hpo.errors import UserError
-from se_hpo.evaluations import REAL
 from se_hpo.jobs import TrainingJob
 from se_hpo.learned import LearnedEnv
+from se_hpo.names import REAL
 from se_hpo.phase2.agents import FromSpace, agent_sources
-from se_hpo.phase2.comparison import Plan, Protocol, in_shard
+from se_hpo.phase2.comparison import Plan, Rules, in_shard
 from se_hpo.phase2.sets import run_of, used_sets
 from se_hpo.se_parameters import initial_psi
 from se_hpo.search_space import load_space
@@ -27,18 +27,18 @@ AGENTS = ("ddqn", "dueling_ddqn")
 
 
 def plan_of(
-    root, protocol=None, agents=AGENTS, only_solved=False, spaces=(), values=(), **kw
+    root, rules=None, agents=AGENTS, only_solved=False, spaces=(), values=(), **kw
 ):
     sets = used_sets([Path(root)], (), only_solved)
     used = [used.se_set for used in sets]
     sources = agent_sources(agents, used, spaces, dict(values))
-    return Plan(protocol or Protocol(num_agents=3), sets, sources, **kw)
+    return Plan(rules or Rules(num_agents=3), sets, sources, **kw)
 
 
-def by_setting(plan):
+def by_train_env(plan):
     pairs = defaultdict(set)
     for agent in plan.agents:
-        pairs[agent.setting, agent.agent].add(agent.pair)
+        pairs[agent.train_env, agent.agent].add(agent.pair)
     return pairs
 
 
@@ -47,7 +47,7 @@ def comparable(job):
     return replace(job.agent, max_env_steps=0), job.seed
 
 
-def test_a_pair_has_the_same_hyperparameters_and_seed_in_all_settings(tmp_path):
+def test_a_pair_has_the_same_hyperparameters_and_seed_on_every_train_env(tmp_path):
     plan = plan_of(make_sets(tmp_path / "run").root)
     shared = defaultdict(list)
     for agent in plan.agents:
@@ -63,10 +63,10 @@ def test_a_pair_has_the_same_hyperparameters_and_seed_in_all_settings(tmp_path):
 def test_the_baseline_has_the_pairs_of_every_se_of_any_set(tmp_path):
     run = make_sets(tmp_path / "run", n=2)
     make_set(run.ses / "random", "se_random", n=4, solved=(3,))
-    pairs = by_setting(plan_of(run.root))
+    pairs = by_train_env(plan_of(run.root))
     assert pairs[REAL, "ddqn"] == pairs["se_random", "ddqn"] == set(range(12))
     assert pairs["se_varied", "ddqn"] == pairs["se_fixed", "ddqn"] == set(range(6))
-    pairs = by_setting(plan_of(run.root, only_solved=True))
+    pairs = by_train_env(plan_of(run.root, only_solved=True))
     assert pairs["se_varied", "ddqn"] == {0, 1, 2}
     assert pairs["se_random", "ddqn"] == {9, 10, 11}
     assert pairs[REAL, "ddqn"] == {0, 1, 2, 9, 10, 11}
@@ -84,29 +84,29 @@ def test_an_se_that_is_finished_later_changes_nothing_of_the_others(tmp_path):
     assert len(later) - len(jobs) == 2 * 2 * 3
 
 
-def test_all_settings_of_a_pair_are_trained_one_after_the_other(tmp_path):
+def test_all_agents_of_a_pair_are_trained_one_after_the_other(tmp_path):
     plan = plan_of(make_sets(tmp_path / "run").root)
     first = plan.agents[:6]
     assert {a.pair for a in first} == {0}
-    assert {a.setting for a in first} == {REAL, "se_varied", "se_fixed"}
+    assert {a.train_env for a in first} == {REAL, "se_varied", "se_fixed"}
 
 
 def test_the_task_has_no_cap_and_an_se_the_one_it_was_trained_with(tmp_path):
     plan = plan_of(make_sets(tmp_path / "run").root)
     for agent in plan.agents:
         job = plan.job(agent)
-        assert job.agent.max_env_steps == (0 if agent.setting == REAL else 300)
+        assert job.agent.max_env_steps == (0 if agent.train_env == REAL else 300)
         assert job.stop_by_rule
-        assert (job.learned is None) == (agent.setting == REAL)
+        assert (job.learned is None) == (agent.train_env == REAL)
         assert (job.agent.train_episodes, job.agent.init_episodes) == (1000, 10)
         assert (job.agent.stop_window, job.agent.plateau_tolerance) == (10, 0.01)
         assert job.agent.test_episodes == 10
-    uncapped = plan_of(tmp_path / "run", Protocol(step_cap=False))
+    uncapped = plan_of(tmp_path / "run", Rules(step_cap=False))
     assert {uncapped.job(a).agent.max_env_steps for a in uncapped.agents} == {0}
 
 
 def test_fixed_steps_are_the_same_for_all(tmp_path):
-    plan = plan_of(make_sets(tmp_path / "run").root, Protocol(fixed_steps=777))
+    plan = plan_of(make_sets(tmp_path / "run").root, Rules(fixed_steps=777))
     jobs = [plan.job(agent) for agent in plan.agents]
     assert {job.agent.max_env_steps for job in jobs} == {777}
     assert not any(job.stop_by_rule for job in jobs)
@@ -140,7 +140,7 @@ def test_without_rule_only_the_steps_end_a_training(monkeypatch, where, train):
 def test_hyperparameters_are_drawn_around_the_agent_the_sets_were_trained_with(
     tmp_path,
 ):
-    plan = plan_of(make_sets(tmp_path / "run").root, Protocol(num_agents=100))
+    plan = plan_of(make_sets(tmp_path / "run").root, Rules(num_agents=100))
     draws = [plan.sources["ddqn"].draw(0, pair) for pair in range(200)]
     sizes = [draw.config.hidden_size for draw in draws]
     assert min(sizes) < 4 and max(sizes) > 20, "around 8"
@@ -179,7 +179,7 @@ def test_a_space_of_ones_own_replaces_either(tmp_path):
 
 def test_shards_split_the_agents_whatever_else_is_planned(tmp_path):
     run = make_sets(tmp_path / "run").root
-    keys = {agent.key for agent in plan_of(run, Protocol(num_agents=40)).agents}
+    keys = {agent.key for agent in plan_of(run, Rules(num_agents=40)).agents}
     parts = [{key for key in keys if in_shard(key, (i, 4))} for i in (1, 2, 3, 4)]
     assert sum(map(len, parts)) == len(keys) == len(set.union(*parts))
     assert min(map(len, parts)) > len(keys) / 8
@@ -198,7 +198,7 @@ def test_shards_split_the_agents_whatever_else_is_planned(tmp_path):
 )
 def test_a_protocol_of_nothing_is_refused(values, line):
     with pytest.raises(UserError, match=line):
-        Protocol(**values)
+        Rules(**values)
 
 
 def test_sets_are_found_by_run_by_ses_folder_and_by_name(tmp_path, monkeypatch):
@@ -220,9 +220,9 @@ def test_sets_without_a_common_run_need_a_file_name(tmp_path):
             run_of(envs)
 
 
-def refuse(*envs, settings=(), only_solved=False):
+def refuse(*envs, train_envs=(), only_solved=False):
     with pytest.raises(UserError) as error:
-        used_sets(envs, settings, only_solved)
+        used_sets(envs, train_envs, only_solved)
     assert "\n" not in str(error.value)
     return str(error.value)
 
@@ -235,8 +235,8 @@ def test_bad_sets_are_refused_in_one_line(tmp_path):
     assert "no SE solved the task" in refuse(varied.root, only_solved=True)
     line = refuse(varied.root, acrobot.root)
     assert "CartPole-v0" in line and "Acrobot-v1" in line
-    assert "did you mean 'se_varied'" in refuse(varied.root, settings=["se_varid"])
-    assert "no set of it" in refuse(varied.root, settings=["se_fixed"])
+    assert "did you mean 'se_varied'" in refuse(varied.root, train_envs=["se_varid"])
+    assert "no set of it" in refuse(varied.root, train_envs=["se_fixed"])
     other = make_set(tmp_path / "other/varied")
     assert "same name" in refuse(varied.root, other.root)
 

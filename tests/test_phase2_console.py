@@ -53,7 +53,7 @@ def test_on_a_terminal_a_table_is_drawn():
     assert "1 of 8 agents" in console.file.getvalue()
 
 
-def test_the_final_table_has_settings_in_order_within_80_columns():
+def test_the_final_table_has_train_envs_in_order_within_80_columns():
     rows = [
         make_record(0, "se_varied", score=196.0, env_steps=7_000),
         make_record(1, "se_varied", score=100.0, env_steps=6_000),

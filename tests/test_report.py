@@ -77,7 +77,7 @@ class Page(HTMLParser):
 def little_work(monkeypatch: pytest.MonkeyPatch) -> None:
     """Analysis and files of figures have their own tests."""
     functions = answers_module.analysis
-    for name in ("settings_table", "rank_agreement", "break_even"):
+    for name in ("train_env_table", "rank_agreement", "break_even"):
         monkeypatch.setattr(functions, name, _fewer(getattr(functions, name)))
     empty = pd.DataFrame()
     monkeypatch.setattr(functions, "sensitivity_table", lambda rows: empty)
@@ -113,7 +113,7 @@ def test_a_full_run_is_one_file_that_refers_to_nothing_outside(tmp_path: Path) -
 def test_the_answer_has_the_numbers_of_the_analysis(tmp_path: Path) -> None:
     run = make_full_run(tmp_path / "full")
     page = report(run)
-    table = analyse(read_run(run.root)).settings.set_index(["agent", "setting"])
+    table = analyse(read_run(run.root)).train_envs.set_index(["agent", "train_env"])
     real, varied = table.loc[("ddqn", "real")], table.loc[("ddqn", "se_varied")]
     start = "DDQN (the paper's rules): trained on the real task, "
     assert f"{start}{real['n_agents']} agents return {real['mean']:.1f}" in page.text
@@ -145,7 +145,7 @@ def test_differences_over_fewer_agents_than_the_means_say_so(tmp_path: Path) -> 
     path = add_evaluations(run, 3, 2, ("ddqn",), ("real", "se_varied"))
     lines = path.read_text().splitlines(keepends=True)
     kept = [
-        x for x in map(json.loads, lines) if x["setting"] != "real" or x["pair"] < 4
+        x for x in map(json.loads, lines) if x["train_env"] != "real" or x["pair"] < 4
     ]
     path.write_text("".join(json.dumps(line) + "\n" for line in kept))
     says = "(on the 4 agents that are on the task, too; few SEs, so the interval is too"
@@ -158,7 +158,7 @@ def test_more_steps_than_on_the_task_are_said_to_be_more(tmp_path: Path) -> None
     path = add_evaluations(run, 3, 2, ("ddqn",), ("real", "se_varied"))
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     for line in lines:
-        line["env_steps"] = 100 if line["setting"] == "real" else 118
+        line["env_steps"] = 100 if line["train_env"] == "real" else 118
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     assert "118 env steps, 18% [18%, 18%] more;" in report(run).text
 
@@ -189,7 +189,7 @@ def test_a_folder_without_bohb_says_so(tmp_path: Path) -> None:
     assert "There is no BOHB run in this folder" in page.text
     assert "SE set varied" in page.text
     only = RunPaths(tmp_path / "only")
-    add_evaluations(only, 2, 2, agents=("ddqn",), settings=("real",))
+    add_evaluations(only, 2, 2, agents=("ddqn",), train_envs=("real",))
     page = report(only)
     assert "trained on the real task, 4 agents return" in page.text
     assert "No agents were trained on SEs (varied agents)" in page.text
@@ -215,7 +215,7 @@ def test_an_unfinished_evaluation_says_how_far_it_is(tmp_path: Path) -> None:
     run = make_full_run(tmp_path / "full")
     ses = {str(k): "" for k in range(3)}
     sets = {
-        name: {"setting": f"se_{name}", "ses": ses}
+        name: {"train_env": f"se_{name}", "ses": ses}
         for name in ("varied", "fixed", "random")
     }
     settings = {"agents": dict.fromkeys(("ddqn", "td3_discrete")), "num_agents": 4}
@@ -225,7 +225,7 @@ def test_an_unfinished_evaluation_says_how_far_it_is(tmp_path: Path) -> None:
     write_json(file, {"settings": {**settings, "num_agents": 2, "sets": sets}})
     assert "Evaluation paper-0" not in report(run).text
     some = {"settings": {**settings, "sets": sets}, "wanted": ["se_varied"]}
-    write_json(file, some)  # --settings se_varied: nothing else was asked for
+    write_json(file, some)  # --train-envs se_varied: nothing else was asked for
     assert "not finished: agents 18 of 24 on varied." in report(run).text
     file.write_text("[")
     report(run)
@@ -236,7 +236,7 @@ def test_shards_are_one_evaluation(tmp_path: Path) -> None:
     file = run.evaluations / "paper-0.jsonl"
     lines = file.read_text().splitlines(keepends=True)
     ses = {str(k): "" for k in range(3)}
-    sets = {"varied": {"setting": "se_varied", "ses": ses}}
+    sets = {"varied": {"train_env": "se_varied", "ses": ses}}
     settings = {"agents": {"ddqn": {}, "td3_discrete": {}}, "num_agents": 2}
     for i in (1, 2):
         part = run.evaluations / f"paper-0.shard-{i}-of-2.jsonl"
@@ -293,7 +293,7 @@ def test_records_without_scores_leave_the_report_standing(tmp_path: Path) -> Non
     for file in run.evaluations.glob("*.jsonl"):
         lines = [json.loads(line) for line in file.read_text().splitlines()]
         for line in lines:
-            if line["setting"] == "se_fixed":
+            if line["train_env"] == "se_fixed":
                 line |= {"test_returns": [float("nan")] * 2, "score": float("nan")}
         file.write_text("".join(json.dumps(line) + "\n" for line in lines))
     page = report(run, figures=True)

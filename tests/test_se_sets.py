@@ -23,9 +23,9 @@ def change(path, **changes):
     write_json(path, {**json.loads(path.read_text()), **changes})
 
 
-def make_set(root, n_envs=3, setting="se_fixed"):
+def make_set(root, n_envs=3, train_env="se_fixed"):
     """All SEs but the last are finished, the first of them solved."""
-    paths = fake_sets.make_set(root, setting, n_envs - 1)
+    paths = fake_sets.make_set(root, train_env, n_envs - 1)
     change(paths.set, n_envs=n_envs)
     for index in range(n_envs - 1):
         files = paths.run(index)
@@ -45,7 +45,7 @@ def paths(tmp_path):
 def test_a_set_is_read_with_what_it_was_trained_with(paths):
     with pytest.warns(UnreadableWarning, match="not finished: 002; left out"):
         se_set = read_set(paths.root)
-    assert (se_set.setting, se_set.task, se_set.name) == (
+    assert (se_set.train_env, se_set.task, se_set.name) == (
         "se_fixed",
         "CartPole-v0",
         "fixed",
@@ -87,12 +87,12 @@ def test_one_row_per_generation_also_of_unfinished_ses(paths):
 
 def test_all_sets_of_a_run_are_read_from_its_folder(paths):
     run = paths.root.parents[1]
-    make_set(run / "ses" / "varied", setting="se_varied")
+    make_set(run / "ses" / "varied", train_env="se_varied")
     assert [p.name for p in find_sets(run)] == ["fixed", "varied"]
     assert find_sets(paths.root) == [paths.root]
     with pytest.warns(UnreadableWarning):
         frame = load_ses(run)
-    assert frame.setting.tolist() == ["se_fixed"] * 2 + ["se_varied"] * 2
+    assert frame.train_env.tolist() == ["se_fixed"] * 2 + ["se_varied"] * 2
     assert load_se_generations(run).se_set.nunique() == 2
 
 
@@ -122,8 +122,8 @@ def test_a_set_without_any_se_has_all_columns(tmp_path):
         (lambda p: p.write_bytes(b"\xff\xfe"), "000.json is unreadable"),
         (lambda p: change(p, index=1), "it is of SE 1"),
         (lambda p: change(p, task="Acrobot-v1"), "it is of se_fixed on Acrobot-v1"),
-        (lambda p: change(p, setting="se_varied"), "it is of se_varied"),
-        (lambda p: change(p, setting="real"), "setting 'real' is unknown"),
+        (lambda p: change(p, train_env="se_varied"), "it is of se_varied"),
+        (lambda p: change(p, train_env="real"), "train_env 'real' is unknown"),
         (lambda p: change(p, solved="yes"), "solved = 'yes' is no bool"),
         (lambda p: change(p, trainings=1.5), "trainings = 1.5 is no int"),
         (lambda p: change(p, wall_seconds="1"), "wall_seconds = '1' is no float"),
@@ -188,7 +188,7 @@ def test_a_damaged_set_is_refused_in_one_line(paths, text, message):
     "changes",
     [
         {"n_envs": "many"},
-        {"setting": "real"},
+        {"train_env": "real"},
         {"config": {"task": "CartPole-v0"}},
         {"config": []},
         {"seed": None},

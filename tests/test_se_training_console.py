@@ -29,7 +29,7 @@ SETTINGS = SetSettings("se_fixed", RunConfig(), seed=0, generations=10, engine="
 
 def outcome(index=3, solved_at=7, **changes):
     values = {
-        "index": index, "seed": 1, "setting": "se_fixed", "task": "CartPole-v0",
+        "index": index, "seed": 1, "train_env": "se_fixed", "task": "CartPole-v0",
         "solved": solved_at is not None, "solved_at": solved_at, "generations": 9,
         "best_score": 196.24, "final_score": 40.0, "reason": "solved",
         "trainings": 1234, "env_steps_se": 2_000_000, "env_steps_task": 100_000,

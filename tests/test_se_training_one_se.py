@@ -30,7 +30,7 @@ CONFIG = RunConfig(
     ),
 )
 SETTINGS = SetSettings(
-    setting="se_fixed", config=CONFIG, seed=1, generations=40, engine="fake"
+    train_env="se_fixed", config=CONFIG, seed=1, generations=40, engine="fake"
 )
 TIMES = ("wall_seconds", "cpu_seconds")
 
@@ -81,7 +81,7 @@ def test_the_best_and_the_last_center_are_kept(tmp_path):
     np.testing.assert_array_equal(kept.psi, best.psi)
     assert (best.psi != last.psi).any()
     assert outcome.best_score > outcome.final_score
-    assert kept.metadata["setting"] == "se_fixed"
+    assert kept.metadata["train_env"] == "se_fixed"
     assert kept.metadata["solved"] is False
     assert kept.metadata["seed"] == settings.se_seed(0) == outcome.seed
 
@@ -89,7 +89,7 @@ def test_the_best_and_the_last_center_are_kept(tmp_path):
 def test_each_se_setting_and_set_has_its_own_seed():
     settings = [
         SETTINGS,
-        replace(SETTINGS, setting="se_varied"),
+        replace(SETTINGS, train_env="se_varied"),
         replace(SETTINGS, seed=2),
     ]
     seeds = {s.se_seed(k) for s in settings for k in range(40)}
@@ -117,9 +117,9 @@ def test_divergence_is_an_outcome(tmp_path):
     assert load_se(paths.checkpoint(0)).metadata["solved"] is False
 
 
-@pytest.mark.parametrize("setting", ["se_fixed", "se_random"])
-def test_a_crash_is_an_outcome_with_its_reason_and_no_se(tmp_path, setting, caplog):
-    settings = replace(SETTINGS, setting=setting, trainings=400)
+@pytest.mark.parametrize("train_env", ["se_fixed", "se_random"])
+def test_a_crash_is_an_outcome_with_its_reason_and_no_se(tmp_path, train_env, caplog):
+    settings = replace(SETTINGS, train_env=train_env, trainings=400)
     outcome, paths, loop = train(tmp_path, settings, error=ValueError("no\nway"))
     assert outcome.reason == "failed: ValueError: no"
     assert outcome.failed
@@ -147,18 +147,18 @@ def test_a_full_disk_and_bad_input_are_no_outcomes(tmp_path, error):
 
 
 def test_a_random_search_is_an_outcome_without_generations(tmp_path):
-    settings = replace(SETTINGS, setting="se_random", trainings=300)
+    settings = replace(SETTINGS, train_env="se_random", trainings=300)
     outcome, paths, loop = train(tmp_path, settings)
     assert (outcome.generations, outcome.solved_at) == (0, None)
     assert outcome.trainings == loop.n_agents == 300
     assert outcome.best_score == outcome.final_score
-    assert load_se(paths.checkpoint(0)).metadata["setting"] == "se_random"
+    assert load_se(paths.checkpoint(0)).metadata["train_env"] == "se_random"
     assert not paths.run(0).generations.exists()
 
 
 @pytest.mark.parametrize("noise", [0.0, 1.0])
 def test_a_random_search_is_solved_by_its_score(tmp_path, noise):
-    settings = replace(SETTINGS, setting="se_random", trainings=300)
+    settings = replace(SETTINGS, train_env="se_random", trainings=300)
     outcome, _, _ = train(tmp_path, settings, noise=noise)
     assert outcome.solved == (outcome.best_score >= 195.0)
     assert not outcome.solved, "the fake makes no random SE that good"

@@ -142,7 +142,7 @@ def test_train_and_evaluate_share_their_work_among_tasks(cluster, tmp_path):
     )
     frame = se_hpo.load_evaluations(run)
     assert len(frame) == (3 + 1) * 2
-    assert not frame.duplicated(["setting", "se", "pair"]).any()
+    assert not frame.duplicated(["train_env", "se", "pair"]).any()
     assert frame["record_file"].nunique() == 2, "one for each shard"
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from se_hpo.agent_config import AGENT_CONFIGS
+from se_hpo.agents import AGENTS
 from se_hpo.bohb.brackets import hyperband_brackets, plan
 from se_hpo.bohb.encoding import SpaceEncoding
 from se_hpo.bohb.generator import BOHBGenerator
@@ -42,7 +42,7 @@ def test_the_shipped_spaces_are_these():
         "nes_cartpole",
         "ddqn_acrobot",
         *alone,
-        *(f"vary_{agent}" for agent in AGENT_CONFIGS),
+        *(f"vary_{agent}" for agent in AGENTS),
     }
 
 
@@ -150,10 +150,10 @@ def test_spaces_of_other_agents_are_the_authors(agent, authors, categorical):
         assert built[f"{agent}.{key}"].default_value == default, key
 
 
-@pytest.mark.parametrize("agent", AGENT_CONFIGS)
+@pytest.mark.parametrize("agent", AGENTS)
 def test_phase_2_agents_vary_around_the_default_configuration(agent):
     space = load_space(f"vary_{agent}")
-    base = AGENT_CONFIGS[agent]()
+    base = AGENTS[agent].config()
     assert (space.objective, space.agent) == ("agent", agent)
     built = space.configuration_space()
     assert space.resolve(dict(built.get_default_configuration())).agent == base
@@ -172,7 +172,7 @@ def test_phase_2_agents_vary_around_the_default_configuration(agent):
 def test_phase_2_spaces_draw_as_the_variation_inside_nes_does():
     space = load_space("vary_ddqn")
     encoding = SpaceEncoding(space.configuration_space())
-    base, rng = AGENT_CONFIGS["ddqn"](), np.random.default_rng(0)
+    base, rng = AGENTS["ddqn"].config(), np.random.default_rng(0)
     drawn = [space.resolve(encoding.sample(seed)).agent for seed in range(500)]
     varied = [vary_agent(base, rng) for _ in range(2000)]
     for key in ("lr", "batch_size", "hidden_size", "hidden_layers"):
@@ -184,7 +184,7 @@ def test_phase_2_spaces_draw_as_the_variation_inside_nes_does():
 
 
 def test_a_phase_2_agent_has_no_step_limit_but_that_of_the_episodes():
-    for agent in AGENT_CONFIGS:
+    for agent in AGENTS:
         config = load_space(f"vary_{agent}").resolve({}).agent
         assert (config.max_env_steps, config.train_episodes) == (0, 1000)
 

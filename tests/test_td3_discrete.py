@@ -9,7 +9,7 @@ from torch import nn
 
 from se_hpo import seeding
 from se_hpo.agents import DivergedError, make_agent
-from se_hpo.agents.gumbel import gumbel_noise, gumbel_softmax
+from se_hpo.agents.actor_critic import gumbel_noise, gumbel_softmax
 from se_hpo.agents.replay import ReplayBuffer
 from se_hpo.config import SyntheticEnvConfig, TD3DiscreteConfig
 from se_hpo.errors import UserError

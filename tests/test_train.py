@@ -112,7 +112,7 @@ def test_its_outcome_loads_into_pandas(finished):
     folder, _ = finished
     frame = se_hpo.load_ses(folder)
     assert frame.se.tolist() == [0, 1, 2]
-    assert (frame.setting == "se_fixed").all()
+    assert (frame.train_env == "se_fixed").all()
     assert (frame.generations == 25).all()
     assert (frame.trainings == 2 + 25 * (2 + 2 * 2)).all()
     assert not frame.solved.any()
@@ -408,14 +408,17 @@ def test_from_takes_the_best_configuration_of_a_run_or_the_trial_that_is_named(
     assert (config.task, config.se.hidden_size) == ("Acrobot-v1", 11)
     assert config.agent.max_env_steps == 300, "what the space fixes"
     assert config.nes.vary_agents
-    assert best.settings.setting == "se_varied"
+    assert best.settings.train_env == "se_varied"
     assert best.settings.generations == 50
     assert best.paths.root == run.ses / "varied"
     assert best.origin["trial"] == "000-0-001"
     assert (best.n_envs, best.indices) == (40, list(range(40)))
     other = resolve_request(TrainOptions(from_run=run.root, trial="000-0-002"))
     assert other.settings.config.se.hidden_size == 12
-    assert (other.settings.setting, other.paths.root) == ("se_fixed", run.ses / "fixed")
+    assert (other.settings.train_env, other.paths.root) == (
+        "se_fixed",
+        run.ses / "fixed",
+    )
     assert other.origin == {"run": str(run.root), "trial": "000-0-002"}
 
 
@@ -436,7 +439,7 @@ def test_the_control_spends_what_a_finished_set_spent(finished, tmp_path):
     folder, _ = finished
     options = TrainOptions(random_search=True, like=folder)
     request = resolve_request(options)
-    assert request.settings.setting == "se_random"
+    assert request.settings.train_env == "se_random"
     assert request.settings.trainings == 152
     assert request.settings.config == read_settings(SESetPaths(folder)).config
     assert request.n_envs == 3
@@ -462,9 +465,9 @@ def test_a_random_search_runs_from_the_command_line(tmp_path, recipe):
     done = train(*flags, "--trainings", 100)
     assert done.returncode == 0, done.stderr
     frame = se_hpo.load_ses(folder)
-    assert (frame.setting == "se_random").all()
+    assert (frame.train_env == "se_random").all()
     assert (frame.trainings == 100).all()
-    assert load_se(frame.checkpoint[0]).metadata["setting"] == "se_random"
+    assert load_se(frame.checkpoint[0]).metadata["train_env"] == "se_random"
     assert len(se_hpo.load_se_generations(folder)) == 0
 
 

@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from se_hpo.agents.ddqn import DDQN
-from se_hpo.config import DDQNConfig, DuelingDDQNConfig
+from se_hpo.agents.ddqn_config import DDQNConfig
+from se_hpo.agents.dueling_ddqn_config import DuelingDDQNConfig
 from se_hpo.networks import MLP
 
 

@@ -51,12 +51,17 @@ import torch
 import torch.nn.functional as F
 
 from se_hpo import seeding
-from se_hpo.agents.actor_critic import TwinCritics, make_mlp
+from se_hpo.agents.actor_critic import (
+    TwinCritics,
+    gumbel_noise,
+    gumbel_softmax,
+    make_mlp,
+    normal_noise,
+)
 from se_hpo.agents.adam import Adam
 from se_hpo.agents.base import DivergedError
-from se_hpo.agents.gumbel import gumbel_noise, gumbel_softmax, normal_noise
 from se_hpo.agents.replay import Batch, ReplayBuffer
-from se_hpo.config import TD3DiscreteConfig
+from se_hpo.agents.td3_discrete_config import TD3DiscreteConfig
 from se_hpo.networks import flatten_
 
 FINAL_TEMPERATURE = 0.05

@@ -8,15 +8,16 @@ from se_hpo.analysis.bohb_progress import Cost, bohb_cost, incumbent_trajectory
 from se_hpo.analysis.break_even import break_even
 from se_hpo.analysis.curves import nes_curves, run_curves
 from se_hpo.analysis.estimates import Estimate
-from se_hpo.analysis.evaluations import REAL, SETTINGS, paired, solved_only
+from se_hpo.analysis.evaluations import paired, solved_only
 from se_hpo.analysis.importance import Importance, hyperparameter_importance
-from se_hpo.analysis.phase2 import se_table, settings_table
+from se_hpo.analysis.phase2 import se_table, train_env_table
 from se_hpo.analysis.proxy import rank_agreement
 from se_hpo.analysis.sensitivity import main_effects, sensitivity_table
+from se_hpo.names import REAL, TRAIN_ENVS
 
 __all__ = [
     "REAL",
-    "SETTINGS",
+    "TRAIN_ENVS",
     "Cost",
     "Estimate",
     "Importance",
@@ -33,6 +34,6 @@ __all__ = [
     "run_curves",
     "se_table",
     "sensitivity_table",
-    "settings_table",
     "solved_only",
+    "train_env_table",
 ]

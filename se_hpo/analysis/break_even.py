@@ -36,15 +36,15 @@ def break_even(
 ) -> pd.DataFrame:
     """What an SE cost against what it saves per agent.
 
-    One row per rule, agent, SE setting, unit and `with_bohb`. For each unit
+    One row per rule, agent, SE train_env, unit and `with_bohb`. For each unit
 
     * `env_steps_task`: real steps the NES run took; an agent on the SE needs none, and
       one on the task `env_steps`;
     * `env_steps`: steps of any kind, on both sides;
     * `cpu_seconds`: processor time, on both sides;
 
-    `cost_per_se` = `nes_cost` (all NES runs of the setting's sets, over their SEs; over
-    their solved ones where only these were evaluated) + `bohb_cost` (the BOHB run over
+    `cost_per_se` = `nes_cost` (all NES runs of the sets there, over their SEs; over
+    their solved where only these were evaluated) + `bohb_cost` (the BOHB run over
     all learned SEs) if `with_bohb`; `saved_per_agent` = mean over the pairs of task
     minus SE; `agents` = ceil(cost / saved). Steps of the agents' tests are left out;
     processor time contains them, on both sides. `verdict`:
@@ -76,7 +76,7 @@ def break_even(
     both = pairs(prepared).dropna(subset=["score_se", "score_real"])
     rows = []
     for keys, agents in groups(prepared):
-        if keys["setting"] == REAL:
+        if keys["train_env"] == REAL:
             continue
         matched = both[(both[KEYS] == pd.Series(keys)).all(axis=1)]
         clusters = Clusters(matched["cluster"].to_numpy(str), how)
@@ -117,7 +117,7 @@ class _Costs:
         cls, prepared: pd.DataFrame, outcomes: pd.DataFrame, trials: pd.DataFrame | None
     ) -> _Costs:
         task = set(prepared["task"].astype(str))
-        on_se = prepared[prepared["setting"] != REAL]
+        on_se = prepared[prepared["train_env"] != REAL]
         solved = on_se["se_solved"].astype("boolean").fillna(False)
         all_solved = solved.groupby(on_se["se_set"].astype(str)).all()
         bohb = None if trials is None or trials.empty else bohb_cost(trials)
@@ -133,7 +133,7 @@ class _Costs:
         nes = _per_se(_total(sets, unit), self._n_ses(sets))
         yield False, {"cost_per_se": nes, "nes_cost": nes, "bohb_cost": math.nan}
         if self.bohb is not None:
-            learned = self.outcomes[self.outcomes["setting"] != "se_random"]
+            learned = self.outcomes[self.outcomes["train_env"] != "se_random"]
             total = {
                 "env_steps_task": self.bohb.env_steps_task,
                 "env_steps": self.bohb.env_steps_task + self.bohb.env_steps_se,

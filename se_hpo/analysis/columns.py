@@ -28,10 +28,10 @@ def spread(name: str) -> dict[str, str]:
     return numbers(f"{name}_mean", f"{name}_std", f"{name}_median")
 
 
-KEYS = ["rule", "agent", "setting"]
+KEYS = ["rule", "agent", "train_env"]
 SE_KEYS = ["se_set", "se"]
 
-SETTINGS_TABLE = {
+TRAIN_ENV_TABLE = {
     **texts("task", *KEYS),
     **counts("n_ses", "n_ses_solved", "n_agents", "n_missing"),
     **estimated("mean"),

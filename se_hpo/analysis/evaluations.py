@@ -7,16 +7,13 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import pandas as pd
 
-from se_hpo.agent_config import AGENT_CONFIGS
+from se_hpo.agents.registry import AGENTS
 from se_hpo.analysis.columns import KEYS, SE_KEYS
 from se_hpo.errors import UserError, did_you_mean
-from se_hpo.evaluations import REAL
+from se_hpo.names import REAL, TRAIN_ENVS
 from se_hpo.tasks import get_task, list_tasks
 
-SETTINGS = (REAL, "se_varied", "se_fixed", "se_random")
-"""What agents were trained on, in the order of tables."""
-
-_REQUIRED = ("setting", "task", "se_set", "se", "agent", "pair", "rule", "score")
+_REQUIRED = ("train_env", "task", "se_set", "se", "agent", "pair", "rule", "score")
 _NUMBERS = ("score", "env_steps", "episodes", "seconds", "test_env_steps", "se_score")
 
 
@@ -26,10 +23,10 @@ def prepare(evaluations: pd.DataFrame) -> pd.DataFrame:
     Numbers become float64 (missing: NaN; columns not there: NaN), `rule` becomes
     `paper` or `fixed_steps <N>`, and `cluster` names the SE an agent was trained on. An
     agent trained on the task belongs to the SE slot of its pair, so that the same slots
-    are drawn in all settings; without any SE it is its own cluster.
+    are drawn for every train_env; without any SE it is its own cluster.
 
     Raises:
-        UserError: columns are missing, tasks are mixed, a setting is unknown, or an
+        UserError: columns are missing, tasks are mixed, a train_env is unknown, or an
             agent is there twice.
     """
     _check(evaluations)
@@ -57,7 +54,7 @@ def numbers(column: pd.Series) -> np.ndarray:
 
 
 def groups(prepared: pd.DataFrame) -> Iterator[tuple[dict[str, str], pd.DataFrame]]:
-    """Keys and rows of each (rule, agent, setting), in the order of tables."""
+    """Keys and rows of each (rule, agent, train_env), in the order of tables."""
     for values, rows in prepared.groupby(KEYS, sort=False):
         yield dict(zip(KEYS, map(str, values), strict=True)), rows
 
@@ -74,7 +71,7 @@ def solved_only(evaluations: pd.DataFrame) -> pd.DataFrame:
     if "se_solved" not in evaluations:
         raise UserError("evaluations have no column 'se_solved': load them anew")
     solved = evaluations["se_solved"].astype("boolean").fillna(False)
-    keep = (evaluations["setting"] == REAL) | solved
+    keep = (evaluations["train_env"] == REAL) | solved
     return evaluations[keep.to_numpy(bool)]
 
 
@@ -83,7 +80,7 @@ def paired(evaluations: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         One row per agent on an SE whose pair is there for the task too: `rule`,
-        `agent`, `setting`, `se_set`, `se`, `pair`, then `score`, `env_steps` and
+        `agent`, `train_env`, `se_set`, `se`, `pair`, then `score`, `env_steps` and
         `seconds`, each with `_se` and `_real`, then `hp.*`, `cluster`.
     """
     return pairs(prepare(evaluations))
@@ -94,9 +91,9 @@ def pairs(prepared: pd.DataFrame) -> pd.DataFrame:
     match, values = ["rule", "agent", "pair"], ["score", "env_steps", "seconds"]
     hp = [name for name in prepared.columns if str(name).startswith("hp.")]
     same = ["agent_seed", "agent_base", *hp]
-    real = prepared.loc[prepared["setting"] == REAL, [*match, *values, *same]]
+    real = prepared.loc[prepared["train_env"] == REAL, [*match, *values, *same]]
     columns = [*KEYS, *SE_KEYS, "pair", "cluster", *values, *same]
-    ses = prepared.loc[prepared["setting"] != REAL, columns]
+    ses = prepared.loc[prepared["train_env"] != REAL, columns]
     both = ses.merge(real, on=match, suffixes=("_se", "_real"))
     _check_same(both, same)
     sides = [f"{value}_{side}" for value in values for side in ("se", "real")]
@@ -124,10 +121,10 @@ def _check(evaluations: pd.DataFrame) -> None:
         raise UserError(
             f"evaluations of several tasks ({', '.join(tasks)}): analyse one at a time"
         )
-    for setting in evaluations["setting"].dropna().unique():
-        if setting not in SETTINGS:
-            hint = did_you_mean(str(setting), SETTINGS)
-            raise UserError(f"unknown setting {setting!r} in evaluations: {hint}")
+    for train_env in evaluations["train_env"].dropna().unique():
+        if train_env not in TRAIN_ENVS:
+            hint = did_you_mean(str(train_env), TRAIN_ENVS)
+            raise UserError(f"unknown train_env {train_env!r} in evaluations: {hint}")
 
 
 def _check_once(frame: pd.DataFrame) -> None:
@@ -135,7 +132,7 @@ def _check_once(frame: pd.DataFrame) -> None:
     if twice.any():
         row = frame[twice].iloc[0]
         raise UserError(
-            f"pair {row['pair']} of {row['agent']} ({row['setting']}, {row['rule']}) "
+            f"pair {row['pair']} of {row['agent']} ({row['train_env']}, {row['rule']}) "
             "is there twice: analyse one records file at a time"
         )
 
@@ -150,7 +147,7 @@ def _check_same(both: pd.DataFrame, names: Iterable[str]) -> None:
             row = both[differ.to_numpy(bool)].iloc[0]
             raise UserError(
                 f"pair {row['pair']} of {row['agent']} is not the same agent in "
-                f"{row['setting']} and on the task ({name} differs): analyse one "
+                f"{row['train_env']} and on the task ({name} differs): analyse one "
                 "evaluation at a time"
             )
 
@@ -166,7 +163,7 @@ def _rules(frame: pd.DataFrame) -> pd.Series:
 
 
 def _clusters(frame: pd.DataFrame) -> pd.Series:
-    on_se = frame["setting"] != REAL
+    on_se = frame["train_env"] != REAL
     se = frame.loc[on_se]
     slots = se["se"].astype(str).str.zfill(3)  # as files are named; sorted by number
     match = ["rule", "agent", "pair"]  # what an SE's pairs are is each evaluation's own
@@ -184,6 +181,6 @@ def _clusters(frame: pd.DataFrame) -> pd.Series:
 
 def _ranked(column: pd.Series, key: str) -> pd.Series:
     """Place of each value in the order of tables: known names first."""
-    known = {"agent": list(AGENT_CONFIGS), "setting": list(SETTINGS), "rule": ["paper"]}
+    known = {"agent": list(AGENTS), "train_env": list(TRAIN_ENVS), "rule": ["paper"]}
     names = known[key] + sorted(set(map(str, column)) - set(known[key]))
     return column.astype(str).map({name: place for place, name in enumerate(names)})

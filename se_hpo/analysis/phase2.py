@@ -22,7 +22,7 @@ from se_hpo.analysis.evaluations import (
 from se_hpo.frames import tidy
 
 
-def settings_table(
+def train_env_table(
     evaluations: pd.DataFrame,
     *,
     solved_return: float | None = None,
@@ -30,11 +30,11 @@ def settings_table(
     n_resamples: int = 2000,
     confidence: float = 0.95,
 ) -> pd.DataFrame:
-    """One row per rule, agent and setting: what docs/analysis.md explains.
+    """One row per rule, agent and train_env: what docs/analysis.md explains.
 
     A value is the score of one agent (mean test return). Intervals are percentiles of
     the cluster bootstrap over SEs. What compares with `real` uses the agents that were
-    trained in both settings, pair by pair.
+    trained on both, pair by pair.
 
     Args:
         evaluations: frame of `se_hpo.load_evaluations`, one task.
@@ -55,18 +55,18 @@ def settings_table(
         matched = both[(both[KEYS] == pd.Series(keys)).all(axis=1)]
         alone, why_alone = _alone(agents, solved_at, how)
         against, why_against = _against_real(matched, how)
-        if keys["setting"] == REAL:
+        if keys["train_env"] == REAL:
             against, why_against = dict.fromkeys(against, math.nan), []
             against["n_pairs"] = 0
         notes = dict.fromkeys(note for note in why_alone + why_against if note)
         rows.append({**keys, **alone, **against, "note": "; ".join(notes)})
-    return tidy(rows, columns.SETTINGS_TABLE)
+    return tidy(rows, columns.TRAIN_ENV_TABLE)
 
 
 def _alone(
     agents: pd.DataFrame, solved_at: float | None, how: Bootstrap
 ) -> tuple[dict[str, Any], list[str]]:
-    """What one setting says without the others."""
+    """What one train_env says without the others."""
     there = agents[agents["score"].notna()]
     scores = there["score"].to_numpy()
     clusters = Clusters(there["cluster"].to_numpy(str), how)
@@ -97,7 +97,7 @@ def _alone(
 
 
 def _se_counts(agents: pd.DataFrame) -> dict[str, int]:
-    if agents["setting"].iloc[0] == REAL:
+    if agents["train_env"].iloc[0] == REAL:
         return {"n_ses": 0, "n_ses_solved": 0}
     ses = agents.drop_duplicates(SE_KEYS)
     solved = ses["se_solved"].astype("boolean").fillna(False)
@@ -134,7 +134,7 @@ def se_table(
     prepared = prepare(evaluations)
     solved_at = solved_return_of(prepared, solved_return)
     rows = []
-    on_se = prepared[prepared["setting"] != REAL]
+    on_se = prepared[prepared["train_env"] != REAL]
     for values, agents in on_se.groupby([*KEYS, *SE_KEYS], sort=False):
         scores = agents["score"].dropna()
         solved = math.nan if solved_at is None else (scores >= solved_at).mean()

@@ -36,7 +36,7 @@ def rank_agreement(
 ) -> pd.DataFrame:
     """Rank correlation between agents on SEs and the same agents on the task.
 
-    One row per rule, agent, SE setting, level and measure (`spearman`, `kendall`):
+    One row per rule, agent, SE train_env, level and measure (`spearman`, `kendall`):
 
     * `pooled`: over all pairs (n pairs); differences between SEs blur it. Interval:
       bootstrap over SEs.

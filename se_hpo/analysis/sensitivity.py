@@ -1,4 +1,4 @@
-"""How much an agent's return depends on its hyperparameters, per setting."""
+"""How much an agent's return depends on its hyperparameters, per train_env."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def sensitivity_table(
     n_resamples: int = 2000,
     confidence: float = 0.95,
 ) -> pd.DataFrame:
-    """One row per rule, agent and setting: spread of the return, and what explains it.
+    """One row per rule, agent and train_env: spread of the return, what explains it.
 
     `std`: of the agents' scores, with its bootstrap interval over SEs; `variance` its
     square. `explained`: share of the variance that the main effects of all
     hyperparameters explain together (`effects.adjusted_r2`); `explained_variance` =
-    explained x variance, in squared returns, comparable between settings. `p_value`:
+    explained x variance, in squared returns, comparable between train_envs. `p_value`:
     how often shuffled scores are explained as well, (1 + count) / (1 + n_permutations).
     `between_se`: share of the variance between SEs (`effects.epsilon_squared`).
     `explained_forest`: out-of-sample R^2 of a random forest, interactions included
@@ -63,7 +63,7 @@ def sensitivity_table(
         row |= {"variance": spread.value**2, **explained}
         row["explained_variance"] = row["explained"] * row["variance"]
         row["between_se"] = math.nan
-        if keys["setting"] != REAL:
+        if keys["train_env"] != REAL:
             se = agents["cluster"].to_numpy(str)
             row["between_se"] = epsilon_squared(scores, se)
         notes = dict.fromkeys(n for n in (spread.note, note) if n)
@@ -99,7 +99,7 @@ def _explained(
 
 
 def main_effects(evaluations: pd.DataFrame) -> pd.DataFrame:
-    """One row per rule, agent, setting and hyperparameter that varies.
+    """One row per rule, agent, train_env and hyperparameter that varies.
 
     `share`: of the variance of the score, by this hyperparameter alone
     (`effects.epsilon_squared` over `n_levels` groups); `spearman`: rank correlation of

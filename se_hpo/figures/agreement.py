@@ -6,23 +6,23 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from se_hpo.agents.registry import agent_label
 from se_hpo.figures.style import (
     FAINT,
     Picture,
-    agent_label,
     agents_in,
     house_style,
     new_figure,
-    setting_color,
-    setting_label,
-    settings_in,
+    train_env_color,
+    train_envs_in,
 )
+from se_hpo.names import train_env_label
 
 
 def draw_agreement(
     pairs: pd.DataFrame, agreement: pd.DataFrame, name: str, what: str
 ) -> Picture | None:
-    """A panel per setting (rows) and agent (columns), a point per pair.
+    """A panel per train_env (rows) and agent (columns), a point per pair.
 
     Args:
         pairs: from `analysis.paired`, of one stopping rule.
@@ -33,33 +33,33 @@ def draw_agreement(
     pairs = pairs.dropna(subset=["score_se", "score_real"])
     if pairs.empty:
         return None
-    agents, settings = agents_in(pairs["agent"]), settings_in(pairs["setting"])
+    agents, train_envs = agents_in(pairs["agent"]), train_envs_in(pairs["train_env"])
     with house_style():
-        figure = new_figure(height=1.85 * len(settings) + 0.7)
+        figure = new_figure(height=1.85 * len(train_envs) + 0.7)
         grid = figure.subplots(
-            len(settings), len(agents), sharex=True, sharey=True, squeeze=False
+            len(train_envs), len(agents), sharex=True, sharey=True, squeeze=False
         )
         ends = [
             min(pairs["score_se"].min(), pairs["score_real"].min()),
             max(pairs["score_se"].max(), pairs["score_real"].max()),
         ]
-        for row, setting in zip(grid, settings, strict=True):
+        for row, train_env in zip(grid, train_envs, strict=True):
             for axes, agent in zip(row, agents, strict=True):
-                some = (pairs["agent"] == agent) & (pairs["setting"] == setting)
-                _draw_panel(axes, pairs[some], setting, ends)
-                title = _correlation(agreement, agent, setting) if some.any() else ""
-                if setting == settings[0]:
+                some = (pairs["agent"] == agent) & (pairs["train_env"] == train_env)
+                _draw_panel(axes, pairs[some], train_env, ends)
+                title = _correlation(agreement, agent, train_env) if some.any() else ""
+                if train_env == train_envs[0]:
                     axes.set_title(agent_label(agent), pad=17)
                 axes.text(
                     0, 1.02, title, transform=axes.transAxes, fontsize=9, va="bottom"
                 )
-            row[0].set_ylabel(setting_label(setting))
+            row[0].set_ylabel(train_env_label(train_env))
         figure.supxlabel("score, trained on the task", fontsize=10)
         figure.supylabel("score, trained on an SE", fontsize=10)
-    sizes = pairs.groupby(["agent", "setting"]).size()
+    sizes = pairs.groupby(["agent", "train_env"]).size()
     n = f"{sizes.min()}" if sizes.min() == sizes.max() else f"{sizes.min()} to "
     n += "" if sizes.min() == sizes.max() else f"{sizes.max()}"
-    columns = ["agent", "setting", "se_set", "se", "pair", "score_real", "score_se"]
+    columns = ["agent", "train_env", "se_set", "se", "pair", "score_real", "score_se"]
     return Picture(
         name,
         f"Is the SE a proxy for tuning agents? ({what})",
@@ -75,7 +75,7 @@ def draw_agreement(
 
 
 def _draw_panel(
-    axes: Axes, pairs: pd.DataFrame, setting: str, ends: list[float]
+    axes: Axes, pairs: pd.DataFrame, train_env: str, ends: list[float]
 ) -> None:
     axes.plot(ends, ends, color=FAINT, linewidth=1, zorder=0)
     axes.scatter(
@@ -83,17 +83,17 @@ def _draw_panel(
         pairs["score_se"],
         s=9,
         alpha=0.5,
-        color=setting_color(setting),
+        color=train_env_color(train_env),
         linewidths=0,
     )
 
 
-def _correlation(agreement: pd.DataFrame, agent: str, setting: str) -> str:
+def _correlation(agreement: pd.DataFrame, agent: str, train_env: str) -> str:
     if agreement.empty:
         return ""
     rows = agreement[
         (agreement["agent"] == agent)
-        & (agreement["setting"] == setting)
+        & (agreement["train_env"] == train_env)
         & (agreement["level"] == "pooled")
         & (agreement["measure"] == "spearman")
     ]

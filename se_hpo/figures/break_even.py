@@ -16,8 +16,8 @@ from se_hpo.figures.style import (
     agents_in,
     house_style,
     new_figure,
-    setting_color,
-    settings_in,
+    train_env_color,
+    train_envs_in,
 )
 
 _UNITS = {
@@ -27,7 +27,7 @@ _UNITS = {
 
 
 def draw_break_even(table: pd.DataFrame, name: str, what: str) -> Picture | None:
-    """Agents until an SE has paid for itself: a panel per currency, a row per setting.
+    """Agents until an SE has paid for itself: a panel per unit, a row per train_env.
 
     Args:
         table: from `analysis.break_even`, of one stopping rule.
@@ -36,8 +36,8 @@ def draw_break_even(table: pd.DataFrame, name: str, what: str) -> Picture | None
     """
     if table.empty:
         return None
-    keys = [(a, s) for a in agents_in(table["agent"]) for s in _settings(table, a)]
-    rows = pd.DataFrame(keys, columns=["agent", "setting"])
+    keys = [(a, s) for a in agents_in(table["agent"]) for s in _train_envs(table, a)]
+    rows = pd.DataFrame(keys, columns=["agent", "train_env"])
     places = row_places(rows["agent"])
     drawn = table[table["unit"].isin(_UNITS)]
     most = float(np.nanmax([10.0, *_finite(drawn)])) * 3
@@ -49,10 +49,10 @@ def draw_break_even(table: pd.DataFrame, name: str, what: str) -> Picture | None
             axes.set_xlim(0.7, most)
             axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
             axes.set_title(title)
-            for place, (agent, setting) in zip(places, keys, strict=True):
-                here = (drawn["agent"] == agent) & (drawn["setting"] == setting)
+            for place, (agent, train_env) in zip(places, keys, strict=True):
+                here = (drawn["agent"] == agent) & (drawn["train_env"] == train_env)
                 own = drawn[here & (drawn["unit"] == unit)]
-                _draw_row(axes, place, own, setting_color(setting), most)
+                _draw_row(axes, place, own, train_env_color(train_env), most)
         label_rows(panels[0], rows, places)
         figure.supxlabel("agents trained on one SE until it has paid", fontsize=10)
     return Picture(
@@ -67,8 +67,8 @@ def draw_break_even(table: pd.DataFrame, name: str, what: str) -> Picture | None
     )
 
 
-def _settings(table: pd.DataFrame, agent: str) -> list[str]:
-    return settings_in(table.loc[table["agent"] == agent, "setting"])
+def _train_envs(table: pd.DataFrame, agent: str) -> list[str]:
+    return train_envs_in(table.loc[table["agent"] == agent, "train_env"])
 
 
 def _finite(table: pd.DataFrame) -> list[float]:

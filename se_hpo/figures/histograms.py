@@ -8,15 +8,15 @@ from matplotlib.axes import Axes
 
 from se_hpo.figures.style import (
     HIGHLIGHT,
-    SETTING_COLORS,
+    TRAIN_ENV_COLORS,
     Picture,
     house_style,
     new_figure,
 )
 
 KIND_COLORS = {
-    "se_training": SETTING_COLORS["se_varied"],
-    "task_test": SETTING_COLORS["real"],
+    "se_training": TRAIN_ENV_COLORS["se_varied"],
+    "task_test": TRAIN_ENV_COLORS["real"],
     "se_response": HIGHLIGHT,
 }
 _KIND_LABELS = {

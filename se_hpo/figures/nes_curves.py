@@ -18,11 +18,11 @@ from se_hpo.figures.style import (
     house_style,
     new_figure,
     panel_grid,
-    setting_color,
-    setting_label,
-    settings_in,
     threshold,
+    train_env_color,
+    train_envs_in,
 )
+from se_hpo.names import train_env_label
 
 _COLUMNS = 2
 _CURVE = ["se_set", "se", "generation", "center_score", "best_score", "solved"]
@@ -31,7 +31,7 @@ _CURVE = ["se_set", "se", "generation", "center_score", "best_score", "solved"]
 def draw_nes_curves(
     curves: pd.DataFrame,
     means: pd.DataFrame,
-    settings: dict[str, str],
+    train_envs: dict[str, str],
     solved_return: float | None,
 ) -> Picture | None:
     """One panel per set of SEs: a thin line per NES run, a thick one for their mean.
@@ -39,7 +39,7 @@ def draw_nes_curves(
     Args:
         curves: from `load_se_generations`.
         means: from `analysis.nes_curves`, by `se_set`.
-        settings: setting of each set.
+        train_envs: train_env of each set.
         solved_return: of the task; None where it is not known.
     """
     curves = curves.dropna(subset=["center_score"])
@@ -47,9 +47,9 @@ def draw_nes_curves(
         return None
     sets = [
         name
-        for setting in settings_in(settings.values())
-        for name in settings
-        if settings[name] == setting and (curves["se_set"] == name).any()
+        for train_env in train_envs_in(train_envs.values())
+        for name in train_envs
+        if train_envs[name] == train_env and (curves["se_set"] == name).any()
     ]
     if not sets:
         return None
@@ -60,8 +60,8 @@ def draw_nes_curves(
             panel_grid(figure, len(sets), _COLUMNS), sets, strict=True
         ):
             own, mean = curves[curves["se_set"] == name], means[means["se_set"] == name]
-            _draw_set(axes, own, mean, settings[name])
-            label = setting_label(settings[name])
+            _draw_set(axes, own, mean, train_envs[name])
+            label = train_env_label(train_envs[name])
             axes.set_title(f"{label}  (n = {own['se'].nunique()} NES runs)")
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             if solved_return is not None:
@@ -83,9 +83,9 @@ def draw_nes_curves(
 
 
 def _draw_set(
-    axes: Axes, curves: pd.DataFrame, mean: pd.DataFrame, setting: str
+    axes: Axes, curves: pd.DataFrame, mean: pd.DataFrame, train_env: str
 ) -> None:
-    color = setting_color(setting)
+    color = train_env_color(train_env)
     for _, run in curves.groupby("se"):
         run = run.sort_values("generation")
         x, y = run["generation"].to_numpy(), run["center_score"].to_numpy()

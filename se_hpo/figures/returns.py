@@ -8,17 +8,17 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from se_hpo.agents.registry import agent_label
 from se_hpo.figures.style import (
     INK,
     Picture,
-    agent_label,
     agents_in,
     house_style,
     new_figure,
-    setting_color,
-    setting_label,
-    settings_in,
+    train_env_color,
+    train_envs_in,
 )
+from se_hpo.names import train_env_label
 
 _GRID = 256
 _LINE = 0.08  # height of a line of text in a panel of densities
@@ -43,7 +43,7 @@ def draw_returns(evaluations: pd.DataFrame, name: str, what: str) -> Picture | N
     agents = agents_in(evaluations["agent"])
     curves = pd.concat(densities(returns[returns["agent"] == a], a) for a in agents)
     means = summary(evaluations, returns)
-    peaks = curves.groupby(["agent", "setting"], sort=False)["density"].max()
+    peaks = curves.groupby(["agent", "train_env"], sort=False)["density"].max()
     top = min(float(peaks.max()), _TALLEST * float(peaks.median()))
     with house_style():
         figure = new_figure(height=6.0)
@@ -58,7 +58,7 @@ def draw_returns(evaluations: pd.DataFrame, name: str, what: str) -> Picture | N
             column[0].set_title(agent_label(agent))
             for axes, quantity in zip(column[1:], _BARS, strict=True):
                 _draw_bars(axes, mine, quantity)
-        room = 1 - _LINE * (means["setting"].nunique() + 0.8)  # text above the curves
+        room = 1 - _LINE * (means["train_env"].nunique() + 0.8)  # text above the curves
         grid[0, 0].set_ylim(0, top / room)
         grid[0, 0].set_yticks([])
         grid[0, 0].set_ylabel("density")
@@ -69,9 +69,9 @@ def draw_returns(evaluations: pd.DataFrame, name: str, what: str) -> Picture | N
     return Picture(
         name,
         f"What are the SEs worth to agents? ({what})",
-        f"Agents with random hyperparameters (n = {n} per setting and agent; the same "
-        "ones in all settings), trained on SEs or on the real task, then tested on "
-        "the real task. Above: density of all test returns, with their means"
+        f"Agents with random hyperparameters (n = {n} per training environment and "
+        "agent; the same ones in each), trained on SEs or on the real task, then "
+        "tested on the real task. Above: density of all test returns, with their means"
         f"{_CUT if top < peaks.max() else ''}. Below: "
         "what the training took; bars are means, ticks across them medians. "
         f"Stopping rule: {what}. Arranged as Fig. 3 of the paper.",
@@ -81,15 +81,15 @@ def draw_returns(evaluations: pd.DataFrame, name: str, what: str) -> Picture | N
 
 
 def long_returns(evaluations: pd.DataFrame) -> pd.DataFrame:
-    """One row per test episode: `agent`, `setting`, `return`."""
-    rows = evaluations[["agent", "setting", "test_returns"]].explode("test_returns")
+    """One row per test episode: `agent`, `train_env`, `return`."""
+    rows = evaluations[["agent", "train_env", "test_returns"]].explode("test_returns")
     rows = rows.rename(columns={"test_returns": "return"})
     rows["return"] = pd.to_numeric(rows["return"], errors="coerce")
     return rows.dropna(subset=["return"]).reset_index(drop=True)
 
 
 def densities(returns: pd.DataFrame, agent: str) -> pd.DataFrame:
-    """Density of the test returns per setting: `agent`, `setting`, `return`, `density`.
+    """Density of test returns: `agent`, `train_env`, `return`, `density`.
 
     A Gaussian kernel estimate on the range of all returns, reflected at its ends, so
     that nothing lies where no return can be.
@@ -100,12 +100,17 @@ def densities(returns: pd.DataFrame, agent: str) -> pd.DataFrame:
         low, high = low - 0.5, high + 0.5
     grid = np.linspace(low, high, _GRID)
     parts = []
-    for setting in settings_in(returns["setting"]):
-        own = returns.loc[returns["setting"] == setting, "return"].to_numpy(float)
+    for train_env in train_envs_in(returns["train_env"]):
+        own = returns.loc[returns["train_env"] == train_env, "return"].to_numpy(float)
         density = _reflected_density(own, grid)
         parts.append(
             pd.DataFrame(
-                {"agent": agent, "setting": setting, "return": grid, "density": density}
+                {
+                    "agent": agent,
+                    "train_env": train_env,
+                    "return": grid,
+                    "density": density,
+                }
             )
         )
     return pd.concat(parts, ignore_index=True)
@@ -129,8 +134,8 @@ def _reflected_density(values: np.ndarray, grid: np.ndarray) -> np.ndarray:
 
 
 def summary(evaluations: pd.DataFrame, returns: pd.DataFrame) -> pd.DataFrame:
-    """Per agent and setting: counts, mean return, what steps and episodes took."""
-    keys = ["agent", "setting"]
+    """Per agent and train_env: counts, mean return, what steps and episodes took."""
+    keys = ["agent", "train_env"]
     table = evaluations.groupby(keys).agg(
         agents=("env_steps", "size"),
         **{
@@ -142,23 +147,23 @@ def summary(evaluations: pd.DataFrame, returns: pd.DataFrame) -> pd.DataFrame:
     table.insert(0, "mean_return", returns.groupby(keys)["return"].mean())
     table.insert(1, "returns", returns.groupby(keys).size())
     order = [
-        (agent, setting)
+        (agent, train_env)
         for agent in agents_in(evaluations["agent"])
-        for setting in settings_in(evaluations["setting"])
-        if (agent, setting) in table.index
+        for train_env in train_envs_in(evaluations["train_env"])
+        if (agent, train_env) in table.index
     ]
     return table.loc[order].reset_index()
 
 
 def _draw_densities(axes: Axes, curves: pd.DataFrame, means: pd.DataFrame) -> None:
-    for setting, curve in curves.groupby("setting", sort=False):
-        color = setting_color(str(setting))
+    for train_env, curve in curves.groupby("train_env", sort=False):
+        color = train_env_color(str(train_env))
         x, y = curve["return"], curve["density"]
         axes.fill_between(x, y, color=color, alpha=0.12, linewidth=0)
         axes.plot(x, y, color=color, linewidth=1.6)
     rows = means.dropna(subset=["mean_return"])
     for place, row in enumerate(rows.to_dict("records")):
-        text = f"{setting_label(row['setting'])}: {row['mean_return']:.1f}"
+        text = f"{train_env_label(row['train_env'])}: {row['mean_return']:.1f}"
         axes.text(
             0.03,
             1 - _LINE * (place + 0.3),
@@ -167,7 +172,7 @@ def _draw_densities(axes: Axes, curves: pd.DataFrame, means: pd.DataFrame) -> No
             ha="left",
             va="top",
             fontsize=9,
-            color=_darker(setting_color(row["setting"])),
+            color=_darker(train_env_color(row["train_env"])),
             fontweight="bold",
         )
     axes.set_xlabel("test return")
@@ -182,11 +187,11 @@ def _darker(color: str) -> tuple[float, ...]:
 
 
 def _draw_bars(axes: Axes, means: pd.DataFrame, quantity: str) -> None:
-    settings: Sequence[str] = list(means["setting"])
+    train_envs: Sequence[str] = list(means["train_env"])
     values = means[f"{quantity}_mean"].to_numpy(float)
     medians = means[f"{quantity}_median"].to_numpy(float)
-    colors = [setting_color(s) for s in settings]
-    places = np.arange(len(settings))
+    colors = [train_env_color(s) for s in train_envs]
+    places = np.arange(len(train_envs))
     axes.bar(places, values, width=0.72, color=colors)
     axes.hlines(medians, places - 0.36, places + 0.36, color=INK, linewidth=1.2)
     for place, value, median in zip(places, values, medians, strict=True):
@@ -201,7 +206,7 @@ def _draw_bars(axes: Axes, means: pd.DataFrame, quantity: str) -> None:
                 fontsize=8.5,
             )
     axes.set_xticks([])
-    axes.set_xlim(-0.6, len(settings) - 0.4)
+    axes.set_xlim(-0.6, len(train_envs) - 0.4)
     axes.margins(y=0.2)
 
 

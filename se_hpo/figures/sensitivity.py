@@ -1,4 +1,4 @@
-"""How much agents depend on their hyperparameters, per setting."""
+"""How much agents depend on their hyperparameters, per train_env."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from se_hpo.agents.registry import agent_label
 from se_hpo.figures.style import (
     Picture,
-    agent_label,
     agents_in,
     house_style,
     new_figure,
-    setting_color,
-    setting_label,
-    settings_in,
+    train_env_color,
+    train_envs_in,
 )
+from se_hpo.names import train_env_label
 
 
 def draw_sensitivity(table: pd.DataFrame, name: str, what: str) -> Picture | None:
@@ -52,9 +52,9 @@ def draw_sensitivity(table: pd.DataFrame, name: str, what: str) -> Picture | Non
 
 def _ordered(table: pd.DataFrame) -> pd.DataFrame:
     parts = [
-        table[(table["agent"] == agent) & (table["setting"] == setting)]
+        table[(table["agent"] == agent) & (table["train_env"] == train_env)]
         for agent in agents_in(table["agent"])
-        for setting in settings_in(table["setting"])
+        for train_env in train_envs_in(table["train_env"])
     ]
     return pd.concat(parts, ignore_index=True)
 
@@ -69,7 +69,7 @@ def row_places(agents: pd.Series) -> np.ndarray:
 
 def label_rows(axes: Axes, rows: pd.DataFrame, places: np.ndarray) -> None:
     """Settings beside the rows, and each agent as a heading over its own."""
-    axes.set_yticks(places, [setting_label(s) for s in rows["setting"]])
+    axes.set_yticks(places, [train_env_label(s) for s in rows["train_env"]])
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(places.min() - 0.6, 0.15)
     for agent in agents_in(rows["agent"]):
@@ -88,7 +88,7 @@ def label_rows(axes: Axes, rows: pd.DataFrame, places: np.ndarray) -> None:
 
 def _draw_spread(axes: Axes, rows: pd.DataFrame, places: np.ndarray) -> None:
     for place, row in zip(places, rows.to_dict("records"), strict=True):
-        color = setting_color(row["setting"])
+        color = train_env_color(row["train_env"])
         if np.isfinite(row["std_low"]) and np.isfinite(row["std_high"]):
             axes.hlines(place, row["std_low"], row["std_high"], color=color, lw=2)
         axes.plot(row["std"], place, "o", color=color, markersize=6)
@@ -98,7 +98,7 @@ def _draw_spread(axes: Axes, rows: pd.DataFrame, places: np.ndarray) -> None:
 
 def _draw_explained(axes: Axes, rows: pd.DataFrame, places: np.ndarray) -> None:
     shares = rows["explained"].to_numpy(float)
-    colors = [setting_color(s) for s in rows["setting"]]
+    colors = [train_env_color(s) for s in rows["train_env"]]
     axes.barh(places, np.nan_to_num(shares), height=0.5, color=colors)
     for place, share in zip(places, shares, strict=True):
         axes.annotate(

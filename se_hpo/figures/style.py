@@ -20,6 +20,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from se_hpo.agents.registry import AGENTS
+from se_hpo.names import TRAIN_ENVS
 from se_hpo.paths import write_atomic
 
 WIDTH = 5.8  # inches
@@ -31,26 +33,10 @@ FAINT = "#C8C8C8"
 HIGHLIGHT = "#D55E00"
 SEQUENTIAL = "viridis"
 
-SETTING_COLORS = {
-    "real": "#4D4D4D",
-    "se_varied": "#0072B2",
-    "se_fixed": "#E69F00",
-    "se_random": "#CC79A7",
-}
-"""The same colour for a setting in every figure, in the order they are listed in."""
-
-SETTING_LABELS = {
-    "real": "real task",
-    "se_varied": "SE, varied",
-    "se_fixed": "SE, fixed",
-    "se_random": "SE, random",
-}
-
-AGENT_LABELS = {
-    "ddqn": "DDQN",
-    "dueling_ddqn": "Dueling DDQN",
-    "td3_discrete": "discrete TD3",
-}
+TRAIN_ENV_COLORS = dict(
+    zip(TRAIN_ENVS, ("#4D4D4D", "#0072B2", "#E69F00", "#CC79A7"), strict=True)
+)
+"""The same colour in every figure."""
 
 _RC: Any = {
     "font.family": "DejaVu Sans",
@@ -140,14 +126,14 @@ def _saved(figure: Figure, kind: str, metadata: dict[str, Any]) -> bytes:
     return buffer.getvalue()
 
 
-def settings_in(values: Iterable[str]) -> list[str]:
-    """The settings that occur, known ones in their order, others after them."""
-    return _ordered(values, SETTING_COLORS)
+def train_envs_in(values: Iterable[str]) -> list[str]:
+    """The train_envs that occur, known ones in their order, others after them."""
+    return _ordered(values, TRAIN_ENVS)
 
 
 def agents_in(values: Iterable[str]) -> list[str]:
     """The agents that occur, known ones in their order, others after them."""
-    return _ordered(values, AGENT_LABELS)
+    return _ordered(values, AGENTS)
 
 
 def _ordered(values: Iterable[str], known: Iterable[str]) -> list[str]:
@@ -156,19 +142,9 @@ def _ordered(values: Iterable[str], known: Iterable[str]) -> list[str]:
     return order + sorted(found - set(order))
 
 
-def setting_color(setting: str) -> str:
-    """The colour of a setting; one that is not known is drawn in green."""
-    return SETTING_COLORS.get(setting, "#009E73")
-
-
-def setting_label(setting: str) -> str:
-    """The name of a setting in a figure."""
-    return SETTING_LABELS.get(setting, setting)
-
-
-def agent_label(agent: str) -> str:
-    """The name of an agent in a figure."""
-    return AGENT_LABELS.get(agent, agent)
+def train_env_color(train_env: str) -> str:
+    """The colour of a train_env; one that is not known is drawn in green."""
+    return TRAIN_ENV_COLORS.get(train_env, "#009E73")
 
 
 def count(value: float) -> str:

@@ -1,4 +1,4 @@
-"""The random hyperparameters of phase 2: drawn per pair, the same in all settings."""
+"""The random hyperparameters of phase 2: drawn per pair, for all train_envs."""
 
 from __future__ import annotations
 
@@ -8,13 +8,9 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from se_hpo import seeding
+from se_hpo.agents.registry import AGENTS, algorithm_of, find_agent, kind_of
 from se_hpo.bohb.encoding import SpaceEncoding
-from se_hpo.config import (
-    AGENT_CONFIGS,
-    AgentConfig,
-    algorithm_of,
-    with_configuration,
-)
+from se_hpo.config import AgentConfig, with_configuration
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.records import to_builtin
 from se_hpo.se_sets import SESet
@@ -30,7 +26,6 @@ PROTOCOL: dict[str, Any] = {
 """What the authors force on every agent of phase 2 (`syn_env_run_vary_hp.py`)."""
 
 _OF_THE_EVALUATION = {*PROTOCOL, "test_episodes", "max_env_steps"}
-_VARIED = ("lr", "batch_size", "hidden_size", "hidden_layers")
 
 
 class Draw(NamedTuple):
@@ -64,7 +59,9 @@ class AroundBase:
         """See `AgentSource`."""
         rng = seeding.generator(seed, "phase 2", self.algorithm, pair)
         config = vary_agent(self.base, rng)
-        return Draw(config, {name: getattr(config, name) for name in _VARIED})
+        return Draw(
+            config, {name: getattr(config, name) for name in kind_of(config).varied}
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """See `AgentSource`."""
@@ -110,11 +107,11 @@ def agent_sources(
 ) -> dict[str, AgentSource]:
     """Where the hyperparameters of each algorithm come from.
 
-    `agent_spaces` goes first; then the agent that sets were trained with; then the
-    space `vary_<agent>`.
+    `agent_spaces` goes first, and may register agents; then the agent that sets were
+    trained with; then the space `vary_<agent>`.
 
     Args:
-        agents: names in `AGENT_CONFIGS`.
+        agents: names of registered agents.
         sets: the sets of the evaluation.
         agent_spaces: `AGENT=SPACE`, a space by name or path.
         overrides: values that all agents share, by flat name (`ddqn.tau`).
@@ -126,11 +123,13 @@ def agent_sources(
     agents = list(dict.fromkeys(agents))
     if not agents:
         raise UserError("--agents: name at least one, for example ddqn")
+    spaces = dict(_agent_space(text) for text in agent_spaces)
     for name in agents:
-        _check_agent("--agents", name, AGENT_CONFIGS)
-    spaces = dict(_parse_agent_space(text) for text in agent_spaces)
+        find_agent(name, "--agents: unknown agent")
     for name in spaces:
-        _check_agent("--agent-space", name, agents)
+        if name not in agents:
+            hint = did_you_mean(name, agents)
+            raise UserError(f"--agent-space: unknown agent {name!r}: {hint}")
     own: dict[str, dict[str, Any]] = {name: {} for name in agents}
     for name, value in overrides.items():
         own[_check_override(name, agents)][name] = value
@@ -148,42 +147,38 @@ def _check_override(name: str, agents: Sequence[str]) -> str:
     return algorithm
 
 
-def _check_agent(flag: str, name: str, known: Iterable[str]) -> None:
-    if name not in (known := list(known)):
-        raise UserError(f"{flag}: unknown agent {name!r}: {did_you_mean(name, known)}")
-
-
-def _parse_agent_space(text: str) -> tuple[str, str]:
+def _agent_space(text: str) -> tuple[str, Space]:
     agent, equals, space = text.partition("=")
     if not equals:
         raise UserError(f"--agent-space {text!r}: say AGENT=SPACE, as ddqn=vary_ddqn")
-    return agent, space
+    return agent, load_space(space)
 
 
 def _source(
     name: str,
     sets: Sequence[SESet],
-    spaces: Mapping[str, str],
+    spaces: Mapping[str, Space],
     overrides: Mapping[str, Any],
 ) -> AgentSource:
     bases = [s for s in sets if algorithm_of(s.config.agent) == name]
     if name not in spaces and bases:
         _check_same_base(name, bases)
-        if drawn := sorted(set(overrides) & {f"{name}.{field}" for field in _VARIED}):
+        varied = {f"{name}.{field}" for field in AGENTS[name].varied}
+        if drawn := sorted(set(overrides) & varied):
             raise UserError(
                 f"--set {drawn[0]}: every agent draws that; say what from with "
                 f"--agent-space {name}=SPACE"
             )
         return AroundBase(name, with_configuration(bases[0].config, overrides).agent)
-    space = load_space(spaces.get(name, f"vary_{name}"))
+    space = spaces.get(name) or load_space(f"vary_{name}")
     if space.agent != name:
         raise UserError(
-            f"--agent-space {name}={spaces.get(name)}: that space is for {space.agent}"
+            f"--agent-space {name}={space.name}: that space is for {space.agent}"
         )
     foreign = sorted(p for p in space.configuration_space() if _owner(p) != name)
     if foreign:
         raise UserError(
-            f"--agent-space {name}={spaces.get(name)}: that space draws {foreign[0]} "
+            f"--agent-space {name}={space.name}: that space draws {foreign[0]} "
             f"too: only {name}.NAME can be drawn here, as in vary_{name}"
         )
     drawn = sorted(set(overrides) & set(space.configuration_space()))

@@ -1,7 +1,7 @@
 """Phase 2: agents with random hyperparameters, trained on SEs and on the task.
 
 Ferreira et al. (2022), section 4.2 and Fig. 3. Comparisons are paired: a pair is one
-draw of hyperparameters and one agent seed, and it is used in all settings alike.
+draw of hyperparameters and one agent seed, and it is used on every train_env.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from typing import Any
 from se_hpo import seeding
 from se_hpo.config import AgentConfig
 from se_hpo.errors import UserError
-from se_hpo.evaluations import REAL, Key
+from se_hpo.evaluations import Key
 from se_hpo.flags import at_least, check_seed
 from se_hpo.jobs import TrainingJob
 from se_hpo.learned import LearnedEnv
+from se_hpo.names import REAL
 from se_hpo.phase2.agents import PROTOCOL, AgentSource, Draw
 from se_hpo.phase2.sets import UsedSE, UsedSet
 from se_hpo.process_pool import Completed
@@ -28,8 +29,8 @@ from se_hpo.records import to_builtin
 
 
 @dataclass(frozen=True)
-class Protocol:
-    """How agents are seeded, trained and tested; the same in all settings."""
+class Rules:
+    """How agents are seeded, trained and tested; the same on every train_env."""
 
     seed: int = 0
     num_agents: int = 10
@@ -57,14 +58,14 @@ class Protocol:
     def name(self) -> str:
         """For files.
 
-        >>> Protocol().name, Protocol(fixed_steps=5000, seed=3).name
+        >>> Rules().name, Rules(fixed_steps=5000, seed=3).name
         ('paper-0', 'fixed-5000-3')
         """
         rule = "paper" if self.fixed_steps is None else f"fixed-{self.fixed_steps}"
         return f"{rule}{'' if self.step_cap else '-uncapped'}-{self.seed}"
 
     def configure(self, agent: AgentConfig, step_cap: int) -> AgentConfig:
-        """The agent under this protocol.
+        """The agent under these rules.
 
         Args:
             agent: with drawn hyperparameters.
@@ -82,9 +83,9 @@ class Protocol:
 class PlannedAgent:
     """One agent that is to be trained."""
 
-    setting: str
+    train_env: str
     agent: str
-    """Name in `AGENT_CONFIGS`."""
+    """Name of a registered agent."""
     pair: int
     """SE's index * num_agents + number of the agent."""
     used_set: UsedSet | None = None
@@ -96,23 +97,23 @@ class PlannedAgent:
         """What makes it this agent of its evaluation."""
         se_set = self.used_set.se_set.name if self.used_set else None
         index = self.se.outcome.index if self.se else None
-        return self.setting, se_set, index, self.agent, self.pair
+        return self.train_env, se_set, index, self.agent, self.pair
 
     @property
     def group(self) -> tuple[str, str]:
-        """Agent and setting."""
-        return self.agent, self.setting
+        """Agent and train_env."""
+        return self.agent, self.train_env
 
 
 class Plan:
     """Which agents are to be trained, in the order in which they are.
 
     SE number i of every set uses the pairs i * num_agents and following; the baseline
-    has the pairs of all SEs that any set uses. All settings of a pair are neighbours,
+    has the pairs of all SEs that any set uses. The agents of a pair are neighbours,
     so that an unfinished evaluation is paired too.
 
     Args:
-        protocol: how.
+        rules: how.
         sets: the SEs; at least one.
         sources: hyperparameters of each algorithm.
         with_sets: train on the SEs.
@@ -121,20 +122,20 @@ class Plan:
 
     def __init__(
         self,
-        protocol: Protocol,
+        rules: Rules,
         sets: Sequence[UsedSet],
         sources: Mapping[str, AgentSource],
         with_sets: bool = True,
         with_real: bool = True,
     ) -> None:
-        self.protocol, self.sets, self.sources = protocol, sets, sources
+        self.rules, self.sets, self.sources = rules, sets, sources
         self.with_sets, self.with_real = with_sets, with_real
         self.task = sets[0].se_set.task
         self.agents = self._agents()
         self._draw = functools.cache(self._draw_anew)
 
     def _agents(self) -> list[PlannedAgent]:
-        n = self.protocol.num_agents
+        n = self.rules.num_agents
         slots = sorted({index for used in self.sets for index in used.ses})
         pairs = [slot * n + number for slot in slots for number in range(n)]
         return [
@@ -142,16 +143,16 @@ class Plan:
         ]
 
     def _of(self, name: str, pair: int) -> list[PlannedAgent]:
-        """An algorithm's agents of one pair, in all settings."""
+        """An algorithm's agents of one pair, on every train_env."""
         agents = [PlannedAgent(REAL, name, pair)] if self.with_real else []
         for used in self.sets if self.with_sets else ():
-            if se := used.ses.get(pair // self.protocol.num_agents):
-                setting = used.se_set.setting
-                agents.append(PlannedAgent(setting, name, pair, used, se))
+            if se := used.ses.get(pair // self.rules.num_agents):
+                train_env = used.se_set.train_env
+                agents.append(PlannedAgent(train_env, name, pair, used, se))
         return agents
 
     def _draw_anew(self, name: str, pair: int) -> Draw:
-        return self.sources[name].draw(self.protocol.seed, pair)
+        return self.sources[name].draw(self.rules.seed, pair)
 
     def job(self, agent: PlannedAgent) -> TrainingJob:
         """What the engine gets."""
@@ -161,21 +162,21 @@ class Plan:
         path = ("phase 2", agent.agent, agent.pair, "seed")
         return TrainingJob(
             task=self.task,
-            agent=self.protocol.configure(config, cap),
-            seed=seeding.integer_seed(self.protocol.seed, *path),
+            agent=self.rules.configure(config, cap),
+            seed=seeding.integer_seed(self.rules.seed, *path),
             learned=LearnedEnv(se.se_config, se.psi) if se else None,
-            stop_by_rule=self.protocol.fixed_steps is None,
+            stop_by_rule=self.rules.fixed_steps is None,
         )
 
     def record(
         self, agent: PlannedAgent, job: TrainingJob, done: Completed, engine: str
     ) -> dict[str, Any]:
         """What is stored of a trained agent; builtin types."""
-        setting, se_set, index, name, pair = agent.key
+        train_env, se_set, index, name, pair = agent.key
         outcome, result = agent.se.outcome if agent.se else None, done.result
         return to_builtin(
             {
-                "setting": setting,
+                "train_env": train_env,
                 "task": self.task,
                 "se_set": se_set,
                 "se": index,
@@ -185,7 +186,7 @@ class Plan:
                 "pair": pair,
                 "hyperparameters": self._draw(name, pair).drawn,
                 "agent_seed": job.seed,
-                "rule": self.protocol.rule,
+                "rule": self.rules.rule,
                 "max_env_steps": job.agent.max_env_steps or None,
                 "env_steps": result.env_steps,
                 "episodes": len(result.episode_returns),

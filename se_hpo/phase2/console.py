@@ -15,20 +15,20 @@ from rich.table import Table
 from rich.text import Text
 
 from se_hpo.console import LiveLog
+from se_hpo.names import TRAIN_ENVS
 from se_hpo.phase2.comparison import PlannedAgent
-from se_hpo.phase2.sets import ALL_SETTINGS
 from se_hpo.text import duration
 
 log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_LINES = 30.0
 PAPER_AGENTS = 400
-"""The paper's agents per setting: 40 SEs x 10, each tested in 10 episodes."""
+"""The paper's agents per train_env: 40 SEs x 10, each tested in 10 episodes."""
 
 
 @dataclass
 class Tally:
-    """Agents of one algorithm in one setting."""
+    """Agents of one algorithm in one train_env."""
 
     planned: int = 0
     done: int = 0
@@ -67,7 +67,7 @@ class Progress(LiveLog):
         for agent in planned:
             self.tallies.setdefault(agent.group, Tally()).planned += 1
         for record in finished:
-            self.tallies[record["agent"], record["setting"]].add(record)
+            self.tallies[record["agent"], record["train_env"]].add(record)
         self.trained, self.cpu_seconds = 0, 0.0
         self._started = self._last_line = time.monotonic()
         super().__init__(quiet=quiet, console=console)
@@ -83,7 +83,7 @@ class Progress(LiveLog):
 
     @property
     def eta(self) -> float | None:
-        """Seconds still to go, by what each algorithm costs in each setting."""
+        """Seconds still to go, by what each algorithm costs in each train_env."""
         if not self.cpu_seconds:
             return None
         done = sum(t.done for t in self.tallies.values())
@@ -96,7 +96,7 @@ class Progress(LiveLog):
 
     def add(self, record: Mapping[str, Any]) -> None:
         """Count an agent that was just trained."""
-        self.tallies[record["agent"], record["setting"]].add(record)
+        self.tallies[record["agent"], record["train_env"]].add(record)
         self.trained += 1
         self.cpu_seconds += record["seconds"]
         now = time.monotonic()
@@ -111,19 +111,19 @@ class Progress(LiveLog):
 
     def _line(self) -> str:
         means = [
-            f"{agent} {setting} {t.score_sum / t.done:.1f}"
-            for (agent, setting), t in self.tallies.items()
+            f"{agent} {train_env} {t.score_sum / t.done:.1f}"
+            for (agent, train_env), t in self.tallies.items()
             if t.done
         ]
         return f"{self._head()}; mean returns: {', '.join(means)}"
 
     def view(self, height: int) -> RenderableType:
-        """A row per algorithm and setting, and how far it is."""
-        table = Table("agent", "setting")
+        """A row per algorithm and train_env, and how far it is."""
+        table = Table("agent", "train_env")
         for name in ("done", "mean return", "mean env steps"):
             table.add_column(name, justify="right")
-        for (agent, setting), t in self.tallies.items():
-            row = [agent, setting, f"{t.done}/{t.planned}", "", ""]
+        for (agent, train_env), t in self.tallies.items():
+            row = [agent, train_env, f"{t.done}/{t.planned}", "", ""]
             if t.done:
                 row[3:] = [
                     f"{t.score_sum / t.done:.1f}",
@@ -136,23 +136,23 @@ class Progress(LiveLog):
 def work_table(
     planned: Iterable[PlannedAgent], done: set[Any], test_episodes: int
 ) -> Table:
-    """How many agents are to be trained, per algorithm and setting."""
+    """How many agents are to be trained, per algorithm and train_env."""
     counts: dict[tuple[str, str], list[int]] = {}
     for agent in planned:
         count = counts.setdefault(agent.group, [0, 0])
         count[0] += 1
         count[1] += agent.key in done
-    table = Table("agent", "setting")
+    table = Table("agent", "train_env")
     for name in ("agents", "test returns", "trained", "to train"):
         table.add_column(name, justify="right")
-    for (agent_name, setting), (n, trained) in counts.items():
+    for (agent_name, train_env), (n, trained) in counts.items():
         numbers = (n, n * test_episodes, trained, n - trained)
-        table.add_row(agent_name, setting, *(f"{number:,}" for number in numbers))
+        table.add_row(agent_name, train_env, *(f"{number:,}" for number in numbers))
     return table
 
 
 def outcome_table(frame: pd.DataFrame, solved_return: float) -> Table:
-    """Returns and steps per algorithm and setting.
+    """Returns and steps per algorithm and train_env.
 
     Args:
         frame: from `load_evaluations`.
@@ -160,23 +160,23 @@ def outcome_table(frame: pd.DataFrame, solved_return: float) -> Table:
     """
     # Without rules between columns, the longest names fit into 80 characters.
     table = Table(
-        title="Mean per agent and setting",
+        title="Mean per agent and train_env",
         box=box.SIMPLE_HEAD,
         collapse_padding=True,
         pad_edge=False,
     )
-    for name in ("agent", "setting"):
+    for name in ("agent", "train_env"):
         table.add_column(name, no_wrap=True)
     for name in ("agents", "return", "solved", "steps", "(median)", "episodes"):
         table.add_column(name, justify="right", no_wrap=True)
-    order = {name: i for i, name in enumerate(ALL_SETTINGS)}
+    order = {name: i for i, name in enumerate(TRAIN_ENVS)}
     frame = frame.sort_values(
-        "setting", key=lambda names: names.map(order), kind="stable"
+        "train_env", key=lambda names: names.map(order), kind="stable"
     )
-    for (agent, setting), rows in frame.groupby(["agent", "setting"], sort=False):
+    for (agent, train_env), rows in frame.groupby(["agent", "train_env"], sort=False):
         table.add_row(
             str(agent),
-            str(setting),
+            str(train_env),
             f"{len(rows):,}",
             f"{rows['score'].mean():.2f}",
             f"{(rows['score'] >= solved_return).mean():.0%}",
@@ -205,11 +205,11 @@ def cost_lines(frame: pd.DataFrame, progress: Progress, n_threads: int) -> list[
             f"thread(s): {rate:.2f} agents/s ({busy:.1f} cores busy)"
         )
     for agent, rows in frame.groupby("agent", sort=False):
-        seconds = rows.groupby("setting")["seconds"].mean()
+        seconds = rows.groupby("train_env")["seconds"].mean()
         total = PAPER_AGENTS * float(seconds.sum())
         lines.append(
             f"{agent}: {float(rows['seconds'].mean()):.2f} cpu seconds per agent; the "
-            f"paper's {PAPER_AGENTS} agents in each of {len(seconds)} setting(s) "
+            f"paper's {PAPER_AGENTS} agents in each of {len(seconds)} environment(s) "
             f"take {duration(total / n_threads)} on {n_threads} free core(s)"
         )
     return lines

@@ -17,6 +17,7 @@ import se_hpo
 from se_hpo.bohb.lock import RunLock, turn
 from se_hpo.errors import UserError, unwritable
 from se_hpo.evaluations import evaluation_name, read_records
+from se_hpo.names import with_train_env
 from se_hpo.paths import (
     LINES,
     append_json_line,
@@ -95,7 +96,7 @@ class EvaluationFiles:
 
         Args:
             settings: what all records share.
-            wanted: the settings (`real`, `se_varied`) that are asked for now.
+            wanted: names in `TRAIN_ENVS` that are asked for now.
 
         Raises:
             UserError: another process has them, they cannot be written, or see
@@ -152,7 +153,7 @@ class EvaluationFiles:
     def _read(self, file: Path) -> dict[str, Any]:
         path = header_of(file)
         try:
-            header = parse_json(path.read_text(encoding="utf-8"))
+            header = with_train_env(parse_json(path.read_text(encoding="utf-8")))
             settings = header["settings"]
             # A run.json and a set.json have a format, too.
             if header["format"] == FORMAT and {"agents", "sets"} <= settings.keys():

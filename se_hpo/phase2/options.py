@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 
 import tyro
 
-from se_hpo.config import AGENT_CONFIGS
+from se_hpo.agents.registry import AGENTS
+from se_hpo.names import TRAIN_ENVS
 
 
 @dataclass(frozen=True)
@@ -22,14 +23,15 @@ class EvaluateOptions:
     space file of the run names is imported anyway."""
     agents: Annotated[
         tuple[str, ...],
-        tyro.conf.arg(help=f"Algorithms, of {', '.join(AGENT_CONFIGS)}."),
+        tyro.conf.arg(help=f"Algorithms, of {', '.join(AGENTS)}."),
     ] = ("ddqn",)
     num_agents: int = 10
     """Agents per SE and algorithm; the baseline has as many in all."""
     test_episodes: int = 10
     """Greedy test episodes per agent."""
-    settings: tuple[str, ...] = ()
-    """Only these of real, se_fixed, se_varied, se_random."""
+    train_envs: Annotated[
+        tuple[str, ...], tyro.conf.arg(help=f"Only these of {', '.join(TRAIN_ENVS)}.")
+    ] = ()
     only_solved: bool = False
     """Use only SEs that solved the task."""
     fixed_steps: int | None = None

@@ -12,13 +12,14 @@ import pandas as pd
 from rich.console import Console
 
 from se_hpo.cli import log_to_stderr, python_command
-from se_hpo.evaluations import REAL, load_evaluations, record_key
+from se_hpo.evaluations import load_evaluations, record_key
 from se_hpo.flags import at_least, parse_shard
 from se_hpo.inner_loop import InnerLoop, load_engine
+from se_hpo.names import REAL
 from se_hpo.overrides import parse_overrides
 from se_hpo.paths import RunPaths, sets_in
 from se_hpo.phase2.agents import agent_sources
-from se_hpo.phase2.comparison import Plan, PlannedAgent, Protocol, in_shard
+from se_hpo.phase2.comparison import Plan, PlannedAgent, Rules, in_shard
 from se_hpo.phase2.console import (
     Progress,
     cost_lines,
@@ -47,7 +48,7 @@ class Evaluation:
         self.shard = parse_shard(options.shard)
         at_least(0, threads=options.threads)
         self.n_threads = options.threads or available_cores()
-        protocol = Protocol(
+        rules = Rules(
             options.seed,
             options.num_agents,
             options.test_episodes,
@@ -56,16 +57,16 @@ class Evaluation:
         )
         if options.task is not None:
             import_task(options.task)
-        sets = used_sets(options.envs, options.settings, options.only_solved)
+        sets = used_sets(options.envs, options.train_envs, options.only_solved)
         sources = agent_sources(
             options.agents,
             [used.se_set for used in sets],
             options.agent_space,
             parse_overrides(options.set),
         )
-        wanted = set(options.settings)
+        wanted = set(options.train_envs)
         self.plan = Plan(
-            protocol,
+            rules,
             sets,
             sources,
             with_sets=not wanted or bool(wanted - {REAL}),
@@ -78,7 +79,8 @@ class Evaluation:
         self._run_folder: RunPaths | None = None  # elsewhere are sets of several runs
         if out is None:
             self._run_folder = RunPaths(run_of(options.envs))
-            out = self._run_folder.evaluation(protocol.name)
+            out = self._run_folder.evaluation(rules.name)
+            out = self._run_folder.evaluations / f"{rules.name}.jsonl"
         self.files = EvaluationFiles(out, self.shard)
 
     def _engines(self) -> dict[str, str]:
@@ -98,7 +100,7 @@ class Evaluation:
         sets = {used.se_set.name: used.to_dict() for used in plan.sets}
         return {
             "task": plan.task,
-            **vars(plan.protocol),
+            **vars(plan.rules),
             "agents": agents,
             "sets": sets,
         }
@@ -114,7 +116,7 @@ class Evaluation:
             UserError: the records there are of other settings, or another process is
                 writing them.
         """
-        wanted = {agent.setting for agent in self.plan.agents}
+        wanted = {agent.train_env for agent in self.plan.agents}
         with self.files.opened(self.settings(), wanted):
             finished = {record_key(r): r for r in self.files.finished()}
             self._name_sets_that_are_gone(finished.values())
@@ -166,7 +168,7 @@ class Evaluation:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UnreadableWarning)  # named at the beginning
             frames = [load_evaluations(file) for file in self.files.all_records()]
-        keys = ["setting", "se_set", "se", "agent", "pair"]
+        keys = ["train_env", "se_set", "se", "agent", "pair"]
         frame = pd.concat(frames, ignore_index=True).drop_duplicates(keys)
         rows = frame[keys].astype(object)
         found = rows.where(rows.notna(), None).itertuples(index=False, name=None)

@@ -12,17 +12,14 @@ from typing import Any
 
 from se_hpo.checkpoint import SECheckpoint, load_se
 from se_hpo.errors import UserError, did_you_mean
-from se_hpo.evaluations import REAL
+from se_hpo.names import REAL, TRAIN_ENVS
 from se_hpo.paths import SESetPaths
-from se_hpo.se_outcome import SETTINGS, SEOutcome
+from se_hpo.se_outcome import SEOutcome
 from se_hpo.se_set_settings import read_set_json
 from se_hpo.se_sets import SESet, find_sets, read_set
 from se_hpo.user_code import prepare
 
 log = logging.getLogger(__name__)
-
-ALL_SETTINGS = (REAL, *SETTINGS)
-"""On what agents are trained."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +51,7 @@ class UsedSet:
         used = "all" if len(self.ses) == len(outcomes) else f"{len(self.ses)}"
         solved_used = sum(se.outcome.solved for se in self.ses.values())
         return (
-            f"{self.se_set.setting} ({self.se_set.paths.root}): {len(outcomes)} of "
+            f"{self.se_set.train_env} ({self.se_set.paths.root}): {len(outcomes)} of "
             f"{self.se_set.n_envs} SEs finished, {solved} solved the task; {used} used "
             f"({solved_used} solved, {len(self.ses) - solved_used} not)"
         )
@@ -62,9 +59,9 @@ class UsedSet:
     def to_dict(self) -> dict[str, Any]:
         """What makes the set what it is; builtin types."""
         ses = {str(index): se.fingerprint for index, se in self.ses.items()}
-        setting, config = self.se_set.setting, self.se_set.config
+        train_env, config = self.se_set.train_env, self.se_set.config
         cap = config.agent.max_env_steps
-        return {"setting": setting, "max_env_steps": cap, "ses": ses}
+        return {"train_env": train_env, "max_env_steps": cap, "ses": ses}
 
 
 def run_of(envs: Iterable[Path]) -> Path:
@@ -87,31 +84,31 @@ def _sets_at(path: Path) -> list[Path]:
 
 
 def used_sets(
-    envs: Sequence[Path], settings: Sequence[str], only_solved: bool
+    envs: Sequence[Path], train_envs: Sequence[str], only_solved: bool
 ) -> list[UsedSet]:
     """The sets at `envs`, each with the SEs that are to be used.
 
     Args:
         envs: sets, `ses` folders or run folders.
-        settings: names in `ALL_SETTINGS`; empty for all.
+        train_envs: names in `TRAIN_ENVS`; empty for all.
         only_solved: leave out SEs that did not solve the task.
 
     Raises:
         UserError: no set, no SE to use, several tasks, or a checkpoint that is missing,
             damaged or of another task.
     """
-    for name in settings:
-        if name not in ALL_SETTINGS:
-            hint = did_you_mean(name, ALL_SETTINGS)
-            raise UserError(f"--settings: unknown setting {name!r}: {hint}")
+    for name in train_envs:
+        if name not in TRAIN_ENVS:
+            hint = did_you_mean(name, TRAIN_ENVS)
+            raise UserError(f"--train-envs: unknown train_env {name!r}: {hint}")
     if not envs:
         raise UserError("no --envs: name a run (results/RUN) or sets of SEs in it")
     folders = dict.fromkeys(folder for path in envs for folder in _sets_at(path))
     sets = [_read_set(folder) for folder in folders]
     _check_one_task(sets)
     _check_names(sets)
-    _check_present(sets, settings)
-    wanted = [s for s in sets if s.setting in settings] or sets  # for `real` alone
+    _check_present(sets, train_envs)
+    wanted = [s for s in sets if s.train_env in train_envs] or sets  # for `real` alone
     used = [_use(se_set, only_solved) for se_set in wanted]
     empty = [u.se_set.paths for u in used if not u.ses]
     if len(empty) == len(used):
@@ -142,12 +139,13 @@ def _check_names(sets: Sequence[SESet]) -> None:
             )
 
 
-def _check_present(sets: Sequence[SESet], settings: Sequence[str]) -> None:
-    there = {s.setting for s in sets}
-    for name in settings:
+def _check_present(sets: Sequence[SESet], train_envs: Sequence[str]) -> None:
+    there = {s.train_env for s in sets}
+    for name in train_envs:
         if name != REAL and name not in there:
             raise UserError(
-                f"--settings {name}: no set of it here, only {', '.join(sorted(there))}"
+                f"--train-envs {name}: no set of it here, only "
+                f"{', '.join(sorted(there))}"
             )
 
 

@@ -8,12 +8,13 @@ from typing import Any
 
 import pandas as pd
 
+from se_hpo.agents.registry import agent_label
+from se_hpo.names import train_env_prose
 from se_hpo.registries import budget_unit, objective_kind
 from se_hpo.reporting.answers import Answers
 from se_hpo.reporting.data import RunData
 from se_hpo.reporting.rules import rule_in_words, rules_of
 from se_hpo.reporting.tables import rows_of
-from se_hpo.reporting.words import AGENT_WORDS, SETTING_WORDS
 
 Row = Mapping[str, Any]
 
@@ -21,7 +22,7 @@ Row = Mapping[str, Any]
 def answer(data: RunData, answers: Answers) -> list[str]:
     """Paragraphs: one per stopping rule and agent, then the search."""
     paragraphs = []
-    table = answers.settings
+    table = answers.train_envs
     for rule in rules_of(table):
         for agent in dict.fromkeys(table.loc[table["rule"] == rule, "agent"]):
             rows = table[(table["rule"] == rule) & (table["agent"] == agent)]
@@ -44,9 +45,9 @@ def answer(data: RunData, answers: Answers) -> list[str]:
 def _agent(
     rule: str, agent: str, rows: pd.DataFrame, answers: Answers
 ) -> Iterator[str]:
-    name = f"{AGENT_WORDS.get(agent, agent)} ({rule_in_words(rule)})"
-    by_setting = {row["setting"]: row for row in rows_of(rows)}
-    real = by_setting.pop("real", None)
+    name = f"{agent_label(agent)} ({rule_in_words(rule)})"
+    by_train_env = {row["train_env"]: row for row in rows_of(rows)}
+    real = by_train_env.pop("real", None)
     if real is None:
         yield f"{name}: not yet trained on the real task, so nothing to compare with."
     else:
@@ -54,18 +55,18 @@ def _agent(
             f"{name}: trained on the real task, {real['n_agents']:.0f} agents return "
             f"{_with_interval(real, 'mean', '.1f')} after {_steps(real)}."
         )
-    for setting, row in by_setting.items():
-        yield _on_ses(str(setting), row)
+    for train_env, row in by_train_env.items():
+        yield _on_ses(str(train_env), row)
         yield from _paid(rule, agent, row, answers)
 
 
-def _on_ses(setting: str, row: Row) -> str:
+def _on_ses(train_env: str, row: Row) -> str:
     ses = (
         f"{row['n_ses']:.0f} SE{'s' * (row['n_ses'] != 1)}, "
         f"{row['n_ses_solved']:.0f} solved"
     )
     text = (
-        f"On {SETTING_WORDS.get(setting, setting)}, {ses}: "
+        f"On {train_env_prose(train_env)}, {ses}: "
         f"{_with_interval(row, 'mean', '.1f')} after {_steps(row)}"
     )
     if math.isfinite(row["env_steps_saved"]) and row["env_steps_saved"]:  # 0: fixed
@@ -108,7 +109,7 @@ def _with_interval(row: Row, name: str, spec: str) -> str:
 
 
 def verdict(row: Row) -> str:
-    """How a setting's returns compare with the real task's, as far as is known."""
+    """How a train_env's returns compare with the real task's, as far as is known."""
     difference = row["difference"]
     low, high = row["difference_low"], row["difference_high"]
     if not math.isfinite(difference):
@@ -125,18 +126,18 @@ def verdict(row: Row) -> str:
 
 
 def _paid(rule: str, agent: str, of: Row, answers: Answers) -> Iterator[str]:
-    """When what found the SEs of a setting has paid for itself in real steps."""
+    """When what found the SEs of a train_env has paid for itself in real steps."""
     table = answers.break_even
     if table.empty:
         return
-    keys = {"rule": rule, "agent": agent, "setting": of["setting"]}
+    keys = {"rule": rule, "agent": agent, "train_env": of["train_env"]}
     for row in rows_of(table):
         wanted = row["unit"] == "env_steps_task" and not row["with_bohb"]
         if not wanted or any(row[key] != value for key, value in keys.items()):
             continue
         if row["verdict"] == "pays off":
             agents = f"{row['agents']:,.0f} agent{'s' * (row['agents'] != 1)}"
-            what = "random search" if of["setting"] == "se_random" else "NES run"
+            what = "random search" if of["train_env"] == "se_random" else "NES run"
             lower = -of["difference_low"]
             but = f", if returns up to {lower:.1f} lower would do" * (lower > 0)
             yield f"Its {what} has paid for itself in real steps after {agents}{but}."

@@ -20,7 +20,7 @@ class Answers:
 
     evaluations: pd.DataFrame = field(default_factory=pd.DataFrame)
     """The records that the tables of phase 2 are made from."""
-    settings: pd.DataFrame = field(default_factory=pd.DataFrame)
+    train_envs: pd.DataFrame = field(default_factory=pd.DataFrame)
     ses: pd.DataFrame = field(default_factory=pd.DataFrame)
     pairs: pd.DataFrame = field(default_factory=pd.DataFrame)
     rank_agreement: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -84,7 +84,7 @@ def _analyse_phase2(data: RunData, answers: Answers) -> None:
     rows, solved = _usable(data.evaluations, answers), data.solved_return
     answers.evaluations = rows
     functions: dict[str, Callable[[], pd.DataFrame]] = {
-        "settings": lambda: analysis.settings_table(rows, solved_return=solved),
+        "train_envs": lambda: analysis.train_env_table(rows, solved_return=solved),
         "ses": lambda: analysis.se_table(rows, solved_return=solved),
         "pairs": lambda: analysis.paired(rows),
         "rank_agreement": lambda: analysis.rank_agreement(rows),

@@ -9,10 +9,10 @@ import pandas as pd
 
 from se_hpo.analysis import bohb_cost
 from se_hpo.console_table import ranked
+from se_hpo.names import train_env_label
 from se_hpo.reporting.answers import Answers
 from se_hpo.reporting.data import RunData
 from se_hpo.reporting.tables import Table, is_missing, make_table, number, text
-from se_hpo.reporting.words import SHORT_SETTINGS
 from se_hpo.text import short_number
 
 _BEST = 20
@@ -161,7 +161,7 @@ def se_table(data: RunData) -> Table | None:
         [
             text("se_set", "set"),
             number("se", "SE", "03.0f"),
-            text("setting", "kind", SHORT_SETTINGS),
+            text("train_env", "kind", train_env_label),
             text("solved", "solved the task"),
             number("solved_at", "at generation"),
             number("generations"),
@@ -208,7 +208,7 @@ def _costs(data: RunData) -> Iterator[dict[str, Any]]:
         yield {"what": f"SE set {se_set.name}", **sums}
     rows = data.evaluations
     if not rows.empty:
-        real = rows["setting"] == "real"
+        real = rows["train_env"] == "real"
         on_task = rows["test_env_steps"].sum() + rows.loc[real, "env_steps"].sum()
         yield {
             "what": "evaluation of agents",

@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from se_hpo.agents.registry import agent_label
 from se_hpo.cli import as_typed
+from se_hpo.names import train_env_prose
 from se_hpo.reading import read_json
 from se_hpo.registries import budget_unit, objective_kind
 from se_hpo.reporting.data import RunData
 from se_hpo.reporting.tables import list_words
-from se_hpo.reporting.words import AGENT_WORDS, SETTING_WORDS
 
 Fact = tuple[str, str]
 
@@ -48,7 +49,7 @@ def _search(data: RunData) -> Iterator[Fact]:
         f"{settings.get('optimizer', '?')} over the space {settings.get('space', '?')} "
         f"({len(data.configspace.get('hyperparameters', []))} hyperparameters), "
         f"evaluating {kind.what if kind else '?'} with "
-        f"{AGENT_WORDS.get(agent, agent)}",
+        f"{agent_label(agent)}",
     )
     yield (
         "Budgets",
@@ -68,7 +69,7 @@ def _number(value: Any) -> str:
 def _sets(data: RunData) -> Iterator[Fact]:
     for se_set in data.sets:
         solved = sum(outcome.solved for outcome in se_set.outcomes)
-        made = SETTING_WORDS.get(se_set.setting, se_set.setting)
+        made = train_env_prose(se_set.train_env)
         yield (
             f"SE set {se_set.name}",
             f"{made}: {len(se_set.outcomes)} of {se_set.n_envs} finished, {solved} of "
@@ -81,7 +82,7 @@ def _evaluations(data: RunData) -> Iterator[Fact]:
     rows = data.evaluations
     if rows.empty:
         return
-    agents = [AGENT_WORDS.get(str(a), str(a)) for a in rows["agent"].unique()]
+    agents = [agent_label(str(a)) for a in rows["agent"].unique()]
     tests = int(rows["test_returns"].map(len).sum())
     yield "Evaluated agents", f"{len(rows):,} ({list_words(agents)}), {tests:,} tests"
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-from se_hpo.evaluations import REAL, evaluation_name, evaluation_names
+from se_hpo.evaluations import evaluation_name, evaluation_names
+from se_hpo.names import REAL, TRAIN_ENVS, train_env_prose, with_train_env
 from se_hpo.paths import JSON
 from se_hpo.reading import read_json
 from se_hpo.reporting.answers import Answers
 from se_hpo.reporting.data import RunData
-from se_hpo.reporting.words import SETTING_WORDS
 
 
 def missing(data: RunData, answers: Answers) -> list[str]:
@@ -85,10 +85,10 @@ def _missing_phase2(data: RunData) -> Iterator[str]:
         headers.setdefault(evaluation_name(file), []).append(read_json(file))
     for name, parts in headers.items():
         yield from _unfinished_evaluation(name, parts, data.evaluations)
-    present = set(data.evaluations["setting"])
-    for setting in SETTING_WORDS:
-        if setting not in present:
-            yield f"No agents were trained on {SETTING_WORDS[setting]}."
+    present = set(data.evaluations["train_env"])
+    for train_env in TRAIN_ENVS:
+        if train_env not in present:
+            yield f"No agents were trained on {train_env_prose(train_env)}."
 
 
 def _unfinished_evaluation(
@@ -111,16 +111,16 @@ def _unfinished_evaluation(
 
 
 def _expected(headers: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """Agents on each set and on the task, of the settings that were asked for."""
+    """Agents on each set and on the task, of the train_envs that were asked for."""
     agents: set[str] = set()
     wanted: set[str] = set()
     sets: dict[str, tuple[str, set[str]]] = {}
     for header in headers:
-        settings = header["settings"]
+        settings = with_train_env(header["settings"])
         agents.update(settings["agents"])
-        wanted.update(header.get("wanted", SETTING_WORDS))  # older ones do not say
+        wanted.update(header.get("wanted", TRAIN_ENVS))  # older ones do not say
         for name, chosen in settings["sets"].items():
-            sets.setdefault(name, (chosen["setting"], set()))[1].update(chosen["ses"])
+            sets.setdefault(name, (chosen["train_env"], set()))[1].update(chosen["ses"])
     per_se = int(headers[0]["settings"]["num_agents"]) * len(agents)
     expected = {
         name: len(ses) * per_se for name, (kind, ses) in sets.items() if kind in wanted

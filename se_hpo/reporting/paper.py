@@ -1,7 +1,7 @@
 """What the paper reports of phase 2, to set beside a run's own numbers.
 
 Ferreira et al. (2022), Fig. 3 (CartPole-v0) and 7 (Acrobot-v1, env steps only): 400
-agents with random hyperparameters per setting, 10 test episodes each, the paper's
+agents with random hyperparameters per train_env, 10 test episodes each, the paper's
 stopping rules.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-_COLUMNS = ["agent", "setting", "mean", "env_steps_mean", "env_steps_std", "saved"]
+_COLUMNS = ["agent", "train_env", "mean", "env_steps_mean", "env_steps_std", "saved"]
 _Row = tuple[str, str, float | None, int, int, float | None]
 _FIG_3: list[_Row] = [
     ("ddqn", "real", 190.67, 16_888, 24_925, None),

@@ -6,28 +6,34 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from se_hpo.agents.registry import agent_label
+from se_hpo.names import train_env_label
 from se_hpo.reporting.answers import Answers
 from se_hpo.reporting.data import RunData
 from se_hpo.reporting.paper import paper_numbers
 from se_hpo.reporting.rules import rule_in_words
 from se_hpo.reporting.tables import Column, Table, make_table, number, text
-from se_hpo.reporting.words import AGENT_WORDS, SHORT_SETTINGS, UNIT_WORDS
 
-_AGENT = text("agent", words=AGENT_WORDS)
-_SETTING = text("setting", "trained on", SHORT_SETTINGS)
+_AGENT = text("agent", words=agent_label)
+_TRAIN_ENV = text("train_env", "trained on", train_env_label)
 _RULE = text("rule_words", "stopping rule")
+_UNITS = {
+    "env_steps_task": "env steps on the task",
+    "env_steps": "env steps of any kind",
+    "cpu_seconds": "cpu seconds",
+}
 
 
 def _keys(frame: pd.DataFrame) -> list[Column]:
     """What a row is of; the stopping rule only where there are several."""
     several = "rule" in frame and frame["rule"].nunique() > 1
-    return [*([_RULE] if several else []), _AGENT, _SETTING]
+    return [*([_RULE] if several else []), _AGENT, _TRAIN_ENV]
 
 
 def phase2_tables(data: RunData, answers: Answers) -> list[Table]:
     """Returns, training, rank agreement, sensitivity and SEs, where there are any."""
     tables = [
-        *_settings_tables(answers.settings),
+        *_train_env_tables(answers.train_envs),
         _paper_table(data, answers),
         make_table(
             "Rank agreement between SE and task",
@@ -101,8 +107,8 @@ def _named(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(rule_words=frame["rule"].map(rule_in_words))
 
 
-def _settings_tables(settings: pd.DataFrame) -> Iterator[Table | None]:
-    frame = _named(settings)
+def _train_env_tables(table: pd.DataFrame) -> Iterator[Table | None]:
+    frame = _named(table)
     yield make_table(
         "Returns on the task",
         frame,
@@ -142,16 +148,16 @@ def _settings_tables(settings: pd.DataFrame) -> Iterator[Table | None]:
 
 
 def _paper_table(data: RunData, answers: Answers) -> Table | None:
-    if answers.settings.empty or "paper" not in set(answers.settings["rule"]):
+    if answers.train_envs.empty or "paper" not in set(answers.train_envs["rule"]):
         return None
-    agents = [str(agent) for agent in answers.settings["agent"]]
+    agents = [str(agent) for agent in answers.train_envs["agent"]]
     figure, rows = paper_numbers(data.task, agents)
     return make_table(
         "For comparison: the paper's numbers",
         rows,
         [
             _AGENT,
-            _SETTING,
+            _TRAIN_ENV,
             number("mean", "mean return", ".1f"),
             number("env_steps_mean", "env steps, mean"),
             number("env_steps_std", "std"),
@@ -180,7 +186,7 @@ def break_even_table(answers: Answers) -> Table | None:
         _named(answers.break_even),
         [
             *_keys(answers.break_even),
-            text("unit", words=UNIT_WORDS),
+            text("unit", words=lambda unit: _UNITS.get(unit, unit)),
             text("with_bohb", "with BOHB's share"),
             number("cost_per_se", "cost of one SE"),
             number("saved_per_agent", "saved per agent", ",.3g", interval=True),

@@ -37,7 +37,7 @@ class Transitions:
 
 def draw_phase2(data: RunData, answers: Answers) -> Iterator[Picture]:
     """What the SEs are worth: a set of figures per stopping rule."""
-    for rule in rules_of(answers.settings):
+    for rule in rules_of(answers.train_envs):
         stem, what = slug(rule), rule_in_words(rule)
         own = [
             _of(table, rule)
@@ -65,11 +65,11 @@ def draw_ses(
     data: RunData, answers: Answers, transitions: Transitions | None
 ) -> Iterator[Picture]:
     """How the SEs were learned, and how one differs from the task."""
-    settings = {se_set.name: se_set.setting for se_set in data.sets}
+    train_envs = {se_set.name: se_set.train_env for se_set in data.sets}
     if not data.se_generations.empty:
         yield from _there(
             draw_nes_curves(
-                data.se_generations, answers.curves, settings, data.solved_return
+                data.se_generations, answers.curves, train_envs, data.solved_return
             )
         )
     if transitions is not None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pandas as pd
 
 
-def rules_of(settings: pd.DataFrame) -> list[str]:
+def rules_of(table: pd.DataFrame) -> list[str]:
     """Stopping rules that were evaluated, in order of appearance."""
-    return list(dict.fromkeys(settings["rule"])) if len(settings) else []
+    return list(dict.fromkeys(table["rule"])) if len(table) else []
 
 
 def with_rule(evaluations: pd.DataFrame, rule: str) -> pd.DataFrame:

@@ -96,20 +96,20 @@ def _notes(rows: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def _row_name(row: Mapping[str, Any]) -> str:
-    parts = (row.get(k) for k in ("agent", "setting", "hyperparameter"))
+    parts = (row.get(k) for k in ("agent", "train_env", "hyperparameter"))
     return " ".join(str(part) for part in parts if part is not None)
 
 
 def text(
-    name: str, label: str | None = None, words: Mapping[str, str] | None = None
+    name: str, label: str | None = None, words: Callable[[Any], str] | None = None
 ) -> Column:
-    """A column of words, replaced by those of `words` where it has them."""
+    """A column of words: of what `words` makes of a value."""
 
     def make(row: Mapping[str, Any]) -> Cell:
         value = row.get(name)
         if is_missing(value):
             return Cell("-", "")
-        shown = (words or {}).get(str(value), _yes_no(value))
+        shown = (words or _yes_no)(value)
         return Cell(shown, shown)
 
     return Column(label or name.replace("_", " "), make, numeric=False)

@@ -11,6 +11,7 @@ import pandas as pd
 
 from se_hpo.config import AgentConfig, run_config_from_dict
 from se_hpo.errors import UserError
+from se_hpo.names import TRAIN_ENVS
 from se_hpo.paths import TrialPaths, write_atomic
 from se_hpo.reading import read_json
 from se_hpo.reporting.data import RunData
@@ -18,8 +19,6 @@ from se_hpo.reporting.pictures import Transitions
 from se_hpo.transitions import file_sha256, training_of, transition_counts
 
 log = logging.getLogger(__name__)
-
-_ORDER = ("se_varied", "se_fixed", "se_random")
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ def _no_counts(data: RunData) -> str:
 def _source(data: RunData) -> _Source | None:
     if not data.ses.empty:
         rows = data.ses.dropna(subset=["checkpoint", "best_score"])
-        rows = rows.assign(place=rows["setting"].map(_ORDER.index))
+        rows = rows.assign(place=rows["train_env"].map(TRAIN_ENVS.index))
         rows = rows.sort_values(
             ["place", "solved", "best_score", "se"],
             ascending=[True, False, False, True],

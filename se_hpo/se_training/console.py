@@ -54,7 +54,7 @@ class SetDisplay(LiveLog):
     """Shows a set while it is trained.
 
     Args:
-        title: what stays the same: setting and task.
+        title: what stays the same: train_env and task.
         folder: the set's, as the user named it.
         quiet: only warnings.
     """

@@ -100,7 +100,7 @@ def _opened(
 
 def _check_same(paths: SESetPaths, old: SetSettings, new: SetSettings) -> None:
     """An existing set goes on only as what it is; it may get more generations."""
-    if old.setting != "se_random" and new.generations > old.generations:
+    if old.train_env != "se_random" and new.generations > old.generations:
         old = dataclasses.replace(old, generations=new.generations)
     before, after = _flat(old.to_dict()), _flat(new.to_dict())
     differences = [

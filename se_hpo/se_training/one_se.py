@@ -51,7 +51,7 @@ def train_se(
     are raised.
     """
     seed, files = settings.se_seed(index), paths.run(index)
-    train = _random_search if settings.setting == "se_random" else _nes
+    train = _random_search if settings.train_env == "se_random" else _nes
     try:
         trained = train(settings, seed, files, inner_loop)
     except (OSError, UserError):
@@ -62,7 +62,7 @@ def train_se(
     outcome = SEOutcome(
         index=index,
         seed=seed,
-        setting=settings.setting,
+        train_env=settings.train_env,
         task=settings.config.task,
         engine=inner_loop.engine_name,
         host=socket.gethostname(),
@@ -163,7 +163,7 @@ def _lines(path: Path) -> list[dict[str, Any]]:
 def _save(
     settings: SetSettings, paths: SESetPaths, outcome: SEOutcome, psi: np.ndarray
 ) -> None:
-    keep = ("index", "seed", "setting", "solved", "solved_at", "generations")
+    keep = ("index", "seed", "train_env", "solved", "solved_at", "generations")
     metadata = {key: getattr(outcome, key) for key in (*keep, "best_score")}
     config = settings.config
     path = paths.checkpoint(outcome.index)

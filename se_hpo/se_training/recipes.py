@@ -13,8 +13,8 @@ from typing import Any
 
 import yaml
 
+from se_hpo.agents.registry import find_agent
 from se_hpo.config import (
-    AGENT_CONFIGS,
     NESConfig,
     RunConfig,
     SyntheticEnvConfig,
@@ -88,12 +88,10 @@ def _recipe(name: str, data: Any) -> Recipe:
         raise UserError(f"generations = {generations!r}: must be an integer >= 1")
     agent = dict(_section("agent", parts.get("agent"), None))
     algorithm = agent.pop("algorithm", "ddqn")
-    if algorithm not in list(AGENT_CONFIGS):  # it may be anything, even unhashable
-        hint = did_you_mean(str(algorithm), AGENT_CONFIGS)
-        raise UserError(f"unknown agent.algorithm {algorithm!r}: {hint}")
+    cls = find_agent(algorithm, "unknown agent.algorithm").config
     config = RunConfig(
         task=import_task(task).id,
-        agent=_fill(AGENT_CONFIGS[algorithm], "agent", agent, ["algorithm"]),
+        agent=_fill(cls, "agent", agent, ["algorithm"]),
         se=_fill(SyntheticEnvConfig, "se", parts.get("se")),
         nes=_fill(NESConfig, "nes", parts.get("nes")),
     )

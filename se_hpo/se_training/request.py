@@ -31,7 +31,6 @@ from se_hpo.user_code import prepare
 
 DEFAULT_NUM_ENVS = 40
 """As many as in the paper."""
-FOLDERS = {"se_fixed": "fixed", "se_varied": "varied", "se_random": "random"}
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ def resolve_request(options: TrainOptions) -> Request:
     nes = dataclasses.replace(config.nes, vary_agents=vary)
     job = TrainingJob(config.task, config.agent, options.seed)
     settings = SetSettings(
-        setting=_setting(options.random_search, vary),
+        train_env=_train_env(options.random_search, vary),
         config=dataclasses.replace(config, nes=nes),
         seed=options.seed,
         generations=options.generations or start.generations,
@@ -95,7 +94,9 @@ def resolve_request(options: TrainOptions) -> Request:
     default = like.n_envs if like else DEFAULT_NUM_ENVS
     return Request(
         settings=settings,
-        paths=SESetPaths(options.out or start.ses / FOLDERS[settings.setting]),
+        paths=SESetPaths(
+            options.out or start.ses / settings.train_env.removeprefix("se_")
+        ),
         n_envs=options.num_envs or default,
         origin=start.origin,
         code=start.code,
@@ -123,7 +124,7 @@ def _check_flags(options: TrainOptions) -> None:
         raise UserError(f"{flag} is for --random-search: give both, or neither")
 
 
-def _setting(random_search: bool, vary: bool) -> str:
+def _train_env(random_search: bool, vary: bool) -> str:
     if random_search:
         return "se_random"
     return "se_varied" if vary else "se_fixed"

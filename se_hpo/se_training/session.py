@@ -41,7 +41,7 @@ def train_set(
     paths, settings = request.paths, request.settings
     code = _code(request)
     open_set(paths, settings, request.n_envs, request.origin, code)
-    title = f"{settings.setting}, {settings.config.task}"
+    title = f"{settings.train_env}, {settings.config.task}"
     with SetDisplay(title, str(paths.root), quiet=quiet) as display:
         before = {index: finished(request, index) for index in request.indices}
         todo = [index for index, outcome in before.items() if outcome is None]

@@ -1,0 +1,72 @@
+"""What the configurations of agents have in common.
+
+Defaults are the paper's untuned CartPole settings (the ones behind its Fig. 3).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from se_hpo.validation import check, check_one_of, check_types
+
+ACTIVATIONS = ("tanh", "relu", "leaky_relu", "prelu")
+
+
+@dataclass(frozen=True)
+class AgentConfig:
+    """What the inner loop asks of every agent."""
+
+    train_episodes: int = 1000
+    """Most training episodes."""
+    test_episodes: int = 10
+    """Greedy episodes on the task after training; their mean return is the score."""
+    init_episodes: int = 10
+    """Episodes that only fill the replay buffer."""
+    max_env_steps: int = 0
+    """Stop training after this many environment steps (0: no such limit)."""
+    stop_window: int = 10
+    """Episodes k in each of the two windows that the stopping rules compare."""
+    plateau_tolerance: float = 0.01
+    """Relative change of the mean return below which training on an SE stops."""
+    truncation: str = "bootstrap"
+    """Done stored for a time-limit truncation on the task: `bootstrap` 0, `terminal` 1
+    (the authors' code)."""
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        for name in ("train_episodes", "test_episodes", "stop_window"):
+            check(getattr(self, name) >= 1, self, name, ">= 1")
+        for name in ("init_episodes", "max_env_steps", "plateau_tolerance"):
+            check(getattr(self, name) >= 0, self, name, ">= 0")
+        check_one_of(self, "truncation", ("bootstrap", "terminal"))
+
+
+@dataclass(frozen=True)
+class DeepAgentConfig(AgentConfig):
+    """Networks that learn by Adam from a replay buffer."""
+
+    batch_size: int = 128
+    """Transitions per gradient update."""
+    buffer_size: int = 100_000
+    """Most transitions kept; sampled uniformly with replacement."""
+    gamma: float = 0.99
+    """Discount factor."""
+    lr: float = 1e-3
+    """Adam's step size."""
+    tau: float = 0.01
+    """Polyak factor of the target network, applied after every update."""
+    activation: str = "relu"
+    """Activation of the hidden layers."""
+    hidden_size: int = 128
+    """Units per hidden layer."""
+    hidden_layers: int = 2
+    """Hidden layers."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("batch_size", "buffer_size", "hidden_size", "hidden_layers"):
+            check(getattr(self, name) >= 1, self, name, ">= 1")
+        check(0 < self.lr < 3.4e38, self, "lr", "> 0, and a float32")
+        check(0 <= self.gamma <= 1, self, "gamma", "in [0, 1]")
+        check(0 < self.tau <= 1, self, "tau", "in (0, 1]")
+        check_one_of(self, "activation", ACTIVATIONS)

@@ -1,0 +1,35 @@
+"""Double DQN: what can be set, and its entry in the registry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from se_hpo.agents.config import DeepAgentConfig
+from se_hpo.agents.registry import register_agent
+from se_hpo.validation import check
+
+
+@dataclass(frozen=True)
+class DDQNConfig(DeepAgentConfig):
+    """Double DQN with an epsilon-greedy policy; epsilon changes once per episode."""
+
+    eps_init: float = 1.0
+    """Epsilon of the first episode."""
+    eps_min: float = 0.01
+    """Lowest epsilon."""
+    eps_decay: float = 0.9
+    """Factor on epsilon after each episode."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("eps_init", "eps_min", "eps_decay"):
+            check(0 <= getattr(self, name) <= 1, self, name, "in [0, 1]")
+
+
+register_agent(
+    "ddqn",
+    DDQNConfig,
+    "se_hpo.agents.ddqn:DDQN",
+    label="DDQN",
+    native=True,
+)

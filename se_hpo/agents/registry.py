@@ -1,0 +1,110 @@
+"""The registry of agents, read by everything that needs to know which there are.
+
+No torch: what trains an agent is imported when the first one is made.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from se_hpo.agents.base import Agent
+from se_hpo.agents.config import AgentConfig
+from se_hpo.errors import UserError, did_you_mean
+
+AgentFactory = Callable[[Any, int, int, int], Agent]
+"""Called with (config, obs_size, n_actions, seed)."""
+
+VARIED = ("hidden_layers", "lr", "batch_size", "hidden_size")
+"""What the authors draw anew where agents are varied, as far as an agent has it."""
+
+
+@dataclass(frozen=True)
+class AgentKind:
+    """An algorithm, and all that the rest of the package knows of it."""
+
+    name: str
+    """In files and on command lines; prefix of its hyperparameters in a space."""
+    label: str
+    """Its name in figures and reports."""
+    config: type[AgentConfig]
+    """Its hyperparameters."""
+    make: AgentFactory | str
+    """What makes one for the torch engine, or where that is (`module:name`)."""
+    native: bool = False
+    """The native engine has it too, under the same name."""
+    varied: tuple[str, ...] = ()
+    """Fields that `vary_agent` draws, in this order."""
+
+
+AGENTS: dict[str, AgentKind] = {}
+"""By name, in the order of tables."""
+
+
+def register_agent(
+    name: str,
+    config_class: type[AgentConfig],
+    make: AgentFactory | str,
+    *,
+    label: str | None = None,
+    native: bool = False,
+    varied: Sequence[str] | None = None,
+) -> None:
+    """Add an agent, or replace the one of that name.
+
+    Call it where `config_class` is defined: worker processes import that module when
+    they unpickle a job. See `AgentKind` for the arguments; `varied` is by default what
+    the configuration has of `VARIED`.
+    """
+    if varied is None:
+        varied = [field for field in VARIED if hasattr(config_class, field)]
+    AGENTS[name] = AgentKind(
+        name, label or name, config_class, make, native, tuple(varied)
+    )
+
+
+def find_agent(name: str, what: str = "unknown agent") -> AgentKind:
+    """The agent of a name.
+
+    Raises:
+        UserError: there is none; its line begins with `what`.
+    """
+    if name not in list(AGENTS):  # it may be anything, even unhashable
+        hint = did_you_mean(str(name), AGENTS)
+        raise UserError(f"{what} {name!r}: {hint}")
+    return AGENTS[name]
+
+
+def kind_of(config: AgentConfig) -> AgentKind:
+    """The agent that a configuration is of.
+
+    Raises:
+        UserError: its class is not registered.
+    """
+    for kind in AGENTS.values():
+        if type(config) is kind.config:
+            return kind
+    raise UserError(
+        f"agent is a {type(config).__name__}: must be a configuration of one of "
+        f"{', '.join(AGENTS)}, or of an agent of your own (register_agent)"
+    )
+
+
+def algorithm_of(config: AgentConfig) -> str:
+    """The registry name of an agent configuration (`ddqn`)."""
+    return kind_of(config).name
+
+
+def agent_label(name: str) -> str:
+    """The name of an agent in figures and reports; of one not known here, its own."""
+    return AGENTS[name].label if name in AGENTS else name
+
+
+def make_agent(config: AgentConfig, obs_size: int, n_actions: int, seed: int) -> Agent:
+    """A new agent with everything random drawn from `seed`."""
+    make = kind_of(config).make
+    factory = pkgutil.resolve_name(make) if isinstance(make, str) else make
+    agent: Agent = factory(config, obs_size, n_actions, seed)
+    return agent
