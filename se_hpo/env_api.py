@@ -144,7 +144,8 @@ def check_spaces(task_id: str, env: gymnasium.Env) -> tuple[int, int]:
     Raises:
         UserError: spaces that no agent here can handle.
     """
-    observations, actions = env.observation_space, env.action_space
+    observations = getattr(env, "observation_space", None)
+    actions = getattr(env, "action_space", None)
     if not isinstance(observations, Box) or not math.prod(observations.shape):
         raise UserError(
             f"task {task_id!r} has observations {observations}: only Box works, with "

@@ -99,11 +99,12 @@ def _show_outcome(
 ) -> None:
     console.print(set_table(outcomes, missing))
     console.print(summary(outcomes))
-    folder = request.paths.root
+    folder, task = request.paths.root, request.settings.config.task
+    module = f" --task {shlex.quote(task)}" if ":" in task else ""
     console.print("Next:", style="bold")
     for command in (
         python_command("load_ses", folder),
-        f"python -m se_hpo.evaluate --envs {shlex.quote(str(folder))}",
+        f"python -m se_hpo.evaluate --envs {shlex.quote(str(folder))}{module}",
     ):
         console.print(f"  {command}", soft_wrap=True, markup=False, emoji=False)
 

@@ -40,6 +40,7 @@ WRONG = {
         {"__init__": lambda self: 1 / 0},
         "cannot be made: Zero",
     ),
+    "no spaces": ({"observation_space": None}, "observations None: only Box works"),
     "reset without a seed": (
         {"reset": lambda self: (np.zeros(3), {})},
         r"reset\(seed=0\) raised TypeError: .* asks for reset\(seed=",

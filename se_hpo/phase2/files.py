@@ -102,6 +102,7 @@ class EvaluationFiles:
             UserError: another process has them, they cannot be written, or see
                 `check`; nothing was changed.
         """
+        self.check(settings)
         self._random_returns(settings["task"])  # may take long: not while others wait
         what = f"{self.folder / self.name}{LINES} is in use by an evaluation"
         # All shards have this one, else two new ones could be of unequal settings.
