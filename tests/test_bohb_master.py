@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import multiprocessing
@@ -10,6 +11,7 @@ import signal
 import socket
 import threading
 import time
+from unittest.mock import Mock
 
 import pytest
 
@@ -127,6 +129,27 @@ def test_a_forked_child_does_not_hold_the_lock(tmp_path):
     finally:
         event.set()
         child.join(10)
+
+
+def test_a_lock_that_could_not_be_written_is_let_go(tmp_path, monkeypatch):
+    path = tmp_path / "master.lock"
+    with monkeypatch.context() as patched:
+        full = OSError(errno.ENOSPC, "No space left on device")
+        patched.setattr(os, "pwrite", Mock(side_effect=full))
+        with pytest.raises(OSError, match="No space left"), RunLock(path):
+            pytest.fail("it was not written")
+    assert not path.exists()
+    with RunLock(path):
+        pass
+
+
+def test_locks_leave_nothing_behind_in_the_process(tmp_path, monkeypatch):
+    hooks = []
+    monkeypatch.setattr(os, "register_at_fork", lambda **hook: hooks.append(hook))
+    for _ in range(3):
+        with RunLock(tmp_path / "master.lock"):
+            pass
+    assert not hooks
 
 
 # -- what a master tells and how it stops -----------------------------------------
