@@ -339,3 +339,26 @@ def test_a_user_s_own_space_by_path_runs(tmp_path):
     done = optimize("--space", path, "--max-budget", 1, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert len(se_hpo.load_trials(tmp_path / "results" / "own-0")) == 2
+
+
+def test_a_run_json_of_another_version_is_one_line_for_a_worker(tmp_path):
+    (tmp_path / "run.json").write_text('{"settings": {"space": "smoke"}}')
+    with pytest.raises(UserError, match=r"run\.json does not say what is tuned") as e:
+        main(Options(role="worker", run=tmp_path))
+    assert "\n" not in str(e.value)
+
+
+def test_a_sigterm_while_the_command_still_starts_ends_it_in_order(tmp_path):
+    """Told at the moment at which the first heavy import begins."""
+    (tmp_path / "rich.py").write_text(
+        "import os, signal, time\nos.kill(os.getpid(), signal.SIGTERM)\ntime.sleep(60)"
+    )
+    paths = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
+    done = subprocess.run(
+        command("--space", "smoke"),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**ENV, "PYTHONPATH": paths},
+    )
+    assert (done.returncode, done.stderr) == (143, "")
