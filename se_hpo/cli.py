@@ -19,7 +19,7 @@ from typing import TypeVar
 
 import tyro
 
-from se_hpo.errors import DiedProcessError, UserError, storage_line
+from se_hpo.errors import DiedProcessError, FailedRunError, UserError, storage_line
 from se_hpo.processes import Terminated
 
 OptionsT = TypeVar("OptionsT")
@@ -47,6 +47,9 @@ def exit_with(main: Callable[[], int]) -> None:
     except UserError as error:
         _say(f"error: {error}")
         code = 2
+    except FailedRunError as error:
+        _say(f"error: {error}")
+        code = 1
     except DiedProcessError as error:
         _say(f"error: {error}; the same command goes on from here")
         code = 1

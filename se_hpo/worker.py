@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from se_hpo.addresses import in_slurm_job, published_host
-from se_hpo.bohb.nes_worker import NESWorker
 from se_hpo.cli import log_to_stderr, run_command
 from se_hpo.cluster.queue import MasterJob
 from se_hpo.errors import UserError
 from se_hpo.inner_loop import InnerLoop
+from se_hpo.nes_worker import NESWorker
 from se_hpo.paths import RunPaths
 from se_hpo.processes import available_cores, die_with_parent
 from se_hpo.run_folder import read_run

@@ -262,7 +262,7 @@ class MasterThread:
     def stop(self) -> None:
         """End it without its brackets being done."""
         if self.master is not None:
-            self.master._fail(KeyboardInterrupt())
+            self.master.inbox.put(KeyboardInterrupt())
         self._thread.join(SECONDS)
 
 

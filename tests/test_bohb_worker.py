@@ -13,9 +13,9 @@ import pytest
 from se_hpo.bohb.brackets import Bracket
 from se_hpo.bohb.credentials import credentials_now, new_key, write_credentials
 from se_hpo.bohb.evaluation import checked_result
-from se_hpo.bohb.leaving import Abandon, Interrupts, Leave
-from se_hpo.bohb.link import NoMaster
-from se_hpo.bohb.tokens import evaluation_token
+from se_hpo.bohb.interrupts import Abandon, Interrupts, Leave
+from se_hpo.bohb.job_table import evaluation_token
+from se_hpo.bohb.master_connection import NoMaster
 from se_hpo.bohb.worker import TrialWorker, run_worker
 from se_hpo.errors import UserError
 from tests.bohb_processes import (
@@ -140,7 +140,7 @@ def test_signalled_worker_gives_its_trial_back_at_once(tmp_path, number):
         assert f"worker ended: received {number.name}" in text
         assert "\nWARNING" not in text
         wait_for(lambda: not master.workers(), 2)
-        assert len(master.master.dispatcher.table.waiting) == 1
+        assert len(master.master.dispatcher.roster.table.waiting) == 1
         assert not master.results
 
 
@@ -153,7 +153,7 @@ def test_signalled_worker_ends_even_if_its_evaluation_swallows_everything(tmp_pa
             worker.send_signal(signal.SIGTERM)
             assert "did not end in time" in output(worker, 8)
         wait_for(lambda: not master.workers(), 2)
-        assert len(master.master.dispatcher.table.waiting) == 1
+        assert len(master.master.dispatcher.roster.table.waiting) == 1
 
 
 def test_worker_ends_when_its_master_stays_away(tmp_path):
@@ -193,7 +193,8 @@ def test_a_subclass_with_compute_is_enough(tmp_path):
 
 def test_a_fatal_error_gives_the_trial_back_and_ends_the_worker(tmp_path):
     class FullDisk(TrialWorker):
-        fatal_errors = (OSError,)
+        def is_fatal(self, error):
+            return isinstance(error, OSError)
 
         def compute(self, config_id, config, budget, working_directory):
             raise OSError(28, "No space left on device")
@@ -203,7 +204,7 @@ def test_a_fatal_error_gives_the_trial_back_and_ends_the_worker(tmp_path):
         with pytest.raises(OSError, match="No space left"):
             worker.run()
         wait_for(lambda: not master.workers())
-        assert len(master.master.dispatcher.table.waiting) == 1
+        assert len(master.master.dispatcher.roster.table.waiting) == 1
         assert not master.results
 
 

@@ -24,7 +24,8 @@ FLOORS = {
     "transitions variation _engine",
     "outer loop": "nes",
     "hyperparameter optimization": "bohb cluster confirm local_workers losses monitor "
-    "objective options plan run_folder search_space session settings space_table",
+    "nes_worker objective options plan run_folder search_space session settings "
+    "space_table",
     "command line": "__main__ cli diagnosis doctor evaluate optimize phase2 report "
     "reporting se_training shard_jobs slurm train worker",
 }
