@@ -20,7 +20,7 @@ from se_hpo.bohb.halving import SuccessiveHalving
 from se_hpo.bohb.job_table import Job, JobTable
 from se_hpo.bohb.lock import RunLock
 from se_hpo.bohb.settings import TooManyFailures
-from se_hpo.errors import UserError
+from se_hpo.errors import FailedRunError, UserError
 from tests.bohb_processes import (
     ended,
     kill,
@@ -227,6 +227,72 @@ def test_too_many_failures_stop_the_run(tmp_path):
         assert "worker ended: the master ended it" in output(worker)
     assert len(master.results) == 2, "after this many"
     assert not master.run.credentials.exists() and not master.run.lock.exists()
+
+
+def test_failures_of_earlier_attempts_count(tmp_path):
+    worker = worker_process(tmp_path, "garbage")
+    with ended(worker), master_in_thread(tmp_path, max_failures=2) as master:
+        with pytest.raises(TooManyFailures):
+            master.wait()
+    with (
+        master_in_thread(tmp_path, max_failures=2) as again,
+        pytest.raises(TooManyFailures, match="2 evaluations failed"),
+    ):
+        again.wait()
+    assert again.master is None, "no worker was ever started"
+    with master_in_thread(tmp_path, max_failures=3) as third:
+        status = third.master.status()
+    assert (status["finished"], status["failed"]) == (2, 2)
+
+
+def test_a_run_in_which_all_fails_for_one_reason_stops_and_says_so(tmp_path):
+    worker = worker_process(tmp_path, "broken")
+    with ended(worker), master_in_thread(tmp_path) as master:
+        with pytest.raises(FailedRunError, match="no simulator at port") as error:
+            master.wait()
+    assert len(master.results) == 5
+    assert "the first 5 evaluations all failed for the same reason" in str(error.value)
+    worker = worker_process(tmp_path, "broken")
+    with ended(worker), master_in_thread(tmp_path, max_failures=99) as allowed:
+        allowed.wait()
+    assert len(allowed.results) == 8, "to its end, where that is allowed"
+
+
+def test_a_trial_that_kills_its_workers_has_failed_and_the_run_goes_on(tmp_path):
+    asked = []
+
+    def how_it_died(host, pid):
+        asked.append((host, pid))
+        return "killed by SIGKILL, see a.log"
+
+    options = {"brackets": [Bracket(0, (3,), (1.0,))], "how_it_died": how_it_died}
+    workers = [worker_process(tmp_path, "deadly") for _ in range(4)]
+    with ended(*workers), master_in_thread(tmp_path, **options) as master:
+        master.wait()
+        assert sum(worker.poll() == -9 for worker in workers) == 3
+    failed = [e for e in master.results if e.info["status"] == "failed"]
+    assert [e.config_id for e in failed] == [(0, 0, 1)] and failed[0].loss == 1.0
+    ((host, pid),) = asked
+    assert failed[0].info["reason"] == (
+        f"failed: its worker died 3 times, last pid {pid} on {host}: "
+        "killed by SIGKILL, see a.log"
+    )
+    assert len(master.results) == 3 and len(_whole(master.run.results)) == 3
+
+
+def _whole(path):
+    return path.read_text().splitlines()
+
+
+def test_a_status_that_cannot_be_written_is_told_once_and_ends_nothing(
+    tmp_path, caplog
+):
+    (tmp_path / "status.json").mkdir()
+    worker = worker_process(tmp_path, "slow")
+    with ended(worker), master_in_thread(tmp_path) as master:
+        master.wait()
+    assert len(master.results) == 13
+    assert caplog.text.count("the run goes on without a new status") == 1
 
 
 def test_an_exception_in_the_master_ends_process_and_workers(tmp_path):

@@ -6,6 +6,7 @@ import json
 import signal
 import threading
 import time
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -13,9 +14,10 @@ import pytest
 from se_hpo.bohb.brackets import Bracket
 from se_hpo.bohb.credentials import credentials_now, new_key, write_credentials
 from se_hpo.bohb.evaluation import checked_result
+from se_hpo.bohb.heartbeat import Heartbeat
 from se_hpo.bohb.interrupts import Abandon, Interrupts, Leave
 from se_hpo.bohb.job_table import evaluation_token
-from se_hpo.bohb.master_connection import NoMaster
+from se_hpo.bohb.master_connection import MasterConnection, NoMaster
 from se_hpo.bohb.worker import TrialWorker, run_worker
 from se_hpo.errors import UserError
 from tests.bohb_processes import (
@@ -94,6 +96,36 @@ def test_worker_with_stale_credentials_retries_then_ends(tmp_path):
     write_credentials(path, credentials_now("run", "127.0.0.1", 9, new_key()))
     with pytest.raises(NoMaster, match=r"no master answers at 127\.0\.0\.1:9"):
         run_worker(path, quick, master_timeout=0.3)
+
+
+def test_worker_waits_while_there_is_no_way_to_its_master(tmp_path):
+    path = tmp_path / "credentials.json"
+    write_credentials(path, credentials_now("run", "no.host.invalid", 9, new_key()))
+    with pytest.raises(NoMaster, match=r"no way to the master at no\.host\.invalid:9"):
+        run_worker(path, quick, master_timeout=0.3)
+
+
+def test_worker_cannot_listen_on_an_address_of_another_machine(tmp_path):
+    path = tmp_path / "credentials.json"
+    write_credentials(path, credentials_now("run", "127.0.0.1", 9, new_key()))
+    with pytest.raises(NoMaster, match=r"cannot listen on 192\.0\.2\.1"):
+        run_worker(path, quick, host="192.0.2.1", master_timeout=0.3)
+
+
+def test_a_heartbeat_says_what_is_true_when_it_is_sent(tmp_path):
+    connection, doing, sent = MasterConnection(tmp_path / "c.json", None), ["a"], []
+    connection.call = lambda _method, _name, token: sent.append(token) or "ok"
+    nothing = Mock()
+    beating = Heartbeat(
+        connection, nothing, lambda: doing[0], nothing, nothing, 1.0, 1.0, nothing
+    )
+    with connection.lock:  # somebody else speaks
+        thread = threading.Thread(target=beating.beat)
+        thread.start()
+        time.sleep(0.2)
+        doing[0] = "b"
+    thread.join(5)
+    assert sent == ["b"]
 
 
 def test_worker_with_half_written_credentials_retries_then_ends(tmp_path):
