@@ -231,9 +231,12 @@ def test_too_many_failures_stop_the_run(tmp_path):
 
 def test_failures_of_earlier_attempts_count(tmp_path):
     worker = worker_process(tmp_path, "garbage")
-    with ended(worker), master_in_thread(tmp_path, max_failures=2) as master:
-        with pytest.raises(TooManyFailures):
-            master.wait()
+    with (
+        ended(worker),
+        master_in_thread(tmp_path, max_failures=2) as master,
+        pytest.raises(TooManyFailures),
+    ):
+        master.wait()
     with (
         master_in_thread(tmp_path, max_failures=2) as again,
         pytest.raises(TooManyFailures, match="2 evaluations failed"),
@@ -247,9 +250,12 @@ def test_failures_of_earlier_attempts_count(tmp_path):
 
 def test_a_run_in_which_all_fails_for_one_reason_stops_and_says_so(tmp_path):
     worker = worker_process(tmp_path, "broken")
-    with ended(worker), master_in_thread(tmp_path) as master:
-        with pytest.raises(FailedRunError, match="no simulator at port") as error:
-            master.wait()
+    with (
+        ended(worker),
+        master_in_thread(tmp_path) as master,
+        pytest.raises(FailedRunError, match="no simulator at port") as error,
+    ):
+        master.wait()
     assert len(master.results) == 5
     assert "the first 5 evaluations all failed for the same reason" in str(error.value)
     worker = worker_process(tmp_path, "broken")

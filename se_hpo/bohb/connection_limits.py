@@ -39,7 +39,6 @@ class ConnectionLimits:
     """Keeps room for holders of the key, however many others connect."""
 
     def __init__(self) -> None:
-        """Nobody is there."""
         self._unauthenticated: dict[socket.socket, float] = {}
         self._lock = threading.Lock()
         self._refused = 0

@@ -50,15 +50,7 @@ class Dispatcher:
         report: Report,
         how_it_died: HowItDied,
     ) -> None:
-        """Prepare; `start` opens the port.
-
-        Args:
-            run: paths of the run.
-            credentials: of the run's nameserver.
-            settings: how often to look at workers, and how long to wait for them.
-            report: how the master hears of things.
-            how_it_died: what is known of the end of a worker process.
-        """
+        """`start` opens the port; `credentials` are those of the run's nameserver."""
         self.paths, self.credentials, self.report = run, credentials, report
         self.how_it_died = how_it_died
         self.roster = Roster()
@@ -116,16 +108,7 @@ class Dispatcher:
     def announce(
         self, name: str, token: str | None, uri: str, host: str, pid: int, every: float
     ) -> str:
-        """A worker joins, or is back.
-
-        Args:
-            name: its name in the nameserver.
-            token: what it is evaluating.
-            uri: where it listens.
-            host: name of its machine.
-            pid: its process.
-            every: seconds between its heartbeats.
-        """
+        """A worker joins, or is back; see `WorkerHandle`. Answers as `heartbeat`."""
         worker = WorkerHandle(name, uri, self.credentials.key, host, pid, every)
         if self.roster.add(worker):
             log.info("worker %s on %s joined", pid, host)

@@ -28,7 +28,7 @@ class Heartbeat:
         master_timeout: float,
         master_over: Callable[[], bool],
     ) -> None:
-        """Prepare.
+        """The worker as it is seen from here.
 
         Args:
             connection: to the master.
@@ -37,8 +37,8 @@ class Heartbeat:
             abandon: called when that evaluation is somebody else's by now.
             stop: called with the reason why the worker is to end.
             seconds: time between two signs of life.
-            master_timeout: seconds of silence after which the worker ends.
-            master_over: asked when no master answers: will none ever come?
+            master_timeout: as of `TrialWorker`.
+            master_over: as of `TrialWorker`.
         """
         self.connection, self.listen, self.doing = connection, listen, doing
         self.abandon, self.stop = abandon, stop

@@ -36,7 +36,6 @@ class Interrupts:
     """Requests to stop, raised in the main thread where that is safe."""
 
     def __init__(self) -> None:
-        """Nothing requested."""
         self.leave_reason: str | None = None
         self.failed = False
         """It ends because something here is broken: a full disk, say."""

@@ -66,7 +66,6 @@ class JobTable:
     """All evaluations of one master; the caller holds a lock."""
 
     def __init__(self) -> None:
-        """Start empty."""
         self.waiting: deque[Job] = deque()
         self.running: dict[str, Job] = {}
         self.finished: set[str] = set()

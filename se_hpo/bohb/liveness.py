@@ -25,14 +25,7 @@ class Liveness:
         patience: float,
         on_gone: Callable[[WorkerHandle, str, bool], None],
     ) -> None:
-        """Prepare; `look` does the work.
-
-        Args:
-            roster: the workers.
-            interval: seconds between two looks.
-            patience: seconds of silence after which a worker is given up.
-            on_gone: gets a worker, why it is given up, and whether it has died.
-        """
+        """`on_gone` gets a worker, why it is given up, and whether it has died."""
         self.roster, self.interval, self.patience = roster, interval, patience
         self.on_gone = on_gone
         self._wake = threading.Event()

@@ -163,7 +163,7 @@ class RunLock:
         # A machine that went down leaves zeros, or a part of what was written.
         start = os.pread(self._file.fileno(), 4096, 0).rstrip(b"\0")
         if not start.startswith(_BEGINNING) and not _BEGINNING.startswith(start):
-            self._let_go()
+            self._release()
             raise UserError(
                 f"{self.path} is in the way of a lock and holds something else: move "
                 "it, or choose another place"
@@ -186,10 +186,10 @@ class RunLock:
                 raise self._give_up(holder)
 
     def _give_up(self, holder: dict[str, Any]) -> InUseError:
-        self._let_go()
+        self._release()
         return _refusal(self.what, holder)
 
-    def _let_go(self) -> None:
+    def _release(self) -> None:
         if self._file is not None:
             self._file.close()
             self._file = None

@@ -31,12 +31,7 @@ class MasterConnection:
     """Calls to the dispatcher, one at a time, from any thread."""
 
     def __init__(self, path: Path, run_id: str | None) -> None:
-        """Know where to look; `attach` does.
-
-        Args:
-            path: the run's credentials file.
-            run_id: the run to take part in; None takes the one the file names.
-        """
+        """`path` is the credentials file, of the run `run_id` if that is given."""
         self.path = path
         self.run_id = run_id
         self.credentials: Credentials | None = None

@@ -55,15 +55,7 @@ class NameServer(hpbandster.core.nameserver.NameServer):
     def __init__(
         self, run_id: str, key: str, credentials: Path, host: str, port: int = 0
     ) -> None:
-        """Prepare; `start` opens the port.
-
-        Args:
-            run_id: the run's id.
-            key: HMAC key of the run.
-            credentials: file to publish address and key in.
-            host: address to bind to and to publish; loopback keeps others out.
-            port: 0 takes a free one.
-        """
+        """`start` opens the port (0: a free one) and writes the `credentials` file."""
         super().__init__(run_id, host=host, port=port)
         self.host: str = host
         self.port: int = port

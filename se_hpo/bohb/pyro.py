@@ -102,17 +102,12 @@ class KeyedDaemon(Pyro4.core.Daemon):
         """
         if self.transportServer is not None:
             self.transportServer.shutting_down = True  # whoever calls again is refused
-        hang_up(self)
+        with self._open_lock:
+            connections, self._open = self._open, set()
+        for connection in connections:
+            with contextlib.suppress(OSError):
+                connection.sock.shutdown(socket.SHUT_RDWR)
         self.shutdown()
-
-
-def hang_up(daemon: KeyedDaemon) -> None:
-    """Close every open connection of a daemon."""
-    with daemon._open_lock:
-        connections, daemon._open = daemon._open, set()
-    for connection in connections:
-        with contextlib.suppress(OSError):
-            connection.sock.shutdown(socket.SHUT_RDWR)
 
 
 def keyed_proxy(uri: str, key: str, timeout: float = CALL_SECONDS) -> Pyro4.Proxy:

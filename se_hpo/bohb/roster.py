@@ -21,7 +21,6 @@ class Roster:
     """Who is there, who is idle, and who has which evaluation."""
 
     def __init__(self) -> None:
-        """Nobody is there, nothing is to be done."""
         self.lock = threading.Condition()
         """Held for every look and change; notified when more can be handed out."""
         self.workers: dict[str, WorkerHandle] = {}
@@ -66,11 +65,9 @@ class Roster:
     def next_pair(
         self, ending: threading.Event, seconds: float
     ) -> tuple[Job, WorkerHandle] | None:
-        """Give what waits first to who is idle first; waits for both.
+        """Wait for an evaluation and an idle worker, first come, first served.
 
-        Args:
-            ending: None is returned once it is set.
-            seconds: how often to look whether it is.
+        None once `ending` is set; looks for that every so many seconds.
         """
         with self.lock:
             while not ending.is_set():
@@ -90,12 +87,7 @@ class Roster:
         return bool(self.table.waiting and self.idle)
 
     def agree(self, worker: WorkerHandle, token: str | None) -> str:
-        """Make our picture of a worker and its own the same: `ok` or `abandon`.
-
-        Args:
-            worker: who it is about.
-            token: what it says that it is evaluating.
-        """
+        """Make our picture of a worker and its own, `token`, the same."""
         job = worker.job
         if token is None:
             if job is not None:
@@ -118,11 +110,7 @@ class Roster:
         return "ok"
 
     def submit(self, job: Job) -> bool:
-        """Queue an evaluation, or leave it with the worker that came with it.
-
-        Returns:
-            Whether its result is here already.
-        """
+        """Queue it, or leave it with the worker that came with it; see `JobTable`."""
         with self.lock:
             here = self.table.submit(job)
             owner = self.workers.get(job.worker_name or "")

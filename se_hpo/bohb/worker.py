@@ -303,38 +303,11 @@ def _first_line(error: BaseException) -> str:
     return told or (f"{type(error).__name__}: {error}".splitlines() or [""])[0]
 
 
-def run_worker(
-    credentials: Path,
-    evaluate: Evaluate,
-    *,
-    run_id: str | None = None,
-    host: str | None = None,
-    heartbeat_seconds: float = 1.0,
-    master_timeout: float = 120.0,
-) -> str:
+def run_worker(credentials: Path, evaluate: Evaluate, **options: Any) -> str:
     """Evaluate for a master until the end; call it in the main thread.
 
-    Args:
-        credentials: the run's credentials file; it may appear later.
-        evaluate: (config id, configuration, budget) -> `{"loss": ..., "info": {...}}`.
-        run_id: refuse the credentials of any other run.
-        host: address to listen on; None takes the interface towards the master.
-        heartbeat_seconds: time between two signs of life.
-        master_timeout: seconds without a master after which the worker gives up.
-
-    Returns:
-        Why it ended.
-
-    Raises:
-        UserError: no master in time, or credentials that are not to be trusted.
+    Arguments and errors are those of `TrialWorker`; returns why it ended.
     """
-    worker = TrialWorker(
-        credentials,
-        evaluate,
-        run_id=run_id,
-        host=host,
-        heartbeat_seconds=heartbeat_seconds,
-        master_timeout=master_timeout,
-    )
+    worker = TrialWorker(credentials, evaluate, **options)
     worker.run()
     return worker.interrupts.leave_reason or "ended"
