@@ -142,7 +142,7 @@ def resume(args: argparse.Namespace) -> dict[str, Any]:
     seen: dict[str, Any] = {}
 
     def on_start(begun: Any) -> None:
-        seen["finished"] = begun.finished
+        seen["finished"] = begun.tally.finished
         raise KeyboardInterrupt
 
     imported = time.perf_counter()

@@ -50,6 +50,8 @@ def test_the_evaluation_of_a_worker_that_is_gone_is_queued_again_once(at_work):
 
 def test_only_deaths_without_progress_in_between_are_counted_together():
     job = Job((0, 0, 0), config={}, budget=1.0, working_directory="")
+    assert job.count_death(0) == 0, "it had not even begun"
+    job.claimed = True
     assert [job.count_death(p) for p in (0, 0, 10, 10, 25, 25, 25)] == [
         *(1, 2, 1, 2, 1, 2, 3)
     ]

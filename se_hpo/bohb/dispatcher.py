@@ -7,6 +7,7 @@ vanished worker had is queued again, unless it is what kills its workers.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import threading
@@ -229,13 +230,11 @@ class Dispatcher:
         expected = expected or self.ending.is_set()
         made = self._progress(worker.job)
         with self.roster.lock:
-            if worker.name not in self.roster.workers:
+            if self.roster.workers.get(worker.name) is not worker:
                 return
             job = self.roster.remove(worker)
-            at_fault = died and not expected and job is not None and job.claimed
-            fatal = (
-                at_fault and job is not None and job.count_death(made) == MOST_DEATHS
-            )
+            blamed = job if died and not expected else None
+            fatal = blamed is not None and blamed.count_death(made) >= MOST_DEATHS
             if not fatal:
                 self.roster.requeue(worker)
         level = logging.INFO if expected else logging.WARNING
@@ -247,9 +246,14 @@ class Dispatcher:
         self.report(None)
 
     def _progress(self, job: Job | None) -> int:
-        """Grows with every generation that a trial has behind it."""
-        path = self.paths.trial(job.id).generations if job is not None else None
-        return path.stat().st_size if path is not None and path.exists() else 0
+        """Grows with every generation or agent that a trial has behind it."""
+        size = 0
+        if job is not None:
+            trial = self.paths.trial(job.id)
+            for path in (trial.generations, trial.agents):
+                with contextlib.suppress(OSError):  # none yet, or a share that is away
+                    size += path.stat().st_size
+        return size
 
     def _fail(self, job: Job, worker: WorkerHandle, reason: str) -> None:
         """Give an evaluation that nobody survives the result of one that failed."""

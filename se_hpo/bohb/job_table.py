@@ -56,7 +56,9 @@ class Job:
         self.timestamps[event] = time.time()
 
     def count_death(self, progress: int) -> int:
-        """How many of its workers have died since it last got any further."""
+        """How many workers have died of it since it last got any further."""
+        if not self.claimed:  # not begun
+            return self.deaths
         self.deaths = 1 if progress > self._progress else self.deaths + 1
         self._progress = progress
         return self.deaths

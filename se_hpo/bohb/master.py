@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import queue
-import re
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -27,16 +26,9 @@ from se_hpo.bohb.journal import (
     replay_bracket,
     replay_generator,
 )
-from se_hpo.bohb.settings import (
-    HOPELESS,
-    Evaluation,
-    MasterSettings,
-    TooManyFailures,
-    evaluation_of,
-)
-from se_hpo.errors import FailedRunError
+from se_hpo.bohb.settings import Evaluation, MasterSettings, evaluation_of
+from se_hpo.bohb.tally import Tally
 from se_hpo.paths import ConfigId, RunPaths, write_json
-from se_hpo.records import Status
 
 log = logging.getLogger(__name__)
 
@@ -65,13 +57,10 @@ class Master:
         self.dispatcher, self.inbox, self.settings = dispatcher, inbox, settings
         self.on_result, self.on_status = on_result, on_status
         self.begun: list[SuccessiveHalving] = []
-        self.finished = self.failures = 0
+        self.tally = Tally()
         self._active: list[SuccessiveHalving] = []
         self._out = 0
         """Evaluations submitted and not yet finished."""
-        self._reason = ""
-        """Of the last failure."""
-        self._kinds: set[str] = set()
         self._untaken: dict[tuple[ConfigId, float], Job] = {}
         self._state, self._started = "running", time.time()
         self._last_result = self._last_report = time.monotonic()
@@ -86,7 +75,7 @@ class Master:
         for job in jobs:
             if (job.id, job.kwargs["budget"]) not in self._untaken:
                 self.dispatcher.roster.table.finished.add(job.token)
-                self._count(job)
+                self.tally.count(job)
         if jobs:
             log.info("%d finished evaluations taken from the journal", len(jobs))
 
@@ -100,13 +89,12 @@ class Master:
             included.
 
         Raises:
-            TooManyFailures: see `MasterSettings.max_failures`.
-            FailedRunError: all evaluations fail, and for the same reason.
+            TooManyFailures, FailedRunError: see `Tally`.
             OSError: the journal cannot be written.
         """
         self._report()
         while not self.is_complete():
-            self.check_failures()
+            self.tally.check(self.settings.max_failures)
             if self._has_room() and (following := self._next_run()) is not None:
                 self._evaluate(*following)
             else:
@@ -133,7 +121,7 @@ class Master:
         known = self._untaken.pop((config_id, budget), None)
         if known is not None:
             self.begun[config_id[0]].register_result(known)
-            self._count(known)
+            self.tally.count(known)
             return
         values = {"config": config, "budget": budget}
         self._out += 1
@@ -201,38 +189,9 @@ class Master:
         self.generator.new_result(job)
         self._out -= 1
         self._last_result = time.monotonic()
-        self._count(job)
+        self.tally.count(job)
         if self.on_result is not None:
             self.on_result(evaluation_of(job))
-
-    def _count(self, job: Job) -> None:
-        self.finished += 1
-        info = job.result.get("info")
-        if isinstance(info, dict) and info.get("status") == Status.FAILED:
-            self.failures += 1
-            self._reason = str(info.get("reason"))
-            self._kinds.add(re.sub(r"\d+", "", self._reason))  # but for ids and sizes
-
-    def check_failures(self) -> None:
-        """End a run that fails more than it may, or does nothing but fail.
-
-        Raises:
-            TooManyFailures: more than it may.
-            FailedRunError: from its beginning, and always for the same reason.
-        """
-        most, n = self.settings.max_failures, self.failures
-        if most is not None and n >= max(most, 1):
-            raise TooManyFailures(
-                f"{n} evaluations failed, max_failures = {most}; the last one: "
-                f"{self._reason}; a larger number lets the same command go on"
-            )
-        hopeless = n == self.finished and len(self._kinds) == 1 and n >= HOPELESS
-        if most is None and hopeless:
-            raise FailedRunError(
-                f"the first {n} evaluations all failed for the same reason: "
-                f"{self._reason}; mend it and start over with --overwrite, or allow "
-                "more with --max-failures"
-            )
 
     # -- telling --------------------------------------------------------------
 
@@ -249,9 +208,9 @@ class Master:
             "state": self._state,
             "time": time.time(),
             "started": self._started,
-            "finished": self.finished,
+            "finished": self.tally.finished,
             "planned": sum(b.evaluations for b in self.brackets),
-            "failed": self.failures,
+            "failed": self.tally.failures,
             "lost": lost,
             "waiting": waiting,
             "running": running,

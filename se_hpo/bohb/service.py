@@ -114,7 +114,7 @@ def run_locked_master(
         )
         dispatcher.start()
         if on_start is not None and not master.is_complete():
-            master.check_failures()
+            master.tally.check(settings.max_failures)
             on_start(master)
         return master.run()
     except settings.keep_workers_on:

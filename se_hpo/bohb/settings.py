@@ -10,8 +10,6 @@ from se_hpo.bohb.job_table import Job
 from se_hpo.errors import UserError
 from se_hpo.paths import ConfigId
 
-HOPELESS = 5
-"""Evaluations that fail for the same reason, before any has succeeded, are enough."""
 HowItDied = Callable[[str, int], str | None]
 """(host, pid) -> how that worker's process ended and where its log is, if known."""
 
@@ -44,7 +42,7 @@ class MasterSettings:
     a function of its seed needs 1."""
     max_failures: int | None = None
     """Failed evaluations, of all attempts, after which the run stops (0 and 1: at the
-    first); None: only if the first `HOPELESS` all fail for the same reason."""
+    first); None: see `tally`."""
     keep_workers_on: tuple[type[BaseException], ...] = ()
     """What may end `run` with the workers left to wait for the next master, because
     there will be one; after any other end they are told to end."""

@@ -44,7 +44,7 @@ class TrialWorker(hpbandster.core.worker.Worker):
     """Evaluates what the master hands out, in the thread that calls `run`.
 
     Give it a callable, or subclass it and override `compute`. Whatever that returns or
-    raises becomes a result (see `evaluation`); it never leaves the master waiting.
+    raises becomes a result (see `evaluation`).
     """
 
     host: str | None
@@ -238,13 +238,12 @@ class TrialWorker(hpbandster.core.worker.Worker):
     # -- evaluating -----------------------------------------------------------
 
     def _take(self) -> dict[str, Any]:
-        with self.interrupts.allowed():
-            job = self._inbox.get()
-        while job is None:
-            self.interrupts.check()
+        while True:
             with self.interrupts.allowed():
                 job = self._inbox.get()
-        return job
+            if job is not None:
+                return job
+            self.interrupts.check()
 
     def _work_on(self, job: dict[str, Any]) -> None:
         """Evaluate a job and deliver its result, if it is still ours."""
