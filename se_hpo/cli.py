@@ -1,7 +1,7 @@
 """What all commands share: flags, one-line errors, exit codes, signals.
 
 Exit codes: 0 done, 1 a defect or a run that could not go on (a full disk, too little
-memory), 2 bad input, 130 interrupted (Ctrl-C), 143 terminated.
+memory, nothing but failures), 2 bad input, 130 interrupted (Ctrl-C), 143 terminated.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ import threading
 from collections.abc import Callable
 
 from se_hpo.bohb import pyro
-from se_hpo.bohb.credentials import Credentials, NotReady
-from se_hpo.bohb.master_connection import MasterConnection, machine
+from se_hpo.bohb.credentials import NotReady
+from se_hpo.bohb.master_connection import Listen, MasterConnection, machine
 from se_hpo.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -20,7 +20,7 @@ class Heartbeat:
     def __init__(
         self,
         connection: MasterConnection,
-        listen: Callable[[Credentials], tuple[str, str]],
+        listen: Listen,
         doing: Callable[[], str | None],
         abandon: Callable[[str], None],
         stop: Callable[[str], None],
@@ -32,7 +32,7 @@ class Heartbeat:
 
         Args:
             connection: to the master.
-            listen: opens the worker's port; returns its name and URI.
+            listen: opens the worker's port.
             doing: token of what the master should believe that it is evaluating.
             abandon: called when that evaluation is somebody else's by now.
             stop: called with the reason why the worker is to end.
@@ -56,12 +56,8 @@ class Heartbeat:
         """
         if self._closed.is_set():
             raise NotReady("this worker is closed")
-        self.connection.attach(self._listen)
+        self._name, self._uri = self.connection.attach(self.listen)
         self._announce()
-
-    def _listen(self, credentials: Credentials) -> tuple[str, str]:
-        self._name, self._uri = self.listen(credentials)
-        return self._name, self._uri
 
     def _announce(self) -> None:
         self._tell("announce", self._uri, *machine(), self.seconds)

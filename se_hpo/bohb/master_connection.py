@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 LOG_SECONDS = 10.0
 """How often a waiting worker says what it is waiting for."""
 
+Listen = Callable[[Credentials], tuple[str, str]]
+"""Opens our port, before anything is sent; returns our name and URI."""
+
 
 class NoMaster(UserError):  # noqa: N818 - the name says it
     """No master could be reached in the time given."""
@@ -42,19 +45,18 @@ class MasterConnection:
         self.lock = threading.RLock()
         """Held while we speak; hold it to say only what is true at that moment."""
 
-    def attach(self, register: Callable[[Credentials], tuple[str, str]]) -> None:
-        """Read the credentials and find the dispatcher.
+    def attach(self, listen: Listen) -> tuple[str, str]:
+        """Read the credentials, list our own name and URI, and find the dispatcher.
 
-        Args:
-            register: called with the credentials before anything is sent; makes ready
-                and returns our name and URI for the nameserver.
+        Returns:
+            What `listen` returned.
 
         Raises:
             NotReady: no usable credentials, or nobody answers there (yet).
             UserError: the credentials are not to be trusted.
         """
         credentials = read_credentials(self.path, self.run_id)
-        name, uri = register(credentials)
+        name, uri = listen(credentials)
         target = f"hpbandster.run_{credentials.run_id}.dispatcher"
         try:
             with pyro.name_server(
@@ -70,6 +72,7 @@ class MasterConnection:
             self._uri = str(found)
             self._proxy = pyro.keyed_proxy(self._uri, credentials.key)
             self.credentials = credentials
+        return name, uri
 
     def call(self, method: str, *arguments: Any) -> Any:
         """Call the dispatcher; the connection is kept, and opened again if it broke.
