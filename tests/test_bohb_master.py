@@ -7,6 +7,7 @@ import json
 import logging
 import multiprocessing
 import os
+import queue
 import signal
 import socket
 import threading
@@ -18,9 +19,13 @@ import pytest
 from se_hpo.bohb.brackets import Bracket, hyperband_brackets
 from se_hpo.bohb.halving import SuccessiveHalving
 from se_hpo.bohb.job_table import Job, JobTable
+from se_hpo.bohb.journal import Journal
 from se_hpo.bohb.lock import RunLock
-from se_hpo.bohb.settings import TooManyFailures
+from se_hpo.bohb.master import Master
+from se_hpo.bohb.roster import Roster
+from se_hpo.bohb.settings import MasterSettings, TooManyFailures
 from se_hpo.errors import FailedRunError, UserError
+from se_hpo.paths import RunPaths
 from tests.bohb_processes import (
     ended,
     kill,
@@ -331,6 +336,36 @@ def test_interrupted_master_ends_everything_and_can_be_resumed(tmp_path):
     worker, master = worker_process(tmp_path), master_process(tmp_path)
     with ended(worker, master):
         assert "master ended" in output(master)
+
+
+def test_all_results_that_are_there_are_taken_before_the_next_proposal(tmp_path):
+    order, out, run = [], [], RunPaths(tmp_path)
+    inbox, roster = queue.SimpleQueue(), Roster()
+    roster.workers = dict.fromkeys("abc", Mock(host="h", pid=1, job=None))
+
+    def submit(job):
+        job.result = {"loss": 0.5, "info": {}}
+        job.time_it("finished")
+        out.append(job)
+        if len(out) % 3 == 0:  # all come in at once
+            for each in out[-3:]:
+                inbox.put(each)
+
+    def propose(_budget):
+        order.append("proposal")
+        return {"n": len(order)}, {}
+
+    Master(
+        run,
+        [Bracket(0, (6,), (1.0,))],
+        Mock(n_proposals=0, get_config=propose),
+        Journal(run.configs, run.results),
+        Mock(roster=roster, submit=submit),
+        inbox,
+        MasterSettings(),
+        on_result=lambda _: order.append("result"),
+    ).run()
+    assert order == (["proposal"] * 3 + ["result"] * 3) * 2
 
 
 # -- pure logic -------------------------------------------------------------------

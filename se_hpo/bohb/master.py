@@ -99,6 +99,7 @@ class Master:
                 self._evaluate(*following)
             else:
                 self._wait()
+            self._take_results()  # proposals are better the more is known
         return self._result()
 
     def _result(self) -> Result:
@@ -135,7 +136,7 @@ class Master:
         return not self._active and len(self.begun) == len(self.brackets)
 
     def _has_room(self) -> bool:
-        """One evaluation per worker; proposals are better the more is known."""
+        """One evaluation per worker."""
         most = self.settings.max_parallel
         workers = len(self.dispatcher.roster.workers)
         return self._out < (workers if most is None else min(workers, most))
@@ -175,6 +176,10 @@ class Master:
             self._log_quiet(settings.quiet_seconds)
         with contextlib.suppress(queue.Empty):
             self._take(self.inbox.get(timeout=min(settings.status_seconds, 0.5)))
+
+    def _take_results(self) -> None:
+        while not self.inbox.empty():
+            self._take(self.inbox.get())
 
     def _take(self, item: Job | BaseException | None) -> None:
         if isinstance(item, BaseException):
