@@ -24,6 +24,7 @@ from se_hpo.bohb.lock import RunLock
 from se_hpo.bohb.master import Master
 from se_hpo.bohb.roster import Roster
 from se_hpo.bohb.settings import MasterSettings, TooManyFailures
+from se_hpo.bohb.worker_handle import WorkerHandle
 from se_hpo.errors import FailedRunError, UserError
 from se_hpo.paths import RunPaths
 from tests.bohb_processes import (
@@ -341,7 +342,7 @@ def test_interrupted_master_ends_everything_and_can_be_resumed(tmp_path):
 def test_all_results_that_are_there_are_taken_before_the_next_proposal(tmp_path):
     order, out, run = [], [], RunPaths(tmp_path)
     inbox, roster = queue.SimpleQueue(), Roster()
-    roster.workers = dict.fromkeys("abc", Mock(host="h", pid=1, job=None))
+    roster.workers = {n: WorkerHandle(n, "", "", "host", 1, 1.0) for n in "abc"}
 
     def submit(job):
         job.result = {"loss": 0.5, "info": {}}
