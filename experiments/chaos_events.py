@@ -79,7 +79,8 @@ class DisturbedRun:
         self.finished = False
         self.starts = 0  # of the master
         self._frozen: dict[int, float] = {}
-        self._expected = (-KILL, TERMINATED)
+        # -TERM: Python itself was still starting.
+        self._expected = (-KILL, -TERM, TERMINATED)
         self._crew: dict[int, subprocess.Popen[bytes]] = {}
         self.master = self._start_master()
 

@@ -87,7 +87,7 @@ def master(args: argparse.Namespace) -> dict[str, Any]:
     def on_start(started: Any) -> None:
         """Let nobody begin before all are there, so that the clock is fair."""
         idle["alone"] = usage()
-        while len(started.dispatcher.worker_pool) < args.workers:
+        while len(started.dispatcher.roster.workers) < args.workers:
             time.sleep(0.05)
         time.sleep(args.idle_seconds / 4)
         idle["first"] = usage()
@@ -142,7 +142,7 @@ def resume(args: argparse.Namespace) -> dict[str, Any]:
     seen: dict[str, Any] = {}
 
     def on_start(begun: Any) -> None:
-        seen["finished"] = begun.finished
+        seen["finished"] = begun.tally.finished
         raise KeyboardInterrupt
 
     imported = time.perf_counter()

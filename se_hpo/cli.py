@@ -1,7 +1,7 @@
 """What all commands share: flags, one-line errors, exit codes, signals.
 
 Exit codes: 0 done, 1 a defect or a run that could not go on (a full disk, too little
-memory), 2 bad input, 130 interrupted (Ctrl-C), 143 terminated.
+memory, nothing but failures), 2 bad input, 130 interrupted (Ctrl-C), 143 terminated.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any, TextIO, TypeVar
 
 import tyro
 
-from se_hpo.errors import DiedProcessError, UserError, storage_line
+from se_hpo.errors import DiedProcessError, FailedRunError, UserError, storage_line
 from se_hpo.processes import Terminated
 
 OptionsT = TypeVar("OptionsT")
@@ -48,6 +48,9 @@ def exit_with(main: Callable[[], int]) -> None:
     except UserError as error:
         _say(f"error: {error}")
         code = 2
+    except FailedRunError as error:
+        _say(f"error: {error}")
+        code = 1
     except DiedProcessError as error:
         _say(f"error: {error}; the same command goes on from here")
         code = 1

@@ -23,6 +23,13 @@ class DiedProcessError(RuntimeError):
     """
 
 
+class FailedRunError(RuntimeError):
+    """A run in which nothing succeeds: one line that says why, and names the mend.
+
+    Command lines print the line and end with exit code 1.
+    """
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A sentence that points from a mistyped name to the closest known ones.
 

@@ -6,8 +6,11 @@ from its last generation. Workers that cannot even start are not replaced for ev
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import signal
+import socket
 import subprocess
 import sys
 import time
@@ -23,6 +26,8 @@ log = logging.getLogger(__name__)
 
 QUICK_DEATH_SECONDS = 10.0
 MOST_QUICK_DEATHS = 5  # in a row
+DYING_SECONDS = 2.0
+"""A process whose connection broke has ended by then."""
 
 
 @dataclass
@@ -44,6 +49,8 @@ class LocalWorkers:
     def __init__(self, run: RunPaths, n: int, threads: int) -> None:
         self.run, self.n, self.threads = run, n, threads
         self._slots: list[_Slot] = []
+        self._processes: list[tuple[subprocess.Popen[bytes], Path]] = []
+        """All that were ever started, with their logs."""
 
     def __enter__(self) -> LocalWorkers:
         self._slots = [_Slot(self._start(k), time.monotonic()) for k in range(self.n)]
@@ -63,7 +70,9 @@ class LocalWorkers:
     def _start(self, k: int) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "se_hpo.worker", "--run", str(self.run.root)]
         command += ["--threads", str(self.threads), "--parent", str(os.getpid())]
-        return start_logged(command, self._log_path(k))
+        process = start_logged(command, self._log_path(k))
+        self._processes.append((process, self._log_path(k)))
+        return process
 
     def replace_dead(self) -> None:
         """Start a new process for each that has died.
@@ -80,10 +89,20 @@ class LocalWorkers:
             if slot.quick_deaths >= MOST_QUICK_DEATHS:
                 raise UserError(
                     f"worker {k} ended {slot.quick_deaths} times right after its "
-                    f"start (exit code {code}): see {self._log_path(k)}"
+                    f"start, {_end_of(code)}: see {self._log_path(k)}"
                 )
-            log.info("worker %d ended with code %s: starting another", k, code)
+            log.info("worker %d ended, %s: starting another", k, _end_of(code))
             slot.process, slot.started = self._start(k), time.monotonic()
+
+    def how_it_died(self, host: str, pid: int) -> str | None:
+        """How a process ended and where its log is; None if it is none of ours."""
+        if host != socket.gethostname():
+            return None
+        for process, path in reversed(self._processes):
+            if process.pid == pid:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    return f"{_end_of(process.wait(DYING_SECONDS))}, see {path}"
+        return None
 
     def note_result(self) -> None:
         """They work: whatever has ended some of them, it was not their start."""
@@ -93,3 +112,17 @@ class LocalWorkers:
     def stop(self) -> None:
         """End all: politely, then for certain."""
         end_all(slot.process for slot in self._slots)
+
+
+def _end_of(code: int) -> str:
+    """How a process ended.
+
+    >>> _end_of(-9), _end_of(1)
+    ('killed by SIGKILL', 'exit code 1')
+    """
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return f"killed by {signal.Signals(-code).name}"
+    except ValueError:  # a real-time signal
+        return f"killed by signal {-code}"

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # the rest takes seconds, in which a SIGTERM may come
+    from se_hpo.processes import end_in_order
+
+    end_in_order()
+
 import logging
 
 from rich.console import Console
@@ -10,10 +15,11 @@ from se_hpo.bohb.brackets import plan
 from se_hpo.cli import log_to_stderr, python_command, run_command
 from se_hpo.confirm import best_trials, confirm, confirmation_table
 from se_hpo.console_table import final_table
-from se_hpo.errors import UserError
+from se_hpo.errors import FailedRunError, UserError
 from se_hpo.inner_loop import InnerLoop
 from se_hpo.options import Options
 from se_hpo.plan import SAMPLES, bracket_table, measure_cost
+from se_hpo.records import Status
 from se_hpo.results import load_trials
 from se_hpo.search_space import list_spaces, load_space
 from se_hpo.session import Session
@@ -94,6 +100,11 @@ def _show_plan(session: Session, console: Console) -> None:
 def _show_outcome(session: Session, console: Console) -> None:
     frame = load_trials(session.paths.root)
     final_table(frame, python_command("load_trials", session.paths.root), console)
+    if len(frame) and not (frame["status"] == Status.FINISHED).any():
+        raise FailedRunError(
+            f"none of the {len(frame)} evaluations has finished; the last one: "
+            f"{frame['reason'].iloc[-1]}; mend it and start over with --overwrite"
+        )
     if session.options.confirm < 1:
         return
     finalists = best_trials(session.paths, session.options.confirm)

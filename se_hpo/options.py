@@ -55,7 +55,8 @@ class Options:
     overwrite: bool = False
     """Delete an earlier run in the folder."""
     max_failures: int | None = None
-    """Stop after this many failed evaluations."""
+    """Stop after this many failed evaluations, of all attempts. Default: only if the
+    first five all fail for the same reason."""
     confirm: int = 0
     """Afterwards rerun this many best trials on fresh seeds."""
     plan: bool = False

@@ -15,8 +15,9 @@ from se_hpo.addresses import in_slurm_job, published_host
 from se_hpo.bohb.brackets import Bracket, most_at_one_budget, plan
 from se_hpo.bohb.generator import BOHBGenerator, RandomGenerator
 from se_hpo.bohb.lock import RunLock
-from se_hpo.bohb.master import Evaluation, Master, MasterSettings
+from se_hpo.bohb.master import Master
 from se_hpo.bohb.service import run_locked_master
+from se_hpo.bohb.settings import Evaluation, MasterSettings
 from se_hpo.console import ProgressDisplay
 from se_hpo.errors import UserError, unwritable
 from se_hpo.flags import at_least, check_seed
@@ -161,6 +162,10 @@ class Session:
                 monitor.tell_damage(record.trial)
                 display.evaluation_finished(record)
 
+            def how_it_died(host: str, pid: int) -> str | None:
+                told = (pool.how_it_died(host, pid) for pool in workers)
+                return next(filter(None, told), None)
+
             run_locked_master(
                 self.paths,
                 brackets,
@@ -175,6 +180,7 @@ class Session:
                 on_result=take,
                 on_status=show,
                 on_start=start_workers,
+                how_it_died=how_it_died,
             )
 
     def _generator(self) -> RandomGenerator:

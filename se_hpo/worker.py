@@ -12,14 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from se_hpo.addresses import in_slurm_job, published_host
-from se_hpo.bohb.nes_worker import NESWorker
 from se_hpo.cli import log_to_stderr, run_command
 from se_hpo.cluster.queue import MasterJob
+from se_hpo.errors import UserError
 from se_hpo.inner_loop import InnerLoop
+from se_hpo.nes_worker import NESWorker
 from se_hpo.paths import RunPaths
 from se_hpo.processes import available_cores, die_with_parent
 from se_hpo.run_folder import read_run
-from se_hpo.settings import settings_from_dict
+from se_hpo.settings import Settings, settings_from_dict
 from se_hpo.user_code import prepare
 
 
@@ -57,9 +58,7 @@ def main(options: WorkerOptions) -> int:
     over = MasterJob(options.master_job).is_over if options.master_job else _never
     if options.wait:
         _wait_for_run(run, options.timeout, over)
-    data = read_run(run)
-    prepare(data, run.run, trusted=True)
-    settings = settings_from_dict(data["settings"])
+    settings = _settings(run)
     threads = options.threads or available_cores()
     with InnerLoop(settings.engine, threads) as inner_loop:
         worker = NESWorker(
@@ -72,6 +71,19 @@ def main(options: WorkerOptions) -> int:
         )
         worker.run()
     return 0
+
+
+def _settings(run: RunPaths) -> Settings:
+    """What the run tunes, as its master has written it."""
+    data = read_run(run)
+    prepare(data, run.run, trusted=True)
+    try:
+        return settings_from_dict(data["settings"])
+    except (KeyError, TypeError) as error:
+        raise UserError(
+            f"{run.run} does not say what is tuned ({error!r}): start the worker with "
+            "the version of se_hpo that its master has, or restore the file"
+        ) from error
 
 
 def _host(options: WorkerOptions) -> str | None:

@@ -109,7 +109,21 @@ def garbage(config_id: Any, _configuration: dict[str, Any], _budget: float) -> A
     return (GARBAGE + GOOD)[config_id[2]]()
 
 
-EVALUATIONS = {f.__name__: f for f in (quick, slow, endless, stubborn, garbage)}
+def deadly(config_id: Any, configuration: dict[str, Any], budget: float) -> Any:
+    """The second trial takes its process with it."""
+    if config_id[2] == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return quick(config_id, configuration, budget)
+
+
+def broken(_id: Any, _configuration: dict[str, Any], _budget: float) -> Any:
+    """Always fails, in words that differ in a number."""
+    raise RuntimeError(f"no simulator at port {os.getpid()}")
+
+
+EVALUATIONS = {
+    f.__name__: f for f in (quick, slow, endless, stubborn, garbage, deadly, broken)
+}
 
 
 # -- processes --------------------------------------------------------------------
@@ -209,7 +223,9 @@ class MasterThread:
         from se_hpo.bohb.settings import MasterSettings
 
         brackets = options.pop("brackets", None)
-        callbacks = {k: options.pop(k) for k in list(options) if k.startswith("on_")}
+        callbacks = {
+            k: options.pop(k) for k in list(options) if k.startswith(("on_", "how_"))
+        }
         settings = MasterSettings(
             **{"ping_interval": 0.2, "patience": 1.0, "status_seconds": 0.2, **options}
         )
@@ -262,7 +278,7 @@ class MasterThread:
     def stop(self) -> None:
         """End it without its brackets being done."""
         if self.master is not None:
-            self.master._fail(KeyboardInterrupt())
+            self.master.inbox.put(KeyboardInterrupt())
         self._thread.join(SECONDS)
 
 

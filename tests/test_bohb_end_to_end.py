@@ -29,8 +29,8 @@ def _lines(path):
 def test_three_workers_run_every_planned_evaluation_once_without_a_warning(
     tmp_path, caplog
 ):
-    caplog.set_level(logging.INFO)
-    workers = [worker_process(tmp_path) for _ in range(3)]
+    caplog.set_level(logging.INFO)  # slow: the first must not do it all alone
+    workers = [worker_process(tmp_path, "slow") for _ in range(3)]
     with ended(*workers), master_in_thread(tmp_path, n_brackets=4) as master:
         result = master.wait()
         texts = [output(worker) for worker in workers]
@@ -166,10 +166,10 @@ def _whole_lines(path):
 def test_worker_killed_again_and_again_equals_undisturbed(tmp_path, undisturbed):
     master = master_process(tmp_path)
     with ended(master):
-        for _ in range(3):
+        for trial in (0, 0, 1, 1):  # a third time would be the trial's own fault
             worker = worker_process(tmp_path, "slow")
             with ended(worker):
-                wait_for_line(worker, "evaluating")
+                wait_for_line(worker, f"evaluating 000-0-00{trial}@1")
         worker = worker_process(tmp_path)
         with ended(worker):
             assert "master ended" in output(master)

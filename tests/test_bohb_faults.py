@@ -131,7 +131,7 @@ def test_nameserver_restarted_elsewhere_and_late_workers_still_come(tmp_path):
             dispatcher = master.master.dispatcher
             # as a crash would: its port is closed, its names are forgotten
             server = NameServer(old.run_id, old.key, master.run.credentials, old.host)
-            _, dispatcher.nameserver_port = server.start()
+            dispatcher.credentials = server.start()
             late = worker_process(tmp_path)
             with ended(late):
                 wait_for(lambda: len(master.results) >= 5)

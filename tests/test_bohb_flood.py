@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from se_hpo.bohb import doorkeeper, pyro
+from se_hpo.bohb import connection_limits, pyro
 from se_hpo.bohb.credentials import new_key, read_credentials
 from se_hpo.paths import RunPaths
 from tests.bohb_processes import (
@@ -44,7 +44,7 @@ def flood_process(addresses, seconds=FLOOD_SECONDS):
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
-def test_a_run_under_a_flood_of_strangers_ends_as_if_there_were_none(tmp_path):
+def test_a_run_under_a_flood_of_unauthenticated_ends_as_if_there_were_none(tmp_path):
     run = RunPaths(tmp_path)
     master = master_process(tmp_path, "--parallel", "2", "--brackets", "6")
     resource.prlimit(master.pid, resource.RLIMIT_NOFILE, (FEW_FILES, FEW_FILES))
@@ -100,9 +100,9 @@ def knock(daemon, text=b""):
 
 
 def test_of_too_many_strangers_the_oldest_has_to_go(daemon, monkeypatch):
-    monkeypatch.setattr(doorkeeper, "MAX_STRANGERS", 3)
+    monkeypatch.setattr(connection_limits, "MAX_UNAUTHENTICATED", 3)
     crowd = [knock(daemon) for _ in range(3)]
-    wait_for(lambda: len(daemon._doorkeeper._strangers) == 3)
+    wait_for(lambda: len(daemon._limits._unauthenticated) == 3)
     crowd.append(knock(daemon))
     assert crowd[0].recv(1) == b""
     with pyro.keyed_proxy(uri(daemon), daemon._pyroHmacKey.decode()) as proxy:
@@ -112,7 +112,9 @@ def test_of_too_many_strangers_the_oldest_has_to_go(daemon, monkeypatch):
 
 
 def test_a_stranger_who_drips_is_sent_away_in_time(daemon, monkeypatch):
-    monkeypatch.setattr(doorkeeper.Doorkeeper.send_away, "__defaults__", (1.0,))
+    monkeypatch.setattr(
+        connection_limits.ConnectionLimits.send_away, "__defaults__", (1.0,)
+    )
     sock = knock(daemon, b"P")
     began = time.monotonic()
     with pytest.raises(OSError):
@@ -129,7 +131,7 @@ def test_a_long_first_message_is_not_read(daemon):
     sock.close()
 
 
-def test_the_last_word_of_pyro_s_log_is_not_had_by_strangers(daemon, caplog):
+def test_the_last_word_of_pyro_s_log_is_not_had_by_unauthenticated(daemon, caplog):
     for text in (b"\0" * 100, b"PYRO" + b"\xff" * 60):
         sock = knock(daemon, text)
         while sock.recv(1000):

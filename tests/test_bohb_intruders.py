@@ -18,7 +18,7 @@ from Pyro4 import message
 
 from se_hpo.bohb import pyro
 from se_hpo.bohb.credentials import read_credentials
-from se_hpo.bohb.link import own_host
+from se_hpo.bohb.master_connection import address_towards_master
 from se_hpo.paths import RunPaths
 from tests.bohb_processes import (
     ROOT,
@@ -49,7 +49,7 @@ def running(tmp_path):
     worker = worker_process(tmp_path, "endless")
     with ended(worker), master_in_thread(tmp_path) as master:
         wait_for(master.running)
-        (pool_worker,) = master.master.dispatcher.worker_pool.values()
+        (pool_worker,) = master.master.dispatcher.roster.workers.values()
         credentials = read_credentials(master.run.credentials)
         uris = (
             f"PYRO:Pyro.NameServer@{credentials.host}:{credentials.port}",
@@ -140,7 +140,7 @@ def test_master_and_worker_listen_on_the_chosen_address_and_on_no_other(tmp_path
             with pytest.raises(ConnectionRefusedError):
                 socket.create_connection(("127.0.0.1", int(port)), 2)
         found = read_credentials(master.run.credentials)
-        assert own_host(found) == "127.0.0.2"
+        assert address_towards_master(found) == "127.0.0.2"
 
 
 def test_a_local_run_listens_on_loopback_and_leaves_no_pickle(tmp_path):

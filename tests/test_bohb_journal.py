@@ -12,8 +12,12 @@ from hpbandster.core.result import logged_results_to_HBS_result
 from se_hpo.bohb.brackets import Bracket
 from se_hpo.bohb.halving import SuccessiveHalving
 from se_hpo.bohb.job_table import Job
-from se_hpo.bohb.journal import Journal
-from se_hpo.bohb.replay import brackets_begun, replay_bracket, replay_generator
+from se_hpo.bohb.journal import (
+    Journal,
+    brackets_begun,
+    replay_bracket,
+    replay_generator,
+)
 from se_hpo.errors import UserError
 
 

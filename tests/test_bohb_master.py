@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import multiprocessing
 import os
+import queue
 import signal
 import socket
 import threading
 import time
+from unittest.mock import Mock
 
 import pytest
 
 from se_hpo.bohb.brackets import Bracket, hyperband_brackets
 from se_hpo.bohb.halving import SuccessiveHalving
 from se_hpo.bohb.job_table import Job, JobTable
+from se_hpo.bohb.journal import Journal
 from se_hpo.bohb.lock import RunLock
-from se_hpo.bohb.settings import TooManyFailures
-from se_hpo.errors import UserError
+from se_hpo.bohb.master import Master
+from se_hpo.bohb.roster import Roster
+from se_hpo.bohb.settings import MasterSettings, TooManyFailures
+from se_hpo.bohb.worker_handle import WorkerHandle
+from se_hpo.errors import FailedRunError, UserError
+from se_hpo.paths import RunPaths
 from tests.bohb_processes import (
     ended,
     kill,
@@ -129,6 +137,27 @@ def test_a_forked_child_does_not_hold_the_lock(tmp_path):
         child.join(10)
 
 
+def test_a_lock_that_could_not_be_written_is_let_go(tmp_path, monkeypatch):
+    path = tmp_path / "master.lock"
+    with monkeypatch.context() as patched:
+        full = OSError(errno.ENOSPC, "No space left on device")
+        patched.setattr(os, "pwrite", Mock(side_effect=full))
+        with pytest.raises(OSError, match="No space left"), RunLock(path):
+            pytest.fail("it was not written")
+    assert not path.exists()
+    with RunLock(path):
+        pass
+
+
+def test_locks_leave_nothing_behind_in_the_process(tmp_path, monkeypatch):
+    hooks = []
+    monkeypatch.setattr(os, "register_at_fork", lambda **hook: hooks.append(hook))
+    for _ in range(3):
+        with RunLock(tmp_path / "master.lock"):
+            pass
+    assert not hooks
+
+
 # -- what a master tells and how it stops -----------------------------------------
 
 
@@ -185,7 +214,7 @@ def test_as_many_evaluations_are_out_as_there_are_workers(tmp_path):
             wait_for(lambda: len(master.running()) == 3)
             time.sleep(0.3)
             assert len(master.running()) == 3
-            assert not master.master.dispatcher.table.waiting
+            assert not master.master.dispatcher.roster.table.waiting
     with master_in_thread(tmp_path / "b", max_parallel=1) as master:
         workers = [worker_process(tmp_path / "b", "endless") for _ in range(2)]
         with ended(*workers):
@@ -197,11 +226,85 @@ def test_as_many_evaluations_are_out_as_there_are_workers(tmp_path):
 def test_too_many_failures_stop_the_run(tmp_path):
     worker = worker_process(tmp_path, "garbage")
     with ended(worker), master_in_thread(tmp_path, max_failures=2) as master:
-        with pytest.raises(TooManyFailures, match=r"3 evaluations failed.*no 'loss'"):
+        with pytest.raises(
+            TooManyFailures, match=r"2 evaluations failed.*returned 0\.5"
+        ):
             master.wait()
         assert "worker ended: the master ended it" in output(worker)
-    assert len(master.results) == 3
+    assert len(master.results) == 2, "after this many"
     assert not master.run.credentials.exists() and not master.run.lock.exists()
+
+
+def test_failures_of_earlier_attempts_count(tmp_path):
+    worker = worker_process(tmp_path, "garbage")
+    with (
+        ended(worker),
+        master_in_thread(tmp_path, max_failures=2) as master,
+        pytest.raises(TooManyFailures),
+    ):
+        master.wait()
+    with (
+        master_in_thread(tmp_path, max_failures=2) as again,
+        pytest.raises(TooManyFailures, match="2 evaluations failed"),
+    ):
+        again.wait()
+    assert again.master is None, "no worker was ever started"
+    with master_in_thread(tmp_path, max_failures=3) as third:
+        status = third.master.status()
+    assert (status["finished"], status["failed"]) == (2, 2)
+
+
+def test_a_run_in_which_all_fails_for_one_reason_stops_and_says_so(tmp_path):
+    worker = worker_process(tmp_path, "broken")
+    with (
+        ended(worker),
+        master_in_thread(tmp_path) as master,
+        pytest.raises(FailedRunError, match="no simulator at port") as error,
+    ):
+        master.wait()
+    assert len(master.results) == 5
+    assert "the first 5 evaluations all failed for the same reason" in str(error.value)
+    worker = worker_process(tmp_path, "broken")
+    with ended(worker), master_in_thread(tmp_path, max_failures=99) as allowed:
+        allowed.wait()
+    assert len(allowed.results) == 8, "to its end, where that is allowed"
+
+
+def test_a_trial_that_kills_its_workers_has_failed_and_the_run_goes_on(tmp_path):
+    asked = []
+
+    def how_it_died(host, pid):
+        asked.append((host, pid))
+        return "killed by SIGKILL, see a.log"
+
+    options = {"brackets": [Bracket(0, (3,), (1.0,))], "how_it_died": how_it_died}
+    workers = [worker_process(tmp_path, "deadly") for _ in range(4)]
+    with ended(*workers), master_in_thread(tmp_path, **options) as master:
+        master.wait()
+        assert sum(worker.poll() == -9 for worker in workers) == 3
+    failed = [e for e in master.results if e.info["status"] == "failed"]
+    assert [e.config_id for e in failed] == [(0, 0, 1)] and failed[0].loss == 1.0
+    ((host, pid),) = asked
+    assert failed[0].info["reason"] == (
+        f"failed: its worker died 3 times, last pid {pid} on {host}: "
+        "killed by SIGKILL, see a.log"
+    )
+    assert len(master.results) == 3 and len(_whole(master.run.results)) == 3
+
+
+def _whole(path):
+    return path.read_text().splitlines()
+
+
+def test_a_status_that_cannot_be_written_is_told_once_and_ends_nothing(
+    tmp_path, caplog
+):
+    (tmp_path / "status.json").mkdir()
+    worker = worker_process(tmp_path, "slow")
+    with ended(worker), master_in_thread(tmp_path) as master:
+        master.wait()
+    assert len(master.results) == 13
+    assert caplog.text.count("the run goes on without a new status") == 1
 
 
 def test_an_exception_in_the_master_ends_process_and_workers(tmp_path):
@@ -218,7 +321,7 @@ def test_an_exception_in_the_master_ends_process_and_workers(tmp_path):
 
 def test_an_error_in_a_dispatcher_thread_reaches_the_main_thread(tmp_path):
     with master_in_thread(tmp_path) as master:
-        master.master.dispatcher.table = None
+        master.master.dispatcher.roster.table = None
         with pytest.raises(AttributeError):
             master.wait()
 
@@ -236,6 +339,36 @@ def test_interrupted_master_ends_everything_and_can_be_resumed(tmp_path):
         assert "master ended" in output(master)
 
 
+def test_all_results_that_are_there_are_taken_before_the_next_proposal(tmp_path):
+    order, out, run = [], [], RunPaths(tmp_path)
+    inbox, roster = queue.SimpleQueue(), Roster()
+    roster.workers = {n: WorkerHandle(n, "", "", "host", 1, 1.0) for n in "abc"}
+
+    def submit(job):
+        job.result = {"loss": 0.5, "info": {}}
+        job.time_it("finished")
+        out.append(job)
+        if len(out) % 3 == 0:  # all come in at once
+            for each in out[-3:]:
+                inbox.put(each)
+
+    def propose(_budget):
+        order.append("proposal")
+        return {"n": len(order)}, {}
+
+    Master(
+        run,
+        [Bracket(0, (6,), (1.0,))],
+        Mock(n_proposals=0, get_config=propose),
+        Journal(run.configs, run.results),
+        Mock(roster=roster, submit=submit),
+        inbox,
+        MasterSettings(),
+        on_result=lambda _: order.append("result"),
+    ).run()
+    assert order == (["proposal"] * 3 + ["result"] * 3) * 2
+
+
 # -- pure logic -------------------------------------------------------------------
 
 
@@ -248,7 +381,7 @@ def test_an_evaluation_is_finished_once_whoever_brings_it():
     table, job = JobTable(), _job()
     table.submit(job)
     assert table.next_job("a") is job
-    assert table.take_back(job.token, "a") is job and job in table.waiting
+    assert table.requeue(job.token, "a") is job and job in table.waiting
     assert table.finish(job.token, {"loss": 0.5}) is job and not table.waiting
     assert table.finish(job.token, {"loss": 0.5}) is None
     assert not table.early
@@ -259,9 +392,9 @@ def test_an_evaluation_is_claimed_only_by_who_has_it():
     table.submit(job)
     table.next_job("a")
     assert not table.claim(job.token, "b") and table.claim(job.token, "a")
-    table.take_back(job.token, "a")
+    table.requeue(job.token, "a")
     assert not table.claim(job.token, "a")
-    assert table.take_back(job.token, "a") is None
+    assert table.requeue(job.token, "a") is None
 
 
 def test_what_was_taken_back_is_first_in_line():
@@ -269,7 +402,7 @@ def test_what_was_taken_back_is_first_in_line():
     table.submit(first)
     table.submit(second)
     table.next_job("a")
-    table.take_back(first.token, "a")
+    table.requeue(first.token, "a")
     assert list(table.waiting) == [first, second]
 
 

@@ -72,9 +72,10 @@ def test_only_the_own_credentials_are_removed(path):
 
 def test_nameserver_publishes_itself_and_takes_it_back(path):
     server = NameServer("run", new_key(), path, "127.0.0.1")
-    host, port = server.start()
+    started = server.start()
     found = read_credentials(path, "run")
-    assert (found.host, found.port) == (host, port)
+    assert found == started
+    host, port = found.host, found.port
     with pyro.name_server(host, port, found.key) as ns:
         ns.ping()
     server.shutdown()
@@ -96,7 +97,7 @@ def running(tmp_path):
     with ended(worker), master_in_thread(tmp_path) as master:
         wait_for(master.running)
         dispatcher = master.master.dispatcher
-        (pool_worker,) = dispatcher.worker_pool.values()
+        (pool_worker,) = dispatcher.roster.workers.values()
         credentials = read_credentials(master.run.credentials)
         names = f"PYRO:Pyro.NameServer@{credentials.host}:{credentials.port}"
         yield master, (names, dispatcher.uri, pool_worker.uri)
@@ -130,7 +131,7 @@ def test_nobody_may_speak_anything_but_serpent(running, serializer):
             Pyro4.config.SERIALIZERS_ACCEPTED = {"serpent", serializer}
             proxy._pyroSerializer = serializer
             with pytest.raises(Pyro4.errors.PyroError, match="not accepted"):
-                proxy.trigger_discover_worker()
+                proxy.claim("", "")
     finally:
         pyro.configure()
 
@@ -158,7 +159,7 @@ def test_garbage_bytes_and_half_open_connections_stop_nothing(running):
                 sock = socket.create_connection((host, int(port)), 2)
                 sock.sendall(text)
                 sockets.append(sock)
-    beat = next(iter(master.master.dispatcher.worker_pool.values()))
+    beat = next(iter(master.master.dispatcher.roster.workers.values()))
     seen = beat.seen
     wait_for(lambda: beat.seen > seen)
     for sock in sockets:

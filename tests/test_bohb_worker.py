@@ -6,6 +6,7 @@ import json
 import signal
 import threading
 import time
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -13,9 +14,10 @@ import pytest
 from se_hpo.bohb.brackets import Bracket
 from se_hpo.bohb.credentials import credentials_now, new_key, write_credentials
 from se_hpo.bohb.evaluation import checked_result
-from se_hpo.bohb.leaving import Abandon, Interrupts, Leave
-from se_hpo.bohb.link import NoMaster
-from se_hpo.bohb.tokens import evaluation_token
+from se_hpo.bohb.heartbeat import Heartbeat
+from se_hpo.bohb.interrupts import Abandon, Interrupts, Leave
+from se_hpo.bohb.job_table import evaluation_token
+from se_hpo.bohb.master_connection import MasterConnection, NoMaster
 from se_hpo.bohb.worker import TrialWorker, run_worker
 from se_hpo.errors import UserError
 from tests.bohb_processes import (
@@ -96,6 +98,36 @@ def test_worker_with_stale_credentials_retries_then_ends(tmp_path):
         run_worker(path, quick, master_timeout=0.3)
 
 
+def test_worker_waits_while_there_is_no_way_to_its_master(tmp_path):
+    path = tmp_path / "credentials.json"
+    write_credentials(path, credentials_now("run", "no.host.invalid", 9, new_key()))
+    with pytest.raises(NoMaster, match=r"no way to the master at no\.host\.invalid:9"):
+        run_worker(path, quick, master_timeout=0.3)
+
+
+def test_worker_cannot_listen_on_an_address_of_another_machine(tmp_path):
+    path = tmp_path / "credentials.json"
+    write_credentials(path, credentials_now("run", "127.0.0.1", 9, new_key()))
+    with pytest.raises(NoMaster, match=r"cannot listen on 192\.0\.2\.1"):
+        run_worker(path, quick, host="192.0.2.1", master_timeout=0.3)
+
+
+def test_a_heartbeat_says_what_is_true_when_it_is_sent(tmp_path):
+    connection, doing, sent = MasterConnection(tmp_path / "c.json", None), ["a"], []
+    connection.call = lambda _method, _name, token: sent.append(token) or "ok"
+    nothing = Mock()
+    beating = Heartbeat(
+        connection, nothing, lambda: doing[0], nothing, nothing, 1.0, 1.0, nothing
+    )
+    with connection.lock:  # somebody else speaks
+        thread = threading.Thread(target=beating.beat)
+        thread.start()
+        time.sleep(0.2)
+        doing[0] = "b"
+    thread.join(5)
+    assert sent == ["b"]
+
+
 def test_worker_with_half_written_credentials_retries_then_ends(tmp_path):
     path = tmp_path / "credentials.json"
     path.write_text('{"run_id": "r", "ho')
@@ -140,7 +172,7 @@ def test_signalled_worker_gives_its_trial_back_at_once(tmp_path, number):
         assert f"worker ended: received {number.name}" in text
         assert "\nWARNING" not in text
         wait_for(lambda: not master.workers(), 2)
-        assert len(master.master.dispatcher.table.waiting) == 1
+        assert len(master.master.dispatcher.roster.table.waiting) == 1
         assert not master.results
 
 
@@ -153,7 +185,7 @@ def test_signalled_worker_ends_even_if_its_evaluation_swallows_everything(tmp_pa
             worker.send_signal(signal.SIGTERM)
             assert "did not end in time" in output(worker, 8)
         wait_for(lambda: not master.workers(), 2)
-        assert len(master.master.dispatcher.table.waiting) == 1
+        assert len(master.master.dispatcher.roster.table.waiting) == 1
 
 
 def test_worker_ends_when_its_master_stays_away(tmp_path):
@@ -193,7 +225,8 @@ def test_a_subclass_with_compute_is_enough(tmp_path):
 
 def test_a_fatal_error_gives_the_trial_back_and_ends_the_worker(tmp_path):
     class FullDisk(TrialWorker):
-        fatal_errors = (OSError,)
+        def is_fatal(self, error):
+            return isinstance(error, OSError)
 
         def compute(self, config_id, config, budget, working_directory):
             raise OSError(28, "No space left on device")
@@ -203,7 +236,7 @@ def test_a_fatal_error_gives_the_trial_back_and_ends_the_worker(tmp_path):
         with pytest.raises(OSError, match="No space left"):
             worker.run()
         wait_for(lambda: not master.workers())
-        assert len(master.master.dispatcher.table.waiting) == 1
+        assert len(master.master.dispatcher.roster.table.waiting) == 1
         assert not master.results
 
 

@@ -112,7 +112,7 @@ def test_a_lock_that_names_nobody_is_free(run, text):
 
 def test_credentials_of_a_master_that_answers(run):
     server = NameServer("run", new_key(), run.credentials, "127.0.0.1")
-    _, port = server.start()
+    port = server.start().port
     try:
         state = found(run)["credentials"]
     finally:

@@ -24,8 +24,8 @@ FLOORS = {
     "inner loop": "engine inner_loop process_pool training transitions _engine",
     "outer loop": "nes",
     "hyperparameter optimization": "bohb cluster confirm local_workers monitor "
-    "objectives options plan run_folder search_space session settings space_table "
-    "start_from",
+    "nes_worker objectives options plan run_folder search_space session settings "
+    "space_table start_from",
     "command line": "__main__ cli diagnosis doctor evaluate optimize phase2 report "
     "reporting se_training shard_jobs slurm train worker",
 }

@@ -354,3 +354,26 @@ def test_a_display_that_fails_says_so_once_and_ends_nothing(
     assert main(Options(space="smoke", run=tmp_path / "run", n_brackets=2)) == 0
     assert len(se_hpo.load_trials(tmp_path / "run")) == 6
     assert capsys.readouterr().err.count("Stale file handle") == 1
+
+
+def test_a_run_json_of_another_version_is_one_line_for_a_worker(tmp_path):
+    (tmp_path / "run.json").write_text('{"settings": {"space": "smoke"}}')
+    with pytest.raises(UserError, match=r"run\.json does not say what is tuned") as e:
+        main(Options(role="worker", run=tmp_path))
+    assert "\n" not in str(e.value)
+
+
+def test_a_sigterm_while_the_command_still_starts_ends_it_in_order(tmp_path):
+    """Told at the moment at which the first heavy import begins."""
+    (tmp_path / "rich.py").write_text(
+        "import os, signal, time\nos.kill(os.getpid(), signal.SIGTERM)\ntime.sleep(60)"
+    )
+    paths = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
+    done = subprocess.run(
+        command("--space", "smoke"),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**ENV, "PYTHONPATH": paths},
+    )
+    assert (done.returncode, done.stderr) == (143, "")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from se_hpo.cluster import queue
+from se_hpo.cluster import bash, queue
 from se_hpo.cluster.jobs import (
     Launch,
     new_launch,
@@ -72,6 +72,22 @@ def test_scripts_are_valid_shell(written):
         if shutil.which("shellcheck"):
             check = ["shellcheck", "-s", "bash", "-e", "SC2086", "-"]
             subprocess.run(check, input=script, text=True, check=True)
+
+
+@pytest.mark.parametrize(("goes_on", "starts"), [(False, 5), (True, 9)])
+def test_a_worker_that_dies_is_not_started_for_ever_unless_the_run_goes_on(
+    tmp_path, goes_on, starts
+):
+    (tmp_path / "slurm").mkdir()
+    result = "echo x >>results.json;" if goes_on else ""
+    begin = f"slurm={tmp_path}/slurm; ended=/dev/null; leaving=; n=0\n"
+    begin += f"run() {{ echo ran; {result} ((++n < 9)) && code=137 || code=0; }}\n"
+    text = begin + bash.WORKER.replace("@indented@", "")
+    done = subprocess.run(
+        ["bash", "-c", text], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.stdout.splitlines().count("ran") == starts
+    assert done.stderr == ""
 
 
 def test_scripts_ask_for_what_was_asked(written):

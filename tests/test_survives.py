@@ -80,15 +80,94 @@ def test_max_failures_stops_a_hopeless_run_with_one_line(tmp_path):
     assert done.returncode == 2
     errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert errors == done.stderr.splitlines()[-1:]
-    assert "3 evaluations failed, more than max_failures = 2" in errors[0]
+    assert "2 evaluations failed, max_failures = 2" in errors[0]
     assert "the last one: failed: " in errors[0]
     assert "Traceback" not in done.stderr
     assert not (run / "master.lock").exists()
     frame = se_hpo.load_trials(run)
-    assert (frame.status == "failed").sum() == 3
+    assert (frame.status == "failed").sum() == 2
     assert len(frame) < 40
     left = subprocess.run(["pgrep", "-f", f"--run {run}"], capture_output=True)
     assert not left.stdout
+
+
+def test_a_run_in_which_nothing_finishes_exits_1_and_says_why(tmp_path):
+    path = space_file(tmp_path, BAD_TRIALS.replace("[8, 10**13]", "[10**13]"))
+    few = optimize("--space", path, "--run", tmp_path / "few", "--n-brackets", 2)
+    assert few.returncode == 1, few.stderr
+    last = few.stderr.splitlines()[-1]
+    assert "none of the 2 evaluations has finished; the last one: failed: " in last
+    many = optimize("--space", path, "--run", tmp_path / "many", "--n-brackets", 16)
+    assert many.returncode == 1, many.stderr
+    last = many.stderr.splitlines()[-1]
+    assert last.startswith("error: the first 5 evaluations all failed for the same")
+    assert len(se_hpo.load_trials(tmp_path / "many")) == 5
+    assert "Traceback" not in few.stderr + many.stderr
+
+
+LETHAL_SPACE = """
+from ConfigSpace import Categorical, ConfigurationSpace, Float
+
+META = {
+    "objective": "agent", "task": "lethal:Lethal-v0", "agent": "ddqn",
+    "min_budget": 1, "max_budget": 1, "eta": 3,
+    "base": {
+        "ddqn.init_episodes": 1, "ddqn.batch_size": 4, "ddqn.hidden_size": 4,
+        "ddqn.hidden_layers": 1, "ddqn.test_episodes": 2, "ddqn.stop_window": 500,
+    },
+}
+
+def space(seed=None):
+    made = ConfigurationSpace(seed=seed)
+    made.add(Categorical("ddqn.train_episodes", [5, 400], default=5))
+    made.add(Float("ddqn.lr", (1e-4, 1e-2), log=True))
+    return made
+"""
+LETHAL_TASK = """
+import os, signal
+import gymnasium
+import numpy as np
+
+class Lethal(gymnasium.Env):
+    observation_space = gymnasium.spaces.Box(-10, 10, (1,), np.float32)
+    action_space = gymnasium.spaces.Discrete(2)
+    resets = 0
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        Lethal.resets += 1
+        if Lethal.resets > 300:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        self.x = self.np_random.uniform(-1, 1)
+        return np.array([self.x], np.float32), {}
+
+    def step(self, action):
+        self.x += 2 * int(action) - 1
+        return np.array([self.x], np.float32), 1.0, abs(self.x) > 3, False, {}
+
+gymnasium.register("Lethal-v0", Lethal, max_episode_steps=30, reward_threshold=29)
+"""
+
+
+@pytest.mark.timeout(600)
+def test_a_configuration_that_kills_its_worker_fails_and_the_run_goes_on(tmp_path):
+    (tmp_path / "lethal.py").write_text(LETHAL_TASK)
+    path, run = space_file(tmp_path, LETHAL_SPACE), tmp_path / "run"
+    flags = ("--space", path, "--run", run)
+    done = optimize(*flags, "--n-brackets", 4, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    frame = se_hpo.load_trials(run).set_index("trial")
+    lethal = frame["config.ddqn.train_episodes"] == 400
+    assert 1 <= lethal.sum() < 4
+    assert ((frame.status == "failed") == lethal).all()
+    assert (frame[lethal].loss == 1).all()
+    for reason in frame[lethal].reason:
+        assert reason.startswith("failed: its worker died 3 times, last pid ")
+        assert reason.endswith(f"killed by SIGSEGV, see {run}/logs/worker-0.log")
+    n = str(lethal.sum())
+    again = optimize(*flags, "--n-brackets", 5, "--max-failures", n, cwd=tmp_path)
+    assert again.returncode == 2
+    assert f"{n} evaluations failed, max_failures = {n}" in again.stderr
 
 
 # -- a pause of a minute ---------------------------------------------------------------

@@ -26,7 +26,7 @@ A worker, in the main thread of its process (blocks; signals are handled inside)
     reason = run_worker(RunPaths(folder).credentials, evaluate)
     # evaluate(config_id, configuration, budget) -> {"loss": float, "info": {...}}
 
-or a subclass that overrides `compute`, as `se_hpo.bohb.nes_worker.NESWorker` does;
+or a subclass that overrides `compute`, as `se_hpo.nes_worker.NESWorker` does;
 then `NESWorker(objective, run, inner_loop).run()` blocks in the same way. Long
 evaluations call `worker.checkpoint()` between steps, before they write. On SIGTERM,
 SIGINT, SIGUSR1, SIGHUP, or the master's end, an exception that is no `Exception`
@@ -35,9 +35,9 @@ and `run` returns; after 1.5 s the process is ended regardless.
 `worker.interrupts.leave_reason` says why it ended. No master within `master_timeout` is
 a `UserError`.
 
-Failed evaluations (they raised, or returned nonsense) have loss 1 and
-`info["status"] == "failed"`, `info["reason"]`, `info["error"]` (traceback). Evaluations
-whose worker vanished are queued again and never become results.
+Failed evaluations (they raised, returned nonsense, or killed three workers) have loss 1
+and `info["status"] == "failed"`, `info["reason"]`, `info["error"]` (traceback).
+Evaluations whose worker vanished are otherwise queued again.
 
 `status()` of the master, `on_status` and `status.json` have: time, started, finished,
 planned, failed, lost, waiting, running [{trial, config_id, budget, worker, host, pid,

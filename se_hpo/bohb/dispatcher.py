@@ -1,127 +1,104 @@
-"""hpbandster's dispatcher, made to lose nothing.
+"""The master's port: workers join, are handed evaluations, bring results.
 
-Workers announce themselves, send heartbeats and are handed evaluations; they ask once
-more before they start one (`claim`), so an evaluation that was taken away while its
-worker was frozen is never run twice. Whatever a vanished worker had is queued again.
+They send heartbeats, and ask once more before they start an evaluation (`claim`), so
+that one that was taken away while its worker was frozen is never run twice. What a
+vanished worker had is queued again, unless it is what kills its workers.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
 
-import hpbandster.core.dispatcher
 import Pyro4
 
 from se_hpo.bohb import pyro
-from se_hpo.bohb.handout import Handout
-from se_hpo.bohb.job_table import Job, JobTable
-from se_hpo.bohb.pool import PoolWorker
-from se_hpo.bohb.watch import Watch
+from se_hpo.bohb.credentials import Credentials
+from se_hpo.bohb.evaluation import failed_result
+from se_hpo.bohb.job_table import Job
+from se_hpo.bohb.liveness import Liveness
+from se_hpo.bohb.nameserver import list_names
+from se_hpo.bohb.roster import Roster
+from se_hpo.bohb.settings import HowItDied, MasterSettings
+from se_hpo.bohb.worker_handle import WorkerHandle
+from se_hpo.disk import check_writable
+from se_hpo.paths import RunPaths
 
 log = logging.getLogger(__name__)
 
-UNCLAIMED_SECONDS = 2.0
-"""An idle worker that has not claimed by then did not get it."""
+START_SECONDS = 2.0
+"""Limit for handing an evaluation to a worker."""
+MOST_DEATHS = 3
+"""Workers that an evaluation may kill, without getting any further, before it fails."""
+
+Report = Callable[[Job | BaseException | None], None]
+"""Called in any thread: with a finished evaluation, with an error that ends the run, or
+with None when workers have come or gone."""
 
 
-class Dispatcher(hpbandster.core.dispatcher.Dispatcher):
+class Dispatcher:
     """Keeps workers busy with what the master submits."""
 
     def __init__(
         self,
-        new_result_callback: Callable[[Job], None],
-        *,
-        run_id: str,
-        key: str,
-        host: str,
-        nameserver: str,
-        nameserver_port: int,
-        ping_interval: float = 1.0,
-        patience: float = 30.0,
-        queue_callback: Callable[[int], None] | None = None,
-        on_error: Callable[[BaseException], None],
-        check_folder: Callable[[], None] = lambda: None,
+        run: RunPaths,
+        credentials: Credentials,
+        settings: MasterSettings,
+        report: Report,
+        how_it_died: HowItDied,
     ) -> None:
-        """Prepare; `run` opens the port.
-
-        Args:
-            new_result_callback: gets every finished job once, in any thread.
-            run_id: the run's id.
-            key: HMAC key of the run.
-            host: address to bind to and to publish.
-            nameserver: its host.
-            nameserver_port: its port.
-            ping_interval: seconds between looks at the workers.
-            patience: seconds of silence after which a frozen worker's evaluation is
-                given to another; dead ones are noticed at once.
-            queue_callback: gets the number of workers whenever it changes.
-            on_error: gets an error that ended one of the dispatcher's threads.
-            check_folder: raises an `OSError` if the run's folder cannot be written to.
-        """
-        super().__init__(
-            new_result_callback,
-            run_id=run_id,
-            nameserver=nameserver,
-            nameserver_port=nameserver_port,
-            host=host,
-            logger=log,
-            queue_callback=queue_callback,
-        )
-        self.key = key
-        self.ping_interval = ping_interval
-        self.patience = patience
-        self.on_error = on_error
-        self.check_folder = check_folder
-        self.table = JobTable()
-        self.lost = 0
-        self.worker_pool: dict[str, PoolWorker] = {}
-        self.idle_workers: dict[str, None] = {}  # first in, first out
+        """`start` opens the port; `credentials` are those of the run's nameserver."""
+        self.paths, self.credentials, self.report = run, credentials, report
+        self.how_it_died = how_it_died
+        self.roster = Roster()
         self.ending = threading.Event()
         self.workers_end = True
         """Whether workers end with us, or wait for the next master."""
-        self.watch = Watch(self)
+        self.liveness = Liveness(
+            self.roster, settings.ping_interval, settings.patience, self.drop
+        )
+        self.name = f"hpbandster.run_{credentials.run_id}.dispatcher"
+        self.uri = ""
         self.pyro_daemon: pyro.KeyedDaemon | None = None
+        self._name_server_ok = True
 
     # -- life -----------------------------------------------------------------
 
-    def run(self) -> None:
+    def start(self) -> None:
         """Open the port, register, and start the threads (all daemons)."""
-        self.pyro_daemon = pyro.KeyedDaemon(self.key, self.host)
-        self.pyro_daemon.on_disconnect = self.watch.hung_up
-        self.uri = str(self.pyro_daemon.register(self, self.pyro_id))
-        self.watch.publish()
+        key, host = self.credentials.key, self.credentials.host
+        self.pyro_daemon = pyro.KeyedDaemon(key, host)
+        self.pyro_daemon.on_disconnect = self.liveness.hung_up
+        self.uri = str(self.pyro_daemon.register(self, self.name))
+        self._publish()
         self.pyro_daemon.serve_in_thread("dispatcher")
-        for target in (self.discover_workers, self.job_runner):
-            threading.Thread(
-                target=self._guarded, args=(target,), name=target.__name__, daemon=True
-            ).start()
+        for target in (self._watch, self._hand_out):
+            threading.Thread(target=self._guarded, args=(target,), daemon=True).start()
 
     def _guarded(self, target: Callable[[], None]) -> None:
         try:
             target()
         except BaseException as error:  # noqa: BLE001 - raised again by the master
-            self.on_error(error)
+            self.report(error)
 
-    def shutdown(self, shutdown_workers: bool = False, seconds: float = 2.0) -> None:
+    def shutdown(self, workers_end: bool = False, seconds: float = 2.0) -> None:
         """Tell workers to end, wait for them a moment, and close the port."""
-        self.workers_end = shutdown_workers
+        self.workers_end = workers_end
         self.ending.set()
-        self.watch.look_now()
-        with self.runner_cond:
-            self.runner_cond.notify_all()
-            workers = list(self.worker_pool.values())
-        if shutdown_workers:
-            for worker in workers:
+        self.liveness.wake()
+        with self.roster.lock:
+            self.roster.lock.notify_all()
+        if workers_end:
+            for worker in self.roster.everybody():
                 threading.Thread(
                     target=_tell_to_end, args=(worker,), daemon=True
                 ).start()
             deadline = time.monotonic() + seconds
-            while self.number_of_workers() and time.monotonic() < deadline:
+            while self.roster.workers and time.monotonic() < deadline:
                 time.sleep(0.02)
         if self.pyro_daemon is not None:
             self.pyro_daemon.stop()
@@ -130,100 +107,44 @@ class Dispatcher(hpbandster.core.dispatcher.Dispatcher):
 
     @Pyro4.expose
     def announce(
-        self,
-        name: str,
-        uri: str,
-        host: str,
-        pid: int,
-        token: str | None,
-        every: float = 1.0,
+        self, name: str, token: str | None, uri: str, host: str, pid: int, every: float
     ) -> str:
-        """A worker joins, or is back.
-
-        Args:
-            name: its name in the nameserver.
-            uri: where it listens.
-            host: name of its machine.
-            pid: its process.
-            token: what it is evaluating.
-            every: seconds between its heartbeats.
-        """
-        with self.runner_cond:
-            known = name in self.worker_pool
-            if not known:
-                worker = PoolWorker(name, uri, self.key, host, pid, every)
-                self.worker_pool[name] = worker
-        if not known:
+        """A worker joins, or is back; see `WorkerHandle`. Answers as `heartbeat`."""
+        worker = WorkerHandle(name, uri, self.credentials.key, host, pid, every)
+        if self.roster.add(worker):
             log.info("worker %s on %s joined", pid, host)
-            self._pool_changed()
+            self.report(None)
         return self.heartbeat(name, token)
 
     @Pyro4.expose
     def heartbeat(self, name: str, token: str | None) -> str:
         """A sign of life: `ok`, `end`, `unknown` (announce first), or `abandon`."""
-        with self.runner_cond:
-            worker = self.worker_pool.get(name)
+        with self.roster.lock:
+            worker = self.roster.workers.get(name)
             if worker is None:
                 return "unknown"
             worker.heard(Pyro4.current_context.client)
             if self.ending.is_set():
                 return "end" if self.workers_end else "ok"
-            return self._agree(worker, token)
-
-    def _agree(self, worker: PoolWorker, token: str | None) -> str:
-        """Make our picture of a worker and its own the same."""
-        job = worker.runs_job
-        if token is None:
-            if job is not None:
-                age = time.monotonic() - job.assigned
-                if not job.claimed and age < UNCLAIMED_SECONDS:
-                    return "ok"  # on its way
-                self.take_back(worker)
-            self.set_idle(worker)
-            return "ok"
-        if job is not None and job.token == token:
-            return "ok"
-        running = self.table.running.get(token)
-        if token in self.table.finished or running is not None:
-            return "abandon"
-        if self.table.adopt(token, worker.name):
-            self.take_back(worker)
-            worker.runs_job = self.table.running[token]
-            log.info("worker %s is back with %s", worker.name, token)
-        elif job is None:
-            self.table.orphans[token] = worker.name
-        self.idle_workers.pop(worker.name, None)
-        return "ok"
+            return self.roster.agree(worker, token)
 
     @Pyro4.expose
     def claim(self, name: str, token: str) -> bool:
         """May the worker start this evaluation?"""
-        with self.runner_cond:
-            return not self.ending.is_set() and self.table.claim(token, name)
+        with self.roster.lock:
+            return not self.ending.is_set() and self.roster.table.claim(token, name)
 
     @Pyro4.expose
-    def register_result(
-        self, id: Any = None, result: str = "", token: str = "", name: str = ""
-    ) -> bool:
+    def register_result(self, name: str, token: str, result: str) -> bool:
         """A worker delivers a result as JSON; a second one is dropped."""
         value = json.loads(result)
         if self.ending.is_set() and not self.workers_end:
             raise pyro.PyroError("the master is ending: keep it for the next one")
-        with self.runner_cond:
-            job = self.table.finish(token, value)
-            worker = self.worker_pool.get(name)
-            if job is not None:
-                self._release(job)
-                job.worker_name = name
-            if worker is not None and (
-                worker.runs_job is None or worker.runs_job is job
-            ):
-                worker.runs_job = None
-                self.set_idle(worker)
+        job = self.roster.finish(token, value, name)
         if job is None:
             log.info("result of %s from %s: not waited for", token, name)
         else:
-            self.new_result_callback(job)
+            self.report(job)
         return True
 
     @Pyro4.expose
@@ -235,90 +156,121 @@ class Dispatcher(hpbandster.core.dispatcher.Dispatcher):
             reason: one line.
             failed: it could not write its files, say. If we cannot either, nobody can.
         """
-        self.drop(name, reason, expected=not failed)
+        worker = self.roster.workers.get(name)
+        if worker is not None:
+            self.drop(worker, reason, expected=not failed)
         if failed:
             try:
-                self.check_folder()
+                check_writable(self.paths.trials)
             except OSError as error:
-                self.on_error(error)
+                self.report(error)
 
     # -- what the master calls ------------------------------------------------
 
-    def submit_job(self, id: tuple[int, int, int], **kwargs: Any) -> None:
-        """Queue an evaluation; its result comes through the callback."""
-        job = Job(id, **kwargs)
-        with self.runner_cond:
-            here = self.table.submit(job)
-            owner = self.worker_pool.get(job.worker_name or "")
-            if here:
-                job.result = self.table.early.pop(job.token)
-                job.time_it("finished")
-            elif owner is not None:
-                owner.runs_job = job
-            elif job.worker_name is not None:
-                self.table.take_back(job.token, job.worker_name)
-            self.runner_cond.notify_all()
-        if here:
-            self.new_result_callback(job)
+    def submit(self, job: Job) -> None:
+        """Queue an evaluation; it is reported once it has a result."""
+        if self.roster.submit(job):
+            self.report(job)
 
-    def job_runner(self) -> None:
-        """Thread: give waiting evaluations to idle workers; hpbandster's name."""
-        Handout(self).run()
+    # -- threads --------------------------------------------------------------
 
-    def set_idle(self, worker: PoolWorker) -> None:
-        """It can be given something; the caller holds the lock."""
-        self.idle_workers.setdefault(worker.name)
-        self.runner_cond.notify_all()
+    def _hand_out(self) -> None:
+        interval = self.liveness.interval
+        while (pair := self.roster.next_pair(self.ending, interval)) is not None:
+            # A thread each: a worker that froze a moment ago holds nobody up.
+            threading.Thread(target=self._send, args=pair, daemon=True).start()
 
-    def take_back(self, worker: PoolWorker) -> Job | None:
-        """Queue again what it has, if anything; the caller holds the lock."""
-        job, worker.runs_job = worker.runs_job, None
-        if job is None or self.table.take_back(job.token, worker.name) is None:
-            return None
-        self.runner_cond.notify_all()
-        return job
+    def _send(self, job: Job, worker: WorkerHandle) -> None:
+        try:
+            accepted = worker.start(job, START_SECONDS)
+        except pyro.PyroError as error:
+            log.debug("%s could not be handed to %s: %s", job.token, worker.name, error)
+            accepted = False
+            self.liveness.wake()
+        if not accepted:
+            with self.roster.lock:
+                if not job.claimed and worker.job is job:
+                    self.roster.requeue(worker)
 
-    def _release(self, job: Job) -> None:
-        """Nobody has this finished job any more."""
-        owner = self.worker_pool.get(job.worker_name or "")
-        if owner is not None and owner.runs_job is job:
-            owner.runs_job = None
+    def _watch(self) -> None:
+        while not self.ending.is_set():
+            self.liveness.look()
+            self._publish()
 
-    # -- who is there ---------------------------------------------------------
+    def _publish(self) -> None:
+        """Keep dispatcher and workers in the nameserver, also in a restarted one."""
+        names = {worker.name: worker.uri for worker in self.roster.everybody()}
+        try:
+            list_names(self.credentials, {**names, self.name: self.uri})
+        except pyro.PyroError as error:
+            if self._name_server_ok and not self.ending.is_set():
+                log.warning("the nameserver does not answer: %s", error)
+            self._name_server_ok = False
+        else:
+            self._name_server_ok = True
 
-    @Pyro4.expose
-    def trigger_discover_worker(self) -> None:
-        """Look at the workers now."""
-        self.watch.look_now()
+    # -- who is gone ----------------------------------------------------------
 
-    def discover_workers(self) -> None:
-        """Thread: find out who is gone; hpbandster's name for it."""
-        self.watch.run()
+    def drop(
+        self,
+        worker: WorkerHandle,
+        reason: str,
+        died: bool = False,
+        expected: bool = False,
+    ) -> None:
+        """Forget a worker that is gone, and queue again what it had.
 
-    def drop(self, name: str, reason: str, expected: bool = False) -> None:
-        """A worker is gone: forget it and queue again what it had."""
-        with self.runner_cond:
-            worker = self.worker_pool.pop(name, None)
-            if worker is None:
+        Args:
+            worker: who.
+            reason: one line for the log.
+            died: its process ended without a word; an evaluation to which this happens
+                again and again has failed.
+            expected: nobody needs to be warned.
+        """
+        expected = expected or self.ending.is_set()
+        made = self._progress(worker.job)
+        with self.roster.lock:
+            if self.roster.workers.get(worker.name) is not worker:
                 return
-            self.idle_workers.pop(name, None)
-            self.table.forget_worker(name)
-            job = self.take_back(worker)
-            if job is not None:
-                job.times_lost += 1
-                self.lost += 1
+            job = self.roster.remove(worker)
+            blamed = job if died and not expected else None
+            fatal = blamed is not None and blamed.count_death(made) >= MOST_DEATHS
+            if not fatal:
+                self.roster.requeue(worker)
         level = logging.INFO if expected else logging.WARNING
         log.log(level, "worker %s on %s left: %s", worker.pid, worker.host, reason)
-        if job is not None and not self.ending.is_set():
+        if job is not None and fatal:
+            self._fail(job, worker, reason)
+        elif job is not None and not self.ending.is_set():
             log.log(level, "%s is queued again", job.token)
-        self._pool_changed()
+        self.report(None)
 
-    def _pool_changed(self) -> None:
-        if self.queue_callback is not None:
-            self.queue_callback(len(self.worker_pool))
+    def _progress(self, job: Job | None) -> int:
+        """Grows with every generation or agent that a trial has behind it."""
+        size = 0
+        if job is not None:
+            trial = self.paths.trial(job.id)
+            for path in (trial.generations, trial.agents):
+                with contextlib.suppress(OSError):  # none yet, or a share that is away
+                    size += path.stat().st_size
+        return size
+
+    def _fail(self, job: Job, worker: WorkerHandle, reason: str) -> None:
+        """Give an evaluation that nobody survives the result of one that failed."""
+        told = self.how_it_died(worker.host, worker.pid) or (
+            f"{reason}, see its log in {self.paths.logs}"
+        )
+        last = f"pid {worker.pid} on {worker.host}"
+        why = f"its worker died {job.deaths} times, last {last}"
+        log.warning("%s has failed: %s: %s", job.token, why, told)
+        finished = self.roster.finish(
+            job.token, failed_result(f"{why}: {told}"), worker.name
+        )
+        if finished is not None:
+            self.report(finished)
 
 
-def _tell_to_end(worker: PoolWorker) -> None:
+def _tell_to_end(worker: WorkerHandle) -> None:
     try:
         worker.shutdown()
     except pyro.PyroError:

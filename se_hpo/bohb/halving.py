@@ -29,13 +29,7 @@ class SuccessiveHalving(BaseIteration):
         config_sampler: Callable[[float], tuple[Configuration, dict[str, Any]]],
         result_logger: Any = None,
     ) -> None:
-        """Start a bracket without trials.
-
-        Args:
-            bracket: sizes and budgets of its rungs.
-            config_sampler: proposes a configuration and tells how it was found.
-            result_logger: `new_config` is told of every proposal.
-        """
+        """`config_sampler` proposes configurations and tells how they were found."""
         super().__init__(
             HPB_iter=bracket.index,
             num_configs=list(bracket.num_configs),
@@ -97,12 +91,6 @@ class SuccessiveHalving(BaseIteration):
             self._queued.extend(
                 cid for cid, datum in self.data.items() if datum.status == "QUEUED"
             )
-
-    def finish_up(self) -> None:
-        """Close the bracket."""
-        self.is_finished = True
-        for datum in self.data.values():
-            datum.status = "COMPLETED"
 
     def _advance_to_next_stage(
         self, config_ids: list[ConfigId], losses: np.ndarray

@@ -1,41 +1,73 @@
 """Where every evaluation stands: waiting, running, finished. No network, no threads.
 
-An evaluation is given to one worker at a time, is finished once, and is never given up:
-if its worker goes away, it waits again, first in line.
+An evaluation is given to one worker at a time and is finished once: if its worker goes
+away, it waits again, first in line.
 """
 
 from __future__ import annotations
 
+import json
 import time
+import zlib
 from collections import deque
+from collections.abc import Mapping
 from typing import Any
 
-import hpbandster.core.dispatcher
-
-from se_hpo.bohb.tokens import evaluation_token
+from se_hpo.paths import ConfigId, trial_name
 
 
-class Job(hpbandster.core.dispatcher.Job):
-    """hpbandster's job, with the name of its evaluation and who has it."""
+def evaluation_token(
+    config_id: ConfigId, configuration: Mapping[str, Any], budget: float
+) -> str:
+    """The name of one evaluation: trial, budget and a digest of the configuration.
 
-    def __init__(self, id: tuple[int, int, int], **kwargs: Any) -> None:
+    The same in master and worker, and in a restarted master: a worker that comes back
+    with a trial can say which, and another configuration's result is not taken for it.
+
+    >>> evaluation_token((0, 0, 3), {"x": 1}, 9.0)
+    '000-0-003@9#df78ddc4'
+    """
+    text = json.dumps(configuration, sort_keys=True)
+    return f"{trial_name(config_id)}@{budget:g}#{zlib.crc32(text.encode()):08x}"
+
+
+class Job:
+    """One evaluation, with what hpbandster's iterations and generators read of it."""
+
+    def __init__(self, id: ConfigId, **kwargs: Any) -> None:
         """Wait from now on; `kwargs` go to the worker's `compute`."""
-        super().__init__(id, **kwargs)
+        self.id = id
+        self.kwargs = kwargs
+        self.timestamps: dict[str, float] = {}
+        self.result: dict[str, Any] = {}
+        self.exception: str | None = None
         self.token = evaluation_token(id, kwargs["config"], kwargs["budget"])
         self.worker_name: str | None = None
         self.claimed = False
         """The worker has said that it starts."""
         self.assigned = 0.0
-        """Monotonic seconds."""
-        self.times_lost = 0
+        """Monotonic seconds of the hand-out, then of the claim."""
+        self.deaths = 0
+        self._progress = 0
         self.time_it("submitted")
+
+    def time_it(self, event: str) -> None:
+        """Note that it was submitted, started or finished now."""
+        self.timestamps[event] = time.time()
+
+    def count_death(self, progress: int) -> int:
+        """How many workers have died of it since it last got any further."""
+        if not self.claimed:  # not begun
+            return self.deaths
+        self.deaths = 1 if progress > self._progress else self.deaths + 1
+        self._progress = progress
+        return self.deaths
 
 
 class JobTable:
     """All evaluations of one master; the caller holds a lock."""
 
     def __init__(self) -> None:
-        """Start empty."""
         self.waiting: deque[Job] = deque()
         self.running: dict[str, Job] = {}
         self.finished: set[str] = set()
@@ -48,7 +80,7 @@ class JobTable:
         """Take an evaluation in; True if its result is here already."""
         if job.token in self.early:
             job.time_it("started")
-            self.finished.add(job.token)
+            self._finish(job, self.early.pop(job.token))
             return True
         if (worker := self.orphans.pop(job.token, None)) is not None:
             self._give(job, worker, claimed=True)
@@ -73,19 +105,17 @@ class JobTable:
         job = self.running.get(token)
         if job is None or job.worker_name != worker:
             return False
-        job.claimed = True
+        job.claimed, job.assigned = True, time.monotonic()
         return True
 
     def adopt(self, token: str, worker: str) -> bool:
         """Leave an evaluation with the worker that says it is running it."""
-        for job in self.waiting:
-            if job.token == token:
-                self.waiting.remove(job)
-                self._give(job, worker, claimed=True)
-                return True
-        return False
+        job = self._remove_waiting(token)
+        if job is not None:
+            self._give(job, worker, claimed=True)
+        return job is not None
 
-    def take_back(self, token: str, worker: str) -> Job | None:
+    def requeue(self, token: str, worker: str) -> Job | None:
         """Queue an evaluation again, first in line, if that worker still has it."""
         job = self.running.get(token)
         if job is None or job.worker_name != worker:
@@ -107,18 +137,20 @@ class JobTable:
             self.early[token] = result
             self.orphans.pop(token, None)
             return None
-        self.finished.add(token)
-        job.result = result
-        job.time_it("finished")
+        job.timestamps.setdefault("started", time.time())
+        self._finish(job, result)
         return job
 
+    def _finish(self, job: Job, result: dict[str, Any]) -> None:
+        self.finished.add(job.token)
+        job.result = result
+        job.time_it("finished")
+
     def _remove_waiting(self, token: str) -> Job | None:
-        for job in self.waiting:
-            if job.token == token:
-                self.waiting.remove(job)
-                job.time_it("started")
-                return job
-        return None
+        job = next((job for job in self.waiting if job.token == token), None)
+        if job is not None:
+            self.waiting.remove(job)
+        return job
 
     def forget_worker(self, worker: str) -> None:
         """Drop what was only known from a worker that is gone."""

@@ -15,6 +15,7 @@ import os
 import socket
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,16 @@ TURN_SECONDS = 60.0
 """How long to wait for a lock that others hold for a moment."""
 _BEGINNING = b'{"host"'
 """What every lock of ours begins with."""
+_held: weakref.WeakSet[IO[bytes]] = weakref.WeakSet()
+
+
+def _close_in_child() -> None:
+    """A forked child must not hold a lock after its parent's end."""
+    for file in _held:
+        file.close()
+
+
+os.register_at_fork(after_in_child=_close_in_child)
 
 
 class InUseError(UserError):
@@ -107,7 +118,11 @@ class RunLock:
             self._file = self._try_to_lock()
         self._refuse_foreign_file()
         self._refuse_living_stranger()
-        self._write()
+        try:
+            self._write()
+        except BaseException:  # a full disk: the next try must not meet our own hold
+            self.__exit__()
+            raise
         threading.Thread(target=self._keep_alive, name="lock", daemon=True).start()
         return self
 
@@ -128,8 +143,7 @@ class RunLock:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.fstat(file.fileno()).st_ino == self.path.stat().st_ino:
-                # A forked child must not hold the lock after our end.
-                os.register_at_fork(after_in_child=file.close)
+                _held.add(file)
                 return file
         except BlockingIOError:
             holder = _read(self.path)
@@ -149,7 +163,7 @@ class RunLock:
         # A machine that went down leaves zeros, or a part of what was written.
         start = os.pread(self._file.fileno(), 4096, 0).rstrip(b"\0")
         if not start.startswith(_BEGINNING) and not _BEGINNING.startswith(start):
-            self._let_go()
+            self._release()
             raise UserError(
                 f"{self.path} is in the way of a lock and holds something else: move "
                 "it, or choose another place"
@@ -172,10 +186,10 @@ class RunLock:
                 raise self._give_up(holder)
 
     def _give_up(self, holder: dict[str, Any]) -> InUseError:
-        self._let_go()
+        self._release()
         return _refusal(self.what, holder)
 
-    def _let_go(self) -> None:
+    def _release(self) -> None:
         if self._file is not None:
             self._file.close()
             self._file = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,23 @@ class _KeyedNameServerDaemon(pyro.KeyedDaemon, Pyro4.naming.NameServerDaemon):
         self._pyroHmacKey = key.encode()
 
     def handleRequest(self, conn: Any) -> None:  # noqa: N802
-        """Skip Pyro's warning about every stranger's garbage."""
+        """Skip Pyro's warning about garbage of the unauthenticated."""
         Pyro4.core.Daemon.handleRequest(self, conn)
+
+
+def list_names(credentials: Credentials, names: Mapping[str, str]) -> None:
+    """List these names and URIs of a run in its nameserver, and no others.
+
+    Raises:
+        PyroError: it does not answer.
+    """
+    where = credentials.host, credentials.port, credentials.key
+    with pyro.name_server(*where) as server:
+        listed = server.list(prefix=f"hpbandster.run_{credentials.run_id}.")
+        for name in names.keys() - listed.keys():
+            server.register(name, names[name])
+        for name in listed.keys() - names.keys():
+            server.remove(name)
 
 
 class NameServer(hpbandster.core.nameserver.NameServer):
@@ -39,15 +55,7 @@ class NameServer(hpbandster.core.nameserver.NameServer):
     def __init__(
         self, run_id: str, key: str, credentials: Path, host: str, port: int = 0
     ) -> None:
-        """Prepare; `start` opens the port.
-
-        Args:
-            run_id: the run's id.
-            key: HMAC key of the run.
-            credentials: file to publish address and key in.
-            host: address to bind to and to publish; loopback keeps others out.
-            port: 0 takes a free one.
-        """
+        """`start` opens the port (0: a free one) and writes the `credentials` file."""
         super().__init__(run_id, host=host, port=port)
         self.host: str = host
         self.port: int = port
@@ -56,8 +64,8 @@ class NameServer(hpbandster.core.nameserver.NameServer):
         self.credentials_path = credentials
         self.published: Credentials | None = None
 
-    def start(self) -> tuple[str, int]:
-        """Start in a daemon thread and write the credentials.
+    def start(self) -> Credentials:
+        """Start in a daemon thread, write the credentials and return them.
 
         Raises:
             UserError: the host is not an address of this machine.
@@ -73,7 +81,7 @@ class NameServer(hpbandster.core.nameserver.NameServer):
         self.pyro_ns.serve_in_thread("nameserver")
         self.published = credentials_now(self.run_id, self.host, self.port, self.key)
         write_credentials(self.credentials_path, self.published)
-        return self.host, self.port
+        return self.published
 
     def shutdown(self) -> None:
         """Take the credentials away, then close."""

@@ -17,7 +17,7 @@ import Pyro4.errors
 import Pyro4.naming
 import Pyro4.socketutil
 
-from se_hpo.bohb.doorkeeper import Doorkeeper
+from se_hpo.bohb.connection_limits import ConnectionLimits
 
 CALL_SECONDS = 5.0
 """Limit for one call; a frozen peer costs no more than this."""
@@ -61,18 +61,18 @@ class KeyedDaemon(Pyro4.core.Daemon):
         self._open: set[Any] = set()
         self._open_lock = threading.Lock()
         self.on_disconnect: Callable[[Any], None] | None = None
-        self._doorkeeper = Doorkeeper()
+        self._limits = ConnectionLimits()
 
     def _handshake(self, conn: Any, denied_reason: str | None = None) -> bool:
-        """Pyro's, but for strangers it is short and silent."""
+        """Pyro's, but short and silent for whoever lacks the key."""
         handshake = super()._handshake
-        return self._doorkeeper.greet(conn, lambda: handshake(conn, denied_reason))
+        return self._limits.greet(conn, lambda: handshake(conn, denied_reason))
 
     def housekeeping(self) -> None:
         """Pyro calls it every half second."""
-        self._doorkeeper.send_away()
+        self._limits.send_away()
         if not self.transportServer.shutting_down:
-            self._doorkeeper.report(self.locationStr)
+            self._limits.report(self.locationStr)
 
     def validateHandshake(self, conn: Any, data: Any) -> str:  # noqa: N802
         """Remember the connection; Pyro has checked its key by now."""
@@ -89,7 +89,7 @@ class KeyedDaemon(Pyro4.core.Daemon):
 
     def serve_in_thread(self, name: str) -> threading.Thread:
         """Serve requests in a thread that never keeps the process alive."""
-        self._doorkeeper.guard(self.transportServer)
+        self._limits.guard(self.transportServer)
         thread = threading.Thread(target=self.requestLoop, name=name, daemon=True)
         thread.start()
         return thread
@@ -102,17 +102,12 @@ class KeyedDaemon(Pyro4.core.Daemon):
         """
         if self.transportServer is not None:
             self.transportServer.shutting_down = True  # whoever calls again is refused
-        hang_up(self)
+        with self._open_lock:
+            connections, self._open = self._open, set()
+        for connection in connections:
+            with contextlib.suppress(OSError):
+                connection.sock.shutdown(socket.SHUT_RDWR)
         self.shutdown()
-
-
-def hang_up(daemon: KeyedDaemon) -> None:
-    """Close every open connection of a daemon."""
-    with daemon._open_lock:
-        connections, daemon._open = daemon._open, set()
-    for connection in connections:
-        with contextlib.suppress(OSError):
-            connection.sock.shutdown(socket.SHUT_RDWR)
 
 
 def keyed_proxy(uri: str, key: str, timeout: float = CALL_SECONDS) -> Pyro4.Proxy:

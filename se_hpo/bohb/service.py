@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import functools
+import queue
 import re
 import resource
 from collections.abc import Callable, Sequence
@@ -16,9 +16,9 @@ from se_hpo.bohb.credentials import new_key
 from se_hpo.bohb.dispatcher import Dispatcher
 from se_hpo.bohb.journal import Journal
 from se_hpo.bohb.lock import RunLock
-from se_hpo.bohb.master import Master
+from se_hpo.bohb.master import Inbox, Master
 from se_hpo.bohb.nameserver import NameServer
-from se_hpo.bohb.settings import Evaluation, MasterSettings
+from se_hpo.bohb.settings import Evaluation, HowItDied, MasterSettings
 from se_hpo.paths import RunPaths
 
 
@@ -66,6 +66,7 @@ def run_locked_master(
     on_result: Callable[[Evaluation], None] | None = None,
     on_status: Callable[[dict[str, Any]], None] | None = None,
     on_start: Callable[[Master], None] | None = None,
+    how_it_died: HowItDied = lambda host, pid: None,
 ) -> Result:
     """Run all brackets, continuing what the run's journal holds; blocks.
 
@@ -80,6 +81,7 @@ def run_locked_master(
         on_result: called in this thread after each new evaluation is on disk.
         on_status: called in this thread every `settings.status_seconds`.
         on_start: called once when workers can attach, unless nothing is left to do.
+        how_it_died: asked about workers that an evaluation has killed.
 
     Returns:
         hpbandster's result object.
@@ -87,6 +89,7 @@ def run_locked_master(
     Raises:
         UserError: a host that is not ours, a journal of another search space, or too
             many failures.
+        FailedRunError: nothing but failures.
         OSError: the run's folder cannot be written.
     """
     settings = settings or MasterSettings()
@@ -94,27 +97,32 @@ def run_locked_master(
     key, run_id = new_key(), run_id_of(run)
     journal = Journal(run.configs, run.results)
     server = NameServer(run_id, key, run.credentials, settings.host)
-    master, end_workers = None, True
+    master, dispatcher, end_workers = None, None, True
     try:
-        host, port = server.start()
-        make = functools.partial(
-            Dispatcher,
-            run_id=run_id,
-            key=key,
-            nameserver=host,
-            nameserver_port=port,
-        )
+        inbox: Inbox = queue.SimpleQueue()
+        dispatcher = Dispatcher(run, server.start(), settings, inbox.put, how_it_died)
         master = Master(
-            run, brackets, generator, journal, make, settings, on_result, on_status
+            run,
+            brackets,
+            generator,
+            journal,
+            dispatcher,
+            inbox,
+            settings,
+            on_result,
+            on_status,
         )
+        dispatcher.start()
         if on_start is not None and not master.is_complete():
+            master.tally.check(settings.max_failures)
             on_start(master)
         return master.run()
     except settings.keep_workers_on:
         end_workers = False
         raise
     finally:
+        if dispatcher is not None:
+            dispatcher.shutdown(end_workers)
         if master is not None:
-            master.shutdown(end_workers)
             master.report_end()
         server.shutdown()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from se_hpo.bohb.job_table import Job
 from se_hpo.errors import UserError
 from se_hpo.paths import ConfigId
+
+HowItDied = Callable[[str, int], str | None]
+"""(host, pid) -> how that worker's process ended and where its log is, if known."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,8 @@ class MasterSettings:
     """Most evaluations at once; None: as many as there are workers. A run that must be
     a function of its seed needs 1."""
     max_failures: int | None = None
-    """Failed evaluations after which the run stops; None: never."""
+    """Failed evaluations, of all attempts, after which the run stops (0 and 1: at the
+    first); None: see `tally`."""
     keep_workers_on: tuple[type[BaseException], ...] = ()
     """What may end `run` with the workers left to wait for the next master, because
     there will be one; after any other end they are told to end."""

@@ -3,65 +3,74 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from se_hpo.bohb.brackets import Bracket
-from se_hpo.bohb.dispatcher import Dispatcher
-from se_hpo.bohb.halving import SuccessiveHalving
 from se_hpo.bohb.job_table import Job
+from se_hpo.bohb.worker_handle import WorkerHandle
 from se_hpo.paths import trial_name
 
 
-def running_trials(dispatcher: Dispatcher) -> list[dict[str, Any]]:
+def running_trials(
+    jobs: Iterable[Job], workers: Mapping[str, WorkerHandle]
+) -> list[dict[str, Any]]:
     """Evaluations that a worker has: trial, budget, worker, host, since (Unix s)."""
-    with dispatcher.runner_cond:
-        jobs = list(dispatcher.table.running.values())
-        hosts = {w.name: (w.host, w.pid) for w in dispatcher.worker_pool.values()}
-    return [_running(job, hosts) for job in jobs]
+    return [_running(job, workers.get(job.worker_name or "")) for job in jobs]
 
 
-def _running(job: Job, hosts: dict[str, tuple[str, int]]) -> dict[str, Any]:
-    host, pid = hosts.get(job.worker_name or "", ("", 0))
+def _running(job: Job, worker: WorkerHandle | None) -> dict[str, Any]:
     return {
         "trial": trial_name(job.id),
         "config_id": list(job.id),
         "budget": float(job.kwargs["budget"]),
         "worker": job.worker_name,
-        "host": host,
-        "pid": pid,
+        "host": worker.host if worker else "",
+        "pid": worker.pid if worker else 0,
         "since": job.timestamps.get("started", 0.0),
     }
 
 
-def workers_alive(dispatcher: Dispatcher) -> list[dict[str, Any]]:
-    """Workers in the pool: name, host, pid, trial (None when idle)."""
-    with dispatcher.runner_cond:
-        return [
-            {
-                "worker": w.name,
-                "host": w.host,
-                "pid": w.pid,
-                "trial": trial_name(w.runs_job.id) if w.runs_job else None,
-            }
-            for w in dispatcher.worker_pool.values()
-        ]
+def workers_alive(workers: Iterable[WorkerHandle]) -> list[dict[str, Any]]:
+    """Workers there are: name, host, pid, trial (None when idle)."""
+    return [
+        {
+            "worker": worker.name,
+            "host": worker.host,
+            "pid": worker.pid,
+            "trial": trial_name(worker.job.id) if worker.job else None,
+        }
+        for worker in workers
+    ]
 
 
 def bracket_counts(
-    brackets: Sequence[Bracket], begun: Sequence[SuccessiveHalving]
+    brackets: Iterable[Bracket], done: Sequence[Sequence[int]], finished: Sequence[bool]
 ) -> list[dict[str, Any]]:
-    """Per bracket and rung: budget, evaluations done and planned."""
+    """Per bracket and rung: budget, evaluations done and planned.
+
+    Args:
+        brackets: all that are planned.
+        done: evaluations on each rung, of the brackets begun.
+        finished: which of these are at their end.
+    """
     rows = []
-    for bracket in brackets:
-        state = begun[bracket.index] if bracket.index < len(begun) else None
-        done = state.done if state is not None else [0] * len(bracket.budgets)
+    for index, bracket in enumerate(brackets):
+        begun = index < len(done)
+        counts = done[index] if begun else [0] * len(bracket.budgets)
         rungs = [
             {"budget": b, "done": d, "planned": n}
-            for b, d, n in zip(bracket.budgets, done, bracket.num_configs, strict=True)
+            for b, d, n in zip(
+                bracket.budgets, counts, bracket.num_configs, strict=True
+            )
         ]
-        finished = state is not None and state.is_finished
-        rows.append({"bracket": bracket.index, "finished": finished, "rungs": rungs})
+        rows.append(
+            {
+                "bracket": bracket.index,
+                "finished": begun and finished[index],
+                "rungs": rungs,
+            }
+        )
     return rows
 
 

@@ -18,10 +18,16 @@ import hpbandster.core.worker
 import Pyro4
 
 from se_hpo.bohb import pyro
+from se_hpo.bohb.credentials import Credentials, NotReady
 from se_hpo.bohb.evaluation import checked_result, failure_of
-from se_hpo.bohb.leaving import Abandon, Interrupts, Leave
-from se_hpo.bohb.link import Link
-from se_hpo.bohb.presence import Presence
+from se_hpo.bohb.heartbeat import Heartbeat
+from se_hpo.bohb.interrupts import Abandon, Interrupts, Leave
+from se_hpo.bohb.master_connection import (
+    MasterConnection,
+    address_towards_master,
+    machine,
+    wait_for_master,
+)
 from se_hpo.errors import storage_line
 from se_hpo.paths import ConfigId
 from se_hpo.text import first_line
@@ -39,12 +45,11 @@ class TrialWorker(hpbandster.core.worker.Worker):
     """Evaluates what the master hands out, in the thread that calls `run`.
 
     Give it a callable, or subclass it and override `compute`. Whatever that returns or
-    raises becomes a result (see `evaluation`); it never leaves the master waiting.
+    raises becomes a result (see `evaluation`).
     """
 
-    fatal_errors: tuple[type[BaseException], ...] = ()
-    """Errors that say nothing about the configuration (a full disk): the trial is given
-    back and `run` raises them."""
+    host: str | None
+    worker_id: str
 
     def __init__(
         self,
@@ -73,17 +78,20 @@ class TrialWorker(hpbandster.core.worker.Worker):
         )
         self.evaluate = evaluate
         self.interrupts = Interrupts()
-        self.link = Link(credentials, run_id)
+        self.connection = MasterConnection(credentials, run_id)
+        self.master_timeout, self.master_over = master_timeout, master_over
         self.current: str | None = None
         """Token of the evaluation that runs, or is being delivered."""
         self._next: dict[str, Any] | None = None
         self._delivering = False
         self._inbox: queue.Queue[dict[str, Any] | None] = queue.Queue()
-        self.presence = Presence(
-            self,
-            self.link,
-            self.interrupts,
+        self._daemon: pyro.KeyedDaemon | None = None
+        self.heartbeat = Heartbeat(
+            self.connection,
+            self._listen,
             self._token,
+            self.interrupts.abandon,
+            self.stop,
             heartbeat_seconds,
             master_timeout,
             master_over,
@@ -113,33 +121,36 @@ class TrialWorker(hpbandster.core.worker.Worker):
             raise NotImplementedError("give `evaluate`, or override `compute`")
         return self.evaluate(config_id, config, budget)
 
+    def is_fatal(self, error: BaseException) -> bool:
+        """Whether an error says nothing about the configuration (a full disk, say).
+
+        The trial is then given back, and `run` raises the error.
+        """
+        return False
+
     def checkpoint(self) -> None:
         """Call between the steps of a long evaluation, before anything is written.
 
         Ends the evaluation (by an exception that is no `Exception`) if it has been
         given to another worker while this process was frozen, or if it is to leave.
         """
-        if self.link.silent_for() > LEASE_SECONDS:
-            self.presence.beat()
+        if self.connection.silent_for() > LEASE_SECONDS:
+            self.heartbeat.beat()
         self.interrupts.check()
 
     # -- what the dispatcher calls --------------------------------------------
 
     @Pyro4.expose
     def start_computation(
-        self,
-        callback: None,
-        id: ConfigId,
-        token: str,
-        **kwargs: Any,
+        self, id: ConfigId, token: str, kwargs: dict[str, Any]
     ) -> bool:
         """Take an evaluation, unless there is one already."""
-        del callback  # results go through our own line
         with self.thread_cond:
             busy = self.current is not None and not self._delivering
             if busy or self._next is not None or self.interrupts.leave_reason:
                 return False
-            self._next = {"id": tuple(id), "token": token, **kwargs}
+            arguments = {"config_id": tuple(id), **kwargs}
+            self._next = {"token": token, "arguments": arguments}
         self._inbox.put(self._next)
         return True
 
@@ -171,28 +182,69 @@ class TrialWorker(hpbandster.core.worker.Worker):
         Raises:
             UserError: no master within `master_timeout`, or untrusted credentials.
         """
-        self.interrupts.on_overdue = self.presence.say_goodbye
+        self.interrupts.on_overdue = self._announce_leaving
         with self.interrupts.installed():
             try:
-                self.presence.start()
+                self._attach()
                 while True:
                     self._work_on(self._take())
             except Leave as end:
                 log.info("worker %s ends: %s", self.worker_id, end)
             finally:
                 self.interrupts.unwound = True
-                self.presence.close()
+                self.heartbeat.close()
+                self._announce_leaving()
+                if self._daemon is not None:
+                    self._daemon.stop()
+
+    def _attach(self) -> None:
+        with self.interrupts.allowed():
+            wait_for_master(
+                self.heartbeat.attach,
+                self.master_timeout,
+                self.interrupts.requested,
+                self.master_over,
+            )
+        self.interrupts.check()
+        self.heartbeat.start()
+
+    def _listen(self, credentials: Credentials) -> tuple[str, str]:
+        """Open our port with the run's key, or take over a new key.
+
+        Raises:
+            NotReady: the port cannot be opened, or not yet.
+        """
+        if self._daemon is None:
+            host = self.host or address_towards_master(credentials)
+            try:
+                self._daemon = pyro.KeyedDaemon(credentials.key, host)
+            except OSError as error:
+                raise NotReady(f"cannot listen on {host} ({error})") from error
+            where, pid = machine()
+            self.run_id, self.host = credentials.run_id, host
+            suffix = self.worker_id.rpartition(".")[2]
+            self.worker_id = (
+                f"hpbandster.run_{self.run_id}.worker.{where}.{pid}.{suffix}"
+            )
+            self._daemon.register(self, self.worker_id)
+            self._daemon.serve_in_thread("worker")
+        self._daemon._pyroHmacKey = credentials.key.encode()
+        return self.worker_id, str(self._daemon.uriFor(self.worker_id))
+
+    def _announce_leaving(self) -> None:
+        interrupts = self.interrupts
+        reason = interrupts.leave_reason or "it failed"
+        self.heartbeat.announce_leaving(reason, interrupts.failed)
 
     # -- evaluating -----------------------------------------------------------
 
     def _take(self) -> dict[str, Any]:
-        with self.interrupts.allowed():
-            job = self._inbox.get()
-        while job is None:
-            self.interrupts.check()
+        while True:
             with self.interrupts.allowed():
                 job = self._inbox.get()
-        return job
+            if job is not None:
+                return job
+            self.interrupts.check()
 
     def _work_on(self, job: dict[str, Any]) -> None:
         """Evaluate a job and deliver its result, if it is still ours."""
@@ -206,7 +258,7 @@ class TrialWorker(hpbandster.core.worker.Worker):
             result = self._evaluate_safely(job)
             self.interrupts.evaluating = None
             self._delivering = True
-            self._deliver(job, json.dumps(result, allow_nan=False))
+            self._deliver(job["token"], json.dumps(result, allow_nan=False))
         except Abandon:
             log.warning("%s was given to another worker: dropped", job["token"])
         finally:
@@ -216,35 +268,32 @@ class TrialWorker(hpbandster.core.worker.Worker):
 
     def _claim(self, token: str) -> bool:
         try:
-            return bool(self.link.call("claim", self.worker_id, token))
+            return bool(self.connection.call("claim", self.worker_id, token))
         except pyro.PyroError:
             return False
 
     def _evaluate_safely(self, job: dict[str, Any]) -> dict[str, Any]:
-        keys = ("config", "budget", "working_directory")
         try:
             with self.interrupts.allowed():
-                value = self.compute(config_id=job["id"], **{k: job[k] for k in keys})
+                value = self.compute(**job["arguments"])
             return checked_result(value)
         except (Leave, Abandon):
             raise
-        except self.fatal_errors as error:
-            self.interrupts.fail(_first_line(error))
-            raise
-        except BaseException as error:  # noqa: BLE001 - SystemExit is a result too
+        except BaseException as error:
+            if self.is_fatal(error):
+                self.interrupts.fail(_first_line(error))
+                raise
             log.info("%s failed: %r", job["token"], error)
             return failure_of(error)
 
-    def _deliver(self, job: dict[str, Any], result: str) -> None:
+    def _deliver(self, token: str, result: str) -> None:
         """Hand the result in, also to a master that comes back later."""
         while True:
             try:
-                self.link.call(
-                    "register_result", job["id"], result, job["token"], self.worker_id
-                )
+                self.connection.call("register_result", self.worker_id, token, result)
                 return
             except pyro.PyroError as error:
-                log.debug("result of %s not delivered yet: %s", job["token"], error)
+                log.debug("result of %s not delivered yet: %s", token, error)
             self.interrupts.requested.wait(0.2)
             self.interrupts.check()
 
@@ -254,38 +303,11 @@ def _first_line(error: BaseException) -> str:
     return told or first_line(f"{type(error).__name__}: {error}")
 
 
-def run_worker(
-    credentials: Path,
-    evaluate: Evaluate,
-    *,
-    run_id: str | None = None,
-    host: str | None = None,
-    heartbeat_seconds: float = 1.0,
-    master_timeout: float = 120.0,
-) -> str:
+def run_worker(credentials: Path, evaluate: Evaluate, **options: Any) -> str:
     """Evaluate for a master until the end; call it in the main thread.
 
-    Args:
-        credentials: the run's credentials file; it may appear later.
-        evaluate: (config id, configuration, budget) -> `{"loss": ..., "info": {...}}`.
-        run_id: refuse the credentials of any other run.
-        host: address to listen on; None takes the interface towards the master.
-        heartbeat_seconds: time between two signs of life.
-        master_timeout: seconds without a master after which the worker gives up.
-
-    Returns:
-        Why it ended.
-
-    Raises:
-        UserError: no master in time, or credentials that are not to be trusted.
+    Arguments and errors are those of `TrialWorker`; returns why it ended.
     """
-    worker = TrialWorker(
-        credentials,
-        evaluate,
-        run_id=run_id,
-        host=host,
-        heartbeat_seconds=heartbeat_seconds,
-        master_timeout=master_timeout,
-    )
+    worker = TrialWorker(credentials, evaluate, **options)
     worker.run()
     return worker.interrupts.leave_reason or "ended"

@@ -81,11 +81,13 @@ finish() {
 }
 
 # A worker that was killed (out of memory, say) is started again; another one has its
-# trial by now. Not for ever, if it dies soon each time.
+# trial by now. Not for ever, if it dies soon each time and no trial comes to an end.
 deaths=0
 while :; do
     began=$SECONDS
+    results=$(stat -c %s "$slurm/../results.json" 2>/dev/null)
     run @indented@
+    [[ $results == "$(stat -c %s "$slurm/../results.json" 2>/dev/null)" ]] || deaths=0
     ((SECONDS - began < 600)) || deaths=0
     deaths=$((deaths + 1))
     [[ -z $leaving ]] && ((code > 128 && deaths < 5)) || break

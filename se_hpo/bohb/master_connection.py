@@ -1,4 +1,4 @@
-"""A worker's line to its master: found through the credentials, found again later."""
+"""A worker's connection to its master: found through the credentials, kept, refound."""
 
 from __future__ import annotations
 
@@ -22,21 +22,19 @@ log = logging.getLogger(__name__)
 LOG_SECONDS = 10.0
 """How often a waiting worker says what it is waiting for."""
 
+Listen = Callable[[Credentials], tuple[str, str]]
+"""Opens our port, before anything is sent; returns our name and URI."""
+
 
 class NoMaster(UserError):  # noqa: N818 - the name says it
     """No master could be reached in the time given."""
 
 
-class Link:
+class MasterConnection:
     """Calls to the dispatcher, one at a time, from any thread."""
 
     def __init__(self, path: Path, run_id: str | None) -> None:
-        """Know where to look; `attach` does.
-
-        Args:
-            path: the run's credentials file.
-            run_id: the run to take part in; None takes the one the file names.
-        """
+        """`path` is the credentials file, of the run `run_id` if that is given."""
         self.path = path
         self.run_id = run_id
         self.credentials: Credentials | None = None
@@ -44,21 +42,21 @@ class Link:
         """Monotonic seconds of the last answer."""
         self._uri: str | None = None
         self._proxy: Pyro4.Proxy | None = None
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
+        """Held while we speak; hold it to say only what is true at that moment."""
 
-    def attach(self, register: Callable[[Credentials], tuple[str, str]]) -> None:
-        """Read the credentials and find the dispatcher.
+    def attach(self, listen: Listen) -> tuple[str, str]:
+        """Read the credentials, list our own name and URI, and find the dispatcher.
 
-        Args:
-            register: called with the credentials before anything is sent; makes ready
-                and returns our name and URI for the nameserver.
+        Returns:
+            What `listen` returned.
 
         Raises:
             NotReady: no usable credentials, or nobody answers there (yet).
             UserError: the credentials are not to be trusted.
         """
         credentials = read_credentials(self.path, self.run_id)
-        name, uri = register(credentials)
+        name, uri = listen(credentials)
         target = f"hpbandster.run_{credentials.run_id}.dispatcher"
         try:
             with pyro.name_server(
@@ -69,40 +67,39 @@ class Link:
         except pyro.PyroError as error:
             where = f"{credentials.host}:{credentials.port}"
             raise NotReady(f"no master answers at {where} ({error})") from error
-        with self._lock:
-            self._release()
+        with self.lock:
+            self._hang_up()
             self._uri = str(found)
             self._proxy = pyro.keyed_proxy(self._uri, credentials.key)
             self.credentials = credentials
+        return name, uri
 
     def call(self, method: str, *arguments: Any) -> Any:
         """Call the dispatcher; the connection is kept, and opened again if it broke.
 
-        A call may arrive twice, which every method of the dispatcher bears. An argument
-        may be a function: it is asked when it is our turn to speak.
+        A call may arrive twice, which every method of the dispatcher bears.
 
         Raises:
             CommunicationError: no answer.
         """
-        with self._lock:
+        with self.lock:
             if self._proxy is None:
                 raise pyro.CommunicationError("not attached")
-            values = [a() if callable(a) else a for a in arguments]
             try:
-                answer = self._call_twice(method, values)
+                answer = self._call_twice(method, arguments)
             except BaseException:
-                self._release()  # an interrupted call may be half sent
+                self._hang_up()  # an interrupted call may be half sent
                 raise
             self.last_contact = time.monotonic()
             return answer
 
-    def _call_twice(self, method: str, values: list[Any]) -> Any:
+    def _call_twice(self, method: str, values: tuple[Any, ...]) -> Any:
         try:
             return getattr(self._proxy, method)(*values)
         except Pyro4.errors.TimeoutError:
             raise
         except pyro.CommunicationError:
-            self._release()  # an idle connection may have been closed
+            self._hang_up()  # an idle connection may have been closed
             return getattr(self._proxy, method)(*values)
 
     def call_apart(self, method: str, *arguments: Any, timeout: float = 1.0) -> None:
@@ -122,12 +119,12 @@ class Link:
 
     def close(self) -> None:
         """Hang up; a call under way in another thread is waited for, but briefly."""
-        if self._lock.acquire(timeout=1.0):
-            self._release()
-            self._lock.release()
+        if self.lock.acquire(timeout=1.0):
+            self._hang_up()
+            self.lock.release()
         self._proxy = None
 
-    def _release(self) -> None:
+    def _hang_up(self) -> None:
         if self._proxy is not None:
             self._proxy._pyroRelease()
 
@@ -163,18 +160,23 @@ def wait_for_master(
         pause = min(2 * pause, 1.0)
 
 
-def own_host(credentials: Credentials, host: str | None = None) -> str:
+def address_towards_master(credentials: Credentials) -> str:
     """The address under which the master reaches this process.
 
     Loopback if the master is on loopback, else that of the interface towards it.
+
+    Raises:
+        NotReady: there is no way to it yet, or its name is not known here yet.
     """
-    if host is not None:
+    host, port = credentials.host, credentials.port
+    if host == "localhost" or host.startswith("127."):
         return host
-    if credentials.host == "localhost" or credentials.host.startswith("127."):
-        return credentials.host
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect((credentials.host, credentials.port))  # sends nothing
-        return str(probe.getsockname()[0])
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.connect((host, port))  # sends nothing
+            return str(probe.getsockname()[0])
+    except OSError as error:
+        raise NotReady(f"no way to the master at {host}:{port} ({error})") from error
 
 
 def machine() -> tuple[str, int]:

@@ -36,9 +36,7 @@ class Interrupts:
     """Requests to stop, raised in the main thread where that is safe."""
 
     def __init__(self) -> None:
-        """Nothing requested."""
         self.leave_reason: str | None = None
-        self.by_signal = False
         self.failed = False
         """It ends because something here is broken: a full disk, say."""
         self.unwound = False
@@ -122,7 +120,6 @@ class Interrupts:
             os._exit(1)
 
     def _on_signal(self, number: int, _frame: Any) -> None:
-        self.by_signal = True
         self.leave(f"received {signal.Signals(number).name}")
 
     def _on_poke(self, _number: int, _frame: Any) -> None:

@@ -1,9 +1,10 @@
-"""Strangers at a daemon's port: few at a time, not for long, and told of once a minute.
+"""Limits for unauthenticated connections: few, not for long, logged once a minute.
 
-A connection is a stranger until its first message has shown that it knows the run's
-key. Pyro gives each a thread and a file for as long as it likes to drip bytes, reads
-16 MiB from it, and once there are too many waits for each in the thread that accepts
-others: somebody without the key could use up a master's files, threads and memory.
+A connection is unauthenticated until its first message has shown that it knows the
+run's key. Pyro gives each a thread and a file for as long as it likes to drip bytes,
+reads 16 MiB from it, and once there are too many waits for each in the thread that
+accepts others: somebody without the key could use up a master's files, threads and
+memory.
 """
 
 from __future__ import annotations
@@ -23,29 +24,28 @@ from Pyro4.socketserver.threadpool import PoolError
 
 log = logging.getLogger(__name__)
 
-MAX_STRANGERS = 128
+MAX_UNAUTHENTICATED = 128
 """Connections of a daemon that have not shown the key yet; the oldest has to go."""
 GREETING_SECONDS = 5.0
 """Time to show the key."""
 GREETING_BYTES = 16_384
 """Longest first message; a true one has some 200."""
 LOG_SECONDS = 60.0
-"""How often a log tells of strangers."""
+"""How often a log tells of them."""
 _NO_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
-class Doorkeeper:
-    """Lets holders of the key through, whoever else crowds the door."""
+class ConnectionLimits:
+    """Keeps room for holders of the key, however many others connect."""
 
     def __init__(self) -> None:
-        """Nobody is there."""
-        self._strangers: dict[socket.socket, float] = {}
+        self._unauthenticated: dict[socket.socket, float] = {}
         self._lock = threading.Lock()
         self._refused = 0
         self._next_log = 0.0
 
     def guard(self, server: Any) -> None:
-        """Stand at the door of a Pyro `SocketServer_Threadpool`."""
+        """Limit the connections of a Pyro `SocketServer_Threadpool`."""
         pool = server.pool
         pool.process = functools.partial(self._admit, pool.process)
         server.events = functools.partial(self._accept, server.events)
@@ -61,21 +61,21 @@ class Doorkeeper:
             time.sleep(0.05)
 
     def _admit(self, process: Callable[[Any], None], job: Any) -> None:
-        """Give a new connection its thread, and the oldest stranger's place."""
+        """Give a new connection its thread, and the oldest unknown one's place."""
         sock = job.csock.sock
         with self._lock:
-            self._strangers[sock] = time.monotonic()
-            crowded = len(self._strangers) > MAX_STRANGERS
-            oldest = next(iter(self._strangers))
+            self._unauthenticated[sock] = time.monotonic()
+            crowded = len(self._unauthenticated) > MAX_UNAUTHENTICATED
+            oldest = next(iter(self._unauthenticated))
             if crowded:
-                del self._strangers[oldest]
+                del self._unauthenticated[oldest]
         if crowded:
             _hang_up(oldest)
         try:
             process(job)
         except (PoolError, RuntimeError):  # too many, or no thread to be had
             with self._lock:
-                self._strangers.pop(sock, None)
+                self._unauthenticated.pop(sock, None)
             job.csock.close()
 
     def greet(self, conn: Any, handshake: Callable[[], bool]) -> bool:
@@ -98,18 +98,20 @@ class Doorkeeper:
         finally:
             del conn.recv
             with self._lock:
-                self._strangers.pop(conn.sock, None)
+                self._unauthenticated.pop(conn.sock, None)
         if not welcome:
             self._refused += 1
         return welcome
 
     def send_away(self, seconds: float = GREETING_SECONDS) -> None:
-        """Hang up on strangers who have stood there for so long."""
+        """Hang up on connections that have shown no key for so long."""
         before = time.monotonic() - seconds
         with self._lock:
-            slow = [sock for sock, came in self._strangers.items() if came <= before]
+            slow = [
+                sock for sock, came in self._unauthenticated.items() if came <= before
+            ]
             for sock in slow:
-                del self._strangers[sock]
+                del self._unauthenticated[sock]
         for sock in slow:
             _hang_up(sock)
 

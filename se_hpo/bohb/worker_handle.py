@@ -1,46 +1,40 @@
-"""The workers a master knows, and whether they are still there."""
+"""What a master knows of one worker, and how it calls it."""
 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass, field
 from typing import Any
 
-import hpbandster.core.dispatcher
 import Pyro4.errors
 
 from se_hpo.bohb import pyro
 from se_hpo.bohb.job_table import Job
 
 
-class PoolWorker(hpbandster.core.dispatcher.Worker):
-    """hpbandster's handle on a worker, with a key and with signs of life."""
+@dataclass(eq=False)
+class WorkerHandle:
+    """A worker that has announced itself."""
 
-    def __init__(
-        self, name: str, uri: str, key: str, host: str, pid: int, every: float
-    ) -> None:
-        """A worker that has just announced itself.
-
-        Args:
-            name: its name in the nameserver.
-            uri: where it listens.
-            key: HMAC key of the run.
-            host: name of its machine.
-            pid: its process.
-            every: seconds between its heartbeats.
-        """
-        self.name = name
-        self.uri = uri
-        self.key = key
-        self.host = host
-        self.pid = pid
-        self.every = every
-        self.runs_job: Job | None = None
-        self.connection: Any = None
-        """Pyro's connection that its heartbeats come through."""
-        self.hung_up = False
-        """That connection broke: most likely the process is dead."""
-        self.probing = False
-        self.seen = time.monotonic()
+    name: str
+    """Its name in the nameserver."""
+    uri: str
+    """Where it listens."""
+    key: str = field(repr=False)
+    """HMAC key of the run."""
+    host: str
+    """Name of its machine."""
+    pid: int
+    every: float
+    """Seconds between its heartbeats."""
+    job: Job | None = None
+    """What it was given."""
+    connection: Any = None
+    """Pyro's connection that its heartbeats come through."""
+    hung_up: bool = False
+    """That connection broke: most likely the process is dead."""
+    probing: bool = False
+    seen: float = field(default_factory=time.monotonic)
 
     def heard(self, connection: Any) -> None:
         """Note a sign of life."""
@@ -61,13 +55,14 @@ class PoolWorker(hpbandster.core.dispatcher.Worker):
             PyroError: it does not answer.
         """
         with pyro.keyed_proxy(self.uri, self.key, timeout) as proxy:
-            # No callback: workers answer through their own keyed line.
-            return bool(
-                proxy.start_computation(None, job.id, token=job.token, **job.kwargs)
-            )
+            return bool(proxy.start_computation(job.id, job.token, job.kwargs))
 
     def shutdown(self, timeout: float = 1.0) -> None:
-        """Tell it to end."""
+        """Tell it to end.
+
+        Raises:
+            PyroError: it does not answer.
+        """
         with pyro.keyed_proxy(self.uri, self.key, timeout) as proxy:
             proxy.shutdown()
 

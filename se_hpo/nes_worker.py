@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import errno
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from se_hpo.bohb.worker import TrialWorker
+from se_hpo.errors import storage_line
 from se_hpo.paths import ConfigId, RunPaths
 
 if TYPE_CHECKING:
     from se_hpo.inner_loop import InnerLoop
     from se_hpo.objectives import Objective
 
+_STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE)
+
 
 class NESWorker(TrialWorker):
     """hpbandster's worker around `Objective.evaluate`."""
-
-    fatal_errors = (OSError,)  # a full disk or a lost share is no bad configuration
 
     def __init__(
         self, objective: Objective, run: RunPaths, inner_loop: InnerLoop, **kwargs: Any
@@ -23,6 +26,14 @@ class NESWorker(TrialWorker):
         """Prepare; `kwargs` go to `TrialWorker`."""
         super().__init__(run.credentials, **kwargs)
         self.objective, self.run_paths, self.inner_loop = objective, run, inner_loop
+
+    def is_fatal(self, error: BaseException) -> bool:
+        """A full disk or a lost share is no bad configuration; its own errors are."""
+        if not isinstance(error, OSError):
+            return False
+        path, root = error.filename, self.run_paths.root
+        ours = path is not None and Path(str(path)).is_relative_to(root)
+        return ours or error.errno in _STORAGE or storage_line(error) is not None
 
     def compute(
         self,
