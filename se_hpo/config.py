@@ -22,6 +22,7 @@ from se_hpo.agent_config import (
     algorithm_of,
 )
 from se_hpo.errors import UserError, did_you_mean
+from se_hpo.json_records import RecordError, record
 from se_hpo.validation import check, check_one_of, check_types
 
 __all__ = [
@@ -141,16 +142,34 @@ class RunConfig:
         return data
 
 
-def run_config_from_dict(data: Mapping[str, Any]) -> RunConfig:
-    """The inverse of `RunConfig.to_dict`."""
-    agent = dict(data["agent"])
-    cls = AGENT_CONFIGS[agent.pop("algorithm")]
+def run_config_from_dict(data: Any) -> RunConfig:
+    """The inverse of `RunConfig.to_dict`; what is left out of a part has its default.
+
+    Raises:
+        UserError: something is missing, unknown, or not what belongs there.
+    """
+    parts = record(_Parts, data)
+    agent = dict(parts.agent)
+    algorithm = agent.pop("algorithm", None)
+    if algorithm not in list(AGENT_CONFIGS):  # it may be anything, even unhashable
+        hint = did_you_mean(str(algorithm), AGENT_CONFIGS)
+        raise RecordError(f"unknown agent.algorithm {algorithm!r}: {hint}")
     return RunConfig(
-        task=data["task"],
-        agent=cls(**agent),
-        se=SyntheticEnvConfig(**data["se"]),
-        nes=NESConfig(**data["nes"]),
+        task=parts.task,
+        agent=record(AGENT_CONFIGS[algorithm], agent, unknown="refuse", at="agent"),
+        se=record(SyntheticEnvConfig, parts.se, unknown="refuse", at="se"),
+        nes=record(NESConfig, parts.nes, unknown="refuse", at="nes"),
     )
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """A `RunConfig` on disk."""
+
+    task: str
+    agent: dict[str, Any]
+    se: dict[str, Any]
+    nes: dict[str, Any]
 
 
 # Flat names that search better on another scale than the field they set.

@@ -17,7 +17,7 @@ from se_hpo.records import EvaluationRecord, Status
 _BARS = "▁▂▃▄▅▆▇█"
 _CURVE_WIDTH = 16
 _MAX_BRACKETS = 4
-STATUS_STYLES = {Status.FINISHED: "", Status.FAILED: "red", Status.LOST: "yellow"}
+STATUS_STYLES = {Status.FINISHED: "", Status.FAILED: "red"}
 
 
 def duration(seconds: float | None) -> str:

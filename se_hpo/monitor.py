@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from se_hpo import progress
+from se_hpo.damaged import DamageReport
 from se_hpo.paths import RunPaths
-from se_hpo.records import EvaluationRecord, Status
-
-log = logging.getLogger(__name__)
+from se_hpo.ranking import Rank, rank
+from se_hpo.records import EvaluationRecord
 
 
 class Monitor:
@@ -25,7 +24,8 @@ class Monitor:
     def __init__(self, run: RunPaths, earlier: Iterable[EvaluationRecord]) -> None:
         self.run = run
         self.best: progress.Best | None = None
-        self._damaged = set(run.trials.glob("*/*.damaged"))
+        self._rank: Rank | None = None
+        self._damaged = DamageReport(run.trials, "*")
         self._curves: dict[str, progress.CurveReader] = {}
         self._started = time.monotonic()
         self._spent_before: float | None = None
@@ -34,18 +34,14 @@ class Monitor:
 
     def add(self, record: EvaluationRecord) -> None:
         """Take a finished evaluation: larger budgets first, then lower loss."""
-        if record.status is not Status.FINISHED:
-            return
-        best = self.best
-        if best is None or (-record.budget, record.loss) < (-best.budget, best.loss):
+        place = rank(record)
+        if place and (self._rank is None or place < self._rank):
+            self._rank = place
             self.best = progress.Best(record.trial, record.budget, record.loss)
 
     def tell_damage(self, trial: str) -> None:
         """Name files of a trial that its worker had to set aside."""
-        for path in set((self.run.trials / trial).glob("*.damaged")) - self._damaged:
-            self._damaged.add(path)
-            name = path.with_name(path.name.removesuffix(".damaged"))
-            log.warning("%s was damaged: set aside, computed again", name)
+        self._damaged.tell(trial)
 
     def snapshot(self, status: dict[str, Any]) -> progress.Snapshot:
         """What the display draws."""

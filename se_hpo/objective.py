@@ -7,9 +7,7 @@ already trained are kept.
 
 from __future__ import annotations
 
-import json
 import logging
-import math
 import os
 import socket
 import time
@@ -23,11 +21,13 @@ import numpy as np
 
 from se_hpo import seeding
 from se_hpo.config import AgentConfig, RunConfig, from_configuration
+from se_hpo.damaged import set_aside
 from se_hpo.inner_loop import InnerLoop
 from se_hpo.jobs import TrainingJob, TrainingResult
+from se_hpo.json_records import RecordError, read_record, record
 from se_hpo.losses import agent_loss, nes_loss
 from se_hpo.nes.run import Guard, run_nes
-from se_hpo.nes.state_file import ForeignStateError, set_aside
+from se_hpo.nes.state_file import ForeignStateError, set_run_aside
 from se_hpo.paths import (
     ConfigId,
     RunPaths,
@@ -37,7 +37,7 @@ from se_hpo.paths import (
     trial_name,
     write_json,
 )
-from se_hpo.records import EvaluationRecord, Status, record_from_dict
+from se_hpo.records import EvaluationRecord, Status
 from se_hpo.tasks import TaskSpec, get_task
 
 log = logging.getLogger(__name__)
@@ -110,7 +110,7 @@ class Objective:
             raise
         except Exception as error:  # noqa: BLE001 - any crash is the trial's result
             values = _failure(error)
-        record = EvaluationRecord(
+        evaluated = EvaluationRecord(
             trial=trial_name(config_id),
             bracket=config_id[0],
             rung=_rung(paths, budget),
@@ -125,8 +125,8 @@ class Objective:
             **values,
         )
         guard()
-        write_json(paths.record(budget), record.to_dict())
-        return record
+        write_json(paths.record(budget), evaluated.to_dict())
+        return evaluated
 
 
 def _evaluate_nes(
@@ -141,7 +141,7 @@ def _evaluate_nes(
         outcome = run_nes(config, seed, paths, inner_loop, budget, guard)
     except ForeignStateError as error:  # of another version, say: not the trial's fault
         guard()
-        set_aside(paths, str(error))
+        set_run_aside(paths, str(error))
         outcome = run_nes(config, seed, paths, inner_loop, budget, guard)
     scores = outcome.center_scores
     diverged = outcome.reason.startswith("diverged")
@@ -208,13 +208,24 @@ def _agent_line(k: int, result: TrainingResult) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True)
+class _Agent:
+    """What the loss needs of a line of `agents.jsonl`."""
+
+    agent: int
+    score: float
+    env_steps: int
+    test_env_steps: int
+    stop_reason: str
+
+
 def _read_agents(path: Path) -> dict[int, dict[str, Any]]:
     agents = {}
     for number, line in read_json_lines(path):
-        if isinstance(line, dict) and "agent" in line:
-            agents[line["agent"]] = line
-        else:
-            log.warning("%s, line %d is damaged: trained again", path, number)
+        try:
+            agents[record(_Agent, line).agent] = dict(line or {})
+        except RecordError as error:
+            log.warning("%s, line %d: %s; trained again", path, number, error)
     return agents
 
 
@@ -226,18 +237,13 @@ def _step_limit(agent: AgentConfig, task: TaskSpec) -> int:
 def _finished_record(path: Path) -> EvaluationRecord | None:
     """The record of an evaluation that finished before its master heard of it."""
     try:
-        record = record_from_dict(json.loads(path.read_text()))
-        usable = math.isfinite(record.loss) and record.trial == path.parent.name
-    except FileNotFoundError:
+        found = read_record(path, EvaluationRecord)
+        if found and found.trial != path.parent.name:
+            raise RecordError(f"it is of the trial {found.trial}")
+    except RecordError as error:
+        set_aside(f"{path} is damaged ({error})", "evaluated again", path)
         return None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        record, usable = None, False
-        log.debug("%s: %s", path, error)
-    if not usable:
-        log.warning("%s is damaged: set aside, evaluated again", path)
-        path.replace(path.with_name(path.name + ".damaged"))
-        return None
-    return record if record and record.status is Status.FINISHED else None
+    return found if found and found.status is Status.FINISHED else None
 
 
 def _failure(error: Exception) -> dict[str, Any]:

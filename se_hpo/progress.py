@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+
+from se_hpo.errors import UserError
+from se_hpo.json_records import parsed, record
+from se_hpo.validation import check
 
 log = logging.getLogger(__name__)
 
@@ -97,6 +100,20 @@ class Snapshot:
     """Seconds still to go; None while nobody knows."""
 
 
+@dataclass(frozen=True)
+class _Scores:
+    """What a curve needs of a line of `generations.jsonl`."""
+
+    center_scores: list[float]
+
+    def __post_init__(self) -> None:
+        check(bool(self.center_scores), self, "center_scores", "of one agent or more")
+
+    @property
+    def mean(self) -> float:
+        return sum(self.center_scores) / len(self.center_scores)
+
+
 class CurveReader:
     """Mean center scores of a trial under way, reading only what was appended."""
 
@@ -125,7 +142,6 @@ class CurveReader:
 
     def _add(self, line: bytes) -> None:
         try:
-            scores = json.loads(line)["center_scores"]
-            self._scores.append(sum(scores) / len(scores))
-        except (ValueError, KeyError, TypeError, ZeroDivisionError):
+            self._scores.append(record(_Scores, parsed(line)).mean)
+        except UserError:
             log.debug("%s: a line that is no generation", self.path)

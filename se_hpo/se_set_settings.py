@@ -10,7 +10,8 @@ from typing import Any
 from se_hpo import seeding
 from se_hpo.config import RunConfig, run_config_from_dict
 from se_hpo.errors import UserError, did_you_mean
-from se_hpo.paths import RunPaths, SESetPaths, parse_json
+from se_hpo.json_records import RecordError, parsed, record
+from se_hpo.paths import RunPaths, SESetPaths
 from se_hpo.records import to_builtin
 from se_hpo.se_outcome import SETTINGS, SEOutcome
 
@@ -65,19 +66,12 @@ def settings_from_set(paths: SESetPaths, data: Mapping[str, Any]) -> SetSettings
         UserError: it is damaged.
     """
     try:
-        trainings = data.get("trainings")
-        settings = SetSettings(
-            setting=str(data["setting"]),
-            config=run_config_from_dict(data["config"]),
-            seed=int(data["seed"]),
-            generations=int(data["generations"]),
-            engine=str(data.get("engine", "")),
-            trainings=None if trainings is None else int(trainings),
-        )
+        config = run_config_from_dict(data.get("config"))
+        settings = record(SetSettings, {"engine": "", **data, "config": config})
         if settings.setting not in SETTINGS:
-            raise ValueError(f"setting {settings.setting!r} is unknown")
-    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
-        raise damaged(paths, repr(error)) from error
+            raise RecordError(f"setting {settings.setting!r} is unknown")
+    except UserError as error:
+        raise damaged(paths, str(error)) from error
     return settings
 
 
@@ -108,7 +102,7 @@ def read_set_json(paths: SESetPaths) -> dict[str, Any]:
         UserError: no set there, or it is unreadable.
     """
     try:
-        data = parse_json(paths.set.read_text(encoding="utf-8"))
+        data = parsed(paths.set.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         raise UserError(no_set(paths.root)) from None
     except (OSError, ValueError) as error:

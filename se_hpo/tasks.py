@@ -117,6 +117,12 @@ def get_task(task_id: str) -> TaskSpec:
     return _TASKS.get(task_id) or _task_from_gymnasium(task_id)
 
 
+def known_solved_return(task_id: object) -> float | None:
+    """The solved return of a measured task; None for all others."""
+    known = isinstance(task_id, str) and task_id in _TASKS
+    return _TASKS[str(task_id)].solved_return if known else None
+
+
 def make_env(spec: TaskSpec) -> gymnasium.Env:
     """A new environment of the task: flat observations, truncation at `max_steps`."""
     env = gymnasium.make(

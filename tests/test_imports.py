@@ -14,12 +14,13 @@ ROOT = Path(__file__).parents[1]
 # From the ground up. A module imports modules of its own floor and of floors below,
 # never in a circle. A package stands for all its modules.
 FLOORS = {
-    "ground": "addresses agent_config config disk errors jobs networks overrides paths "
-    "processes records seeding shards tensor_files validation",
+    "ground": "addresses agent_config config damaged disk errors jobs json_records "
+    "networks overrides paths processes records seeding shards tensor_files validation",
     "environments": "checkpoint registration se_net se_parameters synthetic_env tasks "
     "training_envs vector_arguments vector_env",
     "reading results": "analysis console console_table console_view evaluations "
-    "figures frames progress reading results se_outcome se_set_settings se_sets",
+    "figures frames master_status progress ranking reading results se_outcome "
+    "se_set_settings se_sets",
     "inner loop": "agents engine inner_loop native_agents process_pool training "
     "transitions variation _engine",
     "outer loop": "nes",

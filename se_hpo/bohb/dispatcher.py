@@ -7,7 +7,6 @@ worker was frozen is never run twice. Whatever a vanished worker had is queued a
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 import time
@@ -22,6 +21,7 @@ from se_hpo.bohb.handout import Handout
 from se_hpo.bohb.job_table import Job, JobTable
 from se_hpo.bohb.pool import PoolWorker
 from se_hpo.bohb.watch import Watch
+from se_hpo.paths import parse_json
 
 log = logging.getLogger(__name__)
 
@@ -206,7 +206,7 @@ class Dispatcher(hpbandster.core.dispatcher.Dispatcher):
         self, id: Any = None, result: str = "", token: str = "", name: str = ""
     ) -> bool:
         """A worker delivers a result as JSON; a second one is dropped."""
-        value = json.loads(result)
+        value = parse_json(result)
         if self.ending.is_set() and not self.workers_end:
             raise pyro.PyroError("the master is ending: keep it for the next one")
         with self.runner_cond:

@@ -17,9 +17,12 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from se_hpo.config import RunConfig
+from se_hpo.damaged import set_aside
 from se_hpo.errors import UserError
+from se_hpo.json_records import checked, parsed, record
 from se_hpo.nes.strategy import NESState
 from se_hpo.paths import TrialPaths, append_json_line, read_json_lines, write_atomic
+from se_hpo.records import GenerationLine
 from se_hpo.tensor_files import tensor_bytes
 
 log = logging.getLogger(__name__)
@@ -64,7 +67,7 @@ def load_state(path: Path, owner: str) -> NESState:
             best_psi=best_psi.astype(np.float32),
             generation=int(metadata["generation"]),
             best_score=float(metadata["best_score"]),
-            solved_at=json.loads(metadata["solved_at"]),
+            solved_at=checked(int | None, parsed(metadata["solved_at"]), "solved_at"),
         )
     except (SafetensorError, KeyError, ValueError, OSError) as error:
         raise UserError(f"{path} is no readable NES state ({error})") from error
@@ -97,7 +100,7 @@ def restore(
     except ForeignStateError:
         raise
     except UserError as error:
-        set_aside(paths, str(error))
+        set_run_aside(paths, str(error))
         return None
     _keep_lines(paths.generations, state.generation)
     _keep_timing(paths.timing, state.generation)
@@ -109,9 +112,13 @@ def _history(path: Path, generations: int) -> list[dict[str, Any]]:
     for number, line in read_json_lines(path):
         if len(history) == generations:
             break
-        if not isinstance(line, dict) or line.get("generation") != len(history):
-            raise UserError(f"{path}, line {number} is damaged")
-        history.append(line)
+        try:
+            generation = record(GenerationLine, line).generation
+        except ValueError as error:
+            raise UserError(f"{path}, line {number} is damaged ({error})") from None
+        if generation != len(history):
+            raise UserError(f"{path}, line {number} is of generation {generation}")
+        history.append(dict(line or {}))
     if len(history) < generations:
         raise UserError(f"{path} ends after {len(history)} of {generations} lines")
     return history
@@ -152,7 +159,7 @@ def _has_line(path: Path, line: dict[str, Any]) -> bool:
     """Whether a generation's line is there, at its place."""
     lines = [found for _, found in read_json_lines(path)]
     g = line["generation"]
-    return len(lines) > g and lines[g] == json.loads(json.dumps(line))
+    return len(lines) > g and lines[g] == parsed(json.dumps(line))
 
 
 def _keep_timing(path: Path, generations: int) -> None:
@@ -165,9 +172,7 @@ def _keep_timing(path: Path, generations: int) -> None:
         write_atomic(path, text)
 
 
-def set_aside(paths: TrialPaths, reason: str) -> None:
+def set_run_aside(paths: TrialPaths, reason: str) -> None:
     """Rename the files of a run that cannot go on, so that it starts again."""
-    log.warning("%s; set aside as *.damaged, the trial starts again", reason)
-    for path in (paths.state, paths.generations, paths.timing):
-        if path.exists():
-            path.replace(path.with_name(path.name + ".damaged"))
+    files = (paths.state, paths.generations, paths.timing)
+    set_aside(reason, "the trial starts again", *files)

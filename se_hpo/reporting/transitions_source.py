@@ -73,7 +73,7 @@ def _source(data: RunData) -> _Source | None:
     try:
         folder = best.checkpoint.parent
         agent = run_config_from_dict(read_json(folder / "config.json")).agent
-    except (KeyError, TypeError, ValueError):
+    except UserError:
         agent = None
     score = best.record.score_best
     words = f"that of BOHB's best trial, {best.trial}"

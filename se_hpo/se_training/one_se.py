@@ -20,7 +20,7 @@ from se_hpo.errors import UserError
 from se_hpo.inner_loop import InnerLoop
 from se_hpo.nes.generation import n_trainings
 from se_hpo.nes.run import NESOutcome, run_nes
-from se_hpo.nes.state_file import ForeignStateError, set_aside
+from se_hpo.nes.state_file import ForeignStateError, set_run_aside
 from se_hpo.paths import SESetPaths, TrialPaths, read_json_lines, write_json
 from se_hpo.se_outcome import SEOutcome
 from se_hpo.se_set_settings import SetSettings
@@ -82,7 +82,7 @@ def _nes(
     try:
         outcome = run_nes(config, seed, files, inner_loop, budget)
     except ForeignStateError as error:  # set.json is ours, so of another version
-        set_aside(files, str(error))
+        set_run_aside(files, str(error))
         outcome = run_nes(config, seed, files, inner_loop, budget)
     return _Trained(outcome.state.best_psi, _nes_values(settings, outcome))
 

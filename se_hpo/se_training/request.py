@@ -12,6 +12,7 @@ import numpy as np
 from se_hpo.config import RunConfig, with_configuration
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.inner_loop import InnerLoop
+from se_hpo.json_records import RecordError
 from se_hpo.nes.generation import n_trainings
 from se_hpo.overrides import parse_overrides
 from se_hpo.paths import RunPaths, SESetPaths, trial_name
@@ -170,9 +171,9 @@ def _from_run(run: Path, trial: str | None) -> _Start:
     paths = RunPaths(run)
     try:
         settings = settings_from_dict(read_run(paths)["settings"])
-    except (KeyError, TypeError) as error:
+    except RecordError as error:
         raise UserError(
-            f"{paths.run} does not say what was tuned ({error!r}): restore it, or take "
+            f"{paths.run} does not say what was tuned ({error}): restore it, or take "
             "--config"
         ) from error
     if settings.objective != "nes":

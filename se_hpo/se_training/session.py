@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import time
-from pathlib import Path
 
 from se_hpo.checkpoint import load_se
+from se_hpo.damaged import set_aside
 from se_hpo.errors import UserError
 from se_hpo.se_outcome import SEOutcome, read_outcome
 from se_hpo.se_training.console import SetDisplay
@@ -14,8 +13,6 @@ from se_hpo.se_training.folder import open_set
 from se_hpo.se_training.request import Request
 from se_hpo.se_training.watch import SetWatch
 from se_hpo.se_training.workers import SEWorkers
-
-log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.2
 
@@ -60,7 +57,8 @@ def finished(request: Request, index: int) -> SEOutcome | None:
         if outcome and outcome.seed != settings.se_seed(index):
             raise ValueError("it is of another set")
     except ValueError as error:
-        _set_aside(paths.outcome(index), str(error))
+        path = paths.outcome(index)
+        set_aside(f"{path}: {error}", "made again", path)
         return None
     if outcome is None or outcome.failed or settings.goes_on(outcome):
         return None
@@ -69,14 +67,9 @@ def finished(request: Request, index: int) -> SEOutcome | None:
         load_se(checkpoint, settings.config.task)
     except UserError as error:
         if checkpoint.exists():
-            _set_aside(checkpoint, str(error))
+            set_aside(str(error), "made again", checkpoint)
         return None
     return outcome
-
-
-def _set_aside(path: Path, why: str) -> None:
-    log.warning("%s is set aside as *.damaged and made again (%s)", path, why)
-    path.replace(path.with_name(path.name + ".damaged"))
 
 
 def _watch(request: Request, workers: SEWorkers, display: SetDisplay) -> None:

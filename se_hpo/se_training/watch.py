@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Sequence
 
 import numpy as np
 
+from se_hpo.damaged import DamageReport
 from se_hpo.paths import SESetPaths
 from se_hpo.progress import CurveReader
 from se_hpo.se_outcome import SEOutcome, read_outcome
@@ -15,8 +15,6 @@ from se_hpo.se_set_settings import SetSettings
 from se_hpo.se_training.console import RunningSE, SetProgress
 from se_hpo.se_training.random_search import scored_candidates
 from se_hpo.se_training.workers import SEWorkers
-
-log = logging.getLogger(__name__)
 
 
 class SetWatch:
@@ -43,7 +41,7 @@ class SetWatch:
         self._curves: dict[int, CurveReader] = {}
         self._begun_at: dict[int, int] = {}
         self._seconds: list[float] = []
-        self._damaged = set(paths.root.glob("runs/*/*.damaged"))
+        self._damaged = DamageReport(paths.root, "runs/*")
         unfinished = set(workers.waiting)
         for index in indices:
             if index not in unfinished:
@@ -59,10 +57,7 @@ class SetWatch:
 
     def tell_damage(self) -> None:
         """Name files of a run that its worker had to set aside."""
-        for path in set(self.paths.root.glob("runs/*/*.damaged")) - self._damaged:
-            self._damaged.add(path)
-            name = path.with_name(path.name.removesuffix(".damaged"))
-            log.warning("%s was damaged: set aside, computed again", name)
+        self._damaged.tell("runs/*")
 
     def progress(self) -> SetProgress:
         """What the display draws."""
