@@ -223,9 +223,11 @@ def _read_agents(path: Path) -> dict[int, dict[str, Any]]:
     agents = {}
     for number, line in read_json_lines(path):
         try:
-            agents[record(_Agent, line).agent] = dict(line or {})
+            agent = record(_Agent, line)
         except RecordError as error:
             log.warning("%s, line %d: %s; trained again", path, number, error)
+        else:
+            agents[agent.agent] = vars(agent)
     return agents
 
 

@@ -113,11 +113,12 @@ def _history(path: Path, generations: int) -> list[dict[str, Any]]:
         if len(history) == generations:
             break
         try:
-            generation = record(GenerationLine, line).generation
+            found = record(GenerationLine, line)
+            if found.generation != len(history):
+                raise ValueError(f"it is of generation {found.generation}")
+            checked(float, found.center_score, "mean of center_scores")
         except ValueError as error:
             raise UserError(f"{path}, line {number} is damaged ({error})") from None
-        if generation != len(history):
-            raise UserError(f"{path}, line {number} is of generation {generation}")
         history.append(dict(line or {}))
     if len(history) < generations:
         raise UserError(f"{path} ends after {len(history)} of {generations} lines")
