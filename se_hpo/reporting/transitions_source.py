@@ -87,4 +87,5 @@ def _cached(path: Path, made_of: tuple[str, int, int]) -> pd.DataFrame | None:
         first = frame[["sha256", "agents", "max_env_steps"]].iloc[0]
     except (OSError, ValueError, KeyError, IndexError):
         return None
-    return frame if tuple(first) == made_of else None
+    known = {"kind", "quantity", "left", "right", "count", "n"} <= {*frame}
+    return frame if known and tuple(first) == made_of else None
