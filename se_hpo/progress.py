@@ -6,9 +6,7 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from se_hpo.errors import UserError
-from se_hpo.json_records import parsed, record
-from se_hpo.validation import check
+from se_hpo.json_records import RecordError, parsed, record
 
 log = logging.getLogger(__name__)
 
@@ -106,13 +104,6 @@ class _Scores:
 
     center_scores: list[float]
 
-    def __post_init__(self) -> None:
-        check(bool(self.center_scores), self, "center_scores", "of one agent or more")
-
-    @property
-    def mean(self) -> float:
-        return sum(self.center_scores) / len(self.center_scores)
-
 
 class CurveReader:
     """Mean center scores of a trial under way, reading only what was appended."""
@@ -142,6 +133,7 @@ class CurveReader:
 
     def _add(self, line: bytes) -> None:
         try:
-            self._scores.append(record(_Scores, parsed(line)).mean)
-        except UserError:
+            scores = record(_Scores, parsed(line)).center_scores
+            self._scores.append(sum(scores) / len(scores))
+        except (RecordError, ZeroDivisionError):
             log.debug("%s: a line that is no generation", self.path)

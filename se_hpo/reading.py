@@ -191,15 +191,7 @@ class _Times:
             check_time(name, value or 0.0)
 
 
-@dataclass(frozen=True)
-class _Result:
-    """What a worker returned."""
-
-    loss: Any = None
-    info: Any = None
-
-
-_LINE = tuple[ConfigId, float, _Times, _Result | None, str | None]
+_LINE = tuple[ConfigId, float, _Times, dict[str, Any] | None, str | None]
 _KINDS = get_type_hints(EvaluationRecord)
 _OF_THE_LINE = {"trial", "bracket", "rung", "budget", "loss", "started", "finished"}
 
@@ -219,13 +211,13 @@ def _parse_evaluation(line: Any) -> Evaluation:
         "rung": -1,
         "budget": budget,
         "status": Status.FAILED if failed else Status.FINISHED,
-        "loss": 1.0 if result is None else _loss(result.loss),
+        "loss": 1.0 if result is None else _loss(result.get("loss")),
         "reason": "failed" if failed else "",
         "started": times.started or 0.0,
         "finished": times.finished or 0.0,
         "error": error,
     }
-    info = None if result is None else result.info
+    info = None if result is None else result.get("info")
     if isinstance(info, dict) and "trial" in info:  # a record of ours
         given = {key: value for key, value in info.items() if value is not None}
         found = record(EvaluationRecord, {**values, **given, "budget": budget})

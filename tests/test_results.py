@@ -307,7 +307,9 @@ def test_a_dead_masters_status_says_nothing(run: RunPaths) -> None:
     assert len(load_trials(run.root, running=True)) == 4
 
 
-@pytest.mark.parametrize("text", ['{"running": [{"budget": 1}]}', '{"runn', "[]"])
+@pytest.mark.parametrize(
+    "text", ['{"running": [{"budget": 1}]}', '{"runn', "[]", '{"running": null}']
+)
 def test_a_damaged_status_costs_only_the_running_rows(run: RunPaths, text: str) -> None:
     run.status.write_text(text)
     with warnings.catch_warnings(record=True) as caught:

@@ -2,7 +2,8 @@
 
 `configs.json` and `results.json` keep hpbandster's format, one JSON list per line:
 `[config id, configuration, info]` and `[config id, budget, time stamps, result, null]`.
-A result repeats its configuration, so that a lost line of the other file costs nothing.
+A result repeats its configuration, so that a lost line of the other file costs nothing;
+`info["state"]` is the status as DeepCAVE calls it.
 """
 
 from __future__ import annotations
