@@ -18,6 +18,7 @@ from se_hpo.agents.dueling_ddqn_config import DuelingDDQNConfig
 from se_hpo.agents.registry import algorithm_of, find_agent, kind_of
 from se_hpo.agents.td3_discrete_config import TD3DiscreteConfig
 from se_hpo.errors import UserError, did_you_mean
+from se_hpo.json_records import record
 from se_hpo.registries import STRATEGIES
 from se_hpo.validation import check, check_one_of, check_types
 
@@ -140,16 +141,32 @@ class RunConfig:
         return data
 
 
-def run_config_from_dict(data: Mapping[str, Any]) -> RunConfig:
-    """The inverse of `RunConfig.to_dict`."""
-    agent = dict(data["agent"])
-    cls = find_agent(agent.pop("algorithm")).config
+def run_config_from_dict(data: Any) -> RunConfig:
+    """The inverse of `RunConfig.to_dict`; what is left out of a part has its default.
+
+    Raises:
+        UserError: something is missing, unknown, or not what belongs there.
+    """
+    parts = record(_Parts, data)
+    agent = dict(parts.agent)
+    algorithm = agent.pop("algorithm", None)
+    cls = find_agent(algorithm, "unknown agent.algorithm").config
     return RunConfig(
-        task=data["task"],
-        agent=cls(**agent),
-        se=SyntheticEnvConfig(**data["se"]),
-        nes=NESConfig(**data["nes"]),
+        task=parts.task,
+        agent=record(cls, agent, unknown="refuse", at="agent"),
+        se=record(SyntheticEnvConfig, parts.se, unknown="refuse", at="se"),
+        nes=record(NESConfig, parts.nes, unknown="refuse", at="nes"),
     )
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """A `RunConfig` on disk."""
+
+    task: str
+    agent: dict[str, Any]
+    se: dict[str, Any]
+    nes: dict[str, Any]
 
 
 # Flat names that search better on another scale than the field they set.

@@ -17,8 +17,8 @@ from se_hpo import seeding
 from se_hpo.inner_loop import InnerLoop
 from se_hpo.objectives import Objective
 from se_hpo.paths import ConfigId, RunPaths, trial_name, write_json
+from se_hpo.ranking import best_first
 from se_hpo.reading import read_configurations, read_evaluations
-from se_hpo.records import Status
 
 log = logging.getLogger(__name__)
 
@@ -52,11 +52,9 @@ class Confirmation:
 
 def best_trials(run: RunPaths, n: int) -> list[Finalist]:
     """The `n` best trials, each at its largest budget: large budgets, then low loss."""
-    finished = [e for e in read_evaluations(run) if e.record.status is Status.FINISHED]
-    finished.sort(key=lambda e: (-e.record.budget, e.record.loss))
     configurations = read_configurations(run)
     finalists: dict[ConfigId, Finalist] = {}
-    for evaluation in finished:
+    for evaluation in best_first(read_evaluations(run), lambda e: e.record):
         config_id, record = evaluation.config_id, evaluation.record
         if config_id in configurations and config_id not in finalists:
             values = dict(configurations[config_id].values)

@@ -10,7 +10,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from se_hpo.console_view import STATUS_STYLES
+from se_hpo.ranking import ranked
 from se_hpo.records import Status
 from se_hpo.text import duration, short_number
 
@@ -40,7 +40,7 @@ def best_trials(frame: pd.DataFrame, n: int = 5) -> RenderableType:
         frame: from `se_hpo.load_trials`.
         n: how many at most.
     """
-    best = ranked(frame).head(n)
+    best = ranked(frame).drop_duplicates("trial").head(n)
     seconds = frame.groupby("trial")["wall_seconds"].sum()
     best = best.assign(wall_seconds=best["trial"].map(seconds))
     if best.empty:
@@ -52,15 +52,6 @@ def best_trials(frame: pd.DataFrame, n: int = 5) -> RenderableType:
     for row in best.to_dict("records"):
         table.add_row(*_best_row(row))
     return table
-
-
-def ranked(frame: pd.DataFrame) -> pd.DataFrame:
-    """Finished evaluations, each trial's largest budget only, best first."""
-    finished = frame[frame["status"] == Status.FINISHED.value]
-    order = finished.sort_values(
-        ["budget", "loss"], ascending=[False, True], kind="stable"
-    )
-    return order.drop_duplicates("trial")
 
 
 def _best_row(row: dict[Any, Any]) -> list[str]:
@@ -89,13 +80,7 @@ def final_notes(frame: pd.DataFrame) -> list[Text]:
         }
         text = "  ".join(f"{name}={value}" for name, value in values.items())
         notes.append(Text.assemble((f"{row['trial']}: ", "bold"), text))
-    for status in (Status.FAILED, Status.LOST):
-        count = int((frame["status"] == status.value).sum())
-        if count:
-            notes.append(
-                Text(
-                    f"{count} evaluation{'s' * (count > 1)} {status}",
-                    style=STATUS_STYLES[status],
-                )
-            )
+    failed = int((frame["status"] == Status.FAILED.value).sum())
+    if failed:
+        notes.append(Text(f"{failed} evaluation{'s' * (failed > 1)} failed", "red"))
     return notes

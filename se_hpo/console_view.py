@@ -15,7 +15,7 @@ from se_hpo.text import duration, first_line, sparkline
 
 _CURVE_WIDTH = 16
 _MAX_BRACKETS = 4
-STATUS_STYLES = {Status.FINISHED: "", Status.FAILED: "red", Status.LOST: "yellow"}
+STATUS_STYLES = {Status.FINISHED: "", Status.FAILED: "red"}
 
 
 def evaluation_line(record: EvaluationRecord) -> str:

@@ -11,16 +11,19 @@ import json
 import re
 import shlex
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
 from se_hpo.errors import UserError
 from se_hpo.frames import dtypes_of, tidy
-from se_hpo.names import STOP_REASONS, with_train_env
+from se_hpo.json_records import record
+from se_hpo.names import STOP_REASONS
 from se_hpo.paths import LINES, RunPaths, header_of
 from se_hpo.reading import parsed_lines, read_json, warn_unreadable
+from se_hpo.validation import check_one_of
 
 RULES = ("paper", "fixed_steps")
 """What ends a training; see docs/evaluate.md."""
@@ -73,13 +76,13 @@ def load_evaluations(path: str | Path) -> pd.DataFrame:
     seen: set[tuple[str, Key]] = set()
     for file in record_files(Path(path)):
         twice, bases = 0, _agent_bases(file)
-        for record in read_records(file):
-            key = (evaluation_name(file), record_key(record))
+        for found in read_records(file):
+            key = (evaluation_name(file), record_key(found))
             twice += key in seen
             if key not in seen:
-                base = bases.get(record["agent"])
+                base = bases.get(found["agent"])
                 rows.append(
-                    _row(record) | {"record_file": file.name, "agent_base": base}
+                    _row(found) | {"record_file": file.name, "agent_base": base}
                 )
             seen.add(key)
         if twice:
@@ -141,64 +144,55 @@ def read_records(file: Path) -> Iterable[dict[str, Any]]:
     return parsed_lines(file, _checked)
 
 
-def record_key(record: Mapping[str, Any]) -> Key:
+def record_key(found: Mapping[str, Any]) -> Key:
     """What makes an agent of an evaluation."""
     return (
-        record["train_env"],
-        record["se_set"],
-        record["se"],
-        record["agent"],
-        record["pair"],
+        found["train_env"],
+        found["se_set"],
+        found["se"],
+        found["agent"],
+        found["pair"],
     )
 
 
-_TYPES: dict[str, tuple[type, ...]] = {
-    "string": (str,),
-    "int64": (int,),
-    "Int64": (int,),
-    "boolean": (bool,),
-    "float64": (float, int),
-}
-_MAY_MISS = ("se_set", "se", "se_solved", "se_score", "max_env_steps")
+@dataclass(frozen=True)
+class _AgentRecord:
+    """A line of a records file."""
+
+    train_env: str
+    task: str
+    se_set: str | None
+    se: int | None
+    se_solved: bool | None
+    se_score: float | None
+    agent: str
+    pair: int
+    agent_seed: int
+    rule: Literal["paper", "fixed_steps"]
+    max_env_steps: int | None
+    env_steps: int
+    episodes: int
+    stop_reason: str
+    test_returns: list[float]
+    score: float
+    test_env_steps: int
+    seconds: float
+    engine: str
+    hyperparameters: dict[str, bool | int | str | float | None]
+
+    def __post_init__(self) -> None:
+        check_one_of(self, "stop_reason", STOP_REASONS)
 
 
-def _checked(record: Any) -> dict[str, Any]:
+def _checked(line: Any) -> dict[str, Any]:
     """A record with every value of its type.
 
     Raises:
-        KeyError, TypeError, ValueError: it is none.
+        UserError: it is none.
     """
-    record = with_train_env(record)
-    for name, dtype in EVALUATION_COLUMNS.items():
-        if dtype not in _TYPES or name in ("record_file", "agent_base"):
-            continue
-        value = record[name]
-        missing = value is None and name in _MAY_MISS
-        if not missing and not (
-            isinstance(value, _TYPES[dtype])
-            and isinstance(value, bool) == (dtype == "boolean")
-        ):
-            raise TypeError(f"{name} = {value!r}")
-        _check_size(name, value)
-    if record["stop_reason"] not in STOP_REASONS or record["rule"] not in RULES:
-        raise ValueError(f"{record['stop_reason']!r}, {record['rule']!r}")
-    for value in record["test_returns"]:
-        _check_size("test_returns", value)
-    returns = [float(value) for value in record["test_returns"]]
-    hyperparameters = dict(record["hyperparameters"])
-    for name, value in hyperparameters.items():
-        if value is not None and not isinstance(value, (bool, int, float, str)):
-            raise TypeError(f"{name} = {value!r}")
-        _check_size(name, value)
-    return {**record, "test_returns": returns, "hyperparameters": hyperparameters}
+    return vars(record(_AgentRecord, line))
 
 
-def _check_size(name: str, value: Any) -> None:
-    """A frame holds no integer of more than 64 bits."""
-    if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        raise ValueError(f"{name} has {len(str(abs(value)))} digits")
-
-
-def _row(record: Mapping[str, Any]) -> dict[str, Any]:
-    drawn = record["hyperparameters"]
-    return {**record, **{f"hp.{name}": value for name, value in drawn.items()}}
+def _row(found: Mapping[str, Any]) -> dict[str, Any]:
+    drawn = found["hyperparameters"]
+    return {**found, **{f"hp.{name}": value for name, value in drawn.items()}}

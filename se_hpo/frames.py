@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from se_hpo.json_records import fits
 from se_hpo.names import STOP_REASONS
 
 TIME = "datetime64[us, UTC]"
@@ -42,7 +43,7 @@ TRIAL_COLUMNS: dict[str, str] = {
     "finished": TIME,
     "error": "string",
 }
-"""Columns of `load_trials`, before `config.*` and `extra.*`."""
+"""Columns of `load_trials`, before `config.*` and `info.*`."""
 
 GENERATION_COLUMNS: dict[str, str] = {
     "run": "string",
@@ -122,17 +123,17 @@ def _column(values: list[Any], dtype: str) -> pd.Series:
     return pd.Series(values, dtype=dtype)
 
 
-def hyperparameter_dtypes(configspace: Mapping[str, Any]) -> dict[str, str]:
-    """Dtype of each hyperparameter, in the order of ConfigSpace's JSON.
+def hyperparameter_dtypes(parameters: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Dtype of each hyperparameter, as ConfigSpace's JSON describes them.
 
-    >>> hyperparameter_dtypes({"hyperparameters": [
+    >>> hyperparameter_dtypes([
     ...     {"name": "a", "type": "uniform_int", "lower": 1, "upper": 2},
-    ...     {"name": "b", "type": "categorical", "choices": ["x", "y"]}]})
+    ...     {"name": "b", "type": "categorical", "choices": ["x", "y"]}])
     {'a': 'Int64', 'b': 'string'}
     """
     dtypes = {}
-    for parameter in configspace.get("hyperparameters", []):
-        kind = str(parameter["type"])
+    for parameter in parameters:
+        kind = parameter["type"]
         if kind.endswith("_float"):
             dtype = "float64"
         elif kind.endswith("_int"):
@@ -140,7 +141,7 @@ def hyperparameter_dtypes(configspace: Mapping[str, Any]) -> dict[str, str]:
         else:
             keys = ("choices", "sequence", "value")
             dtype = dtype_of(_flatten(parameter.get(key) for key in keys))
-        dtypes[str(parameter["name"])] = dtype
+        dtypes[parameter["name"]] = dtype
     return dtypes
 
 
@@ -175,7 +176,10 @@ def dtype_of(values: Iterable[Any]) -> str:
     >>> dtype_of([1, 2]), dtype_of([1, 2.5]), dtype_of(["a", 1]), dtype_of([True])
     ('Int64', 'float64', 'object', 'boolean')
     """
-    kinds = {type(v) for v in values if v is not None}
+    known = [v for v in values if v is not None]
+    kinds = {type(v) for v in known}
+    if int in kinds and any(type(v) is int and not fits(v) for v in known):
+        return "object"
     names: list[tuple[set[type], str]] = [
         ({bool}, "boolean"),
         ({int}, "Int64"),

@@ -9,7 +9,8 @@ from typing import Any
 from se_hpo import progress
 from se_hpo.damaged import DamageReport
 from se_hpo.paths import RunPaths, TrialPaths
-from se_hpo.records import EvaluationRecord, Status
+from se_hpo.ranking import Rank, rank
+from se_hpo.records import EvaluationRecord
 
 
 class Monitor:
@@ -23,6 +24,7 @@ class Monitor:
     def __init__(self, run: RunPaths, earlier: Iterable[EvaluationRecord]) -> None:
         self.run = run
         self.best: progress.Best | None = None
+        self._rank: Rank | None = None
         self._damaged = DamageReport(run.trials, "*")
         self._curves: dict[str, progress.CurveReader] = {}
         self._started = time.monotonic()
@@ -32,10 +34,9 @@ class Monitor:
 
     def add(self, record: EvaluationRecord) -> None:
         """Take a finished evaluation: larger budgets first, then lower loss."""
-        if record.status is not Status.FINISHED:
-            return
-        best = self.best
-        if best is None or (-record.budget, record.loss) < (-best.budget, best.loss):
+        place = rank(record)
+        if place and (self._rank is None or place < self._rank):
+            self._rank = place
             self.best = progress.Best(record.trial, record.budget, record.loss)
 
     def tell_damage(self, trial: str) -> None:

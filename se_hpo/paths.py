@@ -22,6 +22,8 @@ DAMAGED = ".damaged"
 JSON, LINES, TENSORS, LOG = ".json", ".jsonl", ".safetensors", ".log"
 """What the names of files end in, by what they hold. The two journals of hpbandster
 (`RunPaths.journals`) hold lines all the same."""
+MOST_LEVELS = 100
+"""Of brackets in brackets; our files have a few, and Python's stack an end."""
 
 ConfigId = tuple[int, int, int]
 """hpbandster's id of a configuration: bracket, rung it was sampled for, index."""
@@ -271,13 +273,7 @@ def append_json_line(path: Path, data: Any) -> None:
             size = file.seek(0, os.SEEK_END)
             if size and (file.seek(size - 1), file.read(1))[1] != b"\n":
                 line = b"\n" + line
-            try:
-                _write_all(file.fileno(), line)
-                os.fsync(file.fileno())
-            except OSError:
-                with contextlib.suppress(OSError):
-                    file.truncate(size)
-                raise
+            _append_all(file.fileno(), line)
 
 
 def write_json_lines(path: Path, rows: Iterable[Any]) -> None:
@@ -290,18 +286,52 @@ def _json_line(data: Any) -> bytes:
     return line.encode() + b"\n"
 
 
-def _write_all(file: int, data: bytes) -> None:
+def _append_all(file: int, data: bytes) -> None:
     """Write unbuffered: a buffer would try once more when the file is closed."""
-    while data:
-        data = data[os.write(file, data) :]
+    written = 0
+    try:
+        while written < len(data):
+            written += os.write(file, data[written:])
+        os.fsync(file)
+    except OSError:
+        with contextlib.suppress(OSError):
+            _take_back(file, data[:written])
+        raise
+
+
+def _take_back(file: int, part: bytes) -> None:
+    """Cut off what was written of a line, unless somebody has written after it."""
+    end = os.lseek(file, 0, os.SEEK_CUR)
+    start = end - len(part)
+    if os.fstat(file).st_size == end and os.pread(file, len(part), start) == part:
+        os.ftruncate(file, start)
 
 
 def parse_json(text: str | bytes) -> Any:
-    """`json.loads`, with a `ValueError` also for brackets that are nested too deep."""
+    """What a text holds.
+
+    Raises:
+        ValueError: it is no JSON, is nested too deep, or has halves of characters,
+            which could not be written again.
+    """
+    text = text if isinstance(text, str) else text.decode()
     try:
-        return json.loads(text)
+        value = json.loads(text)
     except RecursionError:
         raise ValueError("brackets nested too deep") from None
+    if "\\ud" in text.lower():
+        json.dumps(value, ensure_ascii=False).encode()
+    if text.count("[") + text.count("{") > MOST_LEVELS and _is_deep(value):
+        raise ValueError("brackets nested too deep")
+    return value
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(MOST_LEVELS):
+        values = (v.values() if isinstance(v, dict) else v for v in level)
+        level = [v for each in values for v in each if isinstance(v, (dict, list))]
+    return bool(level)
 
 
 def read_json_lines(path: Path) -> Iterator[tuple[int, Any | None]]:

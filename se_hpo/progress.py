@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+
+from se_hpo.json_records import RecordError, parsed, record
 
 log = logging.getLogger(__name__)
 
@@ -97,6 +98,13 @@ class Snapshot:
     """Seconds still to go; None while nobody knows."""
 
 
+@dataclass(frozen=True)
+class _Scores:
+    """What a curve needs of a line of `generations.jsonl`."""
+
+    center_scores: list[float]
+
+
 class CurveReader:
     """Mean center scores of a trial under way, reading only what was appended."""
 
@@ -137,7 +145,7 @@ class CurveReader:
 
     def _add(self, line: bytes) -> None:
         try:
-            scores = json.loads(line)["center_scores"]
+            scores = record(_Scores, parsed(line)).center_scores
             self._scores.append(sum(scores) / len(scores))
-        except (ValueError, KeyError, TypeError, ZeroDivisionError):
+        except (RecordError, ZeroDivisionError):
             log.debug("%s: a line that is no generation", self.path)

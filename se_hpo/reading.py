@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import dataclasses
+import contextlib
+import math
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
-from se_hpo.paths import ConfigId, RunPaths, parse_json, read_json_lines, trial_name
-from se_hpo.records import EvaluationRecord, Status
+from se_hpo.json_records import RecordError, checked, parsed, record
+from se_hpo.master_status import Running
+from se_hpo.paths import ConfigId, RunPaths, TrialPaths, read_json_lines, trial_name
+from se_hpo.records import EvaluationRecord, GenerationLine, Status
 
 STATUS_MAX_AGE = 60.0
 """Seconds after which a `status.json` that nobody rewrote says nothing any more."""
+_LAST_TIME = 253_402_300_799.0
+"""Unix seconds at the end of the year 9999."""
 
 T = TypeVar("T")
 
@@ -40,9 +46,24 @@ class Evaluation:
     record: EvaluationRecord
     submitted: float | None = None
     """Unix seconds at which the master queued it."""
+    info: Any = None
+    """What a worker of another kind returned besides the loss: a dict, or anything."""
 
 
-def warn_unreadable(where: object, why: str) -> None:
+@dataclass(frozen=True)
+class Hyperparameter:
+    """What is needed of one in `configspace.json`."""
+
+    name: str
+    type: str
+    lower: float | None = None
+    upper: float | None = None
+    log: bool = False
+    choices: list[Any] | None = None
+    sequence: list[Any] | None = None
+
+
+def warn_unreadable(where: object, why: object) -> None:
     """Name a line (`file:3`) or file that is left out."""
     warnings.warn(f"{where}: {why}; left out", UnreadableWarning, stacklevel=2)
 
@@ -56,32 +77,58 @@ def parsed_lines(path: Path, parse: Callable[[Any], T]) -> Iterator[T]:
             continue
         try:
             parsed = parse(value)
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-            warn_unreadable(where, f"not what belongs here ({error!r})")
+        except ValueError as error:
+            warn_unreadable(where, f"not what belongs here ({error})")
             continue
         yield parsed
 
 
 def read_json(path: Path) -> dict[str, Any]:
     """A whole JSON object; empty where the file is missing or unreadable."""
+    return read_checked(path, dict, {})
+
+
+def read_checked(path: Path, kind: Any, default: T) -> T:
+    """What a JSON file holds, if it is of that kind; else it is named, and left out.
+
+    Args:
+        path: the file; it may be missing.
+        kind: see `checked`.
+        default: the answer where nothing can be read.
+    """
     try:
-        data = parse_json(path.read_text())
+        value: T = checked(kind, parsed(path.read_bytes()))
     except FileNotFoundError:
-        return {}
-    except (ValueError, IsADirectoryError) as error:
-        warn_unreadable(path, f"not JSON ({error})")
-        return {}
-    return data if isinstance(data, dict) else {}
+        return default
+    except RecordError as error:
+        warn_unreadable(path, error)
+        return default
+    except OSError as error:
+        warn_unreadable(path, error.strerror)
+        return default
+    return value
+
+
+def read_space(run: RunPaths) -> dict[str, Any]:
+    """`configspace.json`; its `hyperparameters` are a list, empty if it is damaged."""
+    space = read_json(run.configspace)
+    space.setdefault("hyperparameters", [])
+    try:
+        checked(list[Hyperparameter], space["hyperparameters"], "hyperparameters")
+    except RecordError as error:
+        warn_unreadable(run.configspace, f"not a search space ({error})")
+        return {"hyperparameters": []}
+    return space
 
 
 def read_configurations(run: RunPaths) -> dict[ConfigId, Configuration]:
     """Every configuration of the run, by id."""
 
     def parse(line: Any) -> tuple[ConfigId, Configuration]:
-        config_id, values, info = line
+        config_id, values, info = checked(tuple[ConfigId, dict[str, Any], Any], line)
         picked = info.get("model_based_pick") if isinstance(info, dict) else None
         model_based = None if picked is None else bool(picked)
-        return _config_id(config_id), Configuration(dict(values), model_based)
+        return config_id, Configuration(values, model_based)
 
     return dict(parsed_lines(run.configs, parse))
 
@@ -92,7 +139,20 @@ def read_evaluations(run: RunPaths) -> list[Evaluation]:
         (e.config_id, e.record.budget): e
         for e in parsed_lines(run.results, _parse_evaluation)
     }
-    return sorted(last.values(), key=lambda e: e.record.finished)
+    return sorted(_with_rungs(list(last.values())), key=lambda e: e.record.finished)
+
+
+def _with_rungs(evaluations: list[Evaluation]) -> Iterator[Evaluation]:
+    """Where no rung was noted, it is counted: the budgets of a bracket in order."""
+    budgets: dict[int, set[float]] = defaultdict(set)
+    for e in evaluations:
+        budgets[e.config_id[0]].add(e.record.budget)
+    for e in evaluations:
+        if e.record.rung >= 0:
+            yield e
+        else:
+            rung = sorted(budgets[e.config_id[0]]).index(e.record.budget)
+            yield replace(e, record=replace(e.record, rung=rung))
 
 
 def read_running(run: RunPaths, ended: list[Evaluation]) -> list[Evaluation]:
@@ -106,112 +166,129 @@ def read_running(run: RunPaths, ended: list[Evaluation]) -> list[Evaluation]:
         return []
     if age > STATUS_MAX_AGE:
         return []
-    done = {
-        (e.config_id, e.record.budget) for e in ended if e.record.status != Status.LOST
-    }
+    done = {(e.config_id, e.record.budget) for e in ended}
     running = []
-    for entry in read_json(run.status).get("running", []):
-        try:
-            evaluation = _parse_running(entry, run, ended)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            warn_unreadable(run.status, f"running trial not understood ({error!r})")
-            continue
-        if (evaluation.config_id, evaluation.record.budget) not in done:
-            running.append(evaluation)
+    try:
+        entries = read_json(run.status).get("running", [])
+        for entry in checked(list[Running], entries, "running"):
+            if (entry.config_id, entry.budget) not in done:
+                running.append(_running(entry, run, ended))
+    except RecordError as error:
+        warn_unreadable(run.status, f"running trials not understood ({error})")
     return running
 
 
-def _config_id(value: Any) -> ConfigId:
-    bracket, rung, index = value
-    return int(bracket), int(rung), int(index)
+@dataclass(frozen=True)
+class _Times:
+    """hpbandster's time stamps, Unix seconds."""
+
+    submitted: float | None = None
+    started: float | None = None
+    finished: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            check_time(name, value or 0.0)
+
+
+_LINE = tuple[ConfigId, float, _Times, dict[str, Any] | None, str | None]
+_KINDS = get_type_hints(EvaluationRecord)
+_OF_THE_LINE = {"trial", "bracket", "rung", "budget", "loss", "started", "finished"}
+
+
+def check_time(name: str, value: float) -> None:
+    """Raise `RecordError` for seconds that are no time of a calendar."""
+    if not 0.0 <= value <= _LAST_TIME:
+        raise RecordError(f"{name} = {value}: no time in Unix seconds")
 
 
 def _parse_evaluation(line: Any) -> Evaluation:
-    raw_id, budget, times, result, exception = line
-    config_id, info = _config_id(raw_id), dict((result or {}).get("info") or {})
-    failed = result is None or exception is not None
-    record = {
+    config_id, budget, times, result, error = checked(_LINE, line)
+    failed = result is None or error is not None
+    values: dict[str, Any] = {
         "trial": trial_name(config_id),
         "bracket": config_id[0],
-        "rung": config_id[1],
-        "status": Status.FAILED if failed else Status.FINISHED,
-        "loss": 1.0 if result is None else result.get("loss"),
-        "reason": "failed" if failed else "",
-        "started": times.get("started"),
-        "finished": times.get("finished"),
-        "error": exception,
-        **{key: value for key, value in info.items() if value is not None},
+        "rung": -1,
         "budget": budget,
+        "status": Status.FAILED if failed else Status.FINISHED,
+        "loss": 1.0 if result is None else _loss(result.get("loss")),
+        "reason": "failed" if failed else "",
+        "started": times.started or 0.0,
+        "finished": times.finished or 0.0,
+        "error": error,
     }
-    submitted = times.get("submitted")
+    info = None if result is None else result.get("info")
+    if isinstance(info, dict) and "trial" in info:  # a record of ours
+        given = {key: value for key, value in info.items() if value is not None}
+        found = record(EvaluationRecord, {**values, **given, "budget": budget})
+        check_time("started", found.started)
+        check_time("finished", found.finished)
+        return Evaluation(config_id, found, times.submitted)
+    known, rest = _known(info)
     return Evaluation(
-        config_id, _checked(record), None if submitted is None else float(submitted)
+        config_id, EvaluationRecord(**{**values, **known}), times.submitted, rest
     )
 
 
-_CONVERT: dict[str, Callable[[Any], Any]] = {
-    "str": str,
-    "str | None": str,
-    "int": int,
-    "int | None": int,
-    "float": float,
-    "float | None": float,
-    "Status": Status,
-    "dict[str, Any]": dict,
-}
-_FIELDS = {f.name: _CONVERT[str(f.type)] for f in dataclasses.fields(EvaluationRecord)}
+def _loss(value: Any) -> float:
+    """Hpbandster takes any number, also NaN."""
+    if value is None or (type(value) is float and not math.isfinite(value)):
+        return float("nan" if value is None else value)
+    return float(checked(float, value, "loss"))
 
 
-def _checked(values: Mapping[str, Any]) -> EvaluationRecord:
-    """A record with every field of its declared type; a lost one has loss NaN."""
-    known: dict[str, Any] = {
-        name: convert(values[name])
-        for name, convert in _FIELDS.items()
-        if values.get(name) is not None
-    }
-    if known["status"] is Status.LOST:
-        known["loss"] = float("nan")
-    return EvaluationRecord(**known)
+def _known(info: Any) -> tuple[dict[str, Any], Any]:
+    """The parts of another worker's `info` that a record has a place for; the rest."""
+    if not isinstance(info, dict):
+        return {}, info
+    known = {}
+    for name in (_KINDS.keys() - _OF_THE_LINE) & info.keys():
+        with contextlib.suppress(RecordError):
+            known[name] = checked(_KINDS[name], info[name], name)
+    ours = {"state"} if "status" in known else set()  # see `Journal`
+    rest = {k: v for k, v in info.items() if k not in known.keys() | ours}
+    return known, rest
 
 
-def _parse_running(entry: Any, run: RunPaths, ended: list[Evaluation]) -> Evaluation:
-    config_id, budget = _config_id(entry["config_id"]), float(entry["budget"])
+def _running(entry: Running, run: RunPaths, ended: list[Evaluation]) -> Evaluation:
+    check_time("since", entry.since)
+    config_id = entry.config_id
     before = [
-        e.record for e in ended if e.config_id == config_id and e.record.budget < budget
+        e.record
+        for e in ended
+        if e.config_id == config_id and e.record.budget < entry.budget
     ]
     record = EvaluationRecord(
         trial=trial_name(config_id),
         bracket=config_id[0],
         rung=config_id[1] + len(before),
-        budget=budget,
+        budget=entry.budget,
         status=Status.RUNNING,
         loss=float("nan"),
         reason="",
-        worker=str(entry.get("pid", "")),
-        host=str(entry.get("host", "")),
-        started=float(entry.get("since") or 0.0),
+        worker=str(entry.pid),
+        host=entry.host,
+        started=entry.since,
         seed=before[-1].seed if before else 0,
-        **_so_far(run.trial(config_id).generations),
+        **_so_far(run.trial(config_id)),
     )
     return Evaluation(config_id, record)
 
 
-def _so_far(generations: Path) -> dict[str, Any]:
+def read_generations(files: TrialPaths) -> Iterator[GenerationLine]:
+    """Every generation line that can be read."""
+    return parsed_lines(files.generations, lambda line: record(GenerationLine, line))
+
+
+def _so_far(files: TrialPaths) -> dict[str, Any]:
     """What the finished generations of a running trial add up to."""
-
-    def parse(line: Any) -> tuple[float, float, int, int]:
-        scores = line["center_scores"]
-        score = sum(scores) / len(scores)
-        best = float(line["best_score"])
-        return score, best, int(line["env_steps_se"]), int(line["env_steps_task"])
-
-    lines = list(parsed_lines(generations, parse))
+    lines = list(read_generations(files))
     if not lines:
         return {}
     return {
         "generations": len(lines),
-        "score_final": lines[-1][0],
-        "score_best": lines[-1][1],
-        "env_steps_se": sum(line[2] for line in lines),
-        "env_steps_task": sum(line[3] for line in lines),
+        "score_final": lines[-1].center_score,
+        "score_best": lines[-1].best_score,
+        "env_steps_se": sum(line.env_steps_se for line in lines),
+        "env_steps_task": sum(line.env_steps_task for line in lines),
     }

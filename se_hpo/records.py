@@ -17,8 +17,6 @@ class Status(enum.StrEnum):
     """It has a loss; a diverged SE is a finished evaluation with loss 1."""
     FAILED = "failed"
     """It raised; loss 1, with the traceback in `error`."""
-    LOST = "lost"
-    """Its worker went away; it is queued again and has no loss."""
     RUNNING = "running"
 
 
@@ -62,19 +60,45 @@ class EvaluationRecord:
     finished: float = 0.0
     error: str | None = None
     """Traceback of a failed evaluation."""
-    extra: dict[str, Any] = field(default_factory=dict)
-    """Further builtin values of an objective."""
 
     def to_dict(self) -> dict[str, Any]:
         """Builtin types only, ready for JSON and for serpent."""
         return to_builtin(dataclasses.asdict(self))
 
 
-def record_from_dict(data: Mapping[str, Any]) -> EvaluationRecord:
-    """The inverse of `to_dict`; unknown keys of newer versions are dropped."""
-    known = {f.name for f in dataclasses.fields(EvaluationRecord)}
-    values = {k: v for k, v in data.items() if k in known}
-    return EvaluationRecord(**{**values, "status": Status(values["status"])})
+@dataclass(frozen=True)
+class GenerationLine:
+    """What readers need of a line of `generations.jsonl`; a score may be unknown."""
+
+    generation: int
+    """From 0."""
+    center_scores: list[float | None]
+    member_scores: list[list[float | None]]
+    best_score: float | None
+    env_steps_se: int
+    env_steps_task: int
+    step_norm: float | None = None
+    center_diverged: int | None = None
+    stop_reasons: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not (self.center_scores and any(self.member_scores)):
+            raise ValueError("a generation without scores")
+
+    @property
+    def center_score(self) -> float:
+        """Mean over the agents."""
+        known = [math.nan if s is None else s for s in self.center_scores]
+        return sum(known) / len(known)
+
+
+@dataclass(frozen=True)
+class TimingLine:
+    """What readers need of a line of `timing.jsonl`."""
+
+    generation: int
+    wall_seconds: float
+    cpu_seconds: float
 
 
 def to_builtin(value: Any) -> Any:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,20 +22,23 @@ from se_hpo.frames import (
     hyperparameter_dtypes,
     tidy,
 )
+from se_hpo.json_records import record
 from se_hpo.names import STOP_REASONS
 from se_hpo.paths import RunPaths, TrialPaths
+from se_hpo.ranking import best_first
 from se_hpo.reading import (
     Configuration,
     Evaluation,
     parsed_lines,
     read_configurations,
     read_evaluations,
+    read_generations,
     read_json,
     read_running,
-    warn_unreadable,
+    read_space,
 )
-from se_hpo.records import EvaluationRecord, Status
-from se_hpo.tasks import get_task, list_tasks
+from se_hpo.records import EvaluationRecord, GenerationLine, TimingLine
+from se_hpo.tasks import known_solved_return
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,8 @@ def load_trials(run: str | Path, *, running: bool = False) -> pd.DataFrame:
 
     Returns:
         The columns of docs/results.md: `frames.TRIAL_COLUMNS`, then `config.<name>` per
-        hyperparameter, then `extra.<name>` per further value of the objective.
+        hyperparameter, then `info.<name>` (or `info`, where that is one value) with
+        what a worker of another kind returned.
 
     Raises:
         UserError: the folder is no run.
@@ -86,11 +91,15 @@ def load_trials(run: str | Path, *, running: bool = False) -> pd.DataFrame:
 def _trial_row(
     evaluation: Evaluation, configuration: Configuration | None, run: str
 ) -> dict[str, Any]:
-    record = evaluation.record
-    row = {**vars(record), "run": run, "status": record.status.value}
-    row["seed"] = record.seed or None
+    found = evaluation.record
+    row = {**vars(found), "run": run, "status": found.status.value}
+    row["seed"] = found.seed or None
     row["submitted"] = evaluation.submitted
-    row |= {f"extra.{key}": value for key, value in record.extra.items()}
+    info = evaluation.info
+    if isinstance(info, dict):
+        row |= {f"info.{key}": value for key, value in info.items()}
+    elif info is not None:
+        row["info"] = info
     if configuration is not None:
         row["model_based"] = configuration.model_based
         row |= {f"config.{key}": v for key, v in configuration.values.items()}
@@ -98,15 +107,10 @@ def _trial_row(
 
 
 def _further_columns(rows: list[dict[str, Any]], paths: RunPaths) -> dict[str, str]:
-    """`config.*` as the search space declares them, what it does not, and `extra.*`."""
-    space = read_json(paths.configspace)
-    try:
-        declared = hyperparameter_dtypes(space)
-    except (KeyError, TypeError) as error:
-        warn_unreadable(paths.configspace, f"not a search space ({error!r})")
-        declared = {}
+    """`config.*` as the search space declares them, what it does not, and `info*`."""
+    declared = hyperparameter_dtypes(read_space(paths)["hyperparameters"])
     config = {f"config.{name}": dtype for name, dtype in declared.items()}
-    return {**dtypes_of(rows, "config.", config), **dtypes_of(rows, "extra.", {})}
+    return {**dtypes_of(rows, "config.", config), **dtypes_of(rows, "info", {})}
 
 
 def load_generations(
@@ -149,66 +153,47 @@ def _trial_names(paths: RunPaths, trials: str | Iterable[str] | None) -> list[st
 
 def generation_rows(files: TrialPaths) -> Iterator[dict[str, Any]]:
     """A row of `frames.GENERATION_COLUMNS` per generation, without run and trial."""
-    solved_return = _solved_return(files)
-
-    def parse(line: Any) -> dict[str, Any]:
-        row = _generation_row(line)
+    solved_return = known_solved_return(read_json(files.config).get("task"))
+    timing = {
+        line.generation: vars(line)
+        for line in parsed_lines(files.timing, partial(record, TimingLine))
+    }
+    lines = {line.generation: line for line in read_generations(files)}
+    for generation in sorted(lines):
+        row = _generation_row(lines[generation])
         if solved_return is not None:
-            row["solved"] = bool(row["center_score"] >= solved_return)
-        return row
-
-    def parse_timing(line: Any) -> tuple[int, dict[str, float]]:
-        seconds = {k: float(line[k]) for k in ("wall_seconds", "cpu_seconds")}
-        return int(line["generation"]), seconds
-
-    timing = dict(parsed_lines(files.timing, parse_timing))
-    rows = {row["generation"]: row for row in parsed_lines(files.generations, parse)}
-    for generation in sorted(rows):
-        yield rows[generation] | timing.get(generation, {})
+            row["solved"] = row["center_score"] >= solved_return
+        yield row | timing.get(generation, {})
 
 
-def _generation_row(line: Any) -> dict[str, Any]:
-    center = np.array(line["center_scores"], dtype=float)
-    members = np.array(line["member_scores"], dtype=float)
-    reasons = line.get("stop_reasons", {})
-    diverged, norm = line.get("center_diverged"), line.get("step_norm")
+def _generation_row(line: GenerationLine) -> dict[str, Any]:
+    center = np.array(line.center_scores, dtype=float)
+    members = np.array([s for row in line.member_scores for s in row], dtype=float)
     return {
-        "generation": int(line["generation"]),
+        **vars(line),
         "center_score": float(center.mean()),
         "center_std": float(center.std(ddof=1)) if center.size > 1 else None,
         "member_score_mean": float(members.mean()),
         "member_score_max": float(members.max()),
-        "best_score": float(line["best_score"]),
-        "step_norm": None if norm is None else float(norm),
-        "center_diverged": None if diverged is None else int(diverged),
-        "env_steps_se": int(line["env_steps_se"]),
-        "env_steps_task": int(line["env_steps_task"]),
-        **{f"stop_reasons.{k}": int(reasons.get(k, 0)) for k in STOP_REASONS},
+        **{f"stop_reasons.{k}": line.stop_reasons.get(k, 0) for k in STOP_REASONS},
     }
-
-
-def _solved_return(files: TrialPaths) -> float | None:
-    """Of the trial's task; None where that is not one of the measured tasks."""
-    task = read_json(files.config).get("task")
-    return get_task(task).solved_return if task in list_tasks() else None
 
 
 def load_incumbent(run: str | Path) -> Incumbent:
     """The best configuration so far.
 
-    Among the evaluations with status `finished`, those at the largest budget count; of
-    these the one with the lowest loss, and of equal losses the one that finished first.
+    Among the evaluations with status `finished` and a finite loss, those at the largest
+    budget count; of these the one with the lowest loss, and of equal losses the one
+    that finished first.
 
     Raises:
         UserError: the folder is no run, or nothing has finished yet.
     """
     paths = run_paths(run)
-    finished = [
-        e for e in read_evaluations(paths) if e.record.status is Status.FINISHED
-    ]
-    if not finished:
+    evaluations = best_first(read_evaluations(paths), lambda e: e.record)
+    if not evaluations:
         raise UserError(f"{paths.root} has no finished evaluation yet: try again later")
-    best = min(finished, key=lambda e: (-e.record.budget, e.record.loss))
+    best = evaluations[0]
     configuration = read_configurations(paths).get(best.config_id)
     checkpoint = paths.trial(best.config_id).best_se
     return Incumbent(

@@ -10,8 +10,9 @@ from typing import Any
 from se_hpo import seeding
 from se_hpo.config import RunConfig, run_config_from_dict
 from se_hpo.errors import UserError, did_you_mean
+from se_hpo.json_records import RecordError, parsed, record
 from se_hpo.names import SE_TRAIN_ENVS, with_train_env
-from se_hpo.paths import RunPaths, SESetPaths, parse_json, sets_in
+from se_hpo.paths import RunPaths, SESetPaths, sets_in
 from se_hpo.records import to_builtin
 from se_hpo.se_outcome import SEOutcome
 from se_hpo.user_code import prepare
@@ -69,19 +70,12 @@ def settings_from_set(paths: SESetPaths, data: Mapping[str, Any]) -> SetSettings
         UserError: it is damaged.
     """
     try:
-        trainings = data.get("trainings")
-        settings = SetSettings(
-            train_env=str(data["train_env"]),
-            config=run_config_from_dict(data["config"]),
-            seed=int(data["seed"]),
-            generations=int(data["generations"]),
-            engine=str(data.get("engine", "")),
-            trainings=None if trainings is None else int(trainings),
-        )
+        config = run_config_from_dict(data.get("config"))
+        settings = record(SetSettings, {"engine": "", **data, "config": config})
         if settings.train_env not in SE_TRAIN_ENVS:
-            raise ValueError(f"train_env {settings.train_env!r} is unknown")
-    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
-        raise damaged(paths, repr(error)) from error
+            raise RecordError(f"train_env {settings.train_env!r} is unknown")
+    except UserError as error:
+        raise damaged(paths, str(error)) from error
     return settings
 
 
@@ -112,7 +106,7 @@ def read_set_json(paths: SESetPaths) -> dict[str, Any]:
         UserError: no set there, or it is unreadable.
     """
     try:
-        data = with_train_env(parse_json(paths.set.read_text(encoding="utf-8")))
+        data = with_train_env(parsed(paths.set.read_bytes()))
     except (FileNotFoundError, NotADirectoryError):
         raise UserError(no_set(paths.root)) from None
     except (OSError, ValueError) as error:

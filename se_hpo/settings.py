@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from se_hpo.bohb.brackets import Bracket, budget_ladder, hyperband_brackets
+from se_hpo.json_records import record
 from se_hpo.objectives import Objective
 from se_hpo.options import Options
 from se_hpo.registries import budget_unit
@@ -60,8 +61,12 @@ class Settings:
 
 
 def settings_from_dict(data: Mapping[str, Any]) -> Settings:
-    """Read the settings of a `run.json`; other keys are ignored."""
-    return Settings(**{f.name: data[f.name] for f in fields(Settings)})
+    """Read the settings of a `run.json`; other keys are ignored.
+
+    Raises:
+        RecordError: they are of another version, or damaged.
+    """
+    return record(Settings, data, at="settings")
 
 
 def resolve_settings(options: Options, space: Space, engine: str) -> Settings:

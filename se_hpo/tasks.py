@@ -222,6 +222,12 @@ def use_returns(task_id: str, stored: Any) -> None:
             _returns[task_id] = mean, worst
 
 
+def known_solved_return(task_id: object) -> float | None:
+    """The solved return of a measured task; None for all others."""
+    known = isinstance(task_id, str) and task_id in _TASKS
+    return _TASKS[str(task_id)].solved_return if known else None
+
+
 def make_env(spec: TaskSpec) -> gymnasium.Env:
     """A new environment of the task: flat observations, truncation at `max_steps`."""
     env = gymnasium.make(

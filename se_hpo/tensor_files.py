@@ -11,6 +11,8 @@ from collections.abc import Mapping
 import numpy as np
 from safetensors.numpy import save
 
+from se_hpo.paths import parse_json
+
 _ALIGNMENT = 8  # of the header, as the format demands
 
 
@@ -25,7 +27,7 @@ def tensor_bytes(
     """
     data = save(dict(tensors), dict(metadata))
     size = int.from_bytes(data[:8], "little")
-    header = json.loads(data[8 : 8 + size])
+    header = parse_json(data[8 : 8 + size])
     header["__metadata__"] = dict(sorted(metadata.items()))
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % _ALIGNMENT)

@@ -93,10 +93,10 @@ class TestBudgetCorrelation:
             [3, 9],
         ]
 
-    def test_failed_count_as_the_loss_they_have_and_lost_do_not(self) -> None:
+    def test_failed_count_as_the_loss_they_have_and_running_do_not(self) -> None:
         frame = two_budgets([0.1, 0.2, 0.3, 0.4], [0.4, 0.3, 0.2, 0.1])
         frame.loc[0, ["status", "loss"]] = ["failed", 1.0]
-        frame.loc[1, ["status", "loss"]] = ["lost", math.nan]
+        frame.loc[1, ["status", "loss"]] = ["running", math.nan]
         assert analysis.budget_correlation(frame)["n_trials"].to_list() == [3]
 
 
@@ -177,15 +177,15 @@ class TestTrajectory:
         assert found["generations_total"].to_list() == [1, 2, 3, 5, 6, 8]
         assert (found["hours"] * 3600).to_list() == pytest.approx([1, 2, 3, 4, 5, 6])
 
-    def test_hours_begin_with_an_evaluation_that_was_lost(self) -> None:
+    def test_hours_begin_with_an_evaluation_that_is_running(self) -> None:
         frame = two_budgets([0.1, 0.2, 0.3], [])
-        frame.loc[0, ["status", "loss"]] = ["lost", math.nan]
+        frame.loc[0, ["status", "loss"]] = ["running", math.nan]
         hours = analysis.incumbent_trajectory(frame)["hours"]
         assert (hours * 3600).to_list() == pytest.approx([2, 3])
 
-    def test_failed_and_lost_never_lead(self) -> None:
+    def test_failed_and_running_never_lead(self) -> None:
         frame = two_budgets([0.1, 0.2, 0.3], [])
-        frame.loc[0, ["status", "loss"]] = ["lost", math.nan]
+        frame.loc[0, ["status", "loss"]] = ["running", math.nan]
         frame.loc[1, "status"] = "failed"
         found = analysis.incumbent_trajectory(frame)
         assert found["incumbent"].isna().to_list() == [True, False]
@@ -203,7 +203,7 @@ class TestTrajectory:
         rows = [
             {"trial": "a", "budget": 1.0, "loss": 1.0, "env_steps_task": 10},
             {"trial": "a", "budget": 3.0, "loss": 1.0, "env_steps_task": 35},
-            {"trial": "b", "budget": 1.0, "status": "lost", "env_steps_task": 5},
+            {"trial": "b", "budget": 1.0, "status": "running", "env_steps_task": 5},
         ]
         rows = [row | {"cpu_seconds": 2.0, "env_steps_se": 100} for row in rows]
         cost = analysis.bohb_cost(trial_frame(rows))

@@ -196,3 +196,38 @@ def test_ties_promote_who_was_proposed_first(tmp_path):
     done, _ = _run(tmp_path)  # losses 0, 0, 1, 1 on the first rung
     assert [cid[2] for cid, budget in done if budget == 3.0] == [0, 1]
     assert [cid[2] for cid, budget in done if budget == 9.0] == [0]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '[[Infinity,0,0],1.0,{"submitted":1.0},{"loss":0.5},null]',
+        '[[0,0,0],1.0,{"submitted":1.0},{"loss":1' + "0" * 400 + "},null]",
+        '[[0,0,0],1.0,[1.0],{"loss":0.5},null]',
+        '[[0,0,0],1e400,{"submitted":1.0},{"loss":0.5},null]',
+        '[[0,0,0],1.0,{"submitted":NaN},{"loss":0.5},null]',
+        '[[5,0,0],1.0,{"submitted":1.0},{"loss":0.5,"config":[]},null]',
+        "[[[[0]],0,0],1.0,{},{},null]",
+    ],
+)
+def test_numbers_and_types_of_any_kind_stop_no_master(tmp_path, caplog, line):
+    _run(tmp_path)
+    for name in ("configs.json", "results.json"):
+        path = tmp_path / name
+        path.write_text(path.read_text() + line + "\n")
+    journal = _journal(tmp_path)
+    assert (len(journal.configs), len(journal.results)) == (4, 7)
+    assert "line 8 is damaged" in caplog.text
+
+
+def test_deepcave_learns_from_the_journal_what_failed(tmp_path):
+    journal, _, bracket = _resumed(tmp_path)
+    for status in ("finished", "failed"):
+        config_id, config, budget = bracket.get_next_run()
+        job = Job(config_id, config=config, budget=budget, working_directory="")
+        job.time_it("finished")
+        job.result = {"loss": 1.0, "info": {"status": status}}
+        journal(job)
+    states = [line[3]["info"]["state"] for line in _lines(tmp_path / "results.json")]
+    assert states == ["SUCCESS", "CRASHED"], "as its reader calls them"
+    assert job.result["info"] == {"status": "failed"}

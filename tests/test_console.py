@@ -271,7 +271,6 @@ def test_dumb_terminals_get_plain_lines() -> None:
     [
         (Status.FINISHED, "diverged: NaN in psi", "loss 0.2500 .*diverged: NaN in psi"),
         (Status.FAILED, "failed: boom\nline two", r"failed .*\(failed: boom\) in"),
-        (Status.LOST, "lost: worker w1", r"lost .*\(lost: worker w1\)"),
         (Status.FINISHED, "budget", r"loss 0.2500 score 120.5 in 0:00:02"),
     ],
 )

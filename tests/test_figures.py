@@ -236,9 +236,9 @@ def test_the_incumbent_rises_only_where_a_larger_budget_begins(data: RunData) ->
     assert last["incumbent_loss"] == data.incumbent.loss
 
 
-def test_lost_and_running_evaluations_are_not_drawn(data: RunData) -> None:
+def test_running_evaluations_are_not_drawn(data: RunData) -> None:
     trials = data.trials.copy()
-    trials.loc[0, ["status", "loss"]] = ["lost", np.nan]
+    trials.loc[0, ["status", "loss"]] = ["running", np.nan]
     trials["model_based"] = pd.array([pd.NA] * len(trials), "boolean")
     frame = losses_over_time(trials)
     assert len(frame) == len(trials) - 1

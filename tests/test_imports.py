@@ -15,12 +15,13 @@ ROOT = Path(__file__).parents[1]
 # never in a circle. A package stands for all its modules.
 FLOORS = {
     "ground": "addresses agents config disk errors flags jobs networks overrides "
-    "names variation learned stopping "
+    "json_records names variation learned stopping "
     "paths processes damaged records registries seeding tensor_files text validation",
     "environments": "checkpoint env_api user_code registration se_net se_parameters "
     "synthetic_env tasks training_envs vector_arguments vector_env",
     "reading results": "analysis console console_table console_view evaluations "
-    "figures frames progress reading results se_outcome se_set_settings se_sets",
+    "figures frames master_status progress ranking reading results "
+    "se_outcome se_set_settings se_sets",
     "inner loop": "engine inner_loop process_pool training transitions _engine",
     "outer loop": "nes",
     "hyperparameter optimization": "bohb cluster confirm local_workers monitor "

@@ -157,7 +157,9 @@ def test_the_state_of_another_version_is_set_aside_and_no_failure(tmp_path, capl
     assert other.loss != first.loss
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", "3", "null", '{"loss": null}'])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", "3", "null", '{"loss": null}', "[" * 100_000]
+)
 def test_a_record_of_any_wrong_shape_is_set_aside(tmp_path, text):
     first, _, paths = evaluate(NES, tmp_path, 2)
     paths.record(2).write_text(text)

@@ -1,6 +1,8 @@
 """Files are written whole or not at all, and torn lines hurt nobody."""
 
 import ast
+import errno
+import os
 import re
 from pathlib import Path
 
@@ -89,3 +91,37 @@ def test_whatever_a_run_may_write_may_be_deleted_with_it():
         assert run.writes(name)
     for name in ("thesis.tex", "notes.json", "ended", "confirmation.json", "x.damaged"):
         assert not run.writes(name)
+
+
+def failing_write(monkeypatch: pytest.MonkeyPatch, others: bytes, path: Path) -> None:
+    """The disk takes half of a line, another process appends, then it is full."""
+    write, calls = os.write, []
+
+    def half(file: int, data: bytes) -> int:
+        if calls:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        calls.append(data)
+        written = write(file, data[: len(data) // 2])
+        if others:
+            with path.open("ab") as other:
+                other.write(others)
+        return written
+
+    monkeypatch.setattr(os, "write", half)
+
+
+@pytest.mark.parametrize("others", [b"", b'\n{"by":"another"}\n'])
+def test_a_failed_append_takes_back_its_own_bytes_and_nobody_elses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, others: bytes
+) -> None:
+    path = tmp_path / "log.jsonl"
+    append_json_line(path, {"by": "us"})
+    before = path.read_bytes()
+    with monkeypatch.context() as broken:
+        failing_write(broken, others, path)
+        with pytest.raises(OSError, match="No space left"):
+            append_json_line(path, {"by": "us", "n": 2})
+    assert path.read_bytes().endswith(others or before)
+    append_json_line(path, {"n": 3})
+    lines = [line for _, line in read_json_lines(path) if line is not None]
+    assert lines == [{"by": "us"}, *([{"by": "another"}] if others else []), {"n": 3}]

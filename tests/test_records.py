@@ -5,10 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from se_hpo.records import EvaluationRecord, Status, record_from_dict, to_builtin
+from se_hpo.json_records import record
+from se_hpo.records import EvaluationRecord, Status, to_builtin
 
 
-def record(**values):
+def make(**values):
     base = {"trial": "000-0-000", "bracket": 0, "rung": 0, "budget": 3.0}
     return EvaluationRecord(
         **base, status=Status.FINISHED, loss=0.5, reason="budget", **values
@@ -16,12 +17,19 @@ def record(**values):
 
 
 def test_a_record_survives_json():
-    original = record(generations_to_solve=4, extra={"a": [1, 2]})
-    assert record_from_dict(json.loads(json.dumps(original.to_dict()))) == original
+    original = make(generations_to_solve=4)
+    data = json.loads(json.dumps(original.to_dict()))
+    assert record(EvaluationRecord, data) == original
 
 
 def test_keys_of_a_newer_version_are_dropped():
-    assert record_from_dict({**record().to_dict(), "new": 1}) == record()
+    data = {**make().to_dict(), "new": 1}
+    assert record(EvaluationRecord, data) == make()
+
+
+def test_a_record_of_the_first_versions_had_an_empty_extra():
+    data = {**make().to_dict(), "extra": {}}
+    assert record(EvaluationRecord, data) == make()
 
 
 @pytest.mark.parametrize(

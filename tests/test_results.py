@@ -12,9 +12,11 @@ import pytest
 from hpbandster.core.result import logged_results_to_HBS_result
 
 import se_hpo
+from se_hpo.analysis import incumbent_trajectory
 from se_hpo.errors import UserError
 from se_hpo.frames import GENERATION_COLUMNS, TRIAL_COLUMNS
 from se_hpo.paths import RunPaths, append_json_line, write_json
+from se_hpo.ranking import ranked
 from se_hpo.reading import STATUS_MAX_AGE, UnreadableWarning
 from se_hpo.records import Status
 from se_hpo.results import load_generations, load_incumbent, load_trials
@@ -117,17 +119,9 @@ def test_a_declared_dtype_gives_way_to_a_value_it_cannot_hold(run: RunPaths) -> 
     assert load_trials(run.root)["config.se.hidden_size"].tolist()[-1] == 7.5
 
 
-def test_extra_values_of_an_objective_become_columns(run: RunPaths) -> None:
-    add_result(run, A, 9.0, 0.1, 2000.0, extra={"seeds_solved": 3})
-    frame = load_trials(run.root)
-    assert list(frame)[-1] == "extra.seeds_solved"
-    assert frame["extra.seeds_solved"].tolist()[-1] == 3
-
-
 def test_the_last_line_of_an_evaluation_counts(run: RunPaths) -> None:
-    add_result(run, A, 9.0, float("nan"), 2000.0, status=Status.LOST, reason="lost")
-    lost = load_trials(run.root).iloc[-1]
-    assert lost["status"] == "lost" and np.isnan(lost["loss"])
+    add_result(run, A, 9.0, 0.5, 2000.0)
+    assert load_trials(run.root).iloc[-1]["loss"] == 0.5
     add_result(run, A, 9.0, 0.25, 2100.0)
     again = load_trials(run.root)
     assert again.iloc[-1]["loss"] == 0.25
@@ -169,22 +163,97 @@ def test_a_result_without_its_configuration_line_is_kept(run: RunPaths) -> None:
     assert dtypes(frame) == TRIAL_COLUMNS | CONFIG_DTYPES
 
 
-def test_plain_hpbandster_results_without_records_load(tmp_path: Path) -> None:
-    times = {"submitted": 1.0, "started": 2.0, "finished": 3.0}
-    (tmp_path / "configs.json").write_text('[[0, 0, 0], {"x": 1.5}, {}]\n')
-    lines = [
-        [[0, 0, 0], 1.0, times, {"loss": 0.5, "info": "text"}, None],
-        [[0, 0, 0], 3.0, times, None, "Traceback"],
-        [[0, 0, 0], 9.0, times, {"loss": 0.25, "info": {}}, None],
+TIMES = {"submitted": 1.0, "started": 2.0, "finished": 3.0}
+
+
+def foreign_run(folder: Path, *results: tuple) -> Path:
+    """A folder that hpbandster itself wrote: (id, budget, result, exception) each."""
+    ids = dict.fromkeys(config_id for config_id, *_ in results)
+    configs = [[c, {"x": 1.5}, {"model_based_pick": False}] for c in ids]
+    lines = [[c, b, TIMES, result, error] for c, b, result, error in results]
+    for name, rows in (("configs.json", configs), ("results.json", lines)):
+        (folder / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+def test_every_row_that_hpbandster_wrote_loads_whatever_its_info(
+    tmp_path: Path,
+) -> None:
+    folder = foreign_run(
+        tmp_path,
+        (A, 1.0, {"loss": 0.5, "info": "text"}, None),
+        (B, 1.0, {"loss": 0.4, "info": 0.8}, None),
+        (C, 1.0, {"loss": 0.3, "info": {"accuracy": 0.9, "status": "ok"}}, None),
+        (A, 3.0, None, "Traceback"),
+        (B, 3.0, {"loss": 0.25}, None),
+        (
+            C,
+            9.0,
+            {"loss": 0.2, "info": {"host": "h", "seed": "x", "big": 10**30}},
+            None,
+        ),
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        frame = load_trials(folder)
+    assert frame["status"].tolist() == [*["finished"] * 3, "failed", *["finished"] * 2]
+    assert frame["loss"].tolist() == [0.5, 0.4, 0.3, 1.0, 0.25, 0.2]
+    assert frame["rung"].tolist() == [0, 0, 0, 1, 1, 2]
+    assert frame["error"].tolist()[3] == "Traceback"
+    assert frame["config.x"].tolist() == [1.5] * 6
+    assert frame["info"].tolist()[:2] == ["text", 0.8]
+    assert frame["info.accuracy"].tolist()[2] == 0.9
+    assert frame["info.status"].tolist()[2] == "ok"
+    assert frame["host"].tolist()[5] == "h"
+    assert frame["info.seed"].tolist()[5] == "x"
+    assert frame["info.big"].tolist()[5] == 10**30
+    assert load_incumbent(folder).budget == 9.0
+
+
+def test_a_numeric_info_is_a_column_of_numbers(tmp_path: Path) -> None:
+    rows = [((0, 0, k), 1.0, {"loss": 0.5, "info": k / 4}, None) for k in range(3)]
+    frame = load_trials(foreign_run(tmp_path, *rows))
+    assert str(frame["info"].dtype) == "float64"
+    assert frame["info"].tolist() == [0.0, 0.25, 0.5]
+
+
+def test_rungs_are_counted_within_their_bracket(tmp_path: Path) -> None:
+    budgets = {0: [1.0, 3.0, 9.0], 1: [3.0, 9.0], 2: [9.0]}
+    rows = [
+        ((bracket, 0, 0), budget, {"loss": 0.5, "info": {}}, None)
+        for bracket, each in budgets.items()
+        for budget in each
     ]
-    text = "".join(json.dumps(line) + "\n" for line in lines)
-    (tmp_path / "results.json").write_text(text)
-    with pytest.warns(UnreadableWarning, match=r"results\.json:1"):
-        frame = load_trials(tmp_path)
-    assert frame["status"].tolist() == ["failed", "finished"]
-    assert frame["loss"].tolist() == [1.0, 0.25]
-    assert frame["error"].tolist() == ["Traceback", pd.NA]
-    assert frame["config.x"].tolist() == [1.5, 1.5]
+    frame = load_trials(foreign_run(tmp_path, *rows))
+    assert frame["rung"].tolist() == [0, 1, 2, 0, 1, 0]
+
+
+@pytest.mark.parametrize("loss", [float("nan"), float("inf"), None])
+def test_a_loss_that_is_no_number_is_a_row_and_never_the_incumbent(
+    tmp_path: Path, loss: float | None
+) -> None:
+    folder = foreign_run(
+        tmp_path,
+        (A, 1.0, {"loss": 0.5, "info": {}}, None),
+        (B, 3.0, {"loss": loss, "info": {}}, None),
+    )
+    frame = load_trials(folder)
+    assert frame["status"].tolist() == ["finished", "finished"]
+    assert not np.isfinite(frame["loss"][1])
+    assert load_incumbent(folder).trial == "000-0-000"
+    assert incumbent_trajectory(frame)["incumbent"].tolist()[-1] == "000-0-000"
+    assert ranked(frame)["trial"].tolist() == ["000-0-000"]
+
+
+def test_what_a_worker_of_ones_own_returned_is_info_and_its_status(
+    tmp_path: Path,
+) -> None:
+    info = {"status": "failed", "reason": "failed: x", "error": "T", "state": "CRASHED"}
+    folder = foreign_run(tmp_path, (A, 1.0, {"loss": 1.0, "info": info}, None))
+    frame = load_trials(folder)
+    row = frame.iloc[0]
+    assert (row["status"], row["reason"], row["error"]) == ("failed", "failed: x", "T")
+    assert not [name for name in frame if str(name).startswith("info")]
 
 
 def test_hpbandsters_own_reader_reads_the_same_files(run: RunPaths) -> None:
@@ -231,14 +300,6 @@ def test_running_evaluations_come_last_and_only_when_asked_for(run: RunPaths) ->
     assert row["config.nes.step_size"] == 0.5
 
 
-def test_a_lost_evaluation_that_runs_again_is_one_row(run: RunPaths) -> None:
-    add_result(run, A, 3.0, float("nan"), 2000.0, status=Status.LOST, reason="lost")
-    write_status(run, (A, 3.0))
-    frame = load_trials(run.root, running=True)
-    assert frame["status"].tolist()[-1] == "running"
-    assert len(frame) == 5
-
-
 def test_a_dead_masters_status_says_nothing(run: RunPaths) -> None:
     write_status(run, (A, 3.0))
     old = time.time() - STATUS_MAX_AGE - 5
@@ -246,7 +307,9 @@ def test_a_dead_masters_status_says_nothing(run: RunPaths) -> None:
     assert len(load_trials(run.root, running=True)) == 4
 
 
-@pytest.mark.parametrize("text", ['{"running": [{"budget": 1}]}', '{"runn', "[]"])
+@pytest.mark.parametrize(
+    "text", ['{"running": [{"budget": 1}]}', '{"runn', "[]", '{"running": null}']
+)
 def test_a_damaged_status_costs_only_the_running_rows(run: RunPaths, text: str) -> None:
     run.status.write_text(text)
     with warnings.catch_warnings(record=True) as caught:

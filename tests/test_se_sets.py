@@ -11,9 +11,10 @@ import pytest
 import se_hpo
 from se_hpo.errors import UserError
 from se_hpo.frames import SE_COLUMNS, SE_GENERATION_COLUMNS
+from se_hpo.json_records import record
 from se_hpo.paths import append_json_line, write_json
 from se_hpo.reading import UnreadableWarning
-from se_hpo.se_outcome import outcome_from_dict, read_outcome
+from se_hpo.se_outcome import SEOutcome, read_outcome
 from se_hpo.se_sets import find_sets, load_se_generations, load_ses, read_set
 from tests import fake_sets
 from tests.fake_run import generation_line
@@ -117,16 +118,19 @@ def test_a_set_without_any_se_has_all_columns(tmp_path):
     ("damage", "why"),
     [
         (lambda p: p.write_text('{"index": 0, "se'), "000.json is unreadable"),
-        (lambda p: p.write_text("[]"), "not a JSON object"),
+        (lambda p: p.write_text("[]"), "must be a mapping of names"),
         (lambda p: p.write_text("{}"), "index is missing"),
         (lambda p: p.write_bytes(b"\xff\xfe"), "000.json is unreadable"),
         (lambda p: change(p, index=1), "it is of SE 1"),
         (lambda p: change(p, task="Acrobot-v1"), "it is of se_fixed on Acrobot-v1"),
         (lambda p: change(p, train_env="se_varied"), "it is of se_varied"),
         (lambda p: change(p, train_env="real"), "train_env 'real' is unknown"),
-        (lambda p: change(p, solved="yes"), "solved = 'yes' is no bool"),
-        (lambda p: change(p, trainings=1.5), "trainings = 1.5 is no int"),
-        (lambda p: change(p, wall_seconds="1"), "wall_seconds = '1' is no float"),
+        (lambda p: change(p, solved="yes"), "solved = 'yes': must be of type bool"),
+        (lambda p: change(p, trainings=1.5), "trainings = 1.5: must be of type int"),
+        (
+            lambda p: change(p, wall_seconds="1"),
+            "wall_seconds = '1': must be of type float",
+        ),
     ],
 )
 def test_a_damaged_or_foreign_outcome_is_named_and_left_out(paths, damage, why):
@@ -219,7 +223,7 @@ def test_a_folder_that_is_no_set_is_refused_with_the_sets_that_are_near(paths):
 def test_outcomes_survive_json_and_newer_keys(paths):
     outcome = read_outcome(paths, 0)
     data = json.loads(json.dumps(outcome.to_dict()))
-    assert outcome_from_dict({**data, "of a newer version": 1}) == outcome
+    assert record(SEOutcome, {**data, "of a newer version": 1}) == outcome
     assert read_outcome(paths, 2) is None
 
 

@@ -96,7 +96,7 @@ def test_a_users_file_may_leave_out_everything_but_what_it_changes(tmp_path):
         ("tsak: CartPole-v0", "unknown key 'tsak'.*did you mean 'task'"),
         ("nes: {populaton: 4}", "'nes.populaton'.*did you mean 'population'"),
         ("nes: {population: 4, population: 5}", "'population' is given twice"),
-        ("nes: {population: four}", "NESConfig.population = 'four'.*type int"),
+        ("nes: {population: four}", "nes.population = 'four'.*type int"),
         ("nes: {population: 0}", "NESConfig.population = 0.*>= 1"),
         ("nes: [1]", "nes must be a mapping"),
         ("- 1", "a recipe must be a mapping"),

@@ -1,7 +1,7 @@
 """What a BOHB run says about its budgets and its model's picks.
 
 All from the frame of `se_hpo.load_trials`. An evaluation counts if it has a loss:
-finished or failed (loss 1), but not lost or running.
+finished or failed (loss 1), but not running.
 """
 
 from __future__ import annotations

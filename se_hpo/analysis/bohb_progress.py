@@ -8,7 +8,7 @@ import pandas as pd
 
 from se_hpo.analysis.bohb import with_loss
 from se_hpo.analysis.evaluations import numbers
-from se_hpo.frames import tidy
+from se_hpo.ranking import incumbents
 
 TRAJECTORY_COLUMNS = [
     "trial",
@@ -81,29 +81,7 @@ def incumbent_trajectory(trials: pd.DataFrame) -> pd.DataFrame:
         new = (frame[name] - before).clip(lower=0)
         frame[f"{name}_total"] = new.cumsum().astype("int64")
     frame["cpu_hours_total"] = frame["cpu_seconds"].cumsum() / 3600.0
-    since = frame["finished"] - trials["started"].min()  # of the lost ones, too
+    since = frame["finished"] - trials["started"].min()
     frame["hours"] = since.dt.total_seconds() / 3600.0
     frame["best_loss"] = frame.groupby("budget")["loss"].cummin()
-    return pd.concat([frame, _incumbents(frame)], axis=1)[TRAJECTORY_COLUMNS]
-
-
-def _incumbents(frame: pd.DataFrame) -> pd.DataFrame:
-    best: tuple[float, float] | None = None
-    trial: str | None = None
-    rows: list[dict[str, object]] = []
-    for row in frame.to_dict("records"):
-        rank = (-float(row["budget"]), float(row["loss"]))
-        improved = row["status"] == "finished" and (best is None or rank < best)
-        if improved:
-            best, trial = rank, row["trial"]
-        found: dict[str, object] = {"incumbent": trial, "improved": improved}
-        if best is not None:
-            found |= {"incumbent_budget": -best[0], "incumbent_loss": best[1]}
-        rows.append(found)
-    dtypes = {
-        "incumbent": "string",
-        "incumbent_budget": "float64",
-        "incumbent_loss": "float64",
-        "improved": "bool",
-    }
-    return tidy(rows, dtypes)
+    return pd.concat([frame, incumbents(frame)], axis=1)[TRAJECTORY_COLUMNS]

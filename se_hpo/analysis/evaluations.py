@@ -11,7 +11,7 @@ from se_hpo.agents.registry import AGENTS
 from se_hpo.analysis.columns import KEYS, SE_KEYS
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.names import REAL, TRAIN_ENVS
-from se_hpo.tasks import get_task, list_tasks
+from se_hpo.tasks import known_solved_return
 
 _REQUIRED = ("train_env", "task", "se_set", "se", "agent", "pair", "rule", "score")
 _NUMBERS = ("score", "env_steps", "episodes", "seconds", "test_env_steps", "se_score")
@@ -105,8 +105,7 @@ def solved_return_of(prepared: pd.DataFrame, given: float | None) -> float | Non
     """`given`, or that of the task where it is one of the measured tasks."""
     if given is not None or prepared.empty:
         return given
-    task = str(prepared["task"].iloc[0])
-    return get_task(task).solved_return if task in list_tasks() else None
+    return known_solved_return(prepared["task"].iloc[0])
 
 
 def _check(evaluations: pd.DataFrame) -> None:

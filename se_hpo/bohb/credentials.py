@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from se_hpo.errors import UserError
+from se_hpo.json_records import RecordError, parsed, record
 from se_hpo.paths import write_atomic
 
 MAX_BYTES = 65_536
@@ -72,14 +73,9 @@ def read_credentials(path: Path, run_id: str | None = None) -> Credentials:
     except OSError as error:
         raise NotReady(f"{path} cannot be read: {error.strerror}") from error
     try:
-        data = json.loads(text)
-    except ValueError:
-        raise NotReady(f"{path} is half written or damaged") from None
-    known = {f.name for f in dataclasses.fields(Credentials)}
-    try:
-        found = Credentials(**{k: v for k, v in data.items() if k in known})
-    except (TypeError, AttributeError):
-        raise NotReady(f"{path} is damaged: fields are missing") from None
+        found = record(Credentials, parsed(text))
+    except RecordError as error:
+        raise NotReady(f"{path} is half written or damaged ({error})") from None
     if run_id is not None and found.run_id != run_id:
         raise NotReady(f"{path} is of run {found.run_id!r}, not {run_id!r}")
     return found

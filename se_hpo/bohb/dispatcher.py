@@ -8,7 +8,6 @@ vanished worker had is queued again, unless it is what kills its workers.
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import threading
 import time
@@ -26,7 +25,7 @@ from se_hpo.bohb.roster import Roster
 from se_hpo.bohb.settings import HowItDied, MasterSettings
 from se_hpo.bohb.worker_handle import WorkerHandle
 from se_hpo.disk import check_writable
-from se_hpo.paths import RunPaths
+from se_hpo.paths import RunPaths, parse_json
 
 log = logging.getLogger(__name__)
 
@@ -137,7 +136,7 @@ class Dispatcher:
     @Pyro4.expose
     def register_result(self, name: str, token: str, result: str) -> bool:
         """A worker delivers a result as JSON; a second one is dropped."""
-        value = json.loads(result)
+        value = parse_json(result)
         if self.ending.is_set() and not self.workers_end:
             raise pyro.PyroError("the master is ending: keep it for the next one")
         job = self.roster.finish(token, value, name)

@@ -2,13 +2,13 @@
 
 `configs.json` and `results.json` keep hpbandster's format, one JSON list per line:
 `[config id, configuration, info]` and `[config id, budget, time stamps, result, null]`.
-A result repeats its configuration, so that a lost line of the other file costs nothing.
+A result repeats its configuration, so that a lost line of the other file costs nothing;
+`info["state"]` is the status as DeepCAVE calls it.
 """
 
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +16,11 @@ from typing import Any
 
 from se_hpo.bohb.halving import SuccessiveHalving
 from se_hpo.bohb.job_table import Job
-from se_hpo.disk import naming
+from se_hpo.damaged import set_lines_aside
 from se_hpo.errors import UserError
-from se_hpo.paths import ConfigId, append_json_line, read_json_lines, write_atomic
-from se_hpo.records import to_builtin
+from se_hpo.json_records import RecordError, checked, record
+from se_hpo.paths import ConfigId, append_json_line, read_json_lines
+from se_hpo.records import Status, to_builtin
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ class Journal:
     def n_proposals(self) -> int:
         """How many proposals the generator had made."""
         numbers = [info.get("proposal", -1) for _, info in self.configs.values()]
-        return max([len(numbers), *(n + 1 for n in numbers if isinstance(n, int))])
+        return max([len(numbers), *(n + 1 for n in numbers if type(n) is int)])
 
     # -- writing: hpbandster calls these two ----------------------------------
 
@@ -74,7 +75,10 @@ class Journal:
 
     def __call__(self, job: Any) -> None:
         """Note a finished evaluation."""
-        result = {**job.result, "config": to_builtin(job.kwargs["config"])}
+        info = job.result.get("info")
+        info = {"state": _state(info), **info} if isinstance(info, dict) else info
+        config = to_builtin(job.kwargs["config"])
+        result = {**job.result, "info": info, "config": config}
         budget = float(job.kwargs["budget"])
         line = [list(job.id), budget, job.timestamps, result, job.exception]
         append_json_line(self.results_path, line)
@@ -87,11 +91,12 @@ class Journal:
         damaged = []
         for number, line in read_json_lines(self.configs_path):
             try:
-                config_id, config, info = _triple(line)
-                self.configs[_config_id(config_id)] = (dict(config), dict(info))
-            except (TypeError, ValueError, IndexError, KeyError):
+                config_id, config, info = checked(_CONFIG, line)
+            except RecordError:
                 damaged.append(number)
-        _put_aside(self.configs_path, damaged)
+            else:
+                self.configs[config_id] = (config, info)
+        set_lines_aside(self.configs_path, damaged)
 
     def _read_results(self) -> None:
         damaged = []
@@ -99,65 +104,57 @@ class Journal:
             try:
                 entry = _entry(line)
                 self._restore_config(entry)
-            except (TypeError, ValueError, IndexError, KeyError):
+            except RecordError:
                 damaged.append(number)
                 continue
             self.results.setdefault((entry.config_id, entry.budget), entry)
-        _put_aside(self.results_path, damaged)
+        set_lines_aside(self.results_path, damaged)
 
     def _restore_config(self, entry: Entry) -> None:
         """Take a lost configuration from its result.
 
         Raises:
-            KeyError: it is not there either, so the result is of no use.
+            RecordError: it is not there either, so the result is of no use.
         """
         if entry.config_id in self.configs:
             return
-        config = dict(entry.result["config"])
+        config = checked(dict[str, Any], entry.result.get("config"), "config")
         log.warning("%s: restored %s", self.configs_path, entry.config_id)
         info = {"restored": True}
         append_json_line(self.configs_path, [list(entry.config_id), config, info])
         self.configs[entry.config_id] = (config, info)
 
 
-def _triple(line: Any) -> tuple[Any, Any, Any]:
-    config_id, config, info = line
-    return config_id, config, info
+@dataclass(frozen=True)
+class _Stamps:
+    """hpbandster's time stamps of an evaluation, Unix seconds."""
+
+    submitted: float
+    started: float | None = None
+    finished: float | None = None
 
 
-def _config_id(value: Any) -> ConfigId:
-    bracket, rung, index = (int(v) for v in value)
-    return (bracket, rung, index)
+@dataclass(frozen=True)
+class _Loss:
+    """What the model needs of a result."""
+
+    loss: float
+
+
+_CONFIG = tuple[ConfigId, dict[str, Any], dict[str, Any]]
+_RESULT = tuple[ConfigId, float, dict[str, float], dict[str, Any], Any]
 
 
 def _entry(line: Any) -> Entry:
-    config_id, budget, stamps, result, _exception = line
-    if not math.isfinite(float(result["loss"])):
-        raise ValueError("loss is not finite")
-    stamps = {str(k): float(v) for k, v in stamps.items()}
-    if "submitted" not in stamps:
-        raise KeyError("submitted")
-    return Entry(_config_id(config_id), float(budget), stamps, dict(result))
+    config_id, budget, stamps, result, _exception = checked(_RESULT, line)
+    record(_Stamps, stamps)
+    record(_Loss, result)
+    return Entry(config_id, budget, stamps, result)
 
 
-def _put_aside(path: Path, damaged: list[int]) -> None:
-    """Move damaged lines to `<name>.damaged`, so that hpbandster can read the rest.
-
-    Blank lines, which it cannot read either, are dropped.
-    """
-    text = path.read_bytes() if path.exists() else b""
-    lines = text.removesuffix(b"\n").split(b"\n") if text else []
-    if not damaged and all(line.strip() for line in lines):
-        return
-    aside = path.with_name(path.name + ".damaged")
-    for number in damaged:
-        log.warning("%s, line %d is damaged: set aside in %s", path, number, aside.name)
-    bad = set(damaged)
-    if damaged:
-        with naming(aside), aside.open("ab") as file:
-            file.writelines(lines[number - 1] + b"\n" for number in damaged)
-    good = [line for n, line in enumerate(lines, 1) if n not in bad and line.strip()]
-    write_atomic(path, b"".join(line + b"\n" for line in good))
+def _state(info: Mapping[str, Any]) -> str:
+    """How DeepCAVE calls an evaluation's status."""
+    return "CRASHED" if info.get("status") == Status.FAILED else "SUCCESS"
 
 
 # -- replay: generator and brackets stand where an undisturbed run stood, what was

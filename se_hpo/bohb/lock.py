@@ -23,6 +23,7 @@ from typing import IO, Any
 
 from se_hpo.disk import naming
 from se_hpo.errors import UserError
+from se_hpo.json_records import RecordError, checked, parsed
 
 log = logging.getLogger(__name__)
 
@@ -238,10 +239,9 @@ def turn(lock: RunLock, seconds: float = TURN_SECONDS) -> Iterator[None]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return dict(checked(dict, parsed(path.read_bytes())))
+    except (OSError, RecordError):
         return {}
-    return data if isinstance(data, dict) else {}
 
 
 def _refusal(what: str, holder: dict[str, Any]) -> InUseError:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import fcntl
 import hashlib
-import json
 import logging
 import os
 import re
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from se_hpo.errors import UserError
+from se_hpo.json_records import RecordError, read_record
 from se_hpo.paths import RunPaths, write_json
 
 log = logging.getLogger(__name__)
@@ -88,25 +88,20 @@ def read_launches(path: Path) -> list[Launch]:
         UserError: the file is damaged.
     """
     try:
-        data = json.loads(path.read_text())
-    except FileNotFoundError:
-        return []
-    except ValueError as error:
-        raise _damaged(path, str(error)) from error
-    known = {f.name for f in dataclasses.fields(Launch)}
-    try:
-        return [
-            Launch(**{k: v for k, v in launch.items() if k in known})
-            for launch in data["launches"]
-        ]
-    except (AttributeError, KeyError, TypeError) as error:
-        raise _damaged(path, repr(error)) from error
+        found = read_record(path, _Launches)
+    except RecordError as error:
+        raise UserError(
+            f"{path} is damaged ({error}): cancel what squeue --me lists, then remove "
+            "it"
+        ) from error
+    return [] if found is None else found.launches
 
 
-def _damaged(path: Path, why: str) -> UserError:
-    return UserError(
-        f"{path} is damaged ({why}): cancel what squeue --me lists, then remove it"
-    )
+@dataclass(frozen=True)
+class _Launches:
+    """The contents of `jobs.json`."""
+
+    launches: list[Launch]
 
 
 def write_launch(path: Path, launch: Launch) -> None:

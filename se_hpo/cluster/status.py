@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from rich.console import Console
@@ -18,10 +17,11 @@ from se_hpo.cluster.jobs import Launch, read_launches, roles
 from se_hpo.console_table import best_trials, final_notes
 from se_hpo.console_view import draw
 from se_hpo.errors import UserError
+from se_hpo.master_status import MasterStatus
 from se_hpo.monitor import Monitor
 from se_hpo.paths import RunPaths
 from se_hpo.progress import Plan
-from se_hpo.reading import read_evaluations
+from se_hpo.reading import read_checked, read_evaluations, read_json
 from se_hpo.registries import budget_unit
 from se_hpo.results import load_trials
 from se_hpo.text import duration
@@ -139,12 +139,9 @@ def _ended_by_hand(
 
 
 def read_status(paths: RunPaths) -> dict[str, Any] | None:
-    """What the master wrote last; None if it has not written anything."""
-    try:
-        data = json.loads(paths.status.read_text())
-    except (FileNotFoundError, ValueError):
-        return None
-    return data if isinstance(data, dict) and "brackets" in data else None
+    """What the master wrote last; None if that is nothing, or cannot be read."""
+    status = read_checked(paths.status, MasterStatus, None)
+    return None if status is None else asdict(status)
 
 
 def _show_status(paths: RunPaths, status: dict[str, Any], console: Console) -> None:
@@ -158,10 +155,8 @@ def _show_status(paths: RunPaths, status: dict[str, Any], console: Console) -> N
             Text(f"No word from the master for {duration(age)}.", style="yellow")
         )
     monitor = Monitor(paths, (e.record for e in read_evaluations(paths)))
-    try:
-        settings = json.loads(paths.run.read_text())["settings"]
-    except (OSError, ValueError, KeyError):
-        settings = {}
+    settings = read_json(paths.run).get("settings")
+    settings = settings if isinstance(settings, dict) else {}
     unit = budget_unit(settings.get("objective"))
     title = f"{settings.get('space', '?')}, {settings.get('optimizer', '?')}"
     snapshot = monitor.snapshot(status)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from se_hpo.diagnosis.finding import Finding, error, ok, warning
 from se_hpo.diagnosis.probe import APPENDED, RENAMED, Report, appended, clock, renamed
 from se_hpo.diagnosis.probe import waited as waited_for
 from se_hpo.diagnosis.scratch import Scratch
+from se_hpo.json_records import RecordError, parsed, record
 from se_hpo.paths import RunPaths
 from se_hpo.text import last_line
 
@@ -79,8 +79,8 @@ def read_report(text: str) -> Report | None:
     """The line of JSON among what a probe has printed."""
     for line in reversed(text.splitlines()):
         try:
-            return Report(**json.loads(line))
-        except (ValueError, TypeError):
+            return record(Report, parsed(line))
+        except RecordError:
             continue
     return None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import warnings
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from se_hpo.cluster.jobs import read_launches
 from se_hpo.diagnosis.damage import damaged_files, set_aside_files
 from se_hpo.diagnosis.finding import Finding, error, ok, safely, warning
 from se_hpo.errors import UserError
+from se_hpo.json_records import RecordError
 from se_hpo.paths import RunPaths, sets_in
 from se_hpo.reading import read_evaluations
 from se_hpo.run_folder import read_run
@@ -68,12 +68,12 @@ def credentials(run: RunPaths, alive: bool) -> Iterator[Finding]:
         return
     try:
         found = read_credentials(path)
-        host, port = found.host, int(found.port)
+        host, port = found.host, found.port
     except UserError as problem:
         mend = f"chmod 600 or remove {path}, then start the run again"
         yield error("credentials", str(problem), mend)
         return
-    except (NotReady, ValueError, TypeError) as problem:
+    except NotReady as problem:
         mend = f"remove {path}: a master writes it anew when it starts"
         yield warning("credentials", str(problem), mend)
         return
@@ -130,8 +130,8 @@ def progress(run: RunPaths, alive: bool) -> Iterator[Finding]:
     try:
         settings = settings_from_dict(data["settings"])
         planned = plan(settings.bracket_list(data["n_brackets"])).evaluations
-    except (KeyError, TypeError) as problem:
-        value = f"{run.run}: its settings are not whole ({problem!r})"
+    except RecordError as problem:
+        value = f"{run.run}: its settings are not whole ({problem})"
         yield error(
             "run", value, "restore it from a copy, or start over with --overwrite"
         )
@@ -165,7 +165,7 @@ def sets(run: RunPaths) -> Iterator[Finding]:
         with warnings.catch_warnings(action="ignore"):
             try:
                 found = read_set(folder)
-            except (UserError, json.JSONDecodeError) as problem:
+            except UserError as problem:
                 yield error("SEs", str(problem), "see above")
                 continue
         value = f"{folder.name}: {len(found.outcomes)} of {found.n_envs} trained"

@@ -15,6 +15,7 @@ from se_hpo.figures.style import (
     house_style,
     new_figure,
 )
+from se_hpo.ranking import incumbents
 
 _UNITS = ((3 * 86400.0, 86400.0, "days"), (2 * 3600.0, 3600.0, "hours"))
 
@@ -80,24 +81,18 @@ def losses_over_time(trials: pd.DataFrame) -> pd.DataFrame:
     done = trials[(trials["status"] == "finished") & trials["loss"].notna()]
     done = done.sort_values("finished", kind="stable")
     start = trials["started"].min()
-    rows, best = [], (-np.inf, np.inf)
-    for row in done.to_dict("records"):
-        if (-row["budget"], row["loss"]) < (-best[0], best[1]):
-            best = (row["budget"], row["loss"])
-        elapsed = (row["finished"] - start).total_seconds()
-        picked = row["model_based"]
-        rows.append(
-            {
-                "trial": row["trial"],
-                "budget": row["budget"],
-                "loss": row["loss"],
-                "model_based": False if pd.isna(picked) else bool(picked),
-                "elapsed_seconds": elapsed,
-                "incumbent_budget": best[0],
-                "incumbent_loss": best[1],
-            }
-        )
-    return pd.DataFrame(rows)
+    best = incumbents(done)
+    return pd.DataFrame(
+        {
+            "trial": done["trial"],
+            "budget": done["budget"],
+            "loss": done["loss"],
+            "model_based": done["model_based"].fillna(False).astype(bool),
+            "elapsed_seconds": (done["finished"] - start).dt.total_seconds(),
+            "incumbent_budget": best["incumbent_budget"],
+            "incumbent_loss": best["incumbent_loss"],
+        }
+    ).reset_index(drop=True)
 
 
 def _time_unit(seconds: float) -> tuple[float, str]:

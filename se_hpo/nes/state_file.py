@@ -18,14 +18,11 @@ from safetensors import SafetensorError, safe_open
 from se_hpo.config import RunConfig
 from se_hpo.damaged import set_aside
 from se_hpo.errors import UserError
+from se_hpo.json_records import checked, parsed, record
 from se_hpo.nes.state import NESState
 from se_hpo.nes.strategies import State, Strategy
-from se_hpo.paths import (
-    TrialPaths,
-    append_json_line,
-    read_json_lines,
-    write_atomic,
-)
+from se_hpo.paths import TrialPaths, append_json_line, read_json_lines, write_atomic
+from se_hpo.records import GenerationLine
 from se_hpo.tensor_files import tensor_bytes
 
 log = logging.getLogger(__name__)
@@ -74,7 +71,7 @@ def load_state(path: Path, owner: str, strategy: Strategy) -> NESState:
             strategy=arrays,
             generation=int(metadata["generation"]),
             best_score=float(metadata["best_score"]),
-            solved_at=json.loads(metadata["solved_at"]),
+            solved_at=checked(int | None, parsed(metadata["solved_at"]), "solved_at"),
         )
     except (SafetensorError, KeyError, ValueError, OSError) as error:
         raise UserError(f"{path} is no readable NES state ({error})") from error
@@ -125,9 +122,14 @@ def _history(path: Path, generations: int) -> list[dict[str, Any]]:
     for number, line in read_json_lines(path):
         if len(history) == generations:
             break
-        if not isinstance(line, dict) or line.get("generation") != len(history):
-            raise UserError(f"{path}, line {number} is damaged")
-        history.append(line)
+        try:
+            found = record(GenerationLine, line)
+            if found.generation != len(history):
+                raise ValueError(f"it is of generation {found.generation}")
+            checked(float, found.center_score, "mean of center_scores")
+        except ValueError as error:
+            raise UserError(f"{path}, line {number} is damaged ({error})") from None
+        history.append(dict(line or {}))
     if len(history) < generations:
         raise UserError(f"{path} ends after {len(history)} of {generations} lines")
     return history
@@ -168,7 +170,7 @@ def _has_line(path: Path, line: dict[str, Any]) -> bool:
     """Whether a generation's line is there, at its place."""
     lines = [found for _, found in read_json_lines(path)]
     g = line["generation"]
-    return len(lines) > g and lines[g] == json.loads(json.dumps(line))
+    return len(lines) > g and lines[g] == parsed(json.dumps(line))
 
 
 def _keep_timing(path: Path, generations: int) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import math
 import os
 import socket
 import time
@@ -19,6 +17,7 @@ from se_hpo.config import RunConfig, from_configuration
 from se_hpo.damaged import set_aside
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.inner_loop import InnerLoop
+from se_hpo.json_records import RecordError, read_record
 from se_hpo.nes.run import Guard
 from se_hpo.paths import (
     ConfigId,
@@ -27,7 +26,7 @@ from se_hpo.paths import (
     trial_name,
     write_json,
 )
-from se_hpo.records import EvaluationRecord, Status, record_from_dict
+from se_hpo.records import EvaluationRecord, Status
 from se_hpo.registries import OBJECTIVES, load
 from se_hpo.text import first_line
 
@@ -102,7 +101,7 @@ class Objective:
             raise
         except Exception as error:  # noqa: BLE001 - any crash is the trial's result
             values = _failure(error)
-        record = EvaluationRecord(
+        evaluated = EvaluationRecord(
             trial=trial_name(config_id),
             bracket=config_id[0],
             rung=_rung(paths, budget),
@@ -117,24 +116,20 @@ class Objective:
             **values,
         )
         guard()
-        write_json(paths.record(budget), record.to_dict())
-        return record
+        write_json(paths.record(budget), evaluated.to_dict())
+        return evaluated
 
 
 def _finished_record(path: Path) -> EvaluationRecord | None:
     """The record of an evaluation that finished before its master heard of it."""
     try:
-        record = record_from_dict(json.loads(path.read_text()))
-        usable = math.isfinite(record.loss) and record.trial == path.parent.name
-    except FileNotFoundError:
+        found = read_record(path, EvaluationRecord)
+        if found and found.trial != path.parent.name:
+            raise RecordError(f"it is of the trial {found.trial}")
+    except RecordError as error:
+        set_aside(f"{path} is damaged ({error})", "evaluated again", path)
         return None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        record, usable = None, False
-        log.debug("%s: %s", path, error)
-    if not usable:
-        set_aside(f"{path} is damaged", "evaluated again", path)
-        return None
-    return record if record and record.status is Status.FINISHED else None
+    return found if found and found.status is Status.FINISHED else None
 
 
 def _failure(error: Exception) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import contextlib
 import logging
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,13 @@ import se_hpo
 from se_hpo.bohb.lock import RunLock, turn
 from se_hpo.errors import UserError, unwritable
 from se_hpo.evaluations import evaluation_name, read_records
-from se_hpo.names import with_train_env
+from se_hpo.json_records import RecordError, read_record
 from se_hpo.paths import (
     LINES,
     append_json_line,
     header_of,
     lock_of,
     opening_lock_of,
-    parse_json,
     write_json,
 )
 from se_hpo.reading import read_json
@@ -37,6 +37,16 @@ log = logging.getLogger(__name__)
 FORMAT = 1
 _GROW = ("agents", "sets", "ses")
 """Parts of the settings to which a later attempt may add entries."""
+
+
+@dataclass(frozen=True)
+class _Header:
+    """What is needed of `<name>.json`."""
+
+    format: int
+    settings: dict[str, Any]
+    wanted: list[str] | None = None
+    """Arms that were asked for; None where an older version did not say."""
 
 
 class EvaluationFiles:
@@ -140,8 +150,8 @@ class EvaluationFiles:
 
     def _wanted_before(self) -> list[str] | None:
         """None where records of an older version do not say."""
-        header = self._header
-        return read_json(header).get("wanted") if header.exists() else []
+        header = read_record(self._header, _Header)
+        return [] if header is None else header.wanted
 
     def _check(self, file: Path, settings: Mapping[str, Any]) -> None:
         if found := list(_differences(self._read(file), settings)):
@@ -154,16 +164,16 @@ class EvaluationFiles:
     def _read(self, file: Path) -> dict[str, Any]:
         path = header_of(file)
         try:
-            header = with_train_env(parse_json(path.read_text(encoding="utf-8")))
-            settings = header["settings"]
+            header = read_record(path, _Header)
             # A run.json and a set.json have a format, too.
-            if header["format"] == FORMAT and {"agents", "sets"} <= settings.keys():
-                return dict(settings)
-            why = "another format"
-        except FileNotFoundError:
-            why = "missing"
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            why = f"unreadable: {error!r}"
+            if header is None:
+                why = "missing"
+            elif header.format == FORMAT and {"agents", "sets"} <= {*header.settings}:
+                return header.settings
+            else:
+                why = "another format"
+        except (OSError, RecordError) as error:
+            why = f"unreadable: {error}"
         if not file.exists():
             raise UserError(
                 f"{path} is not of an evaluation ({why}): choose another --out"

@@ -11,7 +11,7 @@ from se_hpo.analysis import bohb_cost
 from se_hpo.console_table import ranked
 from se_hpo.names import train_env_label
 from se_hpo.reporting.answers import Answers
-from se_hpo.reporting.data import RunData
+from se_hpo.reporting.data import Confirmed, RunData
 from se_hpo.reporting.tables import Table, is_missing, make_table, number, text
 from se_hpo.text import short_number
 
@@ -86,7 +86,7 @@ def bohb_tables(data: RunData, answers: Answers) -> list[Table]:
             folded=True,
         ),
         make_table(
-            "Evaluations that failed or were lost",
+            "Evaluations that failed",
             _not_finished(data.trials),
             [
                 text("trial"),
@@ -101,14 +101,12 @@ def bohb_tables(data: RunData, answers: Answers) -> list[Table]:
     return [table for table in tables if table is not None]
 
 
-def _confirmation(row: Mapping[str, Any]) -> dict[str, Any]:
-    losses = row.get("fresh_losses")
-    shown = losses if isinstance(losses, list) else []
-    return {**row, "fresh": ", ".join(f"{loss:.4f}" for loss in shown)}
+def _confirmation(row: Confirmed) -> dict[str, Any]:
+    return {**vars(row), "fresh": ", ".join(f"{x:.4f}" for x in row.fresh_losses)}
 
 
 def _not_finished(trials: pd.DataFrame) -> pd.DataFrame:
-    rows = trials[trials["status"].isin(["failed", "lost"])]
+    rows = trials[trials["status"].eq("failed")]
     last = rows["error"].fillna("").str.strip().str.rsplit("\n", n=1).str[-1]
     return rows.assign(last_line=last)
 
@@ -117,7 +115,7 @@ def configuration_table(data: RunData) -> Table | None:
     """The best trial's hyperparameters beside their ranges and defaults."""
     if data.incumbent is None:
         return None
-    space = {str(p["name"]): p for p in data.configspace.get("hyperparameters", [])}
+    space = {p["name"]: p for p in data.configspace["hyperparameters"]}
     rows = []
     for name, value in data.incumbent.configuration.items():
         parameter = space.get(name, {})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,7 +22,13 @@ from se_hpo.frames import (
     tidy,
 )
 from se_hpo.paths import LINES, RunPaths, sets_in
-from se_hpo.reading import UnreadableWarning, read_json
+from se_hpo.ranking import ranked
+from se_hpo.reading import (
+    UnreadableWarning,
+    read_checked,
+    read_json,
+    read_space,
+)
 from se_hpo.results import (
     Incumbent,
     load_generations,
@@ -32,9 +37,20 @@ from se_hpo.results import (
     run_paths,
 )
 from se_hpo.se_sets import SESet, find_sets, load_se_generations, load_ses, read_set
-from se_hpo.tasks import get_task, list_tasks
+from se_hpo.tasks import known_solved_return
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Confirmed:
+    """A row of `confirmation.json`; see `confirm`."""
+
+    trial: str
+    budget: float
+    loss: float
+    fresh_losses: list[float]
+    optimism: float
 
 
 @dataclass
@@ -50,6 +66,10 @@ class RunData:
     )
     """Of the trials."""
     incumbent: Incumbent | None = None
+    configspace: dict[str, Any] = field(default_factory=dict)
+    """The search space, in ConfigSpace's JSON."""
+    confirmations: list[Confirmed] = field(default_factory=list)
+    """What fresh seeds said of the best trials."""
     sets: list[SESet] = field(default_factory=list)
     ses: pd.DataFrame = field(default_factory=partial(tidy, [], SE_COLUMNS))
     se_generations: pd.DataFrame = field(
@@ -91,24 +111,7 @@ class RunData:
     @property
     def solved_return(self) -> float | None:
         """Of the task; None for tasks outside the package's list."""
-        known = self.task in list_tasks()
-        return get_task(str(self.task)).solved_return if known else None
-
-    @property
-    def configspace(self) -> dict[str, Any]:
-        """The search space, in ConfigSpace's JSON."""
-        return read_json(self.paths.configspace)
-
-    @property
-    def confirmations(self) -> list[dict[str, Any]]:
-        """What fresh seeds said of the best trials."""
-        try:
-            rows = json.loads(self.paths.confirmation.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return []
-        return (
-            [r for r in rows if isinstance(r, dict)] if isinstance(rows, list) else []
-        )
+        return known_solved_return(self.task)
 
 
 def read_run(folder: str | Path) -> RunData:
@@ -139,8 +142,11 @@ def _read_bohb(data: RunData) -> None:
     data.info = read_json(data.paths.run)
     data.trials = load_trials(root)
     data.generations = load_generations(root)
-    if (data.trials["status"] == "finished").any():
+    if len(ranked(data.trials)):
         data.incumbent = load_incumbent(root)
+    data.configspace = read_space(data.paths)
+    kind: Any = list[Confirmed]
+    data.confirmations = read_checked(data.paths.confirmation, kind, [])
 
 
 def _read_sets(data: RunData) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from se_hpo.agents.registry import agent_label
 from se_hpo.cli import as_typed
+from se_hpo.json_records import RecordError, checked
 from se_hpo.names import train_env_prose
-from se_hpo.reading import read_json
+from se_hpo.reading import check_time, read_json
 from se_hpo.registries import budget_unit, objective_kind
 from se_hpo.reporting.data import RunData
 from se_hpo.reporting.tables import list_words
@@ -103,17 +105,15 @@ def _provenance(data: RunData) -> Iterator[Fact]:
     if commits:
         yield "Commit", ", ".join(commits)
     attempts = [a for s in sources for a in _attempts(s)]
-    commands = dict.fromkeys(as_typed(a.get("command") or ["?"]) for a in attempts)
+    commands = dict.fromkeys(as_typed(a.command or ["?"]) for a in attempts)
     if commands:
         yield "Commands", "\n".join(commands)
-    hosts = {str(a["host"]) for a in attempts if a.get("host")}
+    hosts = {a.host for a in attempts if a.host}
     for frame in (data.trials, data.ses):
         hosts |= {str(host) for host in frame["host"].dropna().unique() if host}
     if hosts:
         yield "Hosts", ", ".join(sorted(hosts))
-    dates = [
-        a["started"] for a in attempts if isinstance(a.get("started"), int | float)
-    ]
+    dates = [a.started for a in attempts if a.started]
     if dates:
         yield "Begun", f"{_date(min(dates))}, in {len(attempts)} attempt(s)"
     if len(data.trials) and data.trials["finished"].notna().any():
@@ -121,13 +121,25 @@ def _provenance(data: RunData) -> Iterator[Fact]:
         yield "Last evaluation", last.strftime("%Y-%m-%d %H:%M UTC")
 
 
-def _attempts(source: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    attempts = source.get("attempts")
-    return (
-        [a for a in attempts if isinstance(a, Mapping)]
-        if isinstance(attempts, list)
-        else []
-    )
+@dataclass(frozen=True)
+class _Attempt:
+    """What is told of an attempt."""
+
+    command: list[str] = field(default_factory=lambda: ["?"])
+    host: str = ""
+    started: float = 0.0
+    """Unix seconds."""
+
+    def __post_init__(self) -> None:
+        check_time("started", self.started)
+
+
+def _attempts(source: Mapping[str, Any]) -> list[_Attempt]:
+    """Of a `run.json` or `set.json`; none where it does not say."""
+    try:
+        return list(checked(list[_Attempt], source.get("attempts")))
+    except RecordError:
+        return []
 
 
 def _date(seconds: float) -> str:

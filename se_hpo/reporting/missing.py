@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
 from se_hpo.evaluations import evaluation_name, evaluation_names
-from se_hpo.names import REAL, TRAIN_ENVS, train_env_prose, with_train_env
+from se_hpo.json_records import RecordError, checked
+from se_hpo.names import REAL, TRAIN_ENVS, train_env_prose
 from se_hpo.paths import JSON
 from se_hpo.reading import read_json
 from se_hpo.reporting.answers import Answers
@@ -51,10 +53,9 @@ def _missing_bohb(data: RunData) -> Iterator[str]:
             "command goes on from there."
         )
     if len(data.trials):
-        counts = data.trials["status"].value_counts()
-        for name in ("failed", "lost"):
-            if counts.get(name, 0):
-                yield f"{counts[name]} evaluation(s) {name}: see the table of them."
+        failed = (data.trials["status"] == "failed").sum()
+        if failed:
+            yield f"{failed} evaluation(s) failed: see the table of them."
 
 
 def _missing_phase2(data: RunData) -> Iterator[str]:
@@ -96,8 +97,8 @@ def _unfinished_evaluation(
 ) -> Iterator[str]:
     """How far an evaluation is, by what is beside its records."""
     try:
-        expected = _expected(headers)
-    except (KeyError, TypeError, ValueError, AttributeError):
+        expected = _expected(checked(list[_Header], headers))
+    except RecordError:
         return
     mine = evaluations[evaluation_names(evaluations) == name]
     done = mine["se_set"].fillna("the real task").value_counts()
@@ -110,18 +111,44 @@ def _unfinished_evaluation(
         yield f"Evaluation {name} is not finished: agents {', '.join(short)}."
 
 
-def _expected(headers: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+@dataclass(frozen=True)
+class _Chosen:
+    """SEs of a set that were chosen, by number."""
+
+    train_env: str
+    ses: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """What an evaluation's header says of its size."""
+
+    agents: dict[str, Any]
+    sets: dict[str, _Chosen]
+    num_agents: int
+
+
+@dataclass(frozen=True)
+class _Header:
+    """What is beside a file of records."""
+
+    settings: _Settings
+    wanted: list[str] = field(default_factory=lambda: list(TRAIN_ENVS))
+    """Older ones do not say."""
+
+
+def _expected(headers: Sequence[_Header]) -> dict[str, int]:
     """Agents on each set and on the task, of the train_envs that were asked for."""
     agents: set[str] = set()
     wanted: set[str] = set()
     sets: dict[str, tuple[str, set[str]]] = {}
     for header in headers:
-        settings = with_train_env(header["settings"])
-        agents.update(settings["agents"])
-        wanted.update(header.get("wanted", TRAIN_ENVS))  # older ones do not say
-        for name, chosen in settings["sets"].items():
-            sets.setdefault(name, (chosen["train_env"], set()))[1].update(chosen["ses"])
-    per_se = int(headers[0]["settings"]["num_agents"]) * len(agents)
+        settings = header.settings
+        agents.update(settings.agents)
+        wanted.update(header.wanted)
+        for name, chosen in settings.sets.items():
+            sets.setdefault(name, (chosen.train_env, set()))[1].update(chosen.ses)
+    per_se = headers[0].settings.num_agents * len(agents)
     expected = {
         name: len(ses) * per_se for name, (kind, ses) in sets.items() if kind in wanted
     }

@@ -88,7 +88,7 @@ def _source(data: RunData) -> _Source | None:
     try:
         trial = TrialPaths(best.checkpoint.parent)
         agent = run_config_from_dict(read_json(trial.config)).agent
-    except (KeyError, TypeError, ValueError):
+    except UserError:
         agent = None
     score = best.record.score_best
     words = f"that of BOHB's best trial, {best.trial}"

@@ -22,6 +22,7 @@ from se_hpo.config import RunConfig
 from se_hpo.errors import UserError
 from se_hpo.inner_loop import InnerLoop
 from se_hpo.jobs import TrainingResult
+from se_hpo.json_records import RecordError, record
 from se_hpo.nes.generation import inner_loop_job
 from se_hpo.nes.state_file import fingerprint
 from se_hpo.paths import TrialPaths, append_json_line, read_json_lines, write_atomic
@@ -136,8 +137,26 @@ def run_random_search(
 
 def scored_candidates(paths: TrialPaths) -> int:
     """Agents trained so far, for a look at a search that runs."""
-    lines = (line for _, line in read_json_lines(paths.candidates))
-    return sum(len(x.get("scores", [])) for x in lines if isinstance(x, dict))
+    lines = (_scores(line) for _, line in read_json_lines(paths.candidates))
+    return sum(len(line.scores) for line in lines if line is not None)
+
+
+@dataclass(frozen=True)
+class _Scores:
+    """A line of `candidates.jsonl`."""
+
+    trainings_before: int
+    scores: list[float]
+    env_steps_se: int
+    env_steps_task: int
+
+
+def _scores(line: Any) -> _Scores | None:
+    """None where a line is the header, or damaged."""
+    try:
+        return record(_Scores, line)
+    except RecordError:
+        return None
 
 
 def _psi(config: RunConfig, seed: int, candidate: int) -> np.ndarray:
@@ -206,11 +225,9 @@ def _fits(line: Any, before: Sequence[dict[str, Any]], plan: SearchPlan) -> bool
         expected = min(CHUNK, plan.candidates - done)
     else:
         expected = plan.finalists * plan.agents if done == plan.candidates else -1
+    found = _scores(line)
     return (
-        isinstance(line, dict)
-        and line.get("trainings_before") == done
-        and isinstance(line.get("scores"), list)
-        and len(line["scores"]) == expected
-        and all(type(score) in (int, float) for score in line["scores"])
-        and all(type(line.get(k)) is int for k in ("env_steps_se", "env_steps_task"))
+        found is not None
+        and found.trainings_before == done
+        and len(found.scores) == expected
     )

@@ -6,20 +6,15 @@ nested; what is left out has its default.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from se_hpo.agents.registry import find_agent
-from se_hpo.config import (
-    NESConfig,
-    RunConfig,
-    SyntheticEnvConfig,
-)
+from se_hpo.config import RunConfig, run_config_from_dict
 from se_hpo.errors import UserError, did_you_mean
+from se_hpo.json_records import checked, record
 from se_hpo.overrides import ValueLoader
 from se_hpo.tasks import import_task
 from se_hpo.text import one_line
@@ -79,43 +74,28 @@ def _path(name: str) -> Path:
 
 
 def _recipe(name: str, data: Any) -> Recipe:
-    parts = _section("", data, ["task", "generations", "agent", "se", "nes"])
-    task = parts.get("task", RunConfig.task)
-    if not isinstance(task, str):
-        raise UserError(f"task = {task!r}: must be the id of a task")
-    generations = parts.get("generations", DEFAULT_GENERATIONS)
-    if type(generations) is not int or generations < 1:
-        raise UserError(f"generations = {generations!r}: must be an integer >= 1")
-    agent = dict(_section("agent", parts.get("agent"), None))
-    algorithm = agent.pop("algorithm", "ddqn")
-    cls = find_agent(algorithm, "unknown agent.algorithm").config
-    config = RunConfig(
-        task=import_task(task).id,
-        agent=_fill(cls, "agent", agent, ["algorithm"]),
-        se=_fill(SyntheticEnvConfig, "se", parts.get("se")),
-        nes=_fill(NESConfig, "nes", parts.get("nes")),
+    data = {} if data is None else checked(dict, data, "a recipe")
+    given = {key: value for key, value in data.items() if value is not None}
+    parts = record(_Sections, given, unknown="refuse")
+    if parts.generations < 1:
+        raise UserError(f"generations = {parts.generations}: must be an integer >= 1")
+    config = run_config_from_dict(
+        {
+            "task": import_task(parts.task).id,
+            "agent": {"algorithm": "ddqn", **parts.agent},
+            "se": parts.se,
+            "nes": parts.nes,
+        }
     )
-    return Recipe(name, config, generations)
+    return Recipe(name, config, parts.generations)
 
 
-def _fill(cls: type, section: str, data: Any, also: list[str] | None = None) -> Any:
-    names = [f.name for f in fields(cls)] + (also or [])
-    return cls(**_section(section, data, names))
+@dataclass(frozen=True)
+class _Sections:
+    """A recipe as it is written."""
 
-
-def _section(name: str, data: Any, known: list[str] | None) -> Mapping[str, Any]:
-    """A mapping whose keys are all `known` (None: any); nothing at all is an empty one.
-
-    Raises:
-        UserError: something else, or an unknown key.
-    """
-    if data is None:
-        return {}
-    what = name or "a recipe"
-    if not isinstance(data, dict):
-        raise UserError(f"{what} must be a mapping of names to values, not {data!r}")
-    for key in data:
-        if known is not None and key not in known:
-            place = f"{name}.{key}" if name else str(key)
-            raise UserError(f"unknown key {place!r}: {did_you_mean(str(key), known)}")
-    return data
+    task: str = RunConfig.task
+    generations: int = DEFAULT_GENERATIONS
+    agent: dict[str, Any] = field(default_factory=dict)
+    se: dict[str, Any] = field(default_factory=dict)
+    nes: dict[str, Any] = field(default_factory=dict)

@@ -14,6 +14,7 @@ from se_hpo.errors import UserError, did_you_mean
 from se_hpo.flags import at_least, check_seed, parse_shard
 from se_hpo.inner_loop import InnerLoop
 from se_hpo.jobs import TrainingJob
+from se_hpo.json_records import RecordError
 from se_hpo.nes.generation import n_trainings
 from se_hpo.overrides import parse_overrides
 from se_hpo.paths import RunPaths, SESetPaths, trial_name
@@ -189,9 +190,9 @@ def _from_run(run: Path, trial: str | None) -> _Start:
     prepare(data, paths.run)
     try:
         settings = settings_from_dict(data["settings"])
-    except (KeyError, TypeError) as error:
+    except RecordError as error:
         raise UserError(
-            f"{paths.run} does not say what was tuned ({error!r}): restore it, or take "
+            f"{paths.run} does not say what was tuned ({error}): restore it, or take "
             "--config"
         ) from error
     if not getattr(objective_kind(settings.objective), "learns_se", False):
