@@ -229,6 +229,14 @@ def test_much_damage_is_counted(run):
     assert lines[-1].value == "4 more are damaged"
 
 
+def test_files_of_every_folder_are_looked_at(run):
+    run.evaluations.mkdir()
+    header = run.evaluations / "paper-0.json"
+    header.write_text("{")
+    (finding,) = [f for f in run_state.files(run, False) if f.what == "files"]
+    assert finding.value.startswith(f"{header}: no JSON")
+
+
 def test_what_was_set_aside_before_is_named(run):
     path = trial_file(run, "record-1.json")
     path.replace(path.with_name(path.name + ".damaged"))

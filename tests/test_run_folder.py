@@ -130,3 +130,12 @@ def test_continuing_with_another_version_says_so(tmp_path, caplog):
     paths.run.write_text(json.dumps(data))
     opened(tmp_path)
     assert "begun with se_hpo 0.0.1" in caplog.text
+
+
+def test_overwrite_deletes_what_was_set_aside_and_every_file_of_a_run(tmp_path):
+    _, paths = opened(tmp_path)
+    paths.transitions.touch()
+    paths.configs.with_name("configs.json.damaged").touch()
+    opened(tmp_path, {**SETTINGS, "seed": 1}, overwrite=True)
+    assert not paths.transitions.exists()
+    assert not list(paths.root.glob("*.damaged"))
