@@ -1,4 +1,4 @@
-// The Python module se_hpo._engine. se_hpo/engine.py checks all arguments.
+// The Python module se_hpo._engine. se_hpo/training/native_engine.py checks all arguments.
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
@@ -161,7 +161,7 @@ double agent_bytes(const py::dict& agent, int obs_size, int n_actions) {
 }  // namespace se_hpo
 
 PYBIND11_MODULE(_engine, m) {
-  m.doc() = "Native engine: trains agents in C++; use se_hpo.engine.";
+  m.doc() = "Native engine: trains agents in C++; use se_hpo.training.native_engine.";
   m.def("train_agents", &se_hpo::train_agents, py::arg("jobs"), py::arg("n_threads"),
         py::arg("isa"));
   m.def("usable_isas", [] {

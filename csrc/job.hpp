@@ -1,4 +1,4 @@
-// What goes into an inner loop and what comes out; the C++ side of se_hpo/jobs.py.
+// What goes into an inner loop and what comes out; the C++ side of se_hpo/training/jobs.py.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,7 @@ struct TaskSpec {
   std::function<std::unique_ptr<Environment>(Random)> make;
 };
 
-// A network of a learned environment. Python lays psi out (se_hpo/se_parameters.py).
+// A network of a learned environment. Python lays psi out (se_hpo/envs/parameters.py).
 struct Net {
   int inputs, outputs;
 };

@@ -32,9 +32,9 @@ from rich.table import Table
 
 from se_hpo import seeding
 from se_hpo.bohb.brackets import Bracket, hyperband_brackets
-from se_hpo.bohb.generator import BOHBGenerator, RandomGenerator
-from se_hpo.paths import write_json
-from se_hpo.records import to_builtin
+from se_hpo.bohb.proposals import BOHBGenerator, RandomGenerator
+from se_hpo.storage.files import write_json
+from se_hpo.storage.records import to_builtin
 
 MIN_BUDGET, ETA = 1, 3
 BRACKETS = 16

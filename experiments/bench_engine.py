@@ -33,12 +33,13 @@ from machine import machine
 from paper_settings import ACROBOT_AGENT, CARTPOLE_AGENT
 from rich.console import Console
 
-from se_hpo import _engine_testing, engine
-from se_hpo.config import AgentConfig, algorithm_of
-from se_hpo.jobs import TrainingJob, TrainingResult
-from se_hpo.paths import write_json
-from se_hpo.tasks import TaskSpec, get_task
-from se_hpo.training import run_job
+from se_hpo import _engine_testing
+from se_hpo.config.run import AgentConfig, algorithm_of
+from se_hpo.envs.tasks import TaskSpec, get_task
+from se_hpo.storage.files import write_json
+from se_hpo.training import native_engine
+from se_hpo.training.jobs import TrainingJob, TrainingResult
+from se_hpo.training.torch_engine import run_job
 
 OUT = Path(__file__).parent / "results" / "bench_engine"
 
@@ -59,8 +60,11 @@ def measure_rates(rows: list[Workload], args: argparse.Namespace) -> None:
     for _ in range(1 if args.smoke else args.rounds):
         for row in rows:
             jobs, few = row.jobs(), row.jobs(torch_steps)[: row.torch_jobs]
-            row.add("native", *timed(engine.train_agents, jobs))
-            row.add(ALL_CORES, *timed(lambda j: engine.train_agents(j, threads), jobs))
+            row.add("native", *timed(native_engine.train_agents, jobs))
+            row.add(
+                ALL_CORES,
+                *timed(lambda j: native_engine.train_agents(j, threads), jobs),
+            )
             if few:
                 row.add("torch", *timed(lambda j: [run_job(job) for job in j], few))
 
@@ -69,7 +73,7 @@ def update_seconds(agent: AgentConfig, spec: TaskSpec, smoke: bool) -> float:
     """CPU seconds of one update, best of a few."""
     config = {"algorithm": algorithm_of(agent), **dataclasses.asdict(agent)}
     n = 3 if smoke else max(5, int(5e8 / update_flops(agent, spec)))
-    name = engine.isa().replace("-", "_")
+    name = native_engine.isa().replace("-", "_")
     return min(
         _engine_testing.time_updates(config, spec.obs_size, spec.n_actions, n, name)
         for _ in range(2 if smoke else 5)
@@ -78,7 +82,7 @@ def update_seconds(agent: AgentConfig, spec: TaskSpec, smoke: bool) -> float:
 
 def peak_flops(smoke: bool) -> float:
     """Of one core, in a loop of independent multiply-adds."""
-    name = engine.isa().replace("-", "_")
+    name = native_engine.isa().replace("-", "_")
     rounds = 100_000 if smoke else 3_000_000
     return max(_engine_testing.peak_flops(rounds, name) for _ in range(5))
 
@@ -121,7 +125,7 @@ def test_rate(job: TrainingJob, episodes: int) -> tuple[float, float]:
     for n in (1, episodes):
         agent = dataclasses.replace(job.agent, test_episodes=n)
         start = time.process_time()
-        (result,) = engine.train_agents([dataclasses.replace(job, agent=agent)])
+        (result,) = native_engine.train_agents([dataclasses.replace(job, agent=agent)])
         seconds.append(time.process_time() - start)
         steps.append(result.test_env_steps)
         score = result.score
@@ -159,10 +163,10 @@ import dataclasses, resource, tempfile
 from pathlib import Path
 import se_hpo.worker
 from experiments.paper_settings import CARTPOLE_AGENT, CARTPOLE_SE
-from se_hpo.config import NESConfig, RunConfig
-from se_hpo.inner_loop import InnerLoop
+from se_hpo.config.run import NESConfig, RunConfig
+from se_hpo.training.inner_loop import InnerLoop
 from se_hpo.nes.run import run_nes
-from se_hpo.paths import TrialPaths
+from se_hpo.storage.paths import TrialPaths
 config = RunConfig(
     agent=dataclasses.replace(CARTPOLE_AGENT, max_env_steps={100 if smoke else 6000}),
     se=CARTPOLE_SE,

@@ -36,7 +36,8 @@ from scheduler_processes import MAX_BUDGET, make_generator, make_space
 from scheduler_report import draw, rows
 
 from se_hpo.bohb.journal import Journal
-from se_hpo.paths import RunPaths, append_json_line, write_json
+from se_hpo.storage.files import append_json_line, write_json
+from se_hpo.storage.paths import RunPaths
 
 OUT = Path(__file__).parent / "results" / "bench_scheduler"
 PROCESSES = Path(__file__).with_name("scheduler_processes.py")

@@ -27,13 +27,13 @@ from paper_settings import CARTPOLE_AGENT, CARTPOLE_SE
 from torch import nn
 
 from se_hpo.agents import make_agent
-from se_hpo.config import AgentConfig
-from se_hpo.learned import LearnedEnv
-from se_hpo.se_parameters import initial_psi
-from se_hpo.synthetic_env import SyntheticEnvNet
-from se_hpo.tasks import get_task, make_env
-from se_hpo.training import train_agent
-from se_hpo.training_envs import LearnedTrainingEnv
+from se_hpo.config.run import AgentConfig
+from se_hpo.envs.learned import LearnedEnv
+from se_hpo.envs.parameters import initial_psi
+from se_hpo.envs.synthetic_env import SyntheticEnvNet
+from se_hpo.envs.tasks import get_task, make_env
+from se_hpo.training.environments import LearnedTrainingEnv
+from se_hpo.training.torch_engine import train_agent
 
 TASK = get_task("CartPole-v0")
 SE = CARTPOLE_SE

@@ -30,10 +30,10 @@ import numpy as np
 import torch
 from paper_settings import CARTPOLE_SE
 
-from se_hpo.checkpoint import SECheckpoint
-from se_hpo.paths import write_json
-from se_hpo.se_parameters import initial_psi, split_psi
-from se_hpo.tasks import get_task
+from se_hpo.envs.checkpoint import SECheckpoint
+from se_hpo.envs.parameters import initial_psi, split_psi
+from se_hpo.envs.tasks import get_task
+from se_hpo.storage.files import write_json
 
 TASK = get_task("CartPole-v0")
 BAR = 500_000

@@ -25,7 +25,8 @@ from machine import machine
 from rich.console import Console
 from rich.table import Table
 
-from se_hpo.paths import RunPaths, write_json
+from se_hpo.storage.files import write_json
+from se_hpo.storage.paths import RunPaths
 
 OUT = Path(__file__).parent / "results" / "chaos.json"
 LONGEST_SLEEP = 8.0

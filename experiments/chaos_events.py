@@ -19,8 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from se_hpo.paths import RunPaths, read_json_lines
-from se_hpo.processes import start_logged
+from se_hpo.machine.processes import start_logged
+from se_hpo.storage.files import read_json_lines
+from se_hpo.storage.paths import RunPaths
 
 TERMINATED = 143
 """Exit code of a command that SIGTERM ended in order."""

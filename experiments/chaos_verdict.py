@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from se_hpo.inner_loop import InnerLoop
-from se_hpo.paths import ConfigId, RunPaths, read_json_lines, trial_name
-from se_hpo.run_folder import read_run
-from se_hpo.settings import Settings, settings_from_dict
+from se_hpo.optimize.run_folder import read_run
+from se_hpo.optimize.settings import Settings, settings_from_dict
+from se_hpo.storage.files import read_json_lines
+from se_hpo.storage.paths import ConfigId, RunPaths, trial_name
+from se_hpo.training.inner_loop import InnerLoop
 
 Evaluations = dict[tuple[ConfigId, float], tuple[float, dict[str, Any]]]
 """(config id, budget) -> loss, configuration."""

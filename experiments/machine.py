@@ -7,7 +7,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from se_hpo import engine
+from se_hpo.training import native_engine
 
 
 def machine() -> dict[str, Any]:
@@ -21,8 +21,8 @@ def machine() -> dict[str, Any]:
     return {
         "processor": model,
         "cores": os.cpu_count(),
-        "isa": engine.isa() if engine.available() else None,
-        "usable_isas": engine.isas(),
+        "isa": native_engine.isa() if native_engine.available() else None,
+        "usable_isas": native_engine.isas(),
         "load_average": round(os.getloadavg()[0], 1),
         "python": platform.python_version(),
     }

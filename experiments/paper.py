@@ -26,7 +26,7 @@ from study import keep, run_commands
 
 import se_hpo
 from se_hpo import analysis
-from se_hpo.paths import RunPaths
+from se_hpo.storage.paths import RunPaths
 
 HERE = Path(__file__).resolve().parent
 FIGURES = ("nes_curves", "returns-*", "transitions", "rank_agreement-*")

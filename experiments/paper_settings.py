@@ -7,8 +7,8 @@ with this package's `truncation`.
 
 from dataclasses import replace
 
-from se_hpo.config import DDQNConfig
-from se_hpo.se_training.recipes import load_recipe
+from se_hpo.config.run import DDQNConfig
+from se_hpo.train.recipes import load_recipe
 
 
 def _agent(recipe: str) -> DDQNConfig:

@@ -15,8 +15,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from se_hpo.paths import ConfigId, RunPaths, trial_name, write_json
-from se_hpo.records import EvaluationRecord, Status
+from se_hpo.storage.files import write_json
+from se_hpo.storage.paths import ConfigId, RunPaths, trial_name
+from se_hpo.storage.records import EvaluationRecord, Status
 
 MIN_BUDGET, MAX_BUDGET, ETA = 1, 9, 3
 SPACE = "nes_cartpole"
@@ -45,14 +46,14 @@ def usage() -> dict[str, float]:
 
 def make_space() -> Any:
     """The shipped space."""
-    from se_hpo.search_space import load_space
+    from se_hpo.search_spaces.loading import load_space
 
     return load_space(SPACE).build(0)
 
 
 def make_generator() -> Any:
     """BOHB's generator for the shipped space."""
-    from se_hpo.bohb.generator import BOHBGenerator
+    from se_hpo.bohb.proposals import BOHBGenerator
 
     return BOHBGenerator(make_space(), SEED)
 
@@ -74,8 +75,8 @@ def make_brackets(evaluations: int) -> Any:
 
 def master(args: argparse.Namespace) -> dict[str, Any]:
     """Run brackets to their end, once all workers are there; note marks on the way."""
-    from se_hpo.bohb.service import run_master
-    from se_hpo.bohb.settings import MasterSettings
+    from se_hpo.bohb.master_settings import MasterSettings
+    from se_hpo.bohb.run import run_master
 
     run = RunPaths(args.folder)
     write_json(run.run, {"settings": {}})
@@ -137,7 +138,7 @@ def _timed(generator: Any) -> list[tuple[int, float, float]]:
 def resume(args: argparse.Namespace) -> dict[str, Any]:
     """Start a master on a run with a few brackets more, until workers can attach."""
     started = time.perf_counter()  # the interpreter's own start is outside
-    from se_hpo.bohb.service import run_master
+    from se_hpo.bohb.run import run_master
 
     seen: dict[str, Any] = {}
 
@@ -168,7 +169,7 @@ def load(args: argparse.Namespace) -> dict[str, Any]:
 
 def workers(args: argparse.Namespace) -> dict[str, Any]:
     """Worker processes, forked so that they start at once and share their code."""
-    import se_hpo.bohb.worker  # noqa: F401 - imported once, before forking
+    import se_hpo.bohb.wire.worker  # noqa: F401 - imported once, before forking
 
     fork = multiprocessing.get_context("fork")
     children = [
@@ -185,7 +186,7 @@ def workers(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _work(folder: Path, seconds: float) -> None:
-    from se_hpo.bohb.worker import run_worker
+    from se_hpo.bohb.wire.worker import run_worker
 
     def evaluate(
         config_id: ConfigId, configuration: dict[str, Any], budget: float

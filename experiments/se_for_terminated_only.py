@@ -21,14 +21,14 @@ from pathlib import Path
 
 import numpy as np
 
-from se_hpo.checkpoint import load_se, save_se
-from se_hpo.config import DDQNConfig, NESConfig, RunConfig, SyntheticEnvConfig
-from se_hpo.inner_loop import InnerLoop
-from se_hpo.jobs import TrainingJob, TrainingResult
+from se_hpo.config.run import DDQNConfig, NESConfig, RunConfig, SyntheticEnvConfig
+from se_hpo.envs.checkpoint import load_se, save_se
+from se_hpo.envs.parameters import split_psi
+from se_hpo.envs.tasks import get_task
 from se_hpo.nes.run import run_nes
-from se_hpo.paths import TrialPaths
-from se_hpo.se_parameters import split_psi
-from se_hpo.tasks import get_task
+from se_hpo.storage.paths import TrialPaths
+from se_hpo.training.inner_loop import InnerLoop
+from se_hpo.training.jobs import TrainingJob, TrainingResult
 
 TASK = get_task("CartPole-v0")
 CONFIG = RunConfig(

@@ -12,7 +12,8 @@ from pathlib import Path
 import pandas as pd
 from machine import machine
 
-from se_hpo.paths import RunPaths, write_json
+from se_hpo.storage.files import write_json
+from se_hpo.storage.paths import RunPaths
 
 
 def run_commands(commands: Iterable[list[str]], print_only: bool = False) -> None:

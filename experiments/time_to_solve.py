@@ -19,11 +19,12 @@ from pathlib import Path
 import numpy as np
 from machine import machine
 
-from se_hpo.config import RunConfig
-from se_hpo.inner_loop import InnerLoop
+from se_hpo.config.run import RunConfig
 from se_hpo.nes.run import run_nes
-from se_hpo.paths import TrialPaths, write_json
-from se_hpo.se_training.recipes import load_recipe
+from se_hpo.storage.files import write_json
+from se_hpo.storage.paths import TrialPaths
+from se_hpo.train.recipes import load_recipe
+from se_hpo.training.inner_loop import InnerLoop
 
 SETTINGS = {name: load_recipe(name).config for name in ("cartpole", "acrobot")}
 """The recipes `se_hpo/configurations/*.yaml`, which say why they are as they are."""

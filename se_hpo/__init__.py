@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from se_hpo.registration import register_synthetic_envs
+from se_hpo.envs.registration import register_synthetic_envs
 
 __version__ = "0.1.0"
 
@@ -26,19 +26,19 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from se_hpo.bohb.ask_tell import BOHB
-    from se_hpo.evaluations import load_evaluations
-    from se_hpo.results import load_generations, load_incumbent, load_trials
-    from se_hpo.se_sets import load_se_generations, load_ses
+    from se_hpo.optimize.ask_tell import BOHB
+    from se_hpo.results.evaluations import load_evaluations
+    from se_hpo.results.se_sets import load_se_generations, load_ses
+    from se_hpo.results.trials import load_generations, load_incumbent, load_trials
 
 _MODULES = {
-    "BOHB": "bohb.ask_tell",
-    "load_evaluations": "evaluations",
-    "load_generations": "results",
-    "load_incumbent": "results",
-    "load_se_generations": "se_sets",
-    "load_ses": "se_sets",
-    "load_trials": "results",
+    "BOHB": "optimize.ask_tell",
+    "load_evaluations": "results.evaluations",
+    "load_generations": "results.trials",
+    "load_incumbent": "results.trials",
+    "load_se_generations": "results.se_sets",
+    "load_ses": "results.se_sets",
+    "load_trials": "results.trials",
 }
 
 register_synthetic_envs()

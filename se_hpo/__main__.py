@@ -5,8 +5,8 @@ from __future__ import annotations
 import runpy
 import sys
 
-from se_hpo.cli import steady_streams
 from se_hpo.errors import did_you_mean
+from se_hpo.terminal.cli import steady_streams
 
 COMMANDS = {
     "optimize": "tune NES, SE and agent with BOHB",

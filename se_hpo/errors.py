@@ -6,7 +6,9 @@ import difflib
 import errno
 import os
 from collections.abc import Iterable
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 
 class UserError(ValueError):
@@ -92,3 +94,30 @@ def storage_line(error: OSError) -> str | None:
     what = error.strerror or os.strerror(error.errno or 0)
     path = error.filename if error.filename2 is None else error.filename2
     return f"{path}: {what}; {mend}, then the same command goes on"
+
+
+# -- what configurations check of their own fields; the error names the field -------
+
+
+def check(ok: bool, owner: object, name: str, rule: str) -> None:
+    """Raise `UserError` with the field, its value and the rule unless `ok`."""
+    if not ok:
+        value = getattr(owner, name)
+        raise UserError(f"{type(owner).__name__}.{name} = {value!r}: must be {rule}")
+
+
+def check_one_of(owner: object, name: str, allowed: tuple[str, ...]) -> None:
+    """Raise `UserError` with the closest allowed name unless the field has one."""
+    if (value := getattr(owner, name)) not in allowed:
+        hint = did_you_mean(str(value), allowed)
+        raise UserError(f"{type(owner).__name__}.{name} = {value!r}: {hint}")
+
+
+def check_types(owner: Any) -> None:
+    """Raise `UserError` unless each value has its type; an int passes for a float."""
+    for f in fields(owner):
+        value, kind = getattr(owner, f.name), str(f.type)
+        if kind == "float" and type(value) is int:
+            object.__setattr__(owner, f.name, float(value))
+        elif kind in ("int", "float", "bool", "str"):
+            check(type(value).__name__ == kind, owner, f.name, f"of type {kind}")

@@ -16,8 +16,8 @@ STRATEGIES = {
 """Classes derived from `nes.strategies.Strategy`."""
 
 OBJECTIVES = {
-    "nes": "se_hpo.objectives.nes:NES_RUN",
-    "agent": "se_hpo.objectives.agent:AGENT",
+    "nes": "se_hpo.optimize.objectives.nes_run:NES_RUN",
+    "agent": "se_hpo.optimize.objectives.agent_run:AGENT",
 }
 """What an evaluation is: an `objectives.ObjectiveKind` each."""
 

@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from se_hpo.evaluations import EVALUATION_COLUMNS
-from se_hpo.frames import (
+from se_hpo.results.columns import (
     GENERATION_COLUMNS,
     SE_COLUMNS,
     SE_GENERATION_COLUMNS,
@@ -15,6 +14,7 @@ from se_hpo.frames import (
     dtypes_of,
     tidy,
 )
+from se_hpo.results.evaluations import EVALUATION_COLUMNS
 
 Score = Callable[[str, int, dict[str, Any]], float]
 

@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from se_hpo.bohb.worker import run_worker
-from se_hpo.paths import RunPaths
+from se_hpo.bohb.wire.worker import run_worker
+from se_hpo.storage.paths import RunPaths
 
 ROOT = Path(__file__).resolve().parent.parent
 SECONDS = float(os.environ.get("SE_HPO_TEST_SECONDS", "40"))
@@ -218,9 +218,9 @@ class MasterThread:
     def __init__(self, folder: Path, n_brackets: int = 1, **options: Any) -> None:
         """Start."""
         from se_hpo.bohb.brackets import hyperband_brackets
-        from se_hpo.bohb.generator import BOHBGenerator
-        from se_hpo.bohb.service import run_master
-        from se_hpo.bohb.settings import MasterSettings
+        from se_hpo.bohb.master_settings import MasterSettings
+        from se_hpo.bohb.proposals import BOHBGenerator
+        from se_hpo.bohb.run import run_master
 
         brackets = options.pop("brackets", None)
         callbacks = {
@@ -308,9 +308,9 @@ def _worker(args: argparse.Namespace) -> None:
 def _master(args: argparse.Namespace) -> None:
     """A master with its one worker, as the command line will have it."""
     from se_hpo.bohb.brackets import hyperband_brackets
-    from se_hpo.bohb.generator import BOHBGenerator
-    from se_hpo.bohb.service import run_master
-    from se_hpo.bohb.settings import MasterSettings
+    from se_hpo.bohb.master_settings import MasterSettings
+    from se_hpo.bohb.proposals import BOHBGenerator
+    from se_hpo.bohb.run import run_master
 
     run = RunPaths(args.folder)
 

@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from se_hpo import engine
-from se_hpo.config import (
+from se_hpo.config.run import (
     AgentConfig,
     DDQNConfig,
     SyntheticEnvConfig,
     TD3DiscreteConfig,
 )
-from se_hpo.jobs import TrainingJob, TrainingResult
-from se_hpo.learned import LearnedEnv
-from se_hpo.se_parameters import n_parameters
-from se_hpo.tasks import get_task
+from se_hpo.envs.learned import LearnedEnv
+from se_hpo.envs.parameters import n_parameters
+from se_hpo.envs.tasks import get_task
+from se_hpo.training import native_engine
+from se_hpo.training.jobs import TrainingJob, TrainingResult
 
 try:
     from se_hpo import _engine_testing as testing
@@ -28,11 +28,11 @@ except ImportError:  # not built, or not in a checkout
     testing = None
 
 needs_engine = pytest.mark.skipif(
-    not engine.available(), reason=str(engine.unavailable_reason())
+    not native_engine.available(), reason=str(native_engine.unavailable_reason())
 )
 
 needs_testing = pytest.mark.skipif(
-    testing is None or not engine.available(),
+    testing is None or not native_engine.available(),
     reason="needs se_hpo._engine_testing: `pip install -e .` builds it",
 )
 
@@ -104,11 +104,11 @@ def to_bytes(result: TrainingResult) -> bytes:
 
 
 def train(*jobs: TrainingJob, n_threads: int = 1) -> list[TrainingResult]:
-    return engine.train_agents(jobs, n_threads)
+    return native_engine.train_agents(jobs, n_threads)
 
 
 @contextmanager
 def forced_isa(monkeypatch: pytest.MonkeyPatch, isa: str) -> Iterator[None]:
     with monkeypatch.context() as patch:
-        patch.setenv(engine.ISA_VARIABLE, isa)
+        patch.setenv(native_engine.ISA_VARIABLE, isa)
         yield

@@ -13,12 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from se_hpo import engine
-from se_hpo.config import TD3DiscreteConfig
+from se_hpo.config.run import TD3DiscreteConfig
+from se_hpo.training import native_engine
 from tests.engine_jobs import testing
 
 OBS, ACTIONS = 5, 3
-ISAS = engine.isas() if engine.available() else []
+ISAS = native_engine.isas() if native_engine.available() else []
 MODULES = {
     "tanh": nn.Tanh,
     "relu": nn.ReLU,

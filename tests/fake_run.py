@@ -6,14 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from se_hpo.paths import (
-    ConfigId,
-    RunPaths,
-    append_json_line,
-    trial_name,
-    write_json,
-)
-from se_hpo.records import EvaluationRecord, Status
+from se_hpo.storage.files import append_json_line, write_json
+from se_hpo.storage.paths import ConfigId, RunPaths, trial_name
+from se_hpo.storage.records import EvaluationRecord, Status
 
 SPACE = {
     "name": "fake",

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from se_hpo.checkpoint import save_se
-from se_hpo.config import DDQNConfig, RunConfig, SyntheticEnvConfig
-from se_hpo.paths import RunPaths, SESetPaths, write_json
-from se_hpo.se_outcome import SEOutcome
-from se_hpo.se_parameters import initial_psi
-from se_hpo.tasks import get_task
+from se_hpo.config.run import DDQNConfig, RunConfig, SyntheticEnvConfig
+from se_hpo.envs.checkpoint import save_se
+from se_hpo.envs.parameters import initial_psi
+from se_hpo.envs.tasks import get_task
+from se_hpo.results.se_outcome import SEOutcome
+from se_hpo.storage.files import write_json
+from se_hpo.storage.paths import RunPaths, SESetPaths
 
 AGENT = DDQNConfig(
     batch_size=8, hidden_size=8, hidden_layers=1, max_env_steps=300, init_episodes=2

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from se_hpo.jobs import TrainingResult
+from se_hpo.training.jobs import TrainingResult
 
 
 class FakeInnerLoop:

@@ -14,7 +14,7 @@ import sys
 import time
 from collections import deque
 
-from se_hpo.bohb.service import allow_many_files
+from se_hpo.bohb.run import allow_many_files
 
 MOST_OPEN = 600
 """Connections held open to each address."""

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from se_hpo.paths import RunPaths, SESetPaths, write_json
+from se_hpo.storage.files import write_json
+from se_hpo.storage.paths import RunPaths, SESetPaths
 from tests.fake_run import (
     add_configuration,
     add_generation,

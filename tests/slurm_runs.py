@@ -11,10 +11,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from se_hpo.cluster.jobs import Launch, read_launches
-from se_hpo.cluster.launch import launch
-from se_hpo.cluster.options import SlurmOptions
-from se_hpo.paths import RunPaths
+from se_hpo.slurm.launch import launch
+from se_hpo.slurm.options import SlurmOptions
+from se_hpo.slurm.slurm_jobs import Launch, read_launches
+from se_hpo.storage.paths import RunPaths
 from tests.slurm_cluster import SlurmCluster, wait_until
 
 SPACE = """\

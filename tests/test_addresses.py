@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from se_hpo import addresses
-from se_hpo.addresses import interfaces, nic_address, node_host, published_host
 from se_hpo.errors import UserError
-from se_hpo.worker import WorkerOptions, _host
+from se_hpo.machine import addresses
+from se_hpo.machine.addresses import interfaces, nic_address, node_host, published_host
+from se_hpo.optimize.worker import WorkerOptions, _host
 
 
 @pytest.fixture

@@ -8,18 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from se_hpo import engine
 from se_hpo.agents import AGENTS, agent_label, kind_of, register_agent
 from se_hpo.agents.config import AgentConfig
-from se_hpo.config import RunConfig, from_configuration, run_config_from_dict
+from se_hpo.config.run import RunConfig, from_configuration, run_config_from_dict
+from se_hpo.config.variation import FACTOR, vary_agent
 from se_hpo.errors import UserError
+from se_hpo.evaluate.drawn_agents import agent_sources
 from se_hpo.figures.style import agents_in
-from se_hpo.inner_loop import InnerLoop
-from se_hpo.jobs import TrainingJob
-from se_hpo.phase2.agents import agent_sources
-from se_hpo.search_space import list_spaces, load_space
-from se_hpo.training import run_job
-from se_hpo.variation import FACTOR, vary_agent
+from se_hpo.search_spaces.loading import list_spaces, load_space
+from se_hpo.training import native_engine
+from se_hpo.training.inner_loop import InnerLoop
+from se_hpo.training.jobs import TrainingJob
+from se_hpo.training.torch_engine import run_job
 from tests.engine_jobs import needs_engine
 
 DOCS = Path(__file__).parents[1] / "docs" / "agents.md"
@@ -101,17 +101,20 @@ def test_torch_trains_it_and_the_same_job_gives_the_same_bytes(name):
 @needs_engine
 @pytest.mark.parametrize("name", native)
 def test_the_native_engine_trains_it_as_far_and_tests_it_as_often(name):
-    torch, (ours,) = run_job(quick_job(name)), engine.train_agents([quick_job(name)])
+    torch, (ours,) = (
+        run_job(quick_job(name)),
+        native_engine.train_agents([quick_job(name)]),
+    )
     assert (ours.env_steps, ours.stop_reason) == (torch.env_steps, torch.stop_reason)
     assert ours.test_returns.shape == torch.test_returns.shape
-    again = engine.train_agents([quick_job(name)])[0]
+    again = native_engine.train_agents([quick_job(name)])[0]
     for a, b in zip(as_bytes(ours), as_bytes(again), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
 @needs_engine
 def test_the_native_engine_has_the_agents_that_say_so():
-    assert set(engine._engine.algorithms()) == set(native)
+    assert set(native_engine._engine.algorithms()) == set(native)
 
 
 @every_agent

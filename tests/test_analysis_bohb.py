@@ -10,7 +10,7 @@ import pytest
 import scipy.stats
 
 from se_hpo import analysis
-from se_hpo.analysis import columns
+from se_hpo.analysis import table_columns
 from se_hpo.errors import UserError
 from tests.analysis_frames import trial_frame
 
@@ -217,8 +217,8 @@ class TestTrajectory:
 def test_no_trials_give_tables_without_rows() -> None:
     empty = trial_frame([])
     for table, expected in (
-        (analysis.budget_correlation(empty), columns.BUDGET_CORRELATION),
-        (analysis.model_based_picks(empty), columns.MODEL_BASED_PICKS),
+        (analysis.budget_correlation(empty), table_columns.BUDGET_CORRELATION),
+        (analysis.model_based_picks(empty), table_columns.MODEL_BASED_PICKS),
     ):
         assert table.empty
         assert {n: str(t) for n, t in table.dtypes.items()} == expected

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from se_hpo import analysis
-from se_hpo.analysis import columns
+from se_hpo.analysis import table_columns
 from tests.analysis_frames import (
     evaluation_frame,
     evaluations_of,
@@ -217,4 +217,4 @@ def test_what_is_missing_is_said(
 def test_nothing_gives_a_table_without_rows() -> None:
     table = analysis.break_even(evaluation_frame([]), outcomes(0))
     assert table.empty
-    assert {n: str(t) for n, t in table.dtypes.items()} == columns.BREAK_EVEN
+    assert {n: str(t) for n, t in table.dtypes.items()} == table_columns.BREAK_EVEN

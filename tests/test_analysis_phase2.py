@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from se_hpo import analysis
-from se_hpo.analysis import columns
+from se_hpo.analysis import table_columns
 from se_hpo.errors import UserError
 from tests.analysis_frames import (
     evaluation_frame,
@@ -227,11 +227,11 @@ def test_an_unlisted_task_needs_a_solved_return() -> None:
 def test_tables_of_no_records_have_their_columns() -> None:
     empty = evaluation_frame([])
     for table, expected in (
-        (analysis.train_env_table(empty), columns.TRAIN_ENV_TABLE),
-        (analysis.se_table(empty), columns.SE_TABLE),
-        (analysis.rank_agreement(empty), columns.RANK_AGREEMENT),
-        (analysis.sensitivity_table(empty), columns.SENSITIVITY),
-        (analysis.main_effects(empty), columns.MAIN_EFFECTS),
+        (analysis.train_env_table(empty), table_columns.TRAIN_ENV_TABLE),
+        (analysis.se_table(empty), table_columns.SE_TABLE),
+        (analysis.rank_agreement(empty), table_columns.RANK_AGREEMENT),
+        (analysis.sensitivity_table(empty), table_columns.SENSITIVITY),
+        (analysis.main_effects(empty), table_columns.MAIN_EFFECTS),
     ):
         assert table.empty
         assert {n: str(t) for n, t in table.dtypes.items()} == expected
@@ -240,7 +240,7 @@ def test_tables_of_no_records_have_their_columns() -> None:
 
 def test_dtypes_do_not_depend_on_the_rows() -> None:
     table = analysis.train_env_table(by_hand())
-    assert {n: str(t) for n, t in table.dtypes.items()} == columns.TRAIN_ENV_TABLE
+    assert {n: str(t) for n, t in table.dtypes.items()} == table_columns.TRAIN_ENV_TABLE
 
 
 def test_agents_of_unsolved_ses_can_be_left_out() -> None:

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from se_hpo import engine
-from se_hpo.checkpoint import load_se
-from se_hpo.synthetic_env import SyntheticEnv
+from se_hpo.envs.checkpoint import load_se
+from se_hpo.envs.synthetic_env import SyntheticEnv
+from se_hpo.training import native_engine
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 
@@ -57,7 +57,9 @@ def test_bench_scheduler(tmp_path):
     assert not [path for path in tmp_path.iterdir() if path.is_dir()]  # cleared away
 
 
-@pytest.mark.skipif(not engine.available(), reason="the native engine is not built")
+@pytest.mark.skipif(
+    not native_engine.available(), reason="the native engine is not built"
+)
 def test_an_se_can_be_learned_for_agents_that_see_terminated_only(tmp_path):
     run("se_for_terminated_only.py", tmp_path, "--smoke")
     se = load_se(tmp_path / "terminated_only.safetensors", "CartPole-v0")
@@ -68,7 +70,9 @@ def test_an_se_can_be_learned_for_agents_that_see_terminated_only(tmp_path):
     assert not np.array_equal(learned.psi, se.psi)
 
 
-@pytest.mark.skipif(not engine.available(), reason="the native engine is not built")
+@pytest.mark.skipif(
+    not native_engine.available(), reason="the native engine is not built"
+)
 @pytest.mark.parametrize(
     ("study", "n_sets", "n_evaluations"),
     [("cartpole", 3, 4), ("acrobot", 3, 4), ("cartpole-transfer", 2, 3)],

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from se_hpo.bohb.conditions import defaults_unchecked
 from se_hpo.bohb.encoding import SpaceEncoding
-from se_hpo.bohb.generator import BOHBGenerator, RandomGenerator
+from se_hpo.bohb.proposals import BOHBGenerator, RandomGenerator
 from tests.test_bohb_generator import drive
 
 # name -> (hyperparameter, values that conditions ask for), in the order of depth.

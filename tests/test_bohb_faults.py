@@ -6,8 +6,8 @@ import os
 import signal
 import time
 
-from se_hpo.bohb.credentials import read_credentials
-from se_hpo.bohb.nameserver import NameServer
+from se_hpo.bohb.wire.credentials import read_credentials
+from se_hpo.bohb.wire.nameserver import NameServer
 from tests.bohb_processes import (
     ended,
     kill,

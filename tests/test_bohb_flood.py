@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from se_hpo.bohb import connection_limits, pyro
-from se_hpo.bohb.credentials import new_key, read_credentials
-from se_hpo.paths import RunPaths
+from se_hpo.bohb.wire import connection_limits, pyro
+from se_hpo.bohb.wire.credentials import new_key, read_credentials
+from se_hpo.storage.paths import RunPaths
 from tests.bohb_processes import (
     ROOT,
     ended,

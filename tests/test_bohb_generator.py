@@ -18,10 +18,10 @@ from ConfigSpace import (
 from hpbandster.core.dispatcher import Job
 
 from se_hpo import seeding
-from se_hpo.bohb import generator as generator_module
+from se_hpo.bohb import proposals as generator_module
 from se_hpo.bohb.brackets import hyperband_brackets
-from se_hpo.bohb.generator import BOHBGenerator, RandomGenerator
-from se_hpo.bohb.kde import fit_kernel
+from se_hpo.bohb.density import fit_kernel
+from se_hpo.bohb.proposals import BOHBGenerator, RandomGenerator
 from se_hpo.errors import UserError
 from tests.rich_space import rich_space
 
@@ -311,7 +311,7 @@ def test_a_job_needs_nothing_but_what_hpbandster_gives_it():
 @pytest.mark.parametrize("name", ["nes_cartpole", "nes_acrobot", "smoke"])
 @pytest.mark.parametrize("kind", [RandomGenerator, BOHBGenerator])
 def test_the_default_configuration_comes_first_and_shifts_nothing(name, kind):
-    from se_hpo.search_space import load_space
+    from se_hpo.search_spaces.loading import load_space
 
     space = load_space(name)
     built = space.configuration_space()

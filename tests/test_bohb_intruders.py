@@ -16,10 +16,10 @@ import Pyro4
 import pytest
 from Pyro4 import message
 
-from se_hpo.bohb import pyro
-from se_hpo.bohb.credentials import read_credentials
-from se_hpo.bohb.master_connection import address_towards_master
-from se_hpo.paths import RunPaths
+from se_hpo.bohb.wire import pyro
+from se_hpo.bohb.wire.credentials import read_credentials
+from se_hpo.bohb.wire.master_connection import address_towards_master
+from se_hpo.storage.paths import RunPaths
 from tests.bohb_processes import (
     ROOT,
     ended,

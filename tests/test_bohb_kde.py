@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from se_hpo import seeding
-from se_hpo.bohb.kde import ProductKernel, fit_kernel, impute, truncated_normal
+from se_hpo.bohb.density import ProductKernel, fit_kernel, impute, truncated_normal
 
 
 def rng(*path):

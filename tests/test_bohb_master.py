@@ -20,13 +20,13 @@ from se_hpo.bohb.brackets import Bracket, hyperband_brackets
 from se_hpo.bohb.halving import SuccessiveHalving
 from se_hpo.bohb.job_table import Job, JobTable
 from se_hpo.bohb.journal import Journal
-from se_hpo.bohb.lock import RunLock
 from se_hpo.bohb.master import Master
-from se_hpo.bohb.roster import Roster
-from se_hpo.bohb.settings import MasterSettings, TooManyFailures
-from se_hpo.bohb.worker_handle import WorkerHandle
+from se_hpo.bohb.master_settings import MasterSettings, TooManyFailures
+from se_hpo.bohb.wire.roster import Roster
+from se_hpo.bohb.wire.worker_handle import WorkerHandle
 from se_hpo.errors import FailedRunError, UserError
-from se_hpo.paths import RunPaths
+from se_hpo.storage.lock import RunLock
+from se_hpo.storage.paths import RunPaths
 from tests.bohb_processes import (
     ended,
     kill,

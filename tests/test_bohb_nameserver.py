@@ -8,8 +8,8 @@ import stat
 import Pyro4
 import pytest
 
-from se_hpo.bohb import pyro
-from se_hpo.bohb.credentials import (
+from se_hpo.bohb.wire import pyro
+from se_hpo.bohb.wire.credentials import (
     NotReady,
     credentials_now,
     new_key,
@@ -17,7 +17,7 @@ from se_hpo.bohb.credentials import (
     remove_credentials,
     write_credentials,
 )
-from se_hpo.bohb.nameserver import NameServer
+from se_hpo.bohb.wire.nameserver import NameServer
 from se_hpo.errors import UserError
 from tests.bohb_processes import ended, master_in_thread, wait_for, worker_process
 

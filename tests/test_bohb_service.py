@@ -7,7 +7,7 @@ import pytest
 
 CODE = """
 import resource
-from se_hpo.bohb.service import allow_many_files
+from se_hpo.bohb.run import allow_many_files
 
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, {hard}))
 allow_many_files()

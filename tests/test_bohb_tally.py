@@ -3,7 +3,7 @@
 import pytest
 
 from se_hpo.bohb.job_table import Job
-from se_hpo.bohb.settings import TooManyFailures
+from se_hpo.bohb.master_settings import TooManyFailures
 from se_hpo.bohb.tally import Tally
 from se_hpo.errors import FailedRunError
 

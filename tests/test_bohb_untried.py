@@ -15,7 +15,7 @@ from ConfigSpace import (
 )
 
 from se_hpo.bohb.encoding import SpaceEncoding
-from se_hpo.bohb.generator import BOHBGenerator, RandomGenerator
+from se_hpo.bohb.proposals import BOHBGenerator, RandomGenerator
 from tests.test_bohb_generator import drive, result
 
 

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 from se_hpo.bohb.brackets import Bracket
-from se_hpo.bohb.credentials import credentials_now, new_key, write_credentials
-from se_hpo.bohb.evaluation import checked_result
-from se_hpo.bohb.heartbeat import Heartbeat
-from se_hpo.bohb.interrupts import Abandon, Interrupts, Leave
+from se_hpo.bohb.evaluated import checked_result
 from se_hpo.bohb.job_table import evaluation_token
-from se_hpo.bohb.master_connection import MasterConnection, NoMaster
-from se_hpo.bohb.worker import TrialWorker, run_worker
+from se_hpo.bohb.wire.credentials import credentials_now, new_key, write_credentials
+from se_hpo.bohb.wire.heartbeat import Heartbeat
+from se_hpo.bohb.wire.interrupts import Abandon, Interrupts, Leave
+from se_hpo.bohb.wire.master_connection import MasterConnection, NoMaster
+from se_hpo.bohb.wire.worker import TrialWorker, run_worker
 from se_hpo.errors import UserError
 from tests.bohb_processes import (
     GARBAGE,

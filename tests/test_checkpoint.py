@@ -9,11 +9,11 @@ import pytest
 from safetensors.numpy import load, save
 
 import se_hpo
-from se_hpo.checkpoint import load_se, save_se
-from se_hpo.config import SyntheticEnvConfig
+from se_hpo.config.run import SyntheticEnvConfig
+from se_hpo.envs.checkpoint import load_se, save_se
+from se_hpo.envs.parameters import initial_psi, n_parameters, parameter_shapes
+from se_hpo.envs.tasks import get_task
 from se_hpo.errors import UserError
-from se_hpo.se_parameters import initial_psi, n_parameters, parameter_shapes
-from se_hpo.tasks import get_task
 
 TASK = "Acrobot-v1"
 CONFIG = SyntheticEnvConfig("prelu", hidden_size=11, hidden_layers=3)

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from se_hpo.agents import AGENTS
-from se_hpo.config import (
+from se_hpo.config.run import (
     DDQNConfig,
     NESConfig,
     RunConfig,

@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from se_hpo.console import ProgressDisplay
-from se_hpo.console_table import final_table, ranked
-from se_hpo.console_view import draw, evaluation_line
-from se_hpo.progress import (
+from se_hpo.optimize.display import ProgressDisplay, draw, evaluation_line
+from se_hpo.optimize.outcome import final_table, ranked
+from se_hpo.optimize.progress import (
     Best,
     Bracket,
     CurveReader,
@@ -22,8 +21,8 @@ from se_hpo.progress import (
     Snapshot,
     WorkerState,
 )
-from se_hpo.records import Status
-from se_hpo.results import load_trials
+from se_hpo.results.trials import load_trials
+from se_hpo.storage.records import Status
 from tests.fake_run import (
     add_configuration,
     add_generation,

@@ -10,11 +10,11 @@ import pytest
 from gymnasium.vector import AutoresetMode
 
 import se_hpo  # noqa: F401  # registers the ids
-from se_hpo.checkpoint import SECheckpoint
-from se_hpo.config import ACTIVATIONS, SyntheticEnvConfig
-from se_hpo.se_parameters import initial_psi
-from se_hpo.synthetic_env import SyntheticEnv
-from se_hpo.tasks import get_task
+from se_hpo.config.run import ACTIVATIONS, SyntheticEnvConfig
+from se_hpo.envs.checkpoint import SECheckpoint
+from se_hpo.envs.parameters import initial_psi
+from se_hpo.envs.synthetic_env import SyntheticEnv
+from se_hpo.envs.tasks import get_task
 
 LEARNED = Path(__file__).parent / "data" / "cartpole_se.safetensors"
 TASK = "CartPole-v0"

@@ -19,32 +19,33 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 import se_hpo
-from se_hpo import report
-from se_hpo.bohb.credentials import (
+from se_hpo.bohb.journal import Journal
+from se_hpo.bohb.wire.credentials import (
     NotReady,
     credentials_now,
     read_credentials,
     write_credentials,
 )
-from se_hpo.bohb.journal import Journal
-from se_hpo.bohb.lock import lock_holder
-from se_hpo.cluster import status
-from se_hpo.cluster.jobs import Launch, read_launches, write_launch
-from se_hpo.config import RunConfig
-from se_hpo.diagnosis import run_state
+from se_hpo.config.run import RunConfig
+from se_hpo.doctor import run_state
 from se_hpo.errors import UserError
-from se_hpo.json_records import record
-from se_hpo.master_status import MasterStatus
+from se_hpo.evaluate.evaluation_files import EvaluationFiles
 from se_hpo.objective import Objective
-from se_hpo.paths import RunPaths, write_json
-from se_hpo.phase2.files import EvaluationFiles
-from se_hpo.progress import CurveReader
-from se_hpo.records import Status
-from se_hpo.reporting.answers import analyse
-from se_hpo.reporting.data import read_run as read_all
-from se_hpo.run_folder import read_run
-from se_hpo.se_training.recipes import load_recipe
-from se_hpo.settings import settings_from_dict
+from se_hpo.optimize.progress import CurveReader
+from se_hpo.optimize.run_folder import read_run
+from se_hpo.optimize.settings import settings_from_dict
+from se_hpo.report import __main__ as report
+from se_hpo.report.analyses import analyse
+from se_hpo.report.run_data import read_run as read_all
+from se_hpo.results.master_status import MasterStatus
+from se_hpo.slurm import slurm_status
+from se_hpo.slurm.slurm_jobs import Launch, read_launches, write_launch
+from se_hpo.storage.files import write_json
+from se_hpo.storage.json_records import record
+from se_hpo.storage.lock import lock_holder
+from se_hpo.storage.paths import RunPaths
+from se_hpo.storage.records import Status
+from se_hpo.train.recipes import load_recipe
 from tests.fakes import FakeInnerLoop
 from tests.full_run import make_full_run
 
@@ -142,13 +143,13 @@ def whole_report(run: RunPaths) -> None:
 
 
 def cluster_status(run: RunPaths) -> None:
-    status.read_status(run)
-    found = status.read_status(run)
+    slurm_status.read_status(run)
+    found = slurm_status.read_status(run)
     if found is not None:
         console = Console(file=StringIO(), width=200)
-        status._show_status(run, found, console)
-        status._show_status(run, {**found, "state": "stopped"}, console)
-        console.print(status.worker_table(found))
+        slurm_status._show_status(run, found, console)
+        slurm_status._show_status(run, {**found, "state": "stopped"}, console)
+        console.print(slurm_status.worker_table(found))
 
 
 def credentials(run: RunPaths) -> None:

@@ -14,12 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from se_hpo import doctor, engine
 from se_hpo.__main__ import COMMANDS
-from se_hpo.diagnosis import folder, machine, network, nodes, probe, trial
-from se_hpo.diagnosis.finding import safely
-from se_hpo.diagnosis.scratch import Scratch
-from se_hpo.objectives import Objective
+from se_hpo.doctor import __main__ as doctor
+from se_hpo.doctor import checked_folder, checked_machine, network, nodes, probe, trial
+from se_hpo.doctor.finding import safely
+from se_hpo.doctor.scratch import Scratch
+from se_hpo.optimize.objectives import Objective
+from se_hpo.training import native_engine as engine
 
 ROOT = Path(__file__).parents[1]
 LINES = (
@@ -88,8 +89,8 @@ def test_a_check_that_raises_is_reported_and_the_others_go_on(tmp_path, monkeypa
     def broken():
         raise ZeroDivisionError("no way")
 
-    monkeypatch.setattr(machine, "cores", broken)
-    found = {each.what: each for each in machine.check()}
+    monkeypatch.setattr(checked_machine, "cores", broken)
+    found = {each.what: each for each in checked_machine.check()}
     assert found["cores"].value == "ZeroDivisionError: no way"
     assert found["cores"].level == "error"
     assert found["open files"].level == "ok"
@@ -104,8 +105,8 @@ def test_every_command_of_the_console_script_exists():
 
 
 def test_a_missing_package_is_an_error_with_the_command_that_installs_it(monkeypatch):
-    monkeypatch.setattr(machine, "_PACKAGES", ("numpy", "no-such-package"))
-    missing, there = machine.packages()
+    monkeypatch.setattr(checked_machine, "_PACKAGES", ("numpy", "no-such-package"))
+    missing, there = checked_machine.packages()
     assert missing.level == "error"
     assert missing.mend.endswith("-m pip install no-such-package")
     assert there.value.startswith("numpy ")
@@ -115,9 +116,9 @@ def test_without_a_compiler_only_a_missing_engine_is_a_warning(tmp_path, monkeyp
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CXX", raising=False)
     monkeypatch.setattr(engine, "available", lambda: True)
-    assert only(machine.compiler()).level == "ok"
+    assert only(checked_machine.compiler()).level == "ok"
     monkeypatch.setattr(engine, "available", lambda: False)
-    found = only(machine.compiler())
+    found = only(checked_machine.compiler())
     assert (found.level, found.value) == ("warning", "no C++ compiler")
     assert "g++" in found.mend
 
@@ -125,13 +126,13 @@ def test_without_a_compiler_only_a_missing_engine_is_a_warning(tmp_path, monkeyp
 def test_a_compiler_is_named_with_its_version():
     if shutil.which("c++") is None:
         pytest.skip("there is none")
-    assert shutil.which("c++") in only(machine.compiler()).value
+    assert shutil.which("c++") in only(checked_machine.compiler()).value
 
 
 def test_an_engine_that_was_not_built_is_a_warning(monkeypatch):
     monkeypatch.setattr(engine, "_engine", None)
     monkeypatch.setattr(engine, "_IMPORT_ERROR", "No module", raising=False)
-    found = only(machine.native_engine())
+    found = only(checked_machine.native_engine())
     assert found.level == "warning"
     assert "No module" in found.value
 
@@ -139,16 +140,16 @@ def test_an_engine_that_was_not_built_is_a_warning(monkeypatch):
 @pytest.mark.skipif(not engine.available(), reason="needs the native engine")
 def test_an_instruction_set_that_is_not_there_is_an_error(monkeypatch):
     monkeypatch.setenv(engine.ISA_VARIABLE, "x86-64-v9")
-    assert levels(machine.native_engine())["instruction set"] == "error"
+    assert levels(checked_machine.native_engine())["instruction set"] == "error"
     monkeypatch.setenv(engine.ISA_VARIABLE, engine.isas()[-1])
-    assert levels(machine.native_engine())["instruction set"] == "ok"
+    assert levels(checked_machine.native_engine())["instruction set"] == "ok"
 
 
 def test_a_busy_machine_is_told_of(monkeypatch):
     monkeypatch.setattr(os, "getloadavg", lambda: (1000.0, 0.0, 0.0))
-    assert only(machine.cores()).level == "warning"
+    assert only(checked_machine.cores()).level == "warning"
     monkeypatch.setattr(os, "getloadavg", lambda: (0.0, 0.0, 0.0))
-    assert only(machine.cores()).level == "ok"
+    assert only(checked_machine.cores()).level == "ok"
 
 
 @pytest.mark.parametrize(
@@ -157,16 +158,16 @@ def test_a_busy_machine_is_told_of(monkeypatch):
 )
 def test_threads_that_libraries_would_start(monkeypatch, text, level):
     monkeypatch.setenv("OMP_NUM_THREADS", text)
-    assert levels(machine.threads())["threads"] == level
+    assert levels(checked_machine.threads())["threads"] == level
 
 
 def test_few_open_files_are_a_warning_with_the_workers_they_suffice_for(monkeypatch):
     monkeypatch.setattr(resource, "getrlimit", lambda _: (256, 512))
-    found = only(machine.open_files())
+    found = only(checked_machine.open_files())
     assert found.level == "warning"
     assert "about 96 workers" in found.value
     monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, -1))
-    assert only(machine.open_files()).level == "ok"
+    assert only(checked_machine.open_files()).level == "ok"
 
 
 # -- the folder -----------------------------------------------------------------------
@@ -222,14 +223,14 @@ def test_little_room_is_a_warning_and_none_an_error(tmp_path, monkeypatch):
     ):
         made = system(free, files)
         monkeypatch.setattr(os, "statvfs", lambda _, made=made: made)
-        assert [f.level for f in folder.room(tmp_path)] == expected
+        assert [f.level for f in checked_folder.room(tmp_path)] == expected
 
 
 def test_a_file_in_the_way_is_an_error(tmp_path):
     path = tmp_path / "run"
     path.touch()
     with Scratch(path) as scratch:
-        found = next(iter(folder.check(scratch)))
+        found = next(iter(checked_folder.check(scratch)))
     assert (found.level, found.what) == ("error", "folder")
     assert found.value.startswith("Not a directory")
 

@@ -8,16 +8,17 @@ import sys
 
 import pytest
 
-from se_hpo import doctor
-from se_hpo.bohb.credentials import credentials_now, new_key, write_credentials
-from se_hpo.bohb.lock import RunLock, lock_holder
-from se_hpo.bohb.nameserver import NameServer
-from se_hpo.cli import as_typed
-from se_hpo.cluster.jobs import Launch, write_launch
-from se_hpo.diagnosis import nodes, run_state
-from se_hpo.diagnosis.damage import damaged_files
-from se_hpo.paths import RunPaths, read_json_lines, write_json
-from se_hpo.run_folder import read_run
+from se_hpo.bohb.wire.credentials import credentials_now, new_key, write_credentials
+from se_hpo.bohb.wire.nameserver import NameServer
+from se_hpo.doctor import __main__ as doctor
+from se_hpo.doctor import nodes, run_state
+from se_hpo.doctor.damage import damaged_files
+from se_hpo.optimize.run_folder import read_run
+from se_hpo.slurm.slurm_jobs import Launch, write_launch
+from se_hpo.storage.files import read_json_lines, write_json
+from se_hpo.storage.lock import RunLock, lock_holder
+from se_hpo.storage.paths import RunPaths
+from se_hpo.terminal.cli import as_typed
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from se_hpo import doctor
-from se_hpo.diagnosis import nodes
-from se_hpo.diagnosis.nodes import Request
-from se_hpo.diagnosis.scratch import Scratch
+from se_hpo.doctor import __main__ as doctor
+from se_hpo.doctor import nodes
+from se_hpo.doctor.nodes import Request
+from se_hpo.doctor.scratch import Scratch
 from tests.slurm_cluster import wait_until
 from tests.slurm_runs import PATIENCE
 

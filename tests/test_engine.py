@@ -12,16 +12,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from se_hpo import engine
 from se_hpo.agents import AGENTS, kind_of, register_agent
 from se_hpo.agents.ddqn import DDQN
-from se_hpo.config import DDQNConfig, DuelingDDQNConfig
+from se_hpo.config.run import DDQNConfig, DuelingDDQNConfig
+from se_hpo.envs.learned import LearnedEnv
+from se_hpo.envs.tasks import get_task
 from se_hpo.errors import UserError
-from se_hpo.inner_loop import InnerLoop
-from se_hpo.jobs import TrainingJob
-from se_hpo.learned import LearnedEnv
 from se_hpo.names import STOP_REASONS
-from se_hpo.tasks import get_task
+from se_hpo.training import native_engine
+from se_hpo.training.inner_loop import InnerLoop
+from se_hpo.training.jobs import TrainingJob
 from tests.engine_jobs import (
     SE,
     SMALL,
@@ -57,7 +57,7 @@ def mixed_jobs() -> list[TrainingJob]:
 
 
 def test_results_do_not_depend_on_threads_or_neighbours(monkeypatch):
-    for isa in engine.isas():
+    for isa in native_engine.isas():
         with forced_isa(monkeypatch, isa):
             jobs = mixed_jobs()
             expected = [to_bytes(r) for r in train(*jobs)]
@@ -116,7 +116,7 @@ def test_max_env_steps_cuts_the_episode_and_counts_it():
 
 def test_solved_task_stops_after_init_episodes(monkeypatch):
     easy = dataclasses.replace(get_task("CartPole-v0"), solved_return=5.0)
-    monkeypatch.setattr(engine, "measure_task", lambda task: easy)
+    monkeypatch.setattr(native_engine, "measure_task", lambda task: easy)
     (result,) = train(task_job(init_episodes=3))
     assert result.stop_reason == "solved"
     assert len(result.episode_returns) == 4
@@ -164,17 +164,17 @@ def test_exploding_values_diverge(activation):
 
 
 def test_no_jobs_give_no_results():
-    assert engine.train_agents([], 2) == []
+    assert native_engine.train_agents([], 2) == []
 
 
 def test_unknown_isa_is_a_user_error(monkeypatch):
     with forced_isa(monkeypatch, "x86-64-v9"), pytest.raises(UserError, match="x86-64"):
-        engine.isa()
+        native_engine.isa()
 
 
 def test_empty_isa_is_the_best_one(monkeypatch):
     with forced_isa(monkeypatch, ""):
-        assert engine.isa() == engine.isas()[0]
+        assert native_engine.isa() == native_engine.isas()[0]
 
 
 class _OtherConfig(DDQNConfig):
@@ -207,10 +207,10 @@ def test_an_agent_replaced_by_name_is_not_trained_natively(monkeypatch):
 
 
 def test_missing_engine_is_said_and_named(monkeypatch):
-    monkeypatch.setattr(engine, "_engine", None)
-    monkeypatch.setattr(engine, "_IMPORT_ERROR", "no such module", raising=False)
-    assert not engine.available()
-    assert "compiler" in str(engine.unavailable_reason())
+    monkeypatch.setattr(native_engine, "_engine", None)
+    monkeypatch.setattr(native_engine, "_IMPORT_ERROR", "no such module", raising=False)
+    assert not native_engine.available()
+    assert "compiler" in str(native_engine.unavailable_reason())
     with pytest.raises(UserError, match="not available"):
         train(se_job())
 
@@ -223,8 +223,8 @@ def test_an_se_may_be_wider_than_any_agent():
 
 
 def test_an_engine_of_older_sources_is_said_with_the_mend(monkeypatch):
-    monkeypatch.setattr(engine, "_engine", SimpleNamespace())
-    assert not engine.available()
+    monkeypatch.setattr(native_engine, "_engine", SimpleNamespace())
+    assert not native_engine.available()
     with pytest.raises(UserError, match="older sources: install again"):
         train(se_job())
 

@@ -8,16 +8,17 @@ import numpy as np
 import pytest
 from scipy.stats import ks_2samp
 
-from se_hpo import engine, seeding
-from se_hpo.config import DDQNConfig, DuelingDDQNConfig, SyntheticEnvConfig
+from se_hpo import seeding
+from se_hpo.config.run import DDQNConfig, DuelingDDQNConfig, SyntheticEnvConfig
+from se_hpo.config.variation import vary_agent
+from se_hpo.envs.learned import LearnedEnv
+from se_hpo.envs.parameters import split_psi
+from se_hpo.envs.tasks import get_task
 from se_hpo.errors import UserError
-from se_hpo.jobs import TrainingJob, TrainingResult
-from se_hpo.learned import LearnedEnv
-from se_hpo.process_pool import ProcessPool
-from se_hpo.se_parameters import split_psi
-from se_hpo.tasks import get_task
-from se_hpo.training import run_job
-from se_hpo.variation import vary_agent
+from se_hpo.training import native_engine
+from se_hpo.training.jobs import TrainingJob, TrainingResult
+from se_hpo.training.process_pool import ProcessPool
+from se_hpo.training.torch_engine import run_job
 from tests.engine_jobs import (
     constant_psi,
     forced_isa,
@@ -37,16 +38,16 @@ SE = SyntheticEnvConfig(hidden_size=16)
 
 
 def jobs(
-    n: int, on_se: bool, engine: str, base: DDQNConfig = BASE
+    n: int, on_se: bool, native_engine: str, base: DDQNConfig = BASE
 ) -> list[TrainingJob]:
     """Agents with hyperparameters of their own; SEs are drawn anew for each."""
     out = []
     for i in range(n):
-        rng = seeding.generator(8, "agreement", engine, int(on_se), i)
+        rng = seeding.generator(8, "agreement", native_engine, int(on_se), i)
         agent = vary_agent(base, rng)
         seed = int(rng.integers(2**31)) if on_se else 0
         learned = LearnedEnv(SE, random_psi(SE, seed=seed)) if on_se else None
-        seed = seeding.integer_seed(8, engine, int(on_se), i)
+        seed = seeding.integer_seed(8, native_engine, int(on_se), i)
         out.append(TrainingJob("CartPole-v0", agent, seed, learned))
     return out
 
@@ -118,7 +119,7 @@ def test_an_overflow_of_the_squared_error_diverges_at_the_same_step(mean, monkey
         job = dataclasses.replace(job, agent=agent)
     torch = run_job(job)
     assert (torch.stop_reason, torch.env_steps) == ("diverged", 201)
-    for isa in engine.isas():
+    for isa in native_engine.isas():
         with forced_isa(monkeypatch, isa):
             assert_same_shape(train(job)[0], torch)
 
@@ -153,7 +154,7 @@ def test_what_ends_as_diverged_does_not_depend_on_the_width_of_vectors(
     # relu turns -inf into 0 and tanh any infinity into 1: these SEs are sound.
     sound = activation == "tanh" or (activation == "relu" and second < 0)
     assert (torch.stop_reason == "diverged") == (not sound)
-    for isa in engine.isas():
+    for isa in native_engine.isas():
         with forced_isa(monkeypatch, isa):
             (native,) = train(job)
         assert_same_shape(native, torch)

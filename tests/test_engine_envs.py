@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 import torch
 
-from se_hpo import engine
-from se_hpo.config import ACTIVATIONS, DDQNConfig, SyntheticEnvConfig
-from se_hpo.learned.mdp import layout
-from se_hpo.synthetic_env import from_parameters
-from se_hpo.tasks import get_task, list_tasks, make_env
+from se_hpo.config.run import ACTIVATIONS, DDQNConfig, SyntheticEnvConfig
+from se_hpo.envs.learned.mdp import layout
+from se_hpo.envs.synthetic_env import from_parameters
+from se_hpo.envs.tasks import get_task, list_tasks, make_env
+from se_hpo.training import native_engine
 from tests.engine_jobs import needs_testing, random_psi, testing
 
 pytestmark = needs_testing
 
-ISAS = [isa.replace("-", "_") for isa in engine.isas()]
+ISAS = [isa.replace("-", "_") for isa in native_engine.isas()]
 
 
 @pytest.mark.parametrize("task", [t for t in list_tasks() if t != "CartPole-v1"])

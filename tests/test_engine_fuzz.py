@@ -10,13 +10,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from se_hpo import engine
-from se_hpo.config import ACTIVATIONS, DDQNConfig, DuelingDDQNConfig, SyntheticEnvConfig
+from se_hpo.config.run import (
+    ACTIVATIONS,
+    DDQNConfig,
+    DuelingDDQNConfig,
+    SyntheticEnvConfig,
+)
+from se_hpo.envs.learned import LearnedEnv
+from se_hpo.envs.tasks import get_task
 from se_hpo.errors import UserError
-from se_hpo.jobs import TrainingJob
-from se_hpo.learned import LearnedEnv
 from se_hpo.names import STOP_REASONS
-from se_hpo.tasks import get_task
+from se_hpo.training import native_engine
+from se_hpo.training.jobs import TrainingJob
 from tests.engine_jobs import (
     SE,
     SMALL,
@@ -110,7 +115,7 @@ def test_any_job_gives_a_sound_result_or_a_user_error(
             se_config = SyntheticEnvConfig(*se)
             learned = LearnedEnv(se_config, bad_psi(random_psi(se_config, task), kind))
         job = TrainingJob(task, config, seed, learned)
-        (result,) = engine.train_agents([job], n_threads)
+        (result,) = native_engine.train_agents([job], n_threads)
     except UserError as error:
         assert "\n" not in str(error)
         return

@@ -12,21 +12,21 @@ import pytest
 import torch
 from torch import nn
 
-from se_hpo import engine
-from se_hpo.config import (
+from se_hpo.config.run import (
     ACTIVATIONS,
     AgentConfig,
     DDQNConfig,
     DuelingDDQNConfig,
     algorithm_of,
 )
+from se_hpo.training import native_engine
 from tests.engine_jobs import needs_testing, testing
 from tests.grids import slow_but_for
 
 pytestmark = needs_testing
 
 OBS, ACTIONS = 5, 3
-ISAS = engine.isas() if engine.available() else []
+ISAS = native_engine.isas() if native_engine.available() else []
 MODULES = {
     "tanh": nn.Tanh,
     "relu": nn.ReLU,

@@ -12,9 +12,9 @@ import gymnasium
 import numpy as np
 import pytest
 
-from se_hpo import engine, training, training_envs
-from se_hpo.tasks import get_task
-from se_hpo.training import run_job
+from se_hpo.envs.tasks import get_task
+from se_hpo.training import environments, native_engine, torch_engine
+from se_hpo.training.torch_engine import run_job
 from tests.engine_jobs import needs_engine, task_job, to_bytes, train
 
 pytestmark = needs_engine
@@ -58,9 +58,9 @@ def odd_task(monkeypatch):
         solved_return=1e9,
     )
     env = type("Odd", (_Odd,), {})
-    monkeypatch.setattr(engine, "measure_task", lambda task: spec)
+    monkeypatch.setattr(native_engine, "measure_task", lambda task: spec)
     monkeypatch.setattr(
-        engine,
+        native_engine,
         "make_env",
         lambda spec: gymnasium.wrappers.TimeLimit(env(), spec.max_steps),
     )
@@ -112,14 +112,14 @@ def test_an_interruption_goes_before_the_error_of_a_job(odd_task):
 def test_references_are_counted_under_the_gil(odd_task):
     """The build asserts it at every count; many makers at once would show the rest."""
     factories = []
-    original = engine._callback
+    original = native_engine._callback
 
     def callback(spec):
         factories.append(original(spec))
         return factories[-1]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine, "_callback", callback)
+        patch.setattr(native_engine, "_callback", callback)
         jobs = [task_job(seed, "Odd-v0", train_episodes=1) for seed in range(8)]
         train(*jobs, n_threads=4)
     for factory in factories:
@@ -161,8 +161,8 @@ def test_thread_locals_of_a_task_last_from_one_call_to_the_next(odd_task):
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e39])
 def test_a_reward_that_is_not_finite_in_the_test_diverges(odd_task, bad, monkeypatch):
-    monkeypatch.setattr(training, "measure_task", engine.measure_task)
-    monkeypatch.setattr(training_envs, "make_env", engine.make_env)
+    monkeypatch.setattr(torch_engine, "measure_task", native_engine.measure_task)
+    monkeypatch.setattr(environments, "make_env", native_engine.make_env)
     odd_task.envs = 0
 
     def init(self):

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from se_hpo.agents.td3_discrete import TD3Discrete, UpdateNoise
-from se_hpo.config import ACTIVATIONS, TD3DiscreteConfig
+from se_hpo.config.run import ACTIVATIONS, TD3DiscreteConfig
 from tests.engine_jobs import needs_testing
 from tests.engine_td3_oracle import (
     ACTIONS,

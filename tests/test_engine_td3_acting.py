@@ -8,7 +8,7 @@ import torch
 from scipy.stats import chisquare, kstest, norm
 from torch import nn
 
-from se_hpo.config import TD3DiscreteConfig
+from se_hpo.config.run import TD3DiscreteConfig
 from tests.engine_jobs import needs_testing, testing
 from tests.engine_td3_oracle import ACTIONS, ISAS, OBS, Net, native
 

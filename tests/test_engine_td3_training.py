@@ -15,16 +15,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.stats import ks_2samp
 
-from se_hpo import engine, seeding
+from se_hpo import seeding
 from se_hpo.agents import AGENTS, kind_of, register_agent
-from se_hpo.config import ACTIVATIONS, TD3DiscreteConfig
+from se_hpo.config.run import ACTIVATIONS, TD3DiscreteConfig
+from se_hpo.config.variation import vary_agent
+from se_hpo.envs.learned import LearnedEnv
 from se_hpo.errors import UserError
-from se_hpo.jobs import TrainingJob
-from se_hpo.learned import LearnedEnv
 from se_hpo.names import STOP_REASONS
-from se_hpo.process_pool import ProcessPool
-from se_hpo.training import run_job
-from se_hpo.variation import vary_agent
+from se_hpo.training import native_engine
+from se_hpo.training.jobs import TrainingJob
+from se_hpo.training.process_pool import ProcessPool
+from se_hpo.training.torch_engine import run_job
 from tests.engine_jobs import (
     SE,
     SMALL_TD3,
@@ -56,7 +57,7 @@ def test_results_do_not_depend_on_threads_or_neighbours(monkeypatch):
         task_job(5, "Acrobot-v1", SMALL_TD3, train_episodes=2, layer_norm=False),
         td3_job(6, activation="prelu", policy_delay=1),
     ]
-    for isa in engine.isas():
+    for isa in native_engine.isas():
         with forced_isa(monkeypatch, isa):
             expected = [to_bytes(r) for r in train(*jobs)]
             assert [to_bytes(r) for r in train(*jobs, n_threads=3)] == expected
@@ -123,7 +124,7 @@ def test_an_overflow_of_the_loss_diverges_at_the_same_step_as_in_torch(
     job = td3_job(psi=psi, max_env_steps=300, gumbel_hard=hard)
     torch = run_job(job)
     assert (torch.stop_reason, torch.env_steps) == ("diverged", 201)
-    for isa in engine.isas():
+    for isa in native_engine.isas():
         with forced_isa(monkeypatch, isa):
             (native,) = train(job)
         assert native.stop_reason == "diverged"
@@ -131,12 +132,12 @@ def test_an_overflow_of_the_loss_diverges_at_the_same_step_as_in_torch(
         assert native.test_returns.tolist() == torch.test_returns.tolist()
 
 
-def jobs(n: int, engine: str, base: TD3DiscreteConfig) -> list[TrainingJob]:
+def jobs(n: int, native_engine: str, base: TD3DiscreteConfig) -> list[TrainingJob]:
     """Agents with hyperparameters of their own on the task."""
     out = []
     for i in range(n):
-        rng = seeding.generator(9, "td3 agreement", engine, i)
-        seed = seeding.integer_seed(9, engine, i)
+        rng = seeding.generator(9, "td3 agreement", native_engine, i)
+        seed = seeding.integer_seed(9, native_engine, i)
         out.append(TrainingJob("CartPole-v0", vary_agent(base, rng), seed))
     return out
 
@@ -193,8 +194,8 @@ def test_an_older_build_says_what_it_lacks(monkeypatch):
     old = SimpleNamespace(
         algorithms=lambda: ["ddqn"], usable_isas=lambda: ["x"], agent_bytes=None
     )
-    monkeypatch.setattr(engine, "_engine", old)
-    monkeypatch.setenv(engine.ISA_VARIABLE, "x")
+    monkeypatch.setattr(native_engine, "_engine", old)
+    monkeypatch.setenv(native_engine.ISA_VARIABLE, "x")
     with pytest.raises(UserError, match="built before it had 'td3_discrete'"):
         train(td3_job())
 
@@ -240,7 +241,7 @@ def test_any_job_gives_a_sound_result_or_a_user_error(
         )
         learned = LearnedEnv(SE, random_psi(SE, task)) if on_se else None
         job = TrainingJob(task, config, seed, learned)
-        (result,) = engine.train_agents([job], n_threads)
+        (result,) = native_engine.train_agents([job], n_threads)
     except UserError as error:
         assert "\n" not in str(error)
         return

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from gymnasium.spaces import Box, Discrete
 
+from se_hpo.envs.tasks import check_task, measure_task
 from se_hpo.errors import UserError
-from se_hpo.tasks import check_task, measure_task
 
 
 class Right(gymnasium.Env):

@@ -16,16 +16,16 @@ import pytest
 import tyro
 
 import se_hpo
-from se_hpo import engine
 from se_hpo.agents.registry import AGENTS, kind_of
-from se_hpo.config import DDQNConfig
+from se_hpo.config.run import DDQNConfig
 from se_hpo.errors import UserError
-from se_hpo.evaluations import record_key
-from se_hpo.inner_loop import load_engine
-from se_hpo.phase2 import files, session
-from se_hpo.phase2.options import EvaluateOptions
-from se_hpo.phase2.session import main
-from se_hpo.process_pool import Completed
+from se_hpo.evaluate import evaluation_files, evaluation_run
+from se_hpo.evaluate.evaluation_run import main
+from se_hpo.evaluate.options import EvaluateOptions
+from se_hpo.results.evaluations import record_key
+from se_hpo.training import native_engine
+from se_hpo.training.inner_loop import load_engine
+from se_hpo.training.process_pool import Completed
 from tests.engine_jobs import needs_engine
 from tests.fake_sets import make_set, make_sets
 
@@ -52,7 +52,7 @@ class PoolInThisProcess:
 
 @pytest.fixture
 def quick(monkeypatch):
-    monkeypatch.setattr(session, "ProcessPool", PoolInThisProcess)
+    monkeypatch.setattr(evaluation_run, "ProcessPool", PoolInThisProcess)
     monkeypatch.setattr(PoolInThisProcess, "fail_after", None)
     return monkeypatch
 
@@ -134,9 +134,9 @@ def test_two_shards_are_one_run(tmp_path, quick):
     main(options(run.root, out=tmp_path / "whole/a.jsonl"))
     for shard in ("1/2", "2/2"):
         main(options(run.root, shard=shard))
-    files = sorted(file.name for file in run.evaluations.glob("*.jsonl"))
-    assert files == [f"fixed-200-0.shard-{i}-of-2.jsonl" for i in (1, 2)]
-    assert all((run.evaluations / name).stat().st_size for name in files)
+    evaluation_files = sorted(file.name for file in run.evaluations.glob("*.jsonl"))
+    assert evaluation_files == [f"fixed-200-0.shard-{i}-of-2.jsonl" for i in (1, 2)]
+    assert all((run.evaluations / name).stat().st_size for name in evaluation_files)
     assert records(run.evaluations) == records(tmp_path / "whole")
 
 
@@ -376,7 +376,7 @@ def test_the_plan_counts_and_writes_nothing(tmp_path, quick, capsys):
 def test_another_process_at_the_same_records_is_refused(tmp_path, quick):
     run = make_sets(tmp_path / "run")
     main(options(run.root))
-    lock = session.Evaluation(options(run.root)).files.lock
+    lock = evaluation_run.Evaluation(options(run.root)).files.lock
     before = {path: path.read_bytes() for path in run.evaluations.iterdir()}
     with lock, pytest.raises(UserError, match="in use by an evaluation with pid"):
         main(options(run.root, agents=("dueling_ddqn",)))
@@ -391,9 +391,13 @@ def test_of_two_that_begin_at_once_only_one_says_what_the_records_are_of(
 ):
     """The other one comes between the first one's look and its writing."""
     run = make_sets(tmp_path / "run")
-    out, write_json, errors = run.evaluations / "a.jsonl", files.write_json, []
+    out, write_json, errors = (
+        run.evaluations / "a.jsonl",
+        evaluation_files.write_json,
+        [],
+    )
     other = options(run.root, out=out, seed=2, shard=shard)
-    evaluation = session.Evaluation(other)
+    evaluation = evaluation_run.Evaluation(other)
 
     def begin_other():
         try:
@@ -409,7 +413,7 @@ def test_of_two_that_begin_at_once_only_one_says_what_the_records_are_of(
             thread.join(0.5)  # it may have to wait for its turn
         write_json(path, data)
 
-    quick.setattr(files, "write_json", meanwhile)
+    quick.setattr(evaluation_files, "write_json", meanwhile)
     main(options(run.root, out=out, seed=1))
     thread.join(60)
     assert len(errors) == 1 and ("in use" in errors[0] or "seed 1 -> 2" in errors[0])
@@ -462,7 +466,7 @@ def test_both_engines_and_all_agents_run_from_the_command_line(tmp_path):
         assert set(frame["env_steps"]) == {250}
         assert (frame["seconds"] > 0).all()
     assert set(torch["engine"]) == {"torch"}
-    expected = "native" if engine.available() else "torch"
+    expected = "native" if native_engine.available() else "torch"
     assert auto["engine"][auto["agent"] == "ddqn"].eq(expected).all()
 
 
@@ -516,7 +520,7 @@ def test_killed_or_interrupted_and_continued_each_agent_is_recorded_once(
     tmp_path, quick, start, number, code
 ):
     run = make_sets(tmp_path / "run")
-    steps = 30_000 if engine.available() else 600
+    steps = 30_000 if native_engine.available() else 600
     flags = ["--num-agents", 6, "--fixed-steps", steps, "--threads", 2]
     process = start(run.root, *flags)
     file = run.evaluations / f"fixed-{steps}-0.jsonl"
@@ -539,7 +543,7 @@ def test_killed_or_interrupted_and_continued_each_agent_is_recorded_once(
 
 def test_a_killed_training_process_ends_it_in_one_line(tmp_path, quick, start):
     run = make_sets(tmp_path / "run")
-    steps = 30_000 if engine.available() else 600
+    steps = 30_000 if native_engine.available() else 600
     process = start(run.root, "--fixed-steps", steps, "--threads", 1, "--quiet")
     wait_for_lines(run.evaluations / f"fixed-{steps}-0.jsonl", 1, process)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
@@ -561,7 +565,7 @@ def test_a_display_that_fails_says_so_once_and_ends_nothing(tmp_path, quick, cap
         raise OSError(5, "Input/output error")
 
     run = make_sets(tmp_path / "run").root
-    quick.setattr(session.Progress, "add", fails)
+    quick.setattr(evaluation_run.Progress, "add", fails)
     assert main(options(run, quiet=False, settings=("se_varied",))) == 0
     assert len(se_hpo.load_evaluations(run)) == 6
     assert capsys.readouterr().err.count("Input/output error") == 1

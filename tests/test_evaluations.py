@@ -10,9 +10,9 @@ import pytest
 
 import se_hpo
 from se_hpo.errors import UserError
-from se_hpo.evaluations import EVALUATION_COLUMNS
-from se_hpo.paths import append_json_line, write_json
-from se_hpo.reading import UnreadableWarning
+from se_hpo.results.evaluations import EVALUATION_COLUMNS
+from se_hpo.results.lines import UnreadableWarning
+from se_hpo.storage.files import append_json_line, write_json
 
 
 def make_record(pair=0, train_env="se_varied", **changes):

@@ -28,12 +28,12 @@ from se_hpo.figures import (
     style,
     write_picture,
 )
-from se_hpo.figures.bohb import losses_over_time
 from se_hpo.figures.returns import densities, long_returns
+from se_hpo.figures.search import losses_over_time
 from se_hpo.figures.style import png_bytes, train_env_color
-from se_hpo.reporting.answers import Answers
-from se_hpo.reporting.data import RunData, read_run
-from se_hpo.reporting.pictures import draw_bohb, draw_phase2, draw_ses
+from se_hpo.report.analyses import Answers
+from se_hpo.report.report_figures import draw_bohb, draw_phase2, draw_ses
+from se_hpo.report.run_data import RunData, read_run
 from tests.full_run import make_full_run
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -377,7 +377,7 @@ def test_drawing_leaves_matplotlib_as_it_was(data: RunData) -> None:
 
 def test_figures_need_no_pyplot_and_results_no_matplotlib() -> None:
     code = (
-        "import sys, se_hpo.results; assert 'matplotlib' not in sys.modules; "
+        "import sys, se_hpo.results.trials; assert 'matplotlib' not in sys.modules; "
         "import se_hpo.figures; assert 'matplotlib.pyplot' not in sys.modules; "
         "assert 'torch' not in sys.modules"
     )

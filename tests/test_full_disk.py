@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 import se_hpo
-from se_hpo.paths import read_json_lines
+from se_hpo.storage.files import read_json_lines
 from tests.full_disk import small_disk
 from tests.test_optimize import ENV, command, decided, optimize, wait_for_results
 

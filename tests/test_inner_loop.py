@@ -10,15 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from se_hpo import inner_loop
 from se_hpo.agents import AGENTS, AgentKind
-from se_hpo.config import AgentConfig, DDQNConfig, SyntheticEnvConfig
+from se_hpo.config.run import AgentConfig, DDQNConfig, SyntheticEnvConfig
+from se_hpo.envs.learned import LearnedEnv
+from se_hpo.envs.parameters import initial_psi
+from se_hpo.envs.tasks import get_task
 from se_hpo.errors import DiedProcessError, UserError
-from se_hpo.inner_loop import InnerLoop
-from se_hpo.jobs import TrainingJob, TrainingResult
-from se_hpo.learned import LearnedEnv
-from se_hpo.se_parameters import initial_psi
-from se_hpo.tasks import get_task
+from se_hpo.training import inner_loop
+from se_hpo.training.inner_loop import InnerLoop
+from se_hpo.training.jobs import TrainingJob, TrainingResult
 from tests.engine_jobs import needs_engine
 
 TASK = "CartPole-v0"
@@ -137,9 +137,9 @@ def test_no_jobs_no_results(pool):
 
 SCRIPT = """
     import sys, numpy as np
-    from se_hpo.config import DDQNConfig
-    from se_hpo.inner_loop import InnerLoop
-    from se_hpo.jobs import TrainingJob
+    from se_hpo.config.run import DDQNConfig
+    from se_hpo.training.inner_loop import InnerLoop
+    from se_hpo.training.jobs import TrainingJob
 
     if __name__ == "__main__":
         quick = DDQNConfig(batch_size=8, hidden_size=8, max_env_steps=10)
@@ -244,7 +244,9 @@ class OwnConfig(AgentConfig):
 @pytest.fixture
 def own_agent(monkeypatch):
     monkeypatch.setitem(AGENTS, "own", AgentKind("own", "Own", OwnConfig, "no:one"))
-    monkeypatch.setattr("se_hpo.training.run_job", lambda job: ("torch", job.seed))
+    monkeypatch.setattr(
+        "se_hpo.training.torch_engine.run_job", lambda job: ("torch", job.seed)
+    )
     return OwnConfig()
 
 

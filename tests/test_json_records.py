@@ -10,10 +10,10 @@ from typing import Any, Literal
 
 import pytest
 
-from se_hpo.config import RunConfig, run_config_from_dict
+from se_hpo.config.run import RunConfig, run_config_from_dict
 from se_hpo.errors import UserError
-from se_hpo.json_records import RecordError, checked, parsed, record
-from se_hpo.paths import parse_json
+from se_hpo.storage.files import parse_json
+from se_hpo.storage.json_records import RecordError, checked, parsed, record
 
 DEEP: Any = 0
 for _ in range(60):

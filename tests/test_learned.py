@@ -10,19 +10,20 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-from se_hpo import engine, learned
-from se_hpo.checkpoint import SECheckpoint, load_se, save_se
-from se_hpo.config import DDQNConfig, SyntheticEnvConfig
+from se_hpo.config.run import DDQNConfig, SyntheticEnvConfig
+from se_hpo.envs import learned
+from se_hpo.envs.checkpoint import SECheckpoint, load_se, save_se
+from se_hpo.envs.learned import KINDS, LearnedEnv, kind_of
+from se_hpo.envs.learned.mdp import MDP
+from se_hpo.envs.parameters import initial_psi, n_parameters, split_psi
+from se_hpo.envs.synthetic_env import SyntheticEnv
+from se_hpo.envs.tasks import get_task
 from se_hpo.errors import UserError
-from se_hpo.inner_loop import InnerLoop
-from se_hpo.jobs import TrainingJob
-from se_hpo.learned import KINDS, LearnedEnv, kind_of
-from se_hpo.learned.mdp import MDP
-from se_hpo.se_parameters import initial_psi, n_parameters, split_psi
-from se_hpo.synthetic_env import SyntheticEnv
-from se_hpo.tasks import get_task
-from se_hpo.training import run_job
-from se_hpo.training_envs import LearnedTrainingEnv
+from se_hpo.training import native_engine
+from se_hpo.training.environments import LearnedTrainingEnv
+from se_hpo.training.inner_loop import InnerLoop
+from se_hpo.training.jobs import TrainingJob
+from se_hpo.training.torch_engine import run_job
 from tests.engine_jobs import needs_engine, needs_testing, testing, train
 
 TASK = "Acrobot-v1"
@@ -171,7 +172,7 @@ def test_a_step_means_the_same_to_both_engines(kind):
     for action in rng.integers(SPEC.n_actions, size=6).tolist():
         next_state, reward, done, ended = testing.learned_step(
             *(config, [net[1:] for net in nets], env.psi, SPEC.n_actions),
-            *(state, action, engine.isa().replace("-", "_")),
+            *(state, action, native_engine.isa().replace("-", "_")),
         )
         step = by_torch.step(action)
         np.testing.assert_allclose(next_state, step.next_state, rtol=1e-4, atol=1e-5)

@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 
-from se_hpo.monitor import Monitor
-from se_hpo.paths import RunPaths, append_json_line
-from se_hpo.records import EvaluationRecord, Status
+from se_hpo.optimize.monitor import Monitor
+from se_hpo.storage.files import append_json_line
+from se_hpo.storage.paths import RunPaths
+from se_hpo.storage.records import EvaluationRecord, Status
 
 RECORD = EvaluationRecord("000-0-000", 0, 0, 1.0, Status.FINISHED, 0.5, "budget")
 

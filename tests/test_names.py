@@ -8,14 +8,14 @@ import pytest
 
 import se_hpo
 from se_hpo import analysis
-from se_hpo.checkpoint import load_se
+from se_hpo.envs.checkpoint import load_se
+from se_hpo.evaluate.evaluation_files import EvaluationFiles
 from se_hpo.names import TRAIN_ENVS, train_env_label, train_env_prose
-from se_hpo.paths import write_json
-from se_hpo.phase2.files import EvaluationFiles
-from se_hpo.reporting.missing import _expected
-from se_hpo.se_set_settings import read_settings
-from se_hpo.se_sets import read_set
-from se_hpo.se_training.folder import open_set
+from se_hpo.report.missing import _expected
+from se_hpo.results.se_set_settings import read_settings
+from se_hpo.results.se_sets import read_set
+from se_hpo.storage.files import write_json
+from se_hpo.train.set_folder import open_set
 from tests.fake_sets import make_set
 from tests.test_evaluations import make_record
 

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from gymnasium.spaces import Box, Discrete
 
-from se_hpo import engine
-from se_hpo.config import DDQNConfig, NESConfig, RunConfig, SyntheticEnvConfig
-from se_hpo.inner_loop import InnerLoop
+from se_hpo.config.run import DDQNConfig, NESConfig, RunConfig, SyntheticEnvConfig
 from se_hpo.nes.run import run_nes
-from se_hpo.paths import TrialPaths
+from se_hpo.storage.paths import TrialPaths
+from se_hpo.training import native_engine
+from se_hpo.training.inner_loop import InnerLoop
 
 EPISODE = 20
 
@@ -56,7 +56,9 @@ CONFIG = RunConfig(
 )  # fmt: skip
 
 
-@pytest.mark.skipif(not engine.available(), reason=str(engine.unavailable_reason()))
+@pytest.mark.skipif(
+    not native_engine.available(), reason=str(native_engine.unavailable_reason())
+)
 def test_center_score_of_real_agents_improves_over_five_seeds(tmp_path):
     gains, ends = [], []
     with InnerLoop("native", 2) as inner_loop:

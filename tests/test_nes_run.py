@@ -8,17 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from se_hpo.checkpoint import load_se
-from se_hpo.config import (
+from se_hpo.config.run import (
     DDQNConfig,
     NESConfig,
     RunConfig,
     SyntheticEnvConfig,
     run_config_from_dict,
 )
+from se_hpo.envs.checkpoint import load_se
 from se_hpo.errors import UserError
 from se_hpo.nes.run import run_nes
-from se_hpo.paths import TrialPaths
+from se_hpo.storage.paths import TrialPaths
 from tests.fakes import FakeInnerLoop
 
 CONFIG = RunConfig(

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from se_hpo.config import (
+from se_hpo.config.run import (
     DDQNConfig,
     NESConfig,
     RunConfig,
@@ -17,8 +17,8 @@ from se_hpo.errors import UserError
 from se_hpo.nes.generation import n_trainings
 from se_hpo.nes.run import run_nes
 from se_hpo.nes.strategies import make_strategy
-from se_hpo.paths import TrialPaths
 from se_hpo.registries import STRATEGIES
+from se_hpo.storage.paths import TrialPaths
 from tests.fakes import FakeInnerLoop
 
 START = np.linspace(-1.0, 1.0, 6).astype(np.float32)

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from se_hpo.config import NESConfig
-from se_hpo.nes.state import NESState
+from se_hpo.config.run import NESConfig
+from se_hpo.nes.nes_state import NESState
 from se_hpo.nes.strategies.nes import NES
 
 CONFIG = NESConfig(population=2, noise_std=0.1, step_size=0.5, score_transform="rank")

@@ -4,8 +4,8 @@ import errno
 
 import pytest
 
-from se_hpo.nes_worker import NESWorker
-from se_hpo.paths import RunPaths
+from se_hpo.optimize.nes_worker import NESWorker
+from se_hpo.storage.paths import RunPaths
 
 
 @pytest.mark.parametrize(

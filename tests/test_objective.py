@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from se_hpo.objectives import Objective
-from se_hpo.objectives.agent import agent_loss
-from se_hpo.objectives.nes import nes_loss
-from se_hpo.paths import RunPaths
-from se_hpo.records import Status
-from se_hpo.tasks import get_task
+from se_hpo.envs.tasks import get_task
+from se_hpo.optimize.objectives import Objective
+from se_hpo.optimize.objectives.agent_run import agent_loss
+from se_hpo.optimize.objectives.nes_run import nes_loss
+from se_hpo.storage.paths import RunPaths
+from se_hpo.storage.records import Status
 from tests.fakes import FakeInnerLoop
 
 TASK = replace(get_task("CartPole-v0"), random_return=20.0, solved_return=195.0)
@@ -112,7 +112,7 @@ def test_a_full_disk_says_nothing_about_the_configuration(tmp_path, monkeypatch)
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("se_hpo.nes.state_file.append_json_line", full)
+    monkeypatch.setattr("se_hpo.nes.folder.append_json_line", full)
     with pytest.raises(OSError, match="No space left"):
         evaluate(NES, tmp_path, 2)
     assert not (tmp_path / "trials/000-0-001/record-2.json").exists()

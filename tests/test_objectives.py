@@ -7,12 +7,12 @@ import pytest
 
 from se_hpo.bohb.brackets import hyperband_brackets
 from se_hpo.errors import UserError
-from se_hpo.objectives import Objective, ObjectiveKind
-from se_hpo.paths import RunPaths
-from se_hpo.plan import bracket_table
-from se_hpo.records import Status
+from se_hpo.optimize.objectives import Objective, ObjectiveKind
+from se_hpo.optimize.plan import bracket_table
 from se_hpo.registries import OBJECTIVES, budget_unit, objective_kind
-from se_hpo.search_space import list_spaces, load_space
+from se_hpo.search_spaces.loading import list_spaces, load_space
+from se_hpo.storage.paths import RunPaths
+from se_hpo.storage.records import Status
 from tests.fakes import FakeInnerLoop
 
 BASE = {

@@ -15,9 +15,9 @@ import pytest
 
 import se_hpo
 from se_hpo.errors import UserError
-from se_hpo.monitor import Monitor
-from se_hpo.optimize import main
-from se_hpo.options import Options
+from se_hpo.optimize.__main__ import main
+from se_hpo.optimize.monitor import Monitor
+from se_hpo.optimize.options import Options
 
 ENV = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "100"}
 DECIDED = ["trial", "budget", "status", "loss", "reason", "score_best", "env_steps_se"]
@@ -350,7 +350,7 @@ def test_a_display_that_fails_says_so_once_and_ends_nothing(
         raise OSError(116, "Stale file handle")
 
     monkeypatch.setattr(Monitor, "snapshot", fails)
-    monkeypatch.setattr("se_hpo.console.evaluation_line", fails)
+    monkeypatch.setattr("se_hpo.terminal.live.evaluation_line", fails)
     assert main(Options(space="smoke", run=tmp_path / "run", n_brackets=2)) == 0
     assert len(se_hpo.load_trials(tmp_path / "run")) == 6
     assert capsys.readouterr().err.count("Stale file handle") == 1

@@ -17,7 +17,7 @@ import pytest
 from packaging.requirements import Requirement
 
 import se_hpo
-from se_hpo.results import load_incumbent, load_trials
+from se_hpo.results.trials import load_incumbent, load_trials
 
 ROOT = Path(__file__).parents[1]
 NOT_SOURCE = shutil.ignore_patterns(

@@ -8,15 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from se_hpo import paths
-from se_hpo.paths import (
-    RunPaths,
+from se_hpo.storage import paths
+from se_hpo.storage.files import (
     append_json_line,
     read_json_lines,
-    trial_name,
     write_atomic,
     write_json,
 )
+from se_hpo.storage.paths import RunPaths, trial_name
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path):

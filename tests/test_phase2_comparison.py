@@ -7,19 +7,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from se_hpo import engine, tasks
-from se_hpo.config import DDQNConfig, SyntheticEnvConfig
+from se_hpo.config.run import DDQNConfig, SyntheticEnvConfig
+from se_hpo.envs import tasks
+from se_hpo.envs.learned import LearnedEnv
+from se_hpo.envs.parameters import initial_psi
+from se_hpo.envs.tasks import get_task
 from se_hpo.errors import UserError
-from se_hpo.jobs import TrainingJob
-from se_hpo.learned import LearnedEnv
+from se_hpo.evaluate.chosen_sets import run_of, used_sets
+from se_hpo.evaluate.drawn_agents import FromSpace, agent_sources
+from se_hpo.evaluate.plan import Plan, Rules, in_shard
 from se_hpo.names import REAL
-from se_hpo.phase2.agents import FromSpace, agent_sources
-from se_hpo.phase2.comparison import Plan, Rules, in_shard
-from se_hpo.phase2.sets import run_of, used_sets
-from se_hpo.se_parameters import initial_psi
-from se_hpo.search_space import load_space
-from se_hpo.tasks import get_task
-from se_hpo.training import run_job
+from se_hpo.search_spaces.loading import load_space
+from se_hpo.training import native_engine
+from se_hpo.training.jobs import TrainingJob
+from se_hpo.training.torch_engine import run_job
 from tests.engine_jobs import needs_engine
 from tests.fake_sets import AGENT, CONFIG, add_se, make_set, make_sets
 
@@ -117,7 +118,9 @@ def test_fixed_steps_are_the_same_for_all(tmp_path):
     "train",
     [
         run_job,
-        pytest.param(lambda job: engine.train_agents([job])[0], marks=needs_engine),
+        pytest.param(
+            lambda job: native_engine.train_agents([job])[0], marks=needs_engine
+        ),
     ],
 )
 def test_without_rule_only_the_steps_end_a_training(monkeypatch, where, train):

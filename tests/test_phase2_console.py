@@ -8,18 +8,18 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from se_hpo.phase2 import console
-from se_hpo.phase2.comparison import PlannedAgent
-from se_hpo.phase2.console import Progress, cost_lines, outcome_table, work_table
+from se_hpo.evaluate import display
+from se_hpo.evaluate.display import Progress, cost_lines, outcome_table, work_table
+from se_hpo.evaluate.plan import PlannedAgent
 from tests.test_evaluations import make_record
 
 PLANNED = [PlannedAgent(s, "ddqn", p) for p in range(4) for s in ("real", "se_varied")]
 
 
 def shown(renderable):
-    console = Console(file=io.StringIO(), width=79)
-    console.print(renderable)
-    return console.file.getvalue()
+    display = Console(file=io.StringIO(), width=79)
+    display.print(renderable)
+    return display.file.getvalue()
 
 
 def test_the_time_to_go_follows_what_each_setting_costs(monkeypatch):
@@ -35,7 +35,7 @@ def test_the_time_to_go_follows_what_each_setting_costs(monkeypatch):
 
 
 def test_off_a_terminal_lines_say_how_far_it_is(monkeypatch, caplog):
-    monkeypatch.setattr(console, "SECONDS_BETWEEN_LINES", 0.0)
+    monkeypatch.setattr(display, "SECONDS_BETWEEN_LINES", 0.0)
     caplog.set_level(logging.INFO, "se_hpo")
     with Progress(PLANNED, [], console=Console(file=io.StringIO())) as progress:
         progress.add(make_record(0, "real", score=100.0))
@@ -45,12 +45,12 @@ def test_off_a_terminal_lines_say_how_far_it_is(monkeypatch, caplog):
 
 
 def test_on_a_terminal_a_table_is_drawn():
-    console = Console(file=io.StringIO(), force_terminal=True, width=79)
-    with Progress(PLANNED, [], console=console) as progress:
+    display = Console(file=io.StringIO(), force_terminal=True, width=79)
+    with Progress(PLANNED, [], console=display) as progress:
         progress.add(make_record(0, "real", score=123.4))
         progress._live.refresh()
-    assert "123.4" in console.file.getvalue()
-    assert "1 of 8 agents" in console.file.getvalue()
+    assert "123.4" in display.file.getvalue()
+    assert "1 of 8 agents" in display.file.getvalue()
 
 
 def test_the_final_table_has_train_envs_in_order_within_80_columns():

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from se_hpo.json_records import record
-from se_hpo.records import EvaluationRecord, Status, to_builtin
+from se_hpo.storage.json_records import record
+from se_hpo.storage.records import EvaluationRecord, Status, to_builtin
 
 
 def make(**values):

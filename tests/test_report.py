@@ -15,13 +15,14 @@ import pytest
 
 from se_hpo.errors import UserError
 from se_hpo.figures import style
-from se_hpo.paths import RunPaths, write_json
-from se_hpo.report import ReportOptions, main, write_report
-from se_hpo.reporting import answers as answers_module
-from se_hpo.reporting.answer_text import verdict
-from se_hpo.reporting.answers import analyse
-from se_hpo.reporting.data import read_run
-from se_hpo.reporting.tables import make_table, number, text
+from se_hpo.report import analyses as answers_module
+from se_hpo.report.__main__ import ReportOptions, main, write_report
+from se_hpo.report.analyses import analyse
+from se_hpo.report.run_data import read_run
+from se_hpo.report.summary import verdict
+from se_hpo.report.tables import make_table, number, text
+from se_hpo.storage.files import write_json
+from se_hpo.storage.paths import RunPaths
 from tests.fake_run import add_configuration, add_result, make_run
 from tests.fake_sets import make_set
 from tests.full_run import add_evaluations, damage, make_full_run

@@ -14,12 +14,13 @@ from hpbandster.core.result import logged_results_to_HBS_result
 import se_hpo
 from se_hpo.analysis import incumbent_trajectory
 from se_hpo.errors import UserError
-from se_hpo.frames import GENERATION_COLUMNS, TRIAL_COLUMNS
-from se_hpo.paths import RunPaths, append_json_line, write_json
-from se_hpo.ranking import ranked
-from se_hpo.reading import STATUS_MAX_AGE, UnreadableWarning
-from se_hpo.records import Status
-from se_hpo.results import load_generations, load_incumbent, load_trials
+from se_hpo.results.columns import GENERATION_COLUMNS, TRIAL_COLUMNS
+from se_hpo.results.lines import STATUS_MAX_AGE, UnreadableWarning
+from se_hpo.results.ranking import ranked
+from se_hpo.results.trials import load_generations, load_incumbent, load_trials
+from se_hpo.storage.files import append_json_line, write_json
+from se_hpo.storage.paths import RunPaths
+from se_hpo.storage.records import Status
 from tests.fake_run import (
     CONFIGURATION,
     add_configuration,

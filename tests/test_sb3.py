@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import se_hpo  # noqa: F401  # registers the ids
-from se_hpo.tasks import get_task, make_env
+from se_hpo.envs.tasks import get_task, make_env
 
 pytest.importorskip(
     "stable_baselines3", reason="the extra sb3 is not installed: pip install -e .[sb3]"

@@ -10,12 +10,12 @@ import pytest
 
 import se_hpo
 from se_hpo.errors import UserError
-from se_hpo.frames import SE_COLUMNS, SE_GENERATION_COLUMNS
-from se_hpo.json_records import record
-from se_hpo.paths import append_json_line, write_json
-from se_hpo.reading import UnreadableWarning
-from se_hpo.se_outcome import SEOutcome, read_outcome
-from se_hpo.se_sets import find_sets, load_se_generations, load_ses, read_set
+from se_hpo.results.columns import SE_COLUMNS, SE_GENERATION_COLUMNS
+from se_hpo.results.lines import UnreadableWarning
+from se_hpo.results.se_outcome import SEOutcome, read_outcome
+from se_hpo.results.se_sets import find_sets, load_se_generations, load_ses, read_set
+from se_hpo.storage.files import append_json_line, write_json
+from se_hpo.storage.json_records import record
 from tests import fake_sets
 from tests.fake_run import generation_line
 

@@ -9,11 +9,12 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from se_hpo.config import RunConfig
-from se_hpo.paths import SESetPaths, append_json_line, write_json
-from se_hpo.se_outcome import SEOutcome
-from se_hpo.se_set_settings import SetSettings
-from se_hpo.se_training.console import (
+from se_hpo.config.run import RunConfig
+from se_hpo.results.se_outcome import SEOutcome
+from se_hpo.results.se_set_settings import SetSettings
+from se_hpo.storage.files import append_json_line, write_json
+from se_hpo.storage.paths import SESetPaths
+from se_hpo.train.display import (
     RunningSE,
     SetDisplay,
     SetProgress,
@@ -21,7 +22,7 @@ from se_hpo.se_training.console import (
     set_table,
     summary,
 )
-from se_hpo.se_training.watch import SetWatch
+from se_hpo.train.watch import SetWatch
 from tests.fake_run import generation_line
 
 SETTINGS = SetSettings("se_fixed", RunConfig(), seed=0, generations=10, engine="native")

@@ -6,14 +6,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from se_hpo.checkpoint import load_se
-from se_hpo.config import DDQNConfig, NESConfig, RunConfig, SyntheticEnvConfig
+from se_hpo.config.run import DDQNConfig, NESConfig, RunConfig, SyntheticEnvConfig
+from se_hpo.envs.checkpoint import load_se
 from se_hpo.errors import UserError
 from se_hpo.nes.generation import n_trainings
-from se_hpo.paths import SESetPaths, append_json_line
-from se_hpo.se_outcome import read_outcome
-from se_hpo.se_set_settings import SetSettings
-from se_hpo.se_training.one_se import train_se
+from se_hpo.results.se_outcome import read_outcome
+from se_hpo.results.se_set_settings import SetSettings
+from se_hpo.storage.files import append_json_line
+from se_hpo.storage.paths import SESetPaths
+from se_hpo.train.one_se import train_se
 from tests.fakes import FakeInnerLoop
 
 CONFIG = RunConfig(

@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 
 from se_hpo import seeding
-from se_hpo.config import DDQNConfig, NESConfig, RunConfig, SyntheticEnvConfig
+from se_hpo.config.run import DDQNConfig, NESConfig, RunConfig, SyntheticEnvConfig
+from se_hpo.envs.parameters import initial_psi
+from se_hpo.envs.tasks import get_task
 from se_hpo.errors import UserError
-from se_hpo.paths import TrialPaths
-from se_hpo.se_parameters import initial_psi
-from se_hpo.se_training.random_search import (
+from se_hpo.nes.random_search import (
     CHUNK,
     run_random_search,
     scored_candidates,
     search_plan,
 )
-from se_hpo.tasks import get_task
+from se_hpo.storage.paths import TrialPaths
 from tests.fakes import FakeInnerLoop
 
 CONFIG = RunConfig(

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from se_hpo.config import DDQNConfig, RunConfig, TD3DiscreteConfig
+from se_hpo.config.overrides import parse_value
+from se_hpo.config.run import DDQNConfig, RunConfig, TD3DiscreteConfig
 from se_hpo.errors import UserError
-from se_hpo.overrides import parse_value
-from se_hpo.se_training.recipes import list_recipes, load_recipe
+from se_hpo.train.recipes import list_recipes, load_recipe
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from se_hpo import search_space
 from se_hpo.bohb.encoding import SpaceEncoding
-from se_hpo.bohb.generator import BOHBGenerator
-from se_hpo.config import DDQNConfig
+from se_hpo.bohb.proposals import BOHBGenerator
+from se_hpo.config.run import DDQNConfig
 from se_hpo.errors import UserError
-from se_hpo.paths import RunPaths
-from se_hpo.run_folder import open_run
-from se_hpo.search_space import list_spaces, load_space
-from se_hpo.space_table import describe, space_table, spaces_table
+from se_hpo.optimize.run_folder import open_run
+from se_hpo.search_spaces import loading
+from se_hpo.search_spaces.loading import list_spaces, load_space
+from se_hpo.search_spaces.table import describe, space_table, spaces_table
+from se_hpo.storage.paths import RunPaths
 from tests.test_bohb_generator import drive
 
 META = {
@@ -130,7 +130,7 @@ def test_a_wheels_spaces_inside_the_package_come_first(tmp_path, monkeypatch):
     (package / "spaces").mkdir(parents=True)
     (tmp_path / "spaces").mkdir()
     write_space(package / "spaces")
-    monkeypatch.setattr(search_space, "__file__", str(package / "search_space.py"))
+    monkeypatch.setattr(loading, "__file__", str(package / "search_space.py"))
     assert list_spaces() == ("own",)
     assert load_space("own").path == package / "spaces" / "own.py"
 

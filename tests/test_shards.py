@@ -3,7 +3,7 @@
 import pytest
 
 from se_hpo.errors import UserError
-from se_hpo.flags import parse_shard
+from se_hpo.terminal.flags import parse_shard
 
 
 @pytest.mark.parametrize("text", ["0/4", "5/4", "1/0", "1", "a/b", "-1/4", "1/4/4", ""])

@@ -10,23 +10,24 @@ from pathlib import Path
 
 import pytest
 
-from se_hpo.cluster import bash, queue
-from se_hpo.cluster.jobs import (
+from se_hpo.errors import UserError
+from se_hpo.machine import slurm_queue
+from se_hpo.optimize.options import Options
+from se_hpo.slurm import bash
+from se_hpo.slurm.__main__ import main
+from se_hpo.slurm.options import ShardOptions, SlurmOptions
+from se_hpo.slurm.scripts import Resources, seconds_of
+from se_hpo.slurm.shard_jobs import launch_shards
+from se_hpo.slurm.slurm_jobs import (
     Launch,
     new_launch,
     read_launches,
     submitting,
     write_launch,
 )
-from se_hpo.cluster.options import ShardOptions, SlurmOptions
-from se_hpo.cluster.scripts import Resources, seconds_of
-from se_hpo.cluster.status import job_table
-from se_hpo.errors import UserError
-from se_hpo.flags import joined
-from se_hpo.options import Options
-from se_hpo.paths import RunPaths
-from se_hpo.shard_jobs import launch_shards
-from se_hpo.slurm import main
+from se_hpo.slurm.slurm_status import job_table
+from se_hpo.storage.paths import RunPaths
+from se_hpo.terminal.flags import joined
 from tests.fake_run import add_configuration, add_result, make_run
 
 BASE = {
@@ -316,9 +317,9 @@ def test_how_a_job_ended_is_told_by_its_script_where_there_is_no_accounting(
     monkeypatch.setenv("PATH", "/nowhere")
     (tmp_path / "7").write_text("0\n")
     (tmp_path / "8_1").write_text("137\n")
-    assert queue.final_state("7", tmp_path) == "COMPLETED"
-    assert queue.final_state("8_1", tmp_path) == "FAILED (exit code 137)"
-    assert queue.final_state("9", tmp_path) == "ENDED"
+    assert slurm_queue.final_state("7", tmp_path) == "COMPLETED"
+    assert slurm_queue.final_state("8_1", tmp_path) == "FAILED (exit code 137)"
+    assert slurm_queue.final_state("9", tmp_path) == "ENDED"
 
 
 def program(folder, name, says):
@@ -331,9 +332,9 @@ def test_accounting_has_the_word_where_there_is_one(tmp_path, monkeypatch):
     (tmp_path / "7").write_text("0\n")
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
     program(tmp_path, "sacct", "echo OUT_OF_MEMORY")
-    assert queue.final_state("7", tmp_path) == "OUT_OF_MEMORY"
+    assert slurm_queue.final_state("7", tmp_path) == "OUT_OF_MEMORY"
     program(tmp_path, "sacct", "echo 'accounting storage is disabled' >&2; exit 1")
-    assert queue.final_state("7", tmp_path) == "COMPLETED"
+    assert slurm_queue.final_state("7", tmp_path) == "COMPLETED"
 
 
 def test_jobs_that_the_user_has_submitted_are_in_the_status_too(tmp_path, monkeypatch):
@@ -366,7 +367,7 @@ def test_the_status_shows_what_it_can_where_squeue_does_not_answer(
 
 def test_a_worker_does_not_take_a_silent_slurm_for_a_dead_master(monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
-    assert not queue.MasterJob("x", every=0).is_over()
+    assert not slurm_queue.MasterJob("x", every=0).is_over()
 
 
 # -- train and evaluate ---------------------------------------------------------------

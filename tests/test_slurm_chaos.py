@@ -10,12 +10,13 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from se_hpo.cluster.options import SlurmOptions
-from se_hpo.inner_loop import InnerLoop
-from se_hpo.paths import RunPaths, read_json_lines
-from se_hpo.run_folder import read_run
-from se_hpo.settings import settings_from_dict
-from se_hpo.slurm import main
+from se_hpo.optimize.run_folder import read_run
+from se_hpo.optimize.settings import settings_from_dict
+from se_hpo.slurm.__main__ import main
+from se_hpo.slurm.options import SlurmOptions
+from se_hpo.storage.files import read_json_lines
+from se_hpo.storage.paths import RunPaths
+from se_hpo.training.inner_loop import InnerLoop
 from tests.slurm_cluster import wait_until
 from tests.slurm_runs import END_PATIENCE, LONG, PATIENCE, SlurmRun, kill, pause
 

@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 import se_hpo
-from se_hpo.cluster.jobs import read_launches
-from se_hpo.cluster.options import SlurmOptions
 from se_hpo.errors import UserError
-from se_hpo.slurm import main
+from se_hpo.slurm.__main__ import main
+from se_hpo.slurm.options import SlurmOptions
+from se_hpo.slurm.slurm_jobs import read_launches
 from tests.slurm_cluster import wait_until
 from tests.slurm_runs import LONG, PATIENCE, PLANNED, SlurmRun, first_generation_after
 

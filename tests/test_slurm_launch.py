@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from se_hpo import engine
-from se_hpo.addresses import interfaces
-from se_hpo.cluster.options import SlurmOptions
-from se_hpo.diagnosis import run_state
-from se_hpo.search_space import load_space
-from se_hpo.slurm import main
+from se_hpo.doctor import run_state
+from se_hpo.machine.addresses import interfaces
+from se_hpo.search_spaces.loading import load_space
+from se_hpo.slurm.__main__ import main
+from se_hpo.slurm.options import SlurmOptions
+from se_hpo.training import native_engine
 from tests.ports import hosts, listening
 from tests.slurm_cluster import wait_until
 from tests.slurm_runs import LONG, PATIENCE, SlurmRun, process_variable
@@ -109,7 +109,7 @@ def test_with_nic_only_that_interface_is_listened_on_and_the_doctor_agrees(
     assert "nobody is at it" in left.value
 
 
-@pytest.mark.skipif(not engine.available(), reason="needs the native engine")
+@pytest.mark.skipif(not native_engine.available(), reason="needs the native engine")
 def test_a_master_that_gives_up_empties_the_queue_and_says_why(cluster, tmp_path):
     text = Path(load_space("smoke").path).read_text()
     deep = text.replace('"ddqn.hidden_layers": 1', '"ddqn.hidden_layers": 65')

@@ -9,7 +9,7 @@ import re
 import pytest
 
 import se_hpo
-from se_hpo.cluster.scripts import Resources, Scripts
+from se_hpo.slurm.scripts import Resources, Scripts
 from tests.slurm_cluster import wait_until
 from tests.slurm_runs import (
     END_PATIENCE,

@@ -9,10 +9,10 @@ import pytest
 from se_hpo.agents import AGENTS
 from se_hpo.bohb.brackets import hyperband_brackets, plan
 from se_hpo.bohb.encoding import SpaceEncoding
-from se_hpo.bohb.generator import BOHBGenerator
-from se_hpo.search_space import list_spaces, load_space
-from se_hpo.space_table import describe
-from se_hpo.variation import FACTOR, vary_agent
+from se_hpo.bohb.proposals import BOHBGenerator
+from se_hpo.config.variation import FACTOR, vary_agent
+from se_hpo.search_spaces.loading import list_spaces, load_space
+from se_hpo.search_spaces.table import describe
 
 # Lowest and highest value in the authors' search: Ferreira et al. (2022), code.
 AUTHORS = {
@@ -238,7 +238,7 @@ def test_the_model_proposes_buildable_configurations(name):
 
 
 def _empty():
-    from se_hpo.bohb.generator import _Results
+    from se_hpo.bohb.proposals import _Results
 
     return _Results()
 

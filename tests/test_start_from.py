@@ -8,10 +8,10 @@ import pytest
 
 import se_hpo
 from se_hpo.errors import UserError
-from se_hpo.options import Options
-from se_hpo.search_space import load_space
-from se_hpo.session import Session
-from se_hpo.start_from import read_start
+from se_hpo.optimize.options import Options
+from se_hpo.optimize.session import Session
+from se_hpo.optimize.start_from import read_start
+from se_hpo.search_spaces.loading import load_space
 from tests.test_optimize import command, optimize, subprocess, wait_for_results
 
 FAST = '''

@@ -11,12 +11,11 @@ from gymnasium.error import InvalidAction, ResetNeeded
 from gymnasium.utils.env_checker import check_env
 
 import se_hpo  # noqa: F401  # registers the ids
-from se_hpo.checkpoint import SECheckpoint, save_se
-from se_hpo.config import ACTIVATIONS, SyntheticEnvConfig
-from se_hpo.errors import UserError
-from se_hpo.registration import register_synthetic_env
-from se_hpo.se_parameters import split_psi
-from se_hpo.synthetic_env import (
+from se_hpo.config.run import ACTIVATIONS, SyntheticEnvConfig
+from se_hpo.envs.checkpoint import SECheckpoint, save_se
+from se_hpo.envs.parameters import split_psi
+from se_hpo.envs.registration import register_synthetic_env
+from se_hpo.envs.synthetic_env import (
     SyntheticEnv,
     SyntheticEnvNet,
     from_parameters,
@@ -24,7 +23,8 @@ from se_hpo.synthetic_env import (
     n_parameters,
     parameter_shapes,
 )
-from se_hpo.tasks import get_task, make_env
+from se_hpo.envs.tasks import get_task, make_env
+from se_hpo.errors import UserError
 
 TASK = "CartPole-v0"
 SPEC = get_task(TASK)

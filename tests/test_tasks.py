@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from gymnasium.spaces import Box, Discrete
 
-from se_hpo.errors import UserError
-from se_hpo.tasks import (
+from se_hpo.envs.tasks import (
     get_task,
     import_task,
     list_tasks,
@@ -18,6 +17,7 @@ from se_hpo.tasks import (
     returns_of,
     use_returns,
 )
+from se_hpo.errors import UserError
 
 
 class Corridor(gymnasium.Env):
@@ -189,7 +189,8 @@ def test_another_environment_of_the_same_id_is_another_task(register):
 
 def test_importing_tasks_and_checkpoints_does_not_import_torch():
     code = (
-        "import sys, se_hpo, se_hpo.tasks, se_hpo.checkpoint, se_hpo.inner_loop;"
+        "import sys, se_hpo, se_hpo.envs.tasks, se_hpo.envs.checkpoint;"
+        "import se_hpo.training.inner_loop;"
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

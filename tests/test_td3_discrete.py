@@ -10,17 +10,17 @@ from torch import nn
 from se_hpo import seeding
 from se_hpo.agents import DivergedError, make_agent
 from se_hpo.agents.actor_critic import gumbel_noise, gumbel_softmax
+from se_hpo.agents.mlp import MLP
 from se_hpo.agents.replay import ReplayBuffer
-from se_hpo.config import SyntheticEnvConfig, TD3DiscreteConfig
+from se_hpo.config.run import SyntheticEnvConfig, TD3DiscreteConfig
+from se_hpo.envs.learned import LearnedEnv
+from se_hpo.envs.parameters import initial_psi
+from se_hpo.envs.tasks import get_task
 from se_hpo.errors import UserError
-from se_hpo.inner_loop import InnerLoop
-from se_hpo.jobs import TrainingJob
-from se_hpo.learned import LearnedEnv
-from se_hpo.networks import MLP
-from se_hpo.se_parameters import initial_psi
-from se_hpo.tasks import get_task
-from se_hpo.training import run_job, train_agent
-from se_hpo.training_envs import Step
+from se_hpo.training.environments import Step
+from se_hpo.training.inner_loop import InnerLoop
+from se_hpo.training.jobs import TrainingJob
+from se_hpo.training.torch_engine import run_job, train_agent
 from tests.td3_agents import (
     QUICK,
     agent_bytes,

@@ -14,17 +14,18 @@ from pathlib import Path
 import pytest
 
 import se_hpo
-from se_hpo.bohb.lock import RunLock
-from se_hpo.checkpoint import load_se
+from se_hpo.envs.checkpoint import load_se
 from se_hpo.errors import UserError
-from se_hpo.paths import SESetPaths, write_json
-from se_hpo.se_set_settings import read_settings
-from se_hpo.se_training import session
-from se_hpo.se_training.options import TrainOptions
-from se_hpo.se_training.request import resolve_request
-from se_hpo.se_training.session import finished as finished_se
-from se_hpo.se_training.workers import HELD, MOST_RESTARTS, SEWorkers
-from se_hpo.train import main
+from se_hpo.results.se_set_settings import read_settings
+from se_hpo.storage.files import write_json
+from se_hpo.storage.lock import RunLock
+from se_hpo.storage.paths import SESetPaths
+from se_hpo.train import set_run
+from se_hpo.train.__main__ import main
+from se_hpo.train.options import TrainOptions
+from se_hpo.train.request import resolve_request
+from se_hpo.train.set_run import finished as finished_se
+from se_hpo.train.supervisor import HELD, MOST_RESTARTS, SEWorkers
 from tests.fake_run import add_configuration, add_result, make_run
 
 ENV = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "250"}
@@ -308,9 +309,9 @@ def test_an_se_that_the_other_process_has_finished_meanwhile_is_finished(
             paths.outcome(index).write_bytes(outcome)
             return subprocess.Popen(["sh", "-c", f"exit {HELD}"])
 
-    monkeypatch.setattr(session, "SEWorkers", Held)
+    monkeypatch.setattr(set_run, "SEWorkers", Held)
     options = TrainOptions(config=str(recipe), num_envs=3, out=paths.root)
-    assert session.train_set(resolve_request(options), 1, 1, quiet=True) == {}
+    assert set_run.train_set(resolve_request(options), 1, 1, quiet=True) == {}
 
 
 def test_a_worker_that_keeps_dying_stops_no_other_se_and_the_code_is_1(
@@ -499,7 +500,7 @@ def test_an_se_that_failed_is_shown_and_the_code_is_1(
     options = TrainOptions(config=str(recipe), num_envs=3, out=paths.root)
     request = resolve_request(options)
     assert [finished_se(request, k) is None for k in range(3)] == [False, True, False]
-    monkeypatch.setattr("se_hpo.train.train_set", lambda *_: {})
+    monkeypatch.setattr("se_hpo.train.__main__.train_set", lambda *_: {})
     assert main(options) == 1
     assert "failed:" in capsys.readouterr().out
 
@@ -600,10 +601,10 @@ def test_a_display_that_fails_says_so_once_and_ends_nothing(
     def fails(*_):
         raise OSError(116, "Stale file handle")
 
-    monkeypatch.setattr(session.SetWatch, "progress", fails)
-    monkeypatch.setattr(session, "read_outcome", fails)
+    monkeypatch.setattr(set_run.SetWatch, "progress", fails)
+    monkeypatch.setattr(set_run, "read_outcome", fails)
     folder = tmp_path / "set"
-    monkeypatch.setattr(session, "finished", lambda request, index: None)
+    monkeypatch.setattr(set_run, "finished", lambda request, index: None)
     assert main(TrainOptions(config=str(recipe), num_envs=2, out=folder)) == 0
     assert len(se_hpo.load_ses(folder)) == 2
     assert capsys.readouterr().err.count("Stale file handle") == 1
@@ -614,18 +615,18 @@ def test_the_display_of_a_set_that_goes_on_counts_who_solved_the_task_before(
 ):
     made = []
 
-    class Watch(session.SetWatch):
+    class Watch(set_run.SetWatch):
         def __init__(self, *words):
             super().__init__(*words)
             made.append(self)
 
-    monkeypatch.setattr(session, "SetWatch", Watch)
+    monkeypatch.setattr(set_run, "SetWatch", Watch)
     paths = copy(finished, tmp_path / "set")
     data = json.loads(paths.outcome(1).read_text())
     write_json(paths.outcome(1), {**data, "solved": True})
     request = resolve_request(
         TrainOptions(config=str(recipe), num_envs=3, out=paths.root)
     )
-    assert session.train_set(request, 1, 1, True) == {}
+    assert set_run.train_set(request, 1, 1, True) == {}
     solved = sum(json.loads(paths.outcome(k).read_text())["solved"] for k in range(3))
     assert made[0].solved == solved >= 1

@@ -7,16 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from se_hpo import engine
 from se_hpo.errors import UserError, storage_line
-from se_hpo.paths import SESetPaths, read_json_lines
-from se_hpo.reading import UnreadableWarning, read_json
-from se_hpo.se_set_settings import read_settings
-from se_hpo.se_sets import read_set
-from se_hpo.se_training.folder import open_set
-from se_hpo.se_training.options import TrainOptions
-from se_hpo.se_training.request import resolve_request
-from se_hpo.se_training.session import finished
+from se_hpo.results.lines import UnreadableWarning, read_json
+from se_hpo.results.se_set_settings import read_settings
+from se_hpo.results.se_sets import read_set
+from se_hpo.storage.files import read_json_lines
+from se_hpo.storage.paths import SESetPaths
+from se_hpo.train.options import TrainOptions
+from se_hpo.train.request import resolve_request
+from se_hpo.train.set_folder import open_set
+from se_hpo.train.set_run import finished
+from se_hpo.training import native_engine
 from tests.fake_sets import make_set
 
 DEEP = "[" * 100_000
@@ -27,7 +28,7 @@ def paths(tmp_path: Path) -> SESetPaths:
     return make_set(tmp_path / "set")
 
 
-@pytest.mark.skipif(not engine.available(), reason="without the native engine")
+@pytest.mark.skipif(not native_engine.available(), reason="without the native engine")
 def test_an_instruction_set_that_is_none_is_refused_before_the_set_is_touched(
     monkeypatch,
 ):

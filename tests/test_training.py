@@ -4,18 +4,23 @@ import numpy as np
 import pytest
 import torch
 
-from se_hpo import training
 from se_hpo.agents import DivergedError
-from se_hpo.config import AgentConfig, DDQNConfig, DuelingDDQNConfig, SyntheticEnvConfig
+from se_hpo.config.run import (
+    AgentConfig,
+    DDQNConfig,
+    DuelingDDQNConfig,
+    SyntheticEnvConfig,
+)
+from se_hpo.envs.learned import LearnedEnv
+from se_hpo.envs.parameters import initial_psi, split_psi
+from se_hpo.envs.stopping import stop_on_plateau, stop_when_solved
+from se_hpo.envs.tasks import get_task
 from se_hpo.errors import UserError
-from se_hpo.inner_loop import InnerLoop
-from se_hpo.jobs import TrainingJob
-from se_hpo.learned import LearnedEnv
-from se_hpo.se_parameters import initial_psi, split_psi
-from se_hpo.stopping import stop_on_plateau, stop_when_solved
-from se_hpo.tasks import get_task
-from se_hpo.training import run_job, train_agent
-from se_hpo.training_envs import LearnedTrainingEnv, Step, TaskTrainingEnv
+from se_hpo.training import torch_engine
+from se_hpo.training.environments import LearnedTrainingEnv, Step, TaskTrainingEnv
+from se_hpo.training.inner_loop import InnerLoop
+from se_hpo.training.jobs import TrainingJob
+from se_hpo.training.torch_engine import run_job, train_agent
 
 TASK = "CartPole-v0"
 SPEC = get_task(TASK)
@@ -365,7 +370,7 @@ def test_an_agent_has_one_torch_thread_and_their_number_is_restored(monkeypatch)
         used.append(torch.get_num_threads())
         return train_agent(*args)
 
-    monkeypatch.setattr(training, "train_agent", train)
+    monkeypatch.setattr(torch_engine, "train_agent", train)
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
@@ -377,7 +382,7 @@ def test_an_agent_has_one_torch_thread_and_their_number_is_restored(monkeypatch)
 
 def test_the_test_is_greedy_and_on_the_task():
     agent = Recorder()
-    log = training.test_agent(agent, SPEC, episodes=4, seed=3)
+    log = torch_engine.test_agent(agent, SPEC, episodes=4, seed=3)
     assert len(log.returns) == 4 and log.env_steps == sum(log.returns)
     assert all(8 <= r <= 11 for r in log.returns)  # always pushing right falls at once
     assert not agent.transitions and not agent.updates_at

@@ -9,17 +9,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from se_hpo.checkpoint import save_se
-from se_hpo.config import DDQNConfig, DuelingDDQNConfig, SyntheticEnvConfig
+from se_hpo.config.run import DDQNConfig, DuelingDDQNConfig, SyntheticEnvConfig
+from se_hpo.envs.checkpoint import save_se
+from se_hpo.envs.parameters import n_parameters
 from se_hpo.errors import UserError
 from se_hpo.figures import write_picture
-from se_hpo.reporting import transitions_source
-from se_hpo.reporting.answers import Answers
-from se_hpo.reporting.data import read_run
-from se_hpo.reporting.pictures import Transitions, draw_ses
-from se_hpo.reporting.transitions_source import transitions_of
-from se_hpo.se_parameters import n_parameters
-from se_hpo.transitions import KINDS, transition_counts
+from se_hpo.report import transitions_source
+from se_hpo.report.analyses import Answers
+from se_hpo.report.report_figures import Transitions, draw_ses
+from se_hpo.report.run_data import read_run
+from se_hpo.report.transitions_source import transitions_of
+from se_hpo.training.transitions import KINDS, transition_counts
 from tests.fake_sets import AGENT, make_set, make_sets
 
 SE = SyntheticEnvConfig(hidden_size=4)

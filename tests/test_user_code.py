@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 
 import se_hpo
-from se_hpo import tasks
-from se_hpo.checkpoint import save_se
-from se_hpo.config import SyntheticEnvConfig
+from se_hpo.config.run import SyntheticEnvConfig
+from se_hpo.envs import tasks
+from se_hpo.envs.checkpoint import save_se
+from se_hpo.envs.parameters import initial_psi
+from se_hpo.envs.registration import register_synthetic_env
 from se_hpo.errors import UserError
-from se_hpo.paths import RunPaths, SESetPaths
-from se_hpo.registration import register_synthetic_env
-from se_hpo.se_parameters import initial_psi
-from se_hpo.search_space import load_space
-from se_hpo.user_code import prepare, run_file
+from se_hpo.search_spaces.loading import load_space
+from se_hpo.search_spaces.user_code import prepare, run_file
+from se_hpo.storage.paths import RunPaths, SESetPaths
 from tests.full_run import make_full_run
 
 MINE = '''
@@ -33,7 +33,7 @@ import numpy as np
 from ConfigSpace import ConfigurationSpace, Float
 from se_hpo.agents import register_agent
 from se_hpo.agents.ddqn import DDQN
-from se_hpo.config import DDQNConfig
+from se_hpo.config.run import DDQNConfig
 from ranges import NOISE
 
 class Line(gymnasium.Env):

@@ -4,8 +4,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from se_hpo.config import DDQNConfig, DuelingDDQNConfig
-from se_hpo.variation import vary_agent
+from se_hpo.config.run import DDQNConfig, DuelingDDQNConfig
+from se_hpo.config.variation import vary_agent
 
 BASE = DDQNConfig(batch_size=128, lr=1e-3, hidden_size=48, hidden_layers=2)
 

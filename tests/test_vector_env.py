@@ -14,13 +14,13 @@ from gymnasium.wrappers import TimeLimit
 from gymnasium.wrappers.vector import RecordEpisodeStatistics
 
 import se_hpo  # noqa: F401  # registers the ids
-from se_hpo.checkpoint import SECheckpoint, load_se, save_se
-from se_hpo.config import ACTIVATIONS, SyntheticEnvConfig
+from se_hpo.config.run import ACTIVATIONS, SyntheticEnvConfig
+from se_hpo.envs.checkpoint import SECheckpoint, load_se, save_se
+from se_hpo.envs.parameters import initial_psi, n_parameters, split_psi
+from se_hpo.envs.synthetic_env import SyntheticEnv
+from se_hpo.envs.tasks import get_task
+from se_hpo.envs.vector_env import SyntheticVectorEnv
 from se_hpo.errors import UserError
-from se_hpo.se_parameters import initial_psi, n_parameters, split_psi
-from se_hpo.synthetic_env import SyntheticEnv
-from se_hpo.tasks import get_task
-from se_hpo.vector_env import SyntheticVectorEnv
 
 LEARNED = Path(__file__).parent / "data" / "cartpole_se.safetensors"
 MODES = list(AutoresetMode)
@@ -350,7 +350,7 @@ def test_options_of_a_reset_are_left_as_they_are():
 
 def test_further_tasks_have_it_too():
     spec = dataclasses.replace(get_task("CartPole-v0"), id="Space/Pole-v5", max_steps=7)
-    from se_hpo.registration import register_synthetic_env
+    from se_hpo.envs.registration import register_synthetic_env
 
     env_id = register_synthetic_env(spec)
     try:

@@ -15,7 +15,7 @@
 
 namespace se_hpo {
 
-// se_hpo.config.DDQNConfig.
+// se_hpo.config.run.DDQNConfig.
 struct DoubleQConfig : OffPolicyConfig {
   explicit DoubleQConfig(const Fields& f)
       : OffPolicyConfig(f),

@@ -11,7 +11,7 @@
 namespace se_hpo {
 namespace {
 
-// se_hpo.config.DuelingDDQNConfig.
+// se_hpo.config.run.DuelingDDQNConfig.
 struct DuelingConfig : DoubleQConfig {
   explicit DuelingConfig(const Fields& f)
       : DoubleQConfig(f),

@@ -1,4 +1,4 @@
-// The configuration of agents with MLPs and a replay buffer; see se_hpo.config.AgentConfig.
+// The configuration of agents with MLPs and a replay buffer; see se_hpo.config.run.AgentConfig.
 #pragma once
 
 #include "../fields.hpp"

@@ -13,7 +13,7 @@
 
 namespace se_hpo {
 
-// se_hpo.config.TD3DiscreteConfig.
+// se_hpo.config.run.TD3DiscreteConfig.
 struct TD3DiscreteConfig : OffPolicyConfig {
   explicit TD3DiscreteConfig(const Fields& f)
       : OffPolicyConfig(f),

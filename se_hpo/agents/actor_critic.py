@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from se_hpo.agents.mlp import MLP
 from se_hpo.agents.td3_discrete_config import TD3DiscreteConfig
-from se_hpo.networks import MLP
 
 
 class TwinCritics(nn.Module):

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import nn
 
-from se_hpo.networks import flatten_
+from se_hpo.agents.mlp import flatten_
 
 
 class Adam:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from se_hpo.validation import check, check_one_of, check_types
+from se_hpo.errors import check, check_one_of, check_types
 
 ACTIVATIONS = ("tanh", "relu", "leaky_relu", "prelu")
 

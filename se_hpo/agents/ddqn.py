@@ -14,8 +14,8 @@ from se_hpo import seeding
 from se_hpo.agents.adam import Adam
 from se_hpo.agents.base import DivergedError
 from se_hpo.agents.ddqn_config import DDQNConfig
+from se_hpo.agents.mlp import MLP, flatten_
 from se_hpo.agents.replay import ReplayBuffer
-from se_hpo.networks import MLP, flatten_
 
 
 class DDQN:

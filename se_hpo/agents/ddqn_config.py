@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from se_hpo.agents.config import DeepAgentConfig
 from se_hpo.agents.registry import register_agent
-from se_hpo.validation import check
+from se_hpo.errors import check
 
 
 @dataclass(frozen=True)

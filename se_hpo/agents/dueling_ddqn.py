@@ -8,7 +8,7 @@ from torch import nn
 from se_hpo.agents.ddqn import DDQN
 from se_hpo.agents.ddqn_config import DDQNConfig
 from se_hpo.agents.dueling_ddqn_config import DuelingDDQNConfig
-from se_hpo.networks import MLP
+from se_hpo.agents.mlp import MLP
 
 
 class DuelingNetwork(nn.Module):

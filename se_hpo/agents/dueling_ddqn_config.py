@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from se_hpo.agents.ddqn_config import DDQNConfig
 from se_hpo.agents.registry import register_agent
-from se_hpo.validation import check, check_one_of
+from se_hpo.errors import check, check_one_of
 
 
 @dataclass(frozen=True)

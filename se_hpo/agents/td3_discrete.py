@@ -60,9 +60,9 @@ from se_hpo.agents.actor_critic import (
 )
 from se_hpo.agents.adam import Adam
 from se_hpo.agents.base import DivergedError
+from se_hpo.agents.mlp import flatten_
 from se_hpo.agents.replay import Batch, ReplayBuffer
 from se_hpo.agents.td3_discrete_config import TD3DiscreteConfig
-from se_hpo.networks import flatten_
 
 FINAL_TEMPERATURE = 0.05
 """Where annealing ends, as a fraction of `gumbel_temperature`."""

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from se_hpo.analysis import columns
-from se_hpo.analysis.bohb_progress import Cost, bohb_cost
-from se_hpo.analysis.columns import KEYS
+from se_hpo.analysis import table_columns
 from se_hpo.analysis.estimates import Bootstrap, Clusters, Estimate, mean
-from se_hpo.analysis.evaluations import REAL, groups, pairs, prepare
-from se_hpo.frames import tidy
+from se_hpo.analysis.incumbents import Cost, bohb_cost
+from se_hpo.analysis.table_columns import KEYS
+from se_hpo.analysis.trained_agents import REAL, groups, pairs, prepare
+from se_hpo.results.columns import tidy
 
 _UNITS = {
     "env_steps_task": "real env steps",
@@ -92,7 +92,7 @@ def break_even(
                 rows.append(
                     row | _verdict(unit, cost["cost_per_se"], saved, difference)
                 )
-    return tidy(rows, columns.BREAK_EVEN)
+    return tidy(rows, table_columns.BREAK_EVEN)
 
 
 def _saved(matched: pd.DataFrame, unit: str) -> np.ndarray:
@@ -153,8 +153,10 @@ class _Costs:
 
 
 def _total(outcomes: pd.DataFrame, unit: str) -> float:
-    columns = ["env_steps_task", "env_steps_se"] if unit == "env_steps" else [unit]
-    return float(outcomes[columns].sum().sum())
+    table_columns = (
+        ["env_steps_task", "env_steps_se"] if unit == "env_steps" else [unit]
+    )
+    return float(outcomes[table_columns].sum().sum())
 
 
 def _per_se(total: float, n_ses: int) -> float:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from se_hpo.analysis.columns import NES_CURVES
-from se_hpo.analysis.evaluations import numbers
+from se_hpo.analysis.table_columns import NES_CURVES
+from se_hpo.analysis.trained_agents import numbers
 from se_hpo.errors import UserError
 
 RUN_KEYS = (["run", "se_set", "se"], ["run", "trial"])

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from se_hpo.analysis import columns
-from se_hpo.analysis.bohb import with_loss
+from se_hpo.analysis import table_columns
+from se_hpo.analysis.budgets import with_loss
 from se_hpo.analysis.estimates import Bootstrap
-from se_hpo.analysis.evaluations import numbers
+from se_hpo.analysis.trained_agents import numbers
 from se_hpo.errors import UserError, did_you_mean
-from se_hpo.frames import tidy
+from se_hpo.results.columns import tidy
 
 METHODS = ("fanova", "ped_anova")
 
@@ -89,7 +89,10 @@ def hyperparameter_importance(
         return Importance(None, note, budget, n)
     rows = [{"hyperparameter": k, "importance": v} for k, v in found.items()]
     return Importance(
-        tidy(rows, columns.IMPORTANCE), _weakness(n, names, found, method), budget, n
+        tidy(rows, table_columns.IMPORTANCE),
+        _weakness(n, names, found, method),
+        budget,
+        n,
     )
 
 

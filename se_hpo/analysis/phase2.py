@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from se_hpo.analysis import columns, estimates
-from se_hpo.analysis.columns import KEYS, SE_KEYS
+from se_hpo.analysis import estimates, table_columns
 from se_hpo.analysis.estimates import Bootstrap, Clusters, Estimate
-from se_hpo.analysis.evaluations import (
+from se_hpo.analysis.table_columns import KEYS, SE_KEYS
+from se_hpo.analysis.trained_agents import (
     REAL,
     groups,
     pairs,
     prepare,
     solved_return_of,
 )
-from se_hpo.frames import tidy
+from se_hpo.results.columns import tidy
 
 
 def train_env_table(
@@ -60,7 +60,7 @@ def train_env_table(
             against["n_pairs"] = 0
         notes = dict.fromkeys(note for note in why_alone + why_against if note)
         rows.append({**keys, **alone, **against, "note": "; ".join(notes)})
-    return tidy(rows, columns.TRAIN_ENV_TABLE)
+    return tidy(rows, table_columns.TRAIN_ENV_TABLE)
 
 
 def _alone(
@@ -144,4 +144,4 @@ def se_table(
         row |= {"mean": scores.mean(), "median": scores.median()}
         row |= {"minimum": scores.min(), "maximum": scores.max()}
         rows.append({**row, "env_steps_mean": agents["env_steps"].mean()})
-    return tidy(rows, columns.SE_TABLE)
+    return tidy(rows, table_columns.SE_TABLE)

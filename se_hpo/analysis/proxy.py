@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from se_hpo.analysis import columns
-from se_hpo.analysis.columns import KEYS, SE_KEYS
+from se_hpo.analysis import table_columns
 from se_hpo.analysis.estimates import Bootstrap, Clusters, Estimate, mean
-from se_hpo.analysis.evaluations import pairs, prepare
 from se_hpo.analysis.ranks import MEASURES, MIN_PAIRS, rank_correlation
+from se_hpo.analysis.table_columns import KEYS, SE_KEYS
+from se_hpo.analysis.trained_agents import pairs, prepare
 from se_hpo.errors import UserError, did_you_mean
-from se_hpo.frames import tidy
+from se_hpo.results.columns import tidy
 
 LEVELS = ("pooled", "within_se", "averaged")
 """How pairs are put together, see `rank_agreement`."""
@@ -69,7 +69,7 @@ def rank_agreement(
                 found: dict[str, Any] = estimate.columns("correlation") | counts
                 found |= {"level": level, "measure": measure, "note": estimate.note}
                 rows.append({**row, **found})
-    return tidy(rows, columns.RANK_AGREEMENT)
+    return tidy(rows, table_columns.RANK_AGREEMENT)
 
 
 Found = tuple[Estimate, dict[str, int]]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from se_hpo.analysis import columns, estimates
+from se_hpo.analysis import estimates, table_columns
 from se_hpo.analysis.effects import (
     additive_basis,
     adjusted_r2,
@@ -17,16 +17,16 @@ from se_hpo.analysis.effects import (
     levels,
 )
 from se_hpo.analysis.estimates import Bootstrap, Clusters
-from se_hpo.analysis.evaluations import (
+from se_hpo.analysis.forest import forest_r2
+from se_hpo.analysis.ranks import rank_correlation
+from se_hpo.analysis.trained_agents import (
     REAL,
     groups,
     hyperparameters,
     numbers,
     prepare,
 )
-from se_hpo.analysis.forest import forest_r2
-from se_hpo.analysis.ranks import rank_correlation
-from se_hpo.frames import tidy
+from se_hpo.results.columns import tidy
 
 
 def sensitivity_table(
@@ -68,7 +68,7 @@ def sensitivity_table(
             row["between_se"] = epsilon_squared(scores, se)
         notes = dict.fromkeys(n for n in (spread.note, note) if n)
         rows.append({**row, "note": "; ".join(notes)})
-    return tidy(rows, columns.SENSITIVITY)
+    return tidy(rows, table_columns.SENSITIVITY)
 
 
 def _explained(
@@ -119,7 +119,7 @@ def main_effects(evaluations: pd.DataFrame) -> pd.DataFrame:
             row = {"hyperparameter": name.removeprefix("hp."), "share": share}
             row |= {"n_levels": len(np.unique(group)), "note": note}
             rows.append({**keys, **row, "spearman": _direction(agents, name)})
-    return tidy(rows, columns.MAIN_EFFECTS)
+    return tidy(rows, table_columns.MAIN_EFFECTS)
 
 
 def _direction(agents: pd.DataFrame, name: str) -> float:

@@ -5,9 +5,9 @@ continues from the run's journal, raises in order; SIGINT as usual, have SIGTERM
 `SystemExit` or `KeyboardInterrupt`)::
 
     from se_hpo.bohb.brackets import hyperband_brackets
-    from se_hpo.bohb.generator import BOHBGenerator
-    from se_hpo.bohb.settings import Evaluation, MasterSettings
-    from se_hpo.bohb.service import run_master
+    from se_hpo.bohb.proposals import BOHBGenerator
+    from se_hpo.bohb.master_settings import Evaluation, MasterSettings
+    from se_hpo.bohb.run import run_master
 
     result = run_master(
         RunPaths(folder),
@@ -21,12 +21,12 @@ continues from the run's journal, raises in order; SIGINT as usual, have SIGTERM
 
 A worker, in the main thread of its process (blocks; signals are handled inside)::
 
-    from se_hpo.bohb.worker import TrialWorker, run_worker
+    from se_hpo.bohb.wire.worker import TrialWorker, run_worker
 
     reason = run_worker(RunPaths(folder).credentials, evaluate)
     # evaluate(config_id, configuration, budget) -> {"loss": float, "info": {...}}
 
-or a subclass that overrides `compute`, as `se_hpo.nes_worker.NESWorker` does;
+or a subclass that overrides `compute`, as `se_hpo.optimize.nes_worker.NESWorker` does;
 then `NESWorker(objective, run, inner_loop).run()` blocks in the same way. Long
 evaluations call `worker.checkpoint()` between steps, before they write. On SIGTERM,
 SIGINT, SIGUSR1, SIGHUP, or the master's end, an exception that is no `Exception`

@@ -29,7 +29,7 @@ from se_hpo.bohb.hyperparameters import (
     switched_on,
 )
 from se_hpo.errors import UserError
-from se_hpo.records import to_builtin
+from se_hpo.storage.records import to_builtin
 
 Configuration = dict[str, Any]
 

@@ -14,7 +14,7 @@ import numpy as np
 from hpbandster.core.base_iteration import BaseIteration
 
 from se_hpo.bohb.brackets import Bracket
-from se_hpo.paths import ConfigId
+from se_hpo.storage.paths import ConfigId
 
 Configuration = dict[str, Any]
 NextRun = tuple[ConfigId, Configuration, float]

@@ -14,7 +14,7 @@ from ConfigSpace.hyperparameters import (
 )
 
 from se_hpo.errors import UserError
-from se_hpo.records import to_builtin
+from se_hpo.storage.records import to_builtin
 
 _FLOAT_PLACES = 13  # ConfigSpace rounds floats to this many places
 

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
-from se_hpo.paths import ConfigId, trial_name
+from se_hpo.storage.paths import ConfigId, trial_name
 
 
 def evaluation_token(

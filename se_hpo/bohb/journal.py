@@ -16,11 +16,12 @@ from typing import Any
 
 from se_hpo.bohb.halving import SuccessiveHalving
 from se_hpo.bohb.job_table import Job
-from se_hpo.damaged import set_lines_aside
 from se_hpo.errors import UserError
-from se_hpo.json_records import RecordError, checked, record
-from se_hpo.paths import ConfigId, append_json_line, read_json_lines
-from se_hpo.records import Status, to_builtin
+from se_hpo.storage.damaged import set_lines_aside
+from se_hpo.storage.files import append_json_line, read_json_lines
+from se_hpo.storage.json_records import RecordError, checked, record
+from se_hpo.storage.paths import ConfigId
+from se_hpo.storage.records import Status, to_builtin
 
 log = logging.getLogger(__name__)
 

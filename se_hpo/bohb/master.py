@@ -17,7 +17,6 @@ from hpbandster.core.result import Result
 
 from se_hpo.bohb import status
 from se_hpo.bohb.brackets import Bracket
-from se_hpo.bohb.dispatcher import Dispatcher
 from se_hpo.bohb.halving import NextRun, SuccessiveHalving
 from se_hpo.bohb.job_table import Job
 from se_hpo.bohb.journal import (
@@ -26,9 +25,11 @@ from se_hpo.bohb.journal import (
     replay_bracket,
     replay_generator,
 )
-from se_hpo.bohb.settings import Evaluation, MasterSettings, evaluation_of
+from se_hpo.bohb.master_settings import Evaluation, MasterSettings, evaluation_of
 from se_hpo.bohb.tally import Tally
-from se_hpo.paths import ConfigId, RunPaths, write_json
+from se_hpo.bohb.wire.dispatcher import Dispatcher
+from se_hpo.storage.files import write_json
+from se_hpo.storage.paths import ConfigId, RunPaths
 
 log = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from se_hpo.bohb.brackets import Bracket
 from se_hpo.bohb.job_table import Job
-from se_hpo.bohb.worker_handle import WorkerHandle
-from se_hpo.paths import trial_name
+from se_hpo.bohb.wire.worker_handle import WorkerHandle
+from se_hpo.storage.paths import trial_name
 
 
 def running_trials(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from se_hpo.bohb.job_table import Job
-from se_hpo.bohb.settings import TooManyFailures
+from se_hpo.bohb.master_settings import TooManyFailures
 from se_hpo.errors import FailedRunError
-from se_hpo.records import Status
+from se_hpo.storage.records import Status
 
 HOPELESS = 5
 """So many failures for the same reason, before anything has succeeded, are enough."""

@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 
 from se_hpo.agents.registry import AGENTS
 from se_hpo.names import TRAIN_ENVS
-from se_hpo.paths import write_atomic
+from se_hpo.storage.files import write_atomic
 
 WIDTH = 5.8  # inches
 _DPI = 200

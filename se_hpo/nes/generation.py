@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from se_hpo import seeding
-from se_hpo.config import NESConfig, RunConfig
-from se_hpo.jobs import TrainingJob, TrainingResult
-from se_hpo.learned import LearnedEnv
+from se_hpo.config.run import NESConfig, RunConfig
+from se_hpo.config.variation import vary_agent
+from se_hpo.envs.learned import LearnedEnv
 from se_hpo.nes.strategies import make_strategy
-from se_hpo.variation import vary_agent
+from se_hpo.training.jobs import TrainingJob, TrainingResult
 
 
 def inner_loop_job(config: RunConfig, psi: np.ndarray, seed: int) -> TrainingJob:

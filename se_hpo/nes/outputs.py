@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from se_hpo.checkpoint import save_se
-from se_hpo.config import RunConfig
+from se_hpo.config.run import RunConfig
+from se_hpo.envs.checkpoint import save_se
 from se_hpo.nes.generation import GenerationScores
-from se_hpo.nes.state import NESState
+from se_hpo.nes.nes_state import NESState
 from se_hpo.nes.strategies import Update
-from se_hpo.paths import append_json_line
-from se_hpo.records import to_builtin
+from se_hpo.storage.files import append_json_line
+from se_hpo.storage.records import to_builtin
 
 
 def generation_line(

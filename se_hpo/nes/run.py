@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 
 from se_hpo import seeding
-from se_hpo.config import RunConfig
-from se_hpo.inner_loop import InnerLoop
+from se_hpo.config.run import RunConfig
+from se_hpo.envs.parameters import initial_psi
+from se_hpo.envs.tasks import import_task
+from se_hpo.nes.folder import append_generation, fingerprint, restore, save_state
 from se_hpo.nes.generation import (
     aggregate,
     collect,
@@ -24,13 +26,12 @@ from se_hpo.nes.generation import (
     generation_jobs,
     initial_jobs,
 )
+from se_hpo.nes.nes_state import NESState
 from se_hpo.nes.outputs import append_timing, generation_line, save_center
-from se_hpo.nes.state import NESState
-from se_hpo.nes.state_file import append_generation, fingerprint, restore, save_state
 from se_hpo.nes.strategies import Update, make_strategy
-from se_hpo.paths import TrialPaths, write_json
-from se_hpo.se_parameters import initial_psi
-from se_hpo.tasks import import_task
+from se_hpo.storage.files import write_json
+from se_hpo.storage.paths import TrialPaths
+from se_hpo.training.inner_loop import InnerLoop
 
 log = logging.getLogger(__name__)
 

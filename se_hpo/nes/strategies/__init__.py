@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from se_hpo.config import NESConfig
-from se_hpo.nes.strategies.base import State, Strategy, Update
+from se_hpo.config.run import NESConfig
+from se_hpo.nes.strategies.strategy import State, Strategy, Update
 from se_hpo.registries import STRATEGIES, load
 
 __all__ = ["State", "Strategy", "Update", "make_strategy"]

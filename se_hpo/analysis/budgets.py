@@ -1,0 +1,192 @@
+"""What a BOHB run says about its budgets and its model's picks.
+
+All from the frame of `se_hpo.load_trials`. An evaluation counts if it has a loss:
+finished or failed (loss 1), but not running.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from se_hpo.analysis import table_columns
+from se_hpo.analysis.estimates import Bootstrap, Estimate
+from se_hpo.analysis.ranks import MEASURES, rank_correlation
+from se_hpo.analysis.trained_agents import numbers
+from se_hpo.errors import UserError
+from se_hpo.results.columns import tidy
+
+MIN_TRIALS = 8
+"""Fewer trials at both budgets say nothing about rank information."""
+
+WEAK = 0.5
+"""Of rank correlations: what is below does not tell which trials to promote."""
+
+MIN_PICKS = 3
+"""Fewer picks of a kind have no interval."""
+
+
+def with_loss(trials: pd.DataFrame) -> pd.DataFrame:
+    """Evaluations that have a loss, by the time they finished; one per trial, budget.
+
+    Raises:
+        UserError: the frame is not that of `load_trials`.
+    """
+    for name in ("trial", "budget", "loss", "model_based", "finished"):
+        if name not in trials:
+            raise UserError(
+                f"trials have no column {name!r}: pass the frame of se_hpo.load_trials"
+            )
+    if "run" in trials and trials["run"].nunique() > 1:
+        raise UserError("trials of several runs: analyse one at a time")
+    frame = trials.assign(
+        loss=numbers(trials["loss"]), budget=numbers(trials["budget"])
+    )
+    frame = frame[frame["loss"].notna()].sort_values(["finished", "trial"])
+    return frame.drop_duplicates(["trial", "budget"], keep="last")
+
+
+def budget_correlation(
+    trials: pd.DataFrame, *, confidence: float = 0.95
+) -> pd.DataFrame:
+    """Rank correlation of losses between budgets, over trials evaluated at both.
+
+    One row per pair of budgets. `informative` is `yes` where the interval of Spearman's
+    correlation lies above 0; `no` where a loss is the same for all, or the interval
+    holds 0 and lies below `WEAK`; else, and with fewer than `MIN_TRIALS` trials,
+    `unknown`. `note` is the warning. Only trials
+    good at the low budget are promoted, which pulls the correlation towards 0, and the
+    loss at the high budget contains the generations of the low, which pulls it up.
+
+    Raises:
+        UserError: see `with_loss`.
+    """
+    losses = with_loss(trials).pivot(index="trial", columns="budget", values="loss")
+    how = Bootstrap(confidence=confidence)
+    rows = []
+    for low, high in combinations(sorted(losses.columns), 2):
+        both = losses[[low, high]].dropna()
+        x, y = both[low].to_numpy(), both[high].to_numpy()
+        row: dict[str, Any] = {"low_budget": low, "high_budget": high}
+        row |= {"n_trials": len(both), "tied_share": _commonest(losses[low])}
+        found = {name: rank_correlation(x, y, name, how) for name in MEASURES}
+        for name, estimate in found.items():
+            row |= estimate.columns(name)
+        rows.append(row | _verdict(row, found["spearman"]))
+    return tidy(rows, table_columns.BUDGET_CORRELATION)
+
+
+def _commonest(losses: pd.Series) -> float:
+    """Share of evaluations with the most frequent loss; 0 if all differ."""
+    counts = losses.value_counts()
+    return float(counts.max() / counts.sum()) if counts.max() > 1 else 0.0
+
+
+def _verdict(row: dict[str, Any], spearman: Estimate) -> dict[str, str]:
+    low, high, n = row["low_budget"], row["high_budget"], row["n_trials"]
+    budgets = f"budget {low:g} against {high:g}"
+    tied = row["tied_share"]
+    ties = (
+        f"; {tied:.0%} of the losses at budget {low:g} are equal" if tied > 0.5 else ""
+    )
+    if n < MIN_TRIALS:
+        note = f"{budgets}: {n} trials at both, too few to judge (< {MIN_TRIALS})"
+        return {"informative": "unknown", "note": note + ties}
+    if spearman.low is None or spearman.high is None:
+        return {"informative": "no", "note": f"{budgets}: {spearman.note}{ties}"}
+    if spearman.low <= 0:
+        interval = f"the correlation is {spearman.low:.2f} to {spearman.high:.2f}"
+        if spearman.high < WEAK:
+            note = (
+                f"{budgets}: no rank information, {interval}: raise the lowest budget"
+            )
+            return {"informative": "no", "note": note + ties}
+        note = f"{budgets}: {n} trials do not show rank information, {interval}"
+        return {"informative": "unknown", "note": note + ties}
+    return {"informative": "yes", "note": ties.removeprefix("; ")}
+
+
+def model_based_picks(
+    trials: pd.DataFrame,
+    *,
+    exclude: Collection[str] = (),
+    seed: int = 0,
+    n_resamples: int = 2000,
+    confidence: float = 0.95,
+) -> pd.DataFrame:
+    """Configurations picked by BOHB's model against those drawn at random.
+
+    One row per budget at which trials began; the first evaluation of each trial counts,
+    since later ones are of promoted trials only. `gain`: median loss of the random
+    minus that of the model's, so that > 0 is better; `superiority`: P(loss of a model's
+    pick < loss of a random one) + P(equal) / 2. Intervals: bootstrap of both kinds.
+
+    Args:
+        trials: frame of `load_trials`.
+        exclude: names of trials that are neither, the first one if the run began with
+            the default configuration of the space.
+        seed: of the bootstrap.
+        n_resamples: of the bootstrap.
+        confidence: of the intervals.
+
+    Raises:
+        UserError: see `with_loss`.
+    """
+    how = Bootstrap(seed, n_resamples, confidence)
+    first = with_loss(trials).sort_values("budget").drop_duplicates("trial")
+    first = first[~first["trial"].isin(list(exclude)) & first["model_based"].notna()]
+    rows = []
+    for budget, picks in first.groupby("budget"):
+        of_model = picks["model_based"].to_numpy(bool)
+        losses = picks["loss"].to_numpy()
+        model, random = losses[of_model], losses[~of_model]
+        row = {"budget": budget, "n_model": len(model), "n_random": len(random)}
+        row["share_model"] = len(model) / len(picks)
+        row["median_model"] = np.median(model) if len(model) else math.nan
+        row["median_random"] = np.median(random) if len(random) else math.nan
+        gain = _two_samples(model, random, _median_gain, how)
+        better = _two_samples(model, random, _superiority, how)
+        row |= gain.columns("gain") | better.columns("superiority")
+        rows.append({**row, "note": gain.note})
+    return tidy(rows, table_columns.MODEL_BASED_PICKS)
+
+
+TwoSamples = Callable[[np.ndarray, np.ndarray], float]
+
+
+def _two_samples(
+    model: np.ndarray, random: np.ndarray, of: TwoSamples, how: Bootstrap
+) -> Estimate:
+    """`of(model, random)`, and its interval from resampling both."""
+    if not len(model) or not len(random):
+        which = "model's" if not len(model) else "random"
+        return Estimate(math.nan, note=f"no {which} picks began at this budget")
+    value = float(of(model, random))
+    if min(len(model), len(random)) < MIN_PICKS:
+        note = f"fewer than {MIN_PICKS} picks of a kind: no interval"
+        return Estimate(value, note=note)
+    rng = how.generator("picks")
+    drawn = (
+        rng.choice(sample, (how.n_resamples, len(sample))) for sample in (model, random)
+    )
+    resampled = np.array([of(*both) for both in zip(*drawn, strict=True)])
+    smaller = min(len(model), len(random))
+    return Estimate(value, *how.quantiles(resampled, smaller))
+
+
+def _median_gain(model: np.ndarray, random: np.ndarray) -> float:
+    return float(np.median(random) - np.median(model))
+
+
+def _superiority(model: np.ndarray, random: np.ndarray) -> float:
+    """Mean over pairs of 1 where the model's loss is lower, 1/2 where equal."""
+    random = np.sort(random)
+    not_worse, better = (
+        len(random) - np.searchsorted(random, model, side) for side in ("left", "right")
+    )
+    return float(np.mean(not_worse + better) / (2.0 * len(random)))

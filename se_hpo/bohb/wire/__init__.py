@@ -1,0 +1,1 @@
+"""Between master and workers: hpbandster's nameserver, dispatcher and workers."""

@@ -1,0 +1,276 @@
+"""The master's port: workers join, are handed evaluations, bring results.
+
+They send heartbeats, and ask once more before they start an evaluation (`claim`), so
+that one that was taken away while its worker was frozen is never run twice. What a
+vanished worker had is queued again, unless it is what kills its workers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+import Pyro4
+
+from se_hpo.bohb.evaluated import failed_result
+from se_hpo.bohb.job_table import Job
+from se_hpo.bohb.master_settings import HowItDied, MasterSettings
+from se_hpo.bohb.wire import pyro
+from se_hpo.bohb.wire.credentials import Credentials
+from se_hpo.bohb.wire.liveness import Liveness
+from se_hpo.bohb.wire.nameserver import list_names
+from se_hpo.bohb.wire.roster import Roster
+from se_hpo.bohb.wire.worker_handle import WorkerHandle
+from se_hpo.storage.files import check_writable, parse_json
+from se_hpo.storage.paths import RunPaths
+
+log = logging.getLogger(__name__)
+
+START_SECONDS = 2.0
+"""Limit for handing an evaluation to a worker."""
+MOST_DEATHS = 3
+"""Workers that an evaluation may kill, without getting any further, before it fails."""
+
+Report = Callable[[Job | BaseException | None], None]
+"""Called in any thread: with a finished evaluation, with an error that ends the run, or
+with None when workers have come or gone."""
+
+
+class Dispatcher:
+    """Keeps workers busy with what the master submits."""
+
+    def __init__(
+        self,
+        run: RunPaths,
+        credentials: Credentials,
+        settings: MasterSettings,
+        report: Report,
+        how_it_died: HowItDied,
+    ) -> None:
+        """`start` opens the port; `credentials` are those of the run's nameserver."""
+        self.paths, self.credentials, self.report = run, credentials, report
+        self.how_it_died = how_it_died
+        self.roster = Roster()
+        self.ending = threading.Event()
+        self.workers_end = True
+        """Whether workers end with us, or wait for the next master."""
+        self.liveness = Liveness(
+            self.roster, settings.ping_interval, settings.patience, self.drop
+        )
+        self.name = f"hpbandster.run_{credentials.run_id}.dispatcher"
+        self.uri = ""
+        self.pyro_daemon: pyro.KeyedDaemon | None = None
+        self._name_server_ok = True
+
+    # -- life -----------------------------------------------------------------
+
+    def start(self) -> None:
+        """Open the port, register, and start the threads (all daemons)."""
+        key, host = self.credentials.key, self.credentials.host
+        self.pyro_daemon = pyro.KeyedDaemon(key, host)
+        self.pyro_daemon.on_disconnect = self.liveness.hung_up
+        self.uri = str(self.pyro_daemon.register(self, self.name))
+        self._publish()
+        self.pyro_daemon.serve_in_thread("dispatcher")
+        for target in (self._watch, self._hand_out):
+            threading.Thread(target=self._guarded, args=(target,), daemon=True).start()
+
+    def _guarded(self, target: Callable[[], None]) -> None:
+        try:
+            target()
+        except BaseException as error:  # noqa: BLE001 - raised again by the master
+            self.report(error)
+
+    def shutdown(self, workers_end: bool = False, seconds: float = 2.0) -> None:
+        """Tell workers to end, wait for them a moment, and close the port."""
+        self.workers_end = workers_end
+        self.ending.set()
+        self.liveness.wake()
+        with self.roster.lock:
+            self.roster.lock.notify_all()
+        if workers_end:
+            for worker in self.roster.everybody():
+                threading.Thread(
+                    target=_tell_to_end, args=(worker,), daemon=True
+                ).start()
+            deadline = time.monotonic() + seconds
+            while self.roster.workers and time.monotonic() < deadline:
+                time.sleep(0.02)
+        if self.pyro_daemon is not None:
+            self.pyro_daemon.stop()
+
+    # -- what workers call ----------------------------------------------------
+
+    @Pyro4.expose
+    def announce(
+        self, name: str, token: str | None, uri: str, host: str, pid: int, every: float
+    ) -> str:
+        """A worker joins, or is back; see `WorkerHandle`. Answers as `heartbeat`."""
+        worker = WorkerHandle(name, uri, self.credentials.key, host, pid, every)
+        if self.roster.add(worker):
+            log.info("worker %s on %s joined", pid, host)
+            self.report(None)
+        return self.heartbeat(name, token)
+
+    @Pyro4.expose
+    def heartbeat(self, name: str, token: str | None) -> str:
+        """A sign of life: `ok`, `end`, `unknown` (announce first), or `abandon`."""
+        with self.roster.lock:
+            worker = self.roster.workers.get(name)
+            if worker is None:
+                return "unknown"
+            worker.heard(Pyro4.current_context.client)
+            if self.ending.is_set():
+                return "end" if self.workers_end else "ok"
+            return self.roster.agree(worker, token)
+
+    @Pyro4.expose
+    def claim(self, name: str, token: str) -> bool:
+        """May the worker start this evaluation?"""
+        with self.roster.lock:
+            return not self.ending.is_set() and self.roster.table.claim(token, name)
+
+    @Pyro4.expose
+    def register_result(self, name: str, token: str, result: str) -> bool:
+        """A worker delivers a result as JSON; a second one is dropped."""
+        value = parse_json(result)
+        if self.ending.is_set() and not self.workers_end:
+            raise pyro.PyroError("the master is ending: keep it for the next one")
+        job = self.roster.finish(token, value, name)
+        if job is None:
+            log.info("result of %s from %s: not waited for", token, name)
+        else:
+            self.report(job)
+        return True
+
+    @Pyro4.expose
+    def leave(self, name: str, reason: str, failed: bool = False) -> None:
+        """A worker says goodbye; what it had is queued again at once.
+
+        Args:
+            name: its name in the nameserver.
+            reason: one line.
+            failed: it could not write its files, say. If we cannot either, nobody can.
+        """
+        worker = self.roster.workers.get(name)
+        if worker is not None:
+            self.drop(worker, reason, expected=not failed)
+        if failed:
+            try:
+                check_writable(self.paths.trials)
+            except OSError as error:
+                self.report(error)
+
+    # -- what the master calls ------------------------------------------------
+
+    def submit(self, job: Job) -> None:
+        """Queue an evaluation; it is reported once it has a result."""
+        if self.roster.submit(job):
+            self.report(job)
+
+    # -- threads --------------------------------------------------------------
+
+    def _hand_out(self) -> None:
+        interval = self.liveness.interval
+        while (pair := self.roster.next_pair(self.ending, interval)) is not None:
+            # A thread each: a worker that froze a moment ago holds nobody up.
+            threading.Thread(target=self._send, args=pair, daemon=True).start()
+
+    def _send(self, job: Job, worker: WorkerHandle) -> None:
+        try:
+            accepted = worker.start(job, START_SECONDS)
+        except pyro.PyroError as error:
+            log.debug("%s could not be handed to %s: %s", job.token, worker.name, error)
+            accepted = False
+            self.liveness.wake()
+        if not accepted:
+            with self.roster.lock:
+                if not job.claimed and worker.job is job:
+                    self.roster.requeue(worker)
+
+    def _watch(self) -> None:
+        while not self.ending.is_set():
+            self.liveness.look()
+            self._publish()
+
+    def _publish(self) -> None:
+        """Keep dispatcher and workers in the nameserver, also in a restarted one."""
+        names = {worker.name: worker.uri for worker in self.roster.everybody()}
+        try:
+            list_names(self.credentials, {**names, self.name: self.uri})
+        except pyro.PyroError as error:
+            if self._name_server_ok and not self.ending.is_set():
+                log.warning("the nameserver does not answer: %s", error)
+            self._name_server_ok = False
+        else:
+            self._name_server_ok = True
+
+    # -- who is gone ----------------------------------------------------------
+
+    def drop(
+        self,
+        worker: WorkerHandle,
+        reason: str,
+        died: bool = False,
+        expected: bool = False,
+    ) -> None:
+        """Forget a worker that is gone, and queue again what it had.
+
+        Args:
+            worker: who.
+            reason: one line for the log.
+            died: its process ended without a word; an evaluation to which this happens
+                again and again has failed.
+            expected: nobody needs to be warned.
+        """
+        expected = expected or self.ending.is_set()
+        made = self._progress(worker.job)
+        with self.roster.lock:
+            if self.roster.workers.get(worker.name) is not worker:
+                return
+            job = self.roster.remove(worker)
+            blamed = job if died and not expected else None
+            fatal = blamed is not None and blamed.count_death(made) >= MOST_DEATHS
+            if not fatal:
+                self.roster.requeue(worker)
+        level = logging.INFO if expected else logging.WARNING
+        log.log(level, "worker %s on %s left: %s", worker.pid, worker.host, reason)
+        if job is not None and fatal:
+            self._fail(job, worker, reason)
+        elif job is not None and not self.ending.is_set():
+            log.log(level, "%s is queued again", job.token)
+        self.report(None)
+
+    def _progress(self, job: Job | None) -> int:
+        """Grows with every generation or agent that a trial has behind it."""
+        size = 0
+        if job is not None:
+            trial = self.paths.trial(job.id)
+            for path in (trial.generations, trial.agents):
+                with contextlib.suppress(OSError):  # none yet, or a share that is away
+                    size += path.stat().st_size
+        return size
+
+    def _fail(self, job: Job, worker: WorkerHandle, reason: str) -> None:
+        """Give an evaluation that nobody survives the result of one that failed."""
+        told = self.how_it_died(worker.host, worker.pid) or (
+            f"{reason}, see its log in {self.paths.logs}"
+        )
+        last = f"pid {worker.pid} on {worker.host}"
+        why = f"its worker died {job.deaths} times, last {last}"
+        log.warning("%s has failed: %s: %s", job.token, why, told)
+        finished = self.roster.finish(
+            job.token, failed_result(f"{why}: {told}"), worker.name
+        )
+        if finished is not None:
+            self.report(finished)
+
+
+def _tell_to_end(worker: WorkerHandle) -> None:
+    try:
+        worker.shutdown()
+    except pyro.PyroError:
+        log.debug("%s did not hear that it should end", worker.name)

@@ -1,0 +1,1 @@
+"""Frozen configurations, their flat names in a search space, and their variation."""

@@ -1,0 +1,250 @@
+"""Frozen configurations of agent, synthetic environment and NES.
+
+Defaults are the paper's untuned CartPole settings (the ones behind its Fig. 3).
+`from_configuration` is the only place that knows the flat names of a search space
+(`nes.step_size`, `ddqn.one_minus_gamma`) and their transforms.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from se_hpo.agents.config import ACTIVATIONS, AgentConfig
+from se_hpo.agents.ddqn_config import DDQNConfig
+from se_hpo.agents.dueling_ddqn_config import DuelingDDQNConfig
+from se_hpo.agents.registry import algorithm_of, find_agent, kind_of
+from se_hpo.agents.td3_discrete_config import TD3DiscreteConfig
+from se_hpo.errors import UserError, check, check_one_of, check_types, did_you_mean
+from se_hpo.registries import STRATEGIES
+from se_hpo.storage.json_records import record
+
+__all__ = [
+    "ACTIVATIONS",
+    "SAMPLINGS",
+    "SCORE_TRANSFORMS",
+    "AgentConfig",
+    "DDQNConfig",
+    "DuelingDDQNConfig",
+    "NESConfig",
+    "RunConfig",
+    "SyntheticEnvConfig",
+    "TD3DiscreteConfig",
+    "algorithm_of",
+    "from_configuration",
+    "run_config_from_dict",
+    "with_configuration",
+]
+
+SCORE_TRANSFORMS = (
+    "linear",
+    "rank",
+    "nes",
+    "nes_unnormalized",
+    "single_best",
+    "single_better",
+    "all_better",
+    "all_better_sum",
+    "centered_rank",
+)
+SAMPLINGS = ("mirrored_best", "antithetic", "single")
+
+
+@dataclass(frozen=True)
+class SyntheticEnvConfig:
+    """The three networks (next state, reward, done) of an SE; same size for each."""
+
+    activation: str = "leaky_relu"
+    """Activation of the hidden layers; outputs are linear."""
+    hidden_size: int = 128
+    """Units per hidden layer."""
+    hidden_layers: int = 1
+    """Hidden layers, 1 to 3."""
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        check_one_of(self, "activation", ACTIVATIONS)
+        check(self.hidden_size >= 1, self, "hidden_size", ">= 1")
+        check(1 <= self.hidden_layers <= 3, self, "hidden_layers", "1, 2 or 3")
+
+
+@dataclass(frozen=True)
+class NESConfig:
+    """The outer loop (Ferreira et al. 2022, Algorithm 1; Salimans et al. 2017)."""
+
+    strategy: str = "nes"
+    """The evolution strategy; docs/nes.md says which settings it reads."""
+    population: int = 16
+    """Perturbation directions per generation."""
+    noise_std: float = 0.05
+    """Standard deviation of the Gaussian perturbation of every SE parameter."""
+    step_size: float = 1.0
+    """Factor of the weighted sum of perturbations added to the SE parameters."""
+    score_transform: str = "all_better_sum"
+    """How scores become update weights."""
+    sampling: str = "mirrored_best"
+    """`mirrored_best`: better sign of a pair; `antithetic`: their difference;
+    `single`: +eps only."""
+    n_evaluations: int = 1
+    """Agents trained per direction and sign."""
+    evaluation_aggregate: str = "mean"
+    """How the scores of these agents become one: `mean` or `min`."""
+    n_center_evaluations: int = 16
+    """Agents trained on the unperturbed SE per generation."""
+    n_confirmations: int = 0
+    """More agents for a center that seems to solve the task: all of them must."""
+    n_initial: int = 1
+    """Start from the best of this many random SEs."""
+    common_random_numbers: bool = False
+    """All members of a generation share agent seeds and hyperparameter draws."""
+    weight_decay: float = 0.0
+    """Fraction of the parameters removed per generation."""
+    divide_step_by_population: bool = False
+    """Divide the step size by the population."""
+    stop_when_solved: bool = True
+    """Stop when the mean center score reaches the task's solved return."""
+    vary_agents: bool = False
+    """Draw agent hyperparameters anew for each inner loop."""
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        for name in ("population", "n_evaluations", "n_center_evaluations"):
+            check(getattr(self, name) >= 1, self, name, ">= 1")
+        check(self.n_initial >= 1, self, "n_initial", ">= 1")
+        check(self.n_confirmations >= 0, self, "n_confirmations", ">= 0")
+        check(0 < self.noise_std < float("inf"), self, "noise_std", "> 0")
+        check(0 <= self.step_size < float("inf"), self, "step_size", ">= 0")
+        check(0 <= self.weight_decay < 1, self, "weight_decay", "in [0, 1)")
+        check_one_of(self, "strategy", tuple(STRATEGIES))
+        check_one_of(self, "score_transform", SCORE_TRANSFORMS)
+        check_one_of(self, "sampling", SAMPLINGS)
+        check_one_of(self, "evaluation_aggregate", ("mean", "min"))
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything one NES run needs besides its seed."""
+
+    task: str = "CartPole-v0"
+    """The real environment."""
+    agent: AgentConfig = field(default_factory=DDQNConfig)
+    se: SyntheticEnvConfig = field(default_factory=SyntheticEnvConfig)
+    nes: NESConfig = field(default_factory=NESConfig)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Nested builtin types, with the agent's algorithm by name."""
+        data = dataclasses.asdict(self)
+        data["agent"] = {"algorithm": algorithm_of(self.agent), **data["agent"]}
+        return data
+
+
+def run_config_from_dict(data: Any) -> RunConfig:
+    """The inverse of `RunConfig.to_dict`; what is left out of a part has its default.
+
+    Raises:
+        UserError: something is missing, unknown, or not what belongs there.
+    """
+    parts = record(_Parts, data)
+    agent = dict(parts.agent)
+    algorithm = agent.pop("algorithm", None)
+    cls = find_agent(algorithm, "unknown agent.algorithm").config
+    return RunConfig(
+        task=parts.task,
+        agent=record(cls, agent, unknown="refuse", at="agent"),
+        se=record(SyntheticEnvConfig, parts.se, unknown="refuse", at="se"),
+        nes=record(NESConfig, parts.nes, unknown="refuse", at="nes"),
+    )
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """A `RunConfig` on disk."""
+
+    task: str
+    agent: dict[str, Any]
+    se: dict[str, Any]
+    nes: dict[str, Any]
+
+
+# Flat names that search better on another scale than the field they set.
+_TRANSFORMS = {"one_minus_gamma": "gamma", "one_minus_eps_decay": "eps_decay"}
+
+
+def from_configuration(
+    configuration: Mapping[str, Any], task: str, algorithm: str
+) -> RunConfig:
+    """Resolve a flat configuration into a `RunConfig`.
+
+    Args:
+        configuration: `{"nes.step_size": 0.5, "se.hidden_size": 83, "ddqn.lr": 1e-3}`
+            with builtin values; the prefix of agent names is `algorithm`.
+        task: task id.
+        algorithm: name of a registered agent.
+
+    Raises:
+        UserError: a name that no field has, or a value outside a field's range.
+
+    >>> from_configuration({"ddqn.one_minus_gamma": 0.25}, "CartPole-v0", "ddqn"
+    ... ).agent.gamma
+    0.75
+    """
+    start = RunConfig(task=task, agent=find_agent(algorithm).config())
+    return with_configuration(start, configuration)
+
+
+def with_configuration(
+    config: RunConfig, configuration: Mapping[str, Any]
+) -> RunConfig:
+    """A config with the values of a flat configuration in place of its own.
+
+    Args:
+        config: where all other values come from.
+        configuration: see `from_configuration`.
+
+    Raises:
+        UserError: a name that no field has, or a value outside a field's range.
+
+    >>> with_configuration(RunConfig(), {"nes.step_size": 0.5}).nes.step_size
+    0.5
+    """
+    kind = kind_of(config.agent)
+    classes = {"nes": NESConfig, "se": SyntheticEnvConfig, kind.name: kind.config}
+    values: dict[str, dict[str, Any]] = {prefix: {} for prefix in classes}
+    for name, value in configuration.items():
+        prefix, key, value = _resolve(name, value, classes)
+        if key in values[prefix]:
+            raise UserError(
+                f"hyperparameter {name!r} sets {prefix}.{key}, and so does another: "
+                "keep one"
+            )
+        values[prefix][key] = value
+    return dataclasses.replace(
+        config,
+        agent=dataclasses.replace(config.agent, **values[kind.name]),
+        se=dataclasses.replace(config.se, **values["se"]),
+        nes=dataclasses.replace(config.nes, **values["nes"]),
+    )
+
+
+def _resolve(
+    name: str, value: Any, classes: Mapping[str, type]
+) -> tuple[str, str, Any]:
+    prefix, _, key = name.partition(".")
+    target = _TRANSFORMS.get(key, key)
+    if prefix not in classes or target not in {f.name for f in fields(classes[prefix])}:
+        known = [f"{p}.{f.name}" for p, cls in classes.items() for f in fields(cls)]
+        known += [
+            f"{p}.{t}"
+            for p, cls in classes.items()
+            for t, f in _TRANSFORMS.items()
+            if f in {g.name for g in fields(cls)}
+        ]
+        hint = did_you_mean(name, known)
+        raise UserError(f"hyperparameter {name!r} sets no configuration field: {hint}")
+    if key in _TRANSFORMS:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise UserError(f"hyperparameter {name!r} = {value!r}: must be a number")
+        value = 1.0 - value
+    return prefix, target, value

@@ -1,0 +1,123 @@
+"""`python -m se_hpo.doctor [--run DIR]`: does all work here, and what to mend."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from rich.console import Console
+from rich.text import Text
+
+from se_hpo.doctor import (
+    checked_folder,
+    checked_machine,
+    network,
+    nodes,
+    run_state,
+    trial,
+)
+from se_hpo.doctor.finding import Finding, in_words, mend_of, safely
+from se_hpo.doctor.scratch import Scratch
+from se_hpo.errors import UserError
+from se_hpo.machine.addresses import in_slurm_job
+from se_hpo.storage.paths import RunPaths
+from se_hpo.terminal.cli import log_to_stderr, run_command
+from se_hpo.terminal.flags import joined
+
+_STYLE = {"ok": "green", "warning": "yellow", "error": "red"}
+
+
+@dataclass(frozen=True)
+class DoctorOptions:
+    """Check this machine, its cluster, and a run if its folder is given.
+
+    On a cluster the flags of `python -m se_hpo.slurm` choose the node that is asked.
+    """
+
+    run: Path | None = None
+    """A run's folder, or the one that runs are to be made in. Default: results."""
+    host: str | None = None
+    """Address that a master is to listen on. Default: as a run would choose."""
+    nic: str | None = None
+    """Network interface to listen on, instead of --host: `ib0`."""
+    partition: str | None = None
+    """Partition that the second node is to be of."""
+    setup: str = ""
+    """Shell commands before Python starts there: `module load gcc`."""
+    sbatch: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
+    """More options of SLURM: `"--account=x"`; may be given again."""
+
+
+def main(options: DoctorOptions) -> int:
+    """Print a line per check; exit code 1 if one is an error."""
+    log_to_stderr(logging.ERROR)
+    console = Console(highlight=False)
+    count: Counter[str] = Counter()
+    for finding in examine(options):
+        count[finding.level] += 1
+        line = Text(f"{finding.level:<7} ", style=_STYLE[finding.level])
+        console.print(
+            line.append(f"{finding.what}: {finding.value}", style="default"),
+            soft_wrap=True,
+        )
+        if finding.mend:
+            console.print(Text(f"        -> {finding.mend}"), soft_wrap=True)
+    console.print(f"{count['error']} errors, {count['warning']} warnings")
+    return 1 if count["error"] else 0
+
+
+def examine(options: DoctorOptions) -> Iterator[Finding]:
+    """Everything, the quick things first."""
+    yield from checked_machine.check()
+    wanted = options.run or Path("results")
+    try:
+        scratch = Scratch(wanted)
+        with scratch:
+            yield from safely("folder", lambda: checked_folder.check(scratch))
+            yield from safely("nameserver", lambda: _others(scratch, options))
+            yield from safely("one generation", lambda: trial.check(scratch))
+    except OSError as problem:  # neither there nor in /tmp
+        yield Finding("folder", in_words(problem), "error", mend_of(problem))
+    if options.run is not None and _is_run(RunPaths(options.run)):
+        yield from run_state.check(RunPaths(options.run))
+
+
+def _others(scratch: Scratch, options: DoctorOptions) -> Iterator[Finding]:
+    """What a second process and a second node see of a nameserver and of files."""
+    slurm = nodes.has_slurm()
+    distributed = slurm or in_slurm_job()
+    server = None
+    try:
+        host = network.chosen_host(options.host, options.nic, distributed)
+        yield from network.address(host, options.nic, distributed)
+        server = network.start_nameserver(scratch, host)
+    except UserError as problem:
+        mend = "choose another with --nic (ip -br addr) or --host"
+        yield Finding("address", str(problem), "error", mend)
+    try:
+        scratch.lock()
+        yield from safely("second process", lambda: network.second_process(scratch))
+        if slurm:
+            request = nodes.Request(options.partition, options.setup, options.sbatch)
+            yield from safely("second node", lambda: nodes.check(scratch, request))
+        else:
+            yield Finding("SLURM", "none here: runs are of this machine")
+    finally:
+        if server is not None:
+            server.shutdown()
+
+
+def _is_run(paths: RunPaths) -> bool:
+    """Whether there is anything of a run to look at."""
+    return any(p.exists() for p in (paths.run, paths.lock, paths.credentials))
+
+
+if __name__ == "__main__":
+    sys.argv[1:] = joined(sys.argv[1:])
+    run_command(DoctorOptions, main)

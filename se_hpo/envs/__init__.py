@@ -1,0 +1,1 @@
+"""Tasks and synthetic environments, for this project's agents and everybody's."""

@@ -1,0 +1,175 @@
+"""SEs as safetensors files: named parameters, and what they are, as metadata.
+
+Nothing is pickled, so a file from a stranger can only hold numbers and text.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+
+import se_hpo
+from se_hpo.config.run import SyntheticEnvConfig
+from se_hpo.envs.learned import KINDS, kind_of
+from se_hpo.envs.learned.mdp import MDP
+from se_hpo.envs.parameters import parameter_shapes, split_psi
+from se_hpo.envs.tasks import get_task, list_tasks
+from se_hpo.errors import UserError
+from se_hpo.names import with_train_env
+from se_hpo.storage.files import parse_json, tensor_bytes, write_atomic
+from se_hpo.storage.records import to_builtin
+from se_hpo.text import one_line
+
+FORMAT = "se_hpo synthetic environment 1"
+"""Marks our files; the number rises when old readers could not read new files."""
+
+
+@dataclass(frozen=True)
+class SECheckpoint:
+    """A synthetic environment."""
+
+    psi: np.ndarray
+    """Parameters, float32 vector (layout: `se_parameters`)."""
+    task: str
+    """Id of the task it stands in for."""
+    se_config: SyntheticEnvConfig
+    """Sizes of its networks."""
+    metadata: dict[str, Any] = field(default_factory=dict)
+    """Builtin values: scores, seed, generation, package version, ..."""
+
+
+def save_se(
+    path: Path | str,
+    psi: np.ndarray,
+    task: str,
+    se_config: SyntheticEnvConfig,
+    metadata: Mapping[str, Any] | None = None,
+) -> None:
+    """Write an SE; readers see the old file or the new one, never a part.
+
+    Args:
+        path: file name, by convention `*.safetensors`.
+        psi: finite float32 vector, see `se_parameters`.
+        task: task id.
+        se_config: sizes of the networks.
+        metadata: anything that JSON can hold; the package version is added.
+
+    Raises:
+        ValueError: `psi` does not fit `se_config` and the task.
+        UserError: `psi` has NaN or infinite values.
+    """
+    spec = get_task(task)
+    tensors = dict(split_psi(psi, se_config, spec.obs_size, spec.n_actions))
+    if not np.isfinite(psi).all():
+        raise UserError(f"{path}: not written, since psi has NaN or infinite values")
+    data = {"se_hpo_version": se_hpo.__version__, **to_builtin(metadata or {})}
+    header = {
+        "format": FORMAT,
+        "task": task,
+        "obs_size": str(spec.obs_size),
+        "n_actions": str(spec.n_actions),
+        "se": json.dumps(dataclasses.asdict(se_config)),
+        "metadata": json.dumps(data, allow_nan=False),
+    }
+    if (kind := kind_of(se_config)) is not MDP:  # unsaid in all files before it
+        header["kind"] = kind.name
+    write_atomic(Path(path), tensor_bytes(tensors, header))
+
+
+def load_se(path: Path | str, task: str | None = None) -> SECheckpoint:
+    """Read an SE.
+
+    Args:
+        path: a file that `save_se` wrote.
+        task: the task it must be for; None takes any.
+
+    The file is numbers and text: nothing that it names is looked up or imported, so the
+    task of an SE need not be known here.
+
+    Raises:
+        UserError: the file is missing, corrupt, no SE, or for another task.
+    """
+    path = Path(path)
+    _check_is_file(path)
+    try:
+        header, tensors = _read(path)
+        if header.get("format") != FORMAT:
+            raise ValueError("it does not hold a synthetic environment of this version")
+        found = header["task"]
+        kind = KINDS[header.get("kind", MDP.name)]
+        config = kind.config(**parse_json(header["se"]))
+        metadata = with_train_env(parse_json(header["metadata"]))
+        if not isinstance(metadata, dict):
+            raise ValueError("its metadata is no JSON object")
+        psi = _join(tensors, config, *_sizes(header))
+    except (SafetensorError, ValueError, KeyError, TypeError, OSError) as error:
+        raise UserError(
+            f"{path}: cannot be read as a checkpoint ({one_line(error)}); "
+            "write it again with save_se, or take another file"
+        ) from error
+    if task is not None and found != task:
+        raise UserError(
+            f"{path}: is a synthetic environment for {' '.join(found.split()):.60}, "
+            f"not for {task}; take another file or task"
+        )
+    return SECheckpoint(psi, found, config, metadata)
+
+
+def _check_is_file(path: Path) -> None:
+    why = ""
+    try:
+        if path.is_file():
+            return
+    except OSError as error:  # such as a name that is too long
+        why = f" ({error.strerror})"
+    raise UserError(f"{path}: no such checkpoint file{why}; give a *.safetensors file")
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
+    with safe_open(path, framework="numpy") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        return file.metadata() or {}, tensors
+
+
+def _sizes(header: Mapping[str, str]) -> tuple[int, int]:
+    """Observation size and number of actions; of our own tasks they are known."""
+    sizes = int(header["obs_size"]), int(header["n_actions"])
+    if min(sizes) < 1:
+        raise ValueError(f"obs_size and n_actions are {sizes}, not 1 or more")
+    if header["task"] in list_tasks():
+        spec = get_task(header["task"])
+        if sizes != (spec.obs_size, spec.n_actions):
+            raise ValueError(
+                f"obs_size and n_actions are {sizes}, expected "
+                f"{(spec.obs_size, spec.n_actions)} of {spec.id}"
+            )
+    return sizes
+
+
+def _join(
+    tensors: dict[str, np.ndarray],
+    config: SyntheticEnvConfig,
+    obs_size: int,
+    n_actions: int,
+) -> np.ndarray:
+    """Psi from named parameters, with their names, shapes, types and values checked."""
+    shapes = parameter_shapes(config, obs_size, n_actions)
+    found = {name: tensor.shape for name, tensor in tensors.items()}
+    if found != shapes:
+        name = next(n for n in {**shapes, **found} if found.get(n) != shapes.get(n))
+        raise ValueError(
+            f"{name} has shape {found.get(name)}, expected {shapes.get(name)}"
+        )
+    if any(tensor.dtype != np.float32 for tensor in tensors.values()):
+        raise ValueError("its parameters are not float32")
+    psi = np.concatenate([tensors[name].ravel() for name in shapes])
+    if not np.isfinite(psi).all():
+        raise ValueError("it has NaN or infinite parameters")
+    return psi

@@ -1,0 +1,52 @@
+"""Gymnasium ids of the synthetic environments. No torch.
+
+`Synthetic/<task id>` for each task, `Synthetic` for the task that a checkpoint names.
+"""
+
+from __future__ import annotations
+
+import gymnasium
+
+from se_hpo.envs.tasks import TaskSpec, import_task, list_tasks
+
+
+def register_synthetic_env(task: TaskSpec | str) -> str:
+    """Register the SE of a task, by its spec or id; again does nothing.
+
+    Returns:
+        Its Gymnasium id: `Synthetic/Pole-v1`, or `Synthetic/space.Pole-v1` for a task
+        `space/Pole-v1`, as Gymnasium has no namespace in a namespace.
+    """
+    spec = import_task(task) if isinstance(task, str) else task
+    name = spec.id.rpartition(":")[2].replace("/", ".")
+    env_id = f"Synthetic/{name}"
+    if env_id not in gymnasium.registry:
+        gymnasium.register(
+            id=env_id,
+            entry_point="se_hpo.envs.synthetic_env:SyntheticEnv",
+            reward_threshold=spec.solved_return,
+            max_episode_steps=spec.max_steps,
+            kwargs={"task": spec.id},
+            vector_entry_point="se_hpo.envs.vector_env:SyntheticVectorEnv",
+        )
+        # The two CartPoles are different tasks: no id is a version of another one, or
+        # Gymnasium warns that the lower is out of date.
+        registered = gymnasium.registry[env_id]
+        registered.name, registered.version = name, None
+    return env_id
+
+
+def register_synthetic_envs() -> None:
+    """Register the SEs of all measured tasks (done by `import se_hpo`).
+
+    Afterwards `gymnasium.make("se_hpo:Synthetic/CartPole-v0", checkpoint=...)` works,
+    and `gymnasium.make("se_hpo:Synthetic", checkpoint=...)`.
+    """
+    for task_id in list_tasks():
+        register_synthetic_env(task_id)
+    if "Synthetic" not in gymnasium.registry:
+        gymnasium.register(
+            id="Synthetic",
+            entry_point="se_hpo.envs.synthetic_env:any_synthetic_env",
+            vector_entry_point="se_hpo.envs.vector_env:SyntheticVectorEnv",
+        )

@@ -1,0 +1,181 @@
+"""The three networks of a synthetic environment as a torch module.
+
+Ferreira et al. (2022), section 4: next state, reward and done, each an MLP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from se_hpo.agents.mlp import MLP
+from se_hpo.config.run import SyntheticEnvConfig
+from se_hpo.envs.checkpoint import SECheckpoint, load_se
+from se_hpo.envs.learned.mdp import layout
+from se_hpo.envs.parameters import n_parameters, split_psi
+from se_hpo.envs.tasks import TaskSpec, get_task, import_task
+from se_hpo.errors import UserError
+
+
+class SyntheticEnvNet(nn.Module):
+    """Three MLPs on concat(one-hot action, state), with linear outputs."""
+
+    def __init__(
+        self, config: SyntheticEnvConfig, obs_size: int, n_actions: int
+    ) -> None:
+        super().__init__()
+        self.config, self.obs_size, self.n_actions = config, obs_size, n_actions
+
+        self.state, self.reward, self.done = (
+            MLP(
+                net.inputs,
+                net.outputs,
+                config.hidden_size,
+                config.hidden_layers,
+                config.activation,
+                torch.Generator(),  # overwritten by load_psi
+            )
+            for net in layout(config, obs_size, n_actions)
+        )
+        self.requires_grad_(False)
+
+    def forward(
+        self, action: torch.Tensor, state: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """One step.
+
+        Args:
+            action: one-hot, `batch x n_actions`.
+            state: `batch x obs_size`.
+
+        Returns:
+            Next state `batch x obs_size`, reward `batch`, raw done `batch`.
+        """
+        x = torch.cat([action, state], dim=-1)
+        return self.state(x), self.reward(x).squeeze(-1), self.done(x).squeeze(-1)
+
+    def load_psi(self, psi: np.ndarray) -> None:
+        """Copy psi (float32 vector) into the parameters."""
+        parts = split_psi(psi, self.config, self.obs_size, self.n_actions)
+        for name, value in parts:
+            net, layer, kind = name.split(".")
+            weight, bias = getattr(self, net).layers[int(layer)]
+            target = weight if kind == "weight" else bias
+            target.copy_(torch.tensor(value))
+
+    def fused(self) -> Callable[[torch.Tensor], torch.Tensor]:
+        """The same function for one state, as one network: a third of the calls.
+
+        Returns:
+            Maps concat(one-hot action, state) to concat(next state, reward, done).
+        """
+        nets = [self.state, self.reward, self.done]
+        layers = list(zip(*(net.layers for net in nets), strict=True))
+        activation, size = nets[0].activation, self.config.hidden_size
+        weights = [[w for w, _ in layer] for layer in layers]
+        biases = [torch.cat([b for _, b in layer]) for layer in layers]
+        columns = [bias[:, None] for bias in biases]
+        first, last = torch.cat(weights[0]), torch.block_diag(*weights[-1])
+        middle = [
+            (torch.stack(w), bias.view(len(nets), size, 1))
+            for w, bias in zip(weights[1:-1], biases[1:-1], strict=True)
+        ]
+
+        def step(x: torch.Tensor) -> torch.Tensor:
+            vector = x.ndim == 1
+            affine, b = (torch.addmv, biases) if vector else (torch.addmm, columns)
+            x = activation(affine(b[0], first, x))
+            for w, bias in middle:
+                product = torch.baddbmm(bias, w, x.view(len(nets), size, -1))
+                x = activation(product.view(x.shape))
+            return affine(b[-1], last, x)
+
+        return step
+
+
+class FusedNets:
+    """The three networks as one, and their input in two parts that can be written to.
+
+    Copies and pickles hold the module and the input's values. The rest is made anew
+    from them: a function inside a function cannot be pickled, and the copy of a view
+    is no view.
+    """
+
+    one_hot: np.ndarray
+    """The action, `n_actions` or `n_actions x copies`: a view of the input."""
+    state: np.ndarray
+    """The state, `obs_size` or `obs_size x copies`: a view of the input."""
+
+    def __init__(self, net: SyntheticEnvNet, *copies: int) -> None:
+        """Make the function of `net`, of one input or of a column for each copy."""
+        size = net.n_actions + net.obs_size
+        self._connect(net, np.zeros((size, *copies), np.float32))
+
+    @torch.inference_mode()
+    def step(self) -> np.ndarray:
+        """Go on to the next state.
+
+        Returns:
+            Next state, reward and raw done, one below the other, in a new array.
+        """
+        output = self._function(self._input).numpy()
+        self.state[:] = output[:-2]
+        return output
+
+    def __getstate__(self) -> tuple[SyntheticEnvNet, np.ndarray]:
+        return self._net, self._input.numpy()
+
+    def __setstate__(self, state: tuple[SyntheticEnvNet, np.ndarray]) -> None:
+        self._connect(*state)
+
+    def _connect(self, net: SyntheticEnvNet, values: np.ndarray) -> None:
+        self._net, self._function = net, net.fused()
+        self._input = torch.tensor(values)  # copies
+        self.one_hot = self._input[: net.n_actions].numpy()
+        self.state = self._input[net.n_actions :].numpy()
+
+
+def se_net(
+    task: str | None, checkpoint: SECheckpoint | Path | str | None
+) -> tuple[TaskSpec, SyntheticEnvNet]:
+    """A task and the networks of its SE, from a file or from memory.
+
+    Args:
+        task: its id; a module in it is imported. None: the task that the checkpoint
+            names, which must be known here: from there nothing is imported.
+        checkpoint: a file, or what was read from one.
+
+    Raises:
+        UserError: no checkpoint, one that cannot be read, or for another task.
+    """
+    if checkpoint is None:
+        raise UserError(
+            f"the synthetic environment of {task or 'a task'} needs its parameters: "
+            'add checkpoint="<file>.safetensors"'
+        )
+    file = checkpoint if isinstance(checkpoint, str | Path) else None
+    if isinstance(checkpoint, str | Path):
+        checkpoint = load_se(checkpoint, task)
+    if not isinstance(checkpoint, SECheckpoint):
+        raise UserError(
+            f"checkpoint={checkpoint!r} is no checkpoint: give the path of a "
+            "*.safetensors file or what load_se read from one"
+        )
+    if checkpoint.task != (task or checkpoint.task):
+        raise UserError(
+            f"the checkpoint is a synthetic environment for {checkpoint.task}, not for "
+            f"{task}; take another checkpoint or task"
+        )
+    spec = import_task(task) if task else get_task(checkpoint.task)
+    sizes = (checkpoint.se_config, spec.obs_size, spec.n_actions)
+    if file is not None and checkpoint.psi.size != n_parameters(*sizes):
+        raise UserError(
+            f"{file}: its sizes are not those of the {spec.id} known here; take another"
+        )
+    net = SyntheticEnvNet(*sizes)
+    net.load_psi(checkpoint.psi)
+    return spec, net

@@ -1,0 +1,290 @@
+"""Tasks: real environments, and what it takes to solve them.
+
+Four tasks are measured and have a native engine; any other Gymnasium id with Box
+observations and Discrete actions works as it is. `get_task` looks up and nothing else;
+`import_task` imports the module that an id names, so give it no id out of a file from
+a stranger; `measure_task` plays random episodes where returns are not known yet.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import math
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import gymnasium
+from gymnasium.envs.registration import EnvSpec
+from gymnasium.spaces import flatten, flatten_space
+
+from se_hpo.envs.env_api import check_spaces, measure_random_returns, random_episodes
+from se_hpo.errors import UserError, did_you_mean
+from se_hpo.text import typed_line
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """What the project knows of a task; returns are undiscounted."""
+
+    id: str
+    """Name in this project (`CartPole-v0`)."""
+    gymnasium_id: str
+    """Id that `gymnasium.make` gets."""
+    max_steps: int
+    """Steps after which an episode is truncated."""
+    solved_return: float
+    """Mean return from which the task counts as solved."""
+    random_return: float
+    """Mean return of uniformly random actions; NaN before `measure_task`."""
+    worst_return: float
+    """Lowest return seen with random actions; the score of a diverged agent. NaN before
+    `measure_task`."""
+    obs_size: int
+    """Numbers in a flattened observation."""
+    n_actions: int
+    """Discrete actions, 0 to `n_actions` - 1."""
+    native: str | None
+    """Name in the native engine, None where it has no such task."""
+
+
+# random_return and worst_return: mean and lowest return of uniformly random actions,
+# `measure_random_returns(make_env(spec), seed=0, episodes=N)`, Gymnasium 1.4, with
+# N = 20,000 (CartPole), 2,000 (Acrobot) and 500 (MountainCar).
+_TASKS = {
+    spec.id: spec
+    for spec in (
+        TaskSpec(
+            id="CartPole-v0",
+            gymnasium_id="CartPole-v1",  # differs from v0 in step limit and threshold
+            max_steps=200,
+            solved_return=195.0,
+            random_return=22.3,
+            worst_return=8.0,
+            obs_size=4,
+            n_actions=2,
+            native="cartpole",
+        ),
+        TaskSpec(
+            id="CartPole-v1",
+            gymnasium_id="CartPole-v1",
+            max_steps=500,
+            solved_return=475.0,
+            random_return=22.3,
+            worst_return=8.0,
+            obs_size=4,
+            n_actions=2,
+            native="cartpole",
+        ),
+        TaskSpec(
+            id="Acrobot-v1",
+            gymnasium_id="Acrobot-v1",
+            max_steps=500,
+            solved_return=-100.0,
+            random_return=-499.1,
+            worst_return=-500.0,
+            obs_size=6,
+            n_actions=3,
+            native="acrobot",
+        ),
+        TaskSpec(
+            id="MountainCar-v0",
+            gymnasium_id="MountainCar-v0",
+            max_steps=200,
+            solved_return=-110.0,
+            random_return=-200.0,
+            worst_return=-200.0,
+            obs_size=2,
+            n_actions=3,
+            native="mountain_car",
+        ),
+    )
+}
+
+
+_CHECKED_STEPS = 200
+_found: dict[str, tuple[EnvSpec, TaskSpec]] = {}
+"""What was made of Gymnasium's registry, which may change in a process."""
+_returns: dict[str, tuple[float, float]] = {}
+"""Random and worst return of the other tasks, as measured or told."""
+
+
+def list_tasks() -> list[str]:
+    """Ids of the measured tasks.
+
+    >>> list_tasks()
+    ['CartPole-v0', 'CartPole-v1', 'Acrobot-v1', 'MountainCar-v0']
+    """
+    return list(_TASKS)
+
+
+def get_task(task_id: str) -> TaskSpec:
+    """The spec of a measured task, or one made from Gymnasium's; imports nothing.
+
+    Of an id `module:Env-v0` the module must have been imported. Random returns are
+    there if the task is measured (`measure_task`) or was told them (`use_returns`).
+
+    Raises:
+        UserError: an unknown id, spaces that no agent here can handle, or a Gymnasium
+            spec without reward threshold or step limit.
+    """
+    if task_id in _TASKS:
+        return _TASKS[task_id]
+    theirs = _gymnasium_spec(task_id)
+    if task_id not in _found or _found[task_id][0] is not theirs:
+        if task_id in _found:  # another environment now
+            _returns.pop(task_id, None)
+        _found[task_id] = theirs, _task_from_gymnasium(task_id, theirs)
+    mean, worst = _returns.get(task_id, (math.nan, math.nan))
+    return replace(_found[task_id][1], random_return=mean, worst_return=worst)
+
+
+def import_task(task_id: str) -> TaskSpec:
+    """As `get_task`, after an import of the module that the id names.
+
+    Raises:
+        UserError: as `get_task`, or there is no such module.
+    """
+    module = task_id.rpartition(":")[0]
+    try:
+        if module:
+            importlib.import_module(module)
+    except Exception as error:
+        what = error if isinstance(error, ImportError) else repr(error)
+        raise UserError(
+            f"task {task_id!r}: {what}; install the package or mend the name"
+        ) from error
+    return get_task(task_id)
+
+
+def check_task(task_id: str) -> TaskSpec:
+    """As `import_task`, after some steps that must be as Gymnasium's API asks.
+
+    Raises:
+        UserError: as `import_task`, or what the environment did and what is asked for.
+    """
+    spec = import_task(task_id)
+    if task_id in _TASKS:
+        return spec
+    with _make(task_id, _gymnasium_spec(task_id)) as env:
+        random_episodes(env, task_id, seed=0, steps=_CHECKED_STEPS)
+    return spec
+
+
+def measure_task(task_id: str) -> TaskSpec:
+    """As `import_task`, with random returns: of 100 episodes, once per process.
+
+    They differ by a little from one version of Gymnasium to the next: what several
+    processes work on takes those of the first, see `returns_of` and `use_returns`.
+
+    Raises:
+        UserError: as `check_task`, or random actions solve the task.
+    """
+    spec = import_task(task_id)
+    if not math.isnan(spec.random_return):
+        return spec
+    with _make(task_id, _gymnasium_spec(task_id)) as env:
+        mean, worst = measure_random_returns(env, seed=0, episodes=100, task=task_id)
+    if not spec.solved_return > mean:
+        raise UserError(
+            f"task {task_id!r}: random actions return {mean:g} on average, no less "
+            f"than its reward_threshold {spec.solved_return:g}; register it with a "
+            "higher one"
+        )
+    _returns[task_id] = mean, worst
+    return get_task(task_id)
+
+
+def returns_of(task_id: str) -> dict[str, float] | None:
+    """The measured returns of a task, to be stored; None of those in this module."""
+    if task_id in _TASKS:
+        return None
+    measure_task(task_id)
+    return all_returns()[task_id]
+
+
+def all_returns() -> dict[str, dict[str, float]]:
+    """What `returns_of` has given or `use_returns` taken, by task."""
+    names = ("random_return", "worst_return")
+    return {
+        task_id: dict(zip(names, returns, strict=True))
+        for task_id, returns in _returns.items()
+    }
+
+
+def use_returns(task_id: str, stored: Any) -> None:
+    """Take over what `returns_of` gave; what is not like it is left alone."""
+    values = stored if isinstance(stored, Mapping) else {}
+    match values.get("random_return"), values.get("worst_return"):
+        case [float(mean), float(worst)] if math.isfinite(mean + worst):
+            _returns[task_id] = mean, worst
+
+
+def known_solved_return(task_id: object) -> float | None:
+    """The solved return of a measured task; None for all others."""
+    known = isinstance(task_id, str) and task_id in _TASKS
+    return _TASKS[str(task_id)].solved_return if known else None
+
+
+def make_env(spec: TaskSpec) -> gymnasium.Env:
+    """A new environment of the task: flat observations, truncation at `max_steps`."""
+    env = gymnasium.make(
+        spec.gymnasium_id,
+        max_episode_steps=spec.max_steps,
+        disable_env_checker=True,
+    )
+    if len(env.observation_space.shape or ()) != 1:
+        space = env.observation_space
+        # Not FlattenObservation: it holds a lambda, which cannot be pickled.
+        env = gymnasium.wrappers.TransformObservation(
+            env, functools.partial(flatten, space), flatten_space(space)
+        )
+    return env
+
+
+def _gymnasium_spec(task_id: str) -> EnvSpec:
+    module, _, env_id = task_id.rpartition(":")
+    try:
+        if module and module not in sys.modules:
+            raise gymnasium.error.UnregisteredEnv(f"{module} was not imported")
+        return gymnasium.spec(env_id)
+    except gymnasium.error.Error as error:
+        hint = did_you_mean(task_id, {*list_tasks(), *gymnasium.registry})
+        if hint.startswith("known:"):  # nothing is close: do not list all of Gymnasium
+            hint = f"{did_you_mean('', list_tasks())} and the ids of Gymnasium"
+        if module and module not in sys.modules:
+            hint = f"if you trust the module {module}, import it first (train and "
+            hint += f"evaluate: --task {task_id})"
+        raise UserError(f"unknown task {task_id!r}: {hint}") from error
+
+
+def _task_from_gymnasium(task_id: str, theirs: EnvSpec) -> TaskSpec:
+    with _make(task_id, theirs) as env:
+        obs_size, n_actions = check_spaces(task_id, env)
+    if theirs.reward_threshold is None or theirs.max_episode_steps is None:
+        missing = "reward_threshold" if theirs.max_episode_steps else "step limit"
+        raise UserError(
+            f"task {task_id!r} has no {missing}: register it under an id of your own "
+            "with reward_threshold=... and max_episode_steps=..."
+        )
+    return TaskSpec(
+        id=task_id,
+        gymnasium_id=theirs.id,
+        max_steps=theirs.max_episode_steps,
+        solved_return=float(theirs.reward_threshold),
+        random_return=math.nan,
+        worst_return=math.nan,
+        obs_size=obs_size,
+        n_actions=n_actions,
+        native=None,
+    )
+
+
+def _make(task_id: str, theirs: EnvSpec) -> gymnasium.Env:
+    try:
+        return gymnasium.make(theirs.id, disable_env_checker=True)
+    except Exception as error:
+        why = typed_line(error)
+        raise UserError(f"task {task_id!r} cannot be made: {why}") from error

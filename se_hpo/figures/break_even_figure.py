@@ -1,0 +1,98 @@
+"""After how many agents an SE has paid for what it cost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import StrMethodFormatter
+
+from se_hpo.figures.sensitivity_figure import label_rows, row_places
+from se_hpo.figures.style import (
+    GREY,
+    Picture,
+    agents_in,
+    house_style,
+    new_figure,
+    train_env_color,
+    train_envs_in,
+)
+
+_UNITS = {
+    "env_steps_task": "in real env steps",
+    "cpu_seconds": "in processor time",
+}
+
+
+def draw_break_even(table: pd.DataFrame, name: str, what: str) -> Picture | None:
+    """Agents until an SE has paid for itself: a panel per unit, a row per train_env.
+
+    Args:
+        table: from `analysis.break_even`, of one stopping rule.
+        name: stem of the figure's files.
+        what: the stopping rule in words.
+    """
+    if table.empty:
+        return None
+    keys = [(a, s) for a in agents_in(table["agent"]) for s in _train_envs(table, a)]
+    rows = pd.DataFrame(keys, columns=["agent", "train_env"])
+    places = row_places(rows["agent"])
+    drawn = table[table["unit"].isin(_UNITS)]
+    most = float(np.nanmax([10.0, *_finite(drawn)])) * 3
+    with house_style():
+        figure = new_figure(height=0.27 * -places.min() + 1.0)
+        panels = figure.subplots(1, len(_UNITS), sharey=True, sharex=True)
+        for axes, (unit, title) in zip(panels, _UNITS.items(), strict=True):
+            axes.set_xscale("log")
+            axes.set_xlim(0.7, most)
+            axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+            axes.set_title(title)
+            for place, (agent, train_env) in zip(places, keys, strict=True):
+                here = (drawn["agent"] == agent) & (drawn["train_env"] == train_env)
+                own = drawn[here & (drawn["unit"] == unit)]
+                _draw_row(axes, place, own, train_env_color(train_env), most)
+        label_rows(panels[0], rows, places)
+        figure.supxlabel("agents trained on one SE until it has paid", fontsize=10)
+    return Picture(
+        name,
+        f"When has an SE paid for itself? ({what})",
+        "How many agents must be trained on one SE, instead of on the task, until "
+        "that has saved what the SE cost: its NES run alone (filled dot, with 95 % "
+        "interval), or with its share of BOHB (ring). In words: those that never pay, "
+        "or save but return less than the task.",
+        figure,
+        {"": table.reset_index(drop=True)},
+    )
+
+
+def _train_envs(table: pd.DataFrame, agent: str) -> list[str]:
+    return train_envs_in(table.loc[table["agent"] == agent, "train_env"])
+
+
+def _finite(table: pd.DataFrame) -> list[float]:
+    values = table[["agents", "agents_low", "agents_high"]].to_numpy(float).ravel()
+    return [float(value) for value in values if np.isfinite(value)]
+
+
+def _draw_row(
+    axes: Axes, place: float, rows: pd.DataFrame, color: str, most: float
+) -> None:
+    for row in rows.to_dict("records"):
+        agents: Any = row["agents"]
+        if not np.isfinite(agents):
+            if not row["with_bohb"]:
+                axes.text(
+                    0.95, place, row["verdict"], color=GREY, fontsize=9, va="center"
+                )
+            continue
+        if row["with_bohb"]:
+            axes.plot(
+                agents, place, "o", markersize=6, mfc="white", mec=color, zorder=3
+            )
+            continue
+        low, high = row["agents_low"], row["agents_high"]
+        if not np.isnan(low) and not np.isnan(high):
+            axes.hlines(place, max(low, 0.8), min(high, most), color=color, lw=2)
+        axes.plot(agents, place, "o", color=color, markersize=6, zorder=2)

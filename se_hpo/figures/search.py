@@ -1,0 +1,167 @@
+"""What BOHB did: losses over time with the incumbent, and losses over budgets."""
+
+from __future__ import annotations
+
+import matplotlib
+import numpy as np
+import pandas as pd
+
+from se_hpo.figures.style import (
+    FAINT,
+    HIGHLIGHT,
+    INK,
+    SEQUENTIAL,
+    Picture,
+    house_style,
+    new_figure,
+)
+from se_hpo.results.ranking import incumbents
+
+_UNITS = ((3 * 86400.0, 86400.0, "days"), (2 * 3600.0, 3600.0, "hours"))
+
+
+def draw_losses_over_time(trials: pd.DataFrame) -> Picture | None:
+    """Loss of every finished evaluation at the time it finished, and the incumbent's.
+
+    Args:
+        trials: from `load_trials`.
+    """
+    frame = losses_over_time(trials)
+    if frame.empty:
+        return None
+    divisor, unit = _time_unit(float(frame["elapsed_seconds"].max()))
+    with house_style():
+        figure = new_figure(height=3.3)
+        axes = figure.subplots()
+        x = frame["elapsed_seconds"] / divisor
+        axes.step(
+            x, frame["incumbent_loss"], where="post", color=HIGHLIGHT, linewidth=1.6
+        )
+        for budget, color in budget_colors(frame["budget"]).items():
+            for picked, marker in ((False, "o"), (True, "D")):
+                some = (frame["budget"] == budget) & (frame["model_based"] == picked)
+                axes.scatter(
+                    x[some],
+                    frame.loc[some, "loss"],
+                    s=26,
+                    marker=marker,
+                    color=color,
+                    edgecolors="white",
+                    linewidths=0.5,
+                    zorder=3,
+                )
+            axes.scatter([], [], s=26, color=color, label=f"budget {budget:g}")
+        axes.scatter([], [], s=26, marker="D", color="white", edgecolors=INK)
+        axes.plot([], [], color=HIGHLIGHT, linewidth=1.6, label="incumbent")
+        if frame["model_based"].any():
+            axes.scatter(
+                [], [], s=22, marker="D", color=INK, label="picked by the model"
+            )
+        axes.set_ylim(-0.03, 1.03)
+        axes.set_xlabel(f"time since the run began ({unit})")
+        axes.set_ylabel("loss (lower is better)")
+        figure.legend(
+            loc="outside upper left", ncols=5, columnspacing=1.0, handletextpad=0.3
+        )
+    return Picture(
+        "bohb_over_time",
+        "What the search found, and when",
+        f"Each point is a finished evaluation (n = {len(frame)}): its loss, at the "
+        "time it finished; colours are budgets (generations or seeds). Diamonds were "
+        "proposed by BOHB's model, circles at random. The line is the incumbent: the "
+        "lowest loss at the largest budget so far, so it may rise when a larger "
+        "budget is first reached. Pauses of the run count as time.",
+        figure,
+        {"": frame},
+    )
+
+
+def losses_over_time(trials: pd.DataFrame) -> pd.DataFrame:
+    """Finished evaluations in order, each with the incumbent's loss after it."""
+    done = trials[(trials["status"] == "finished") & trials["loss"].notna()]
+    done = done.sort_values("finished", kind="stable")
+    start = trials["started"].min()
+    best = incumbents(done)
+    return pd.DataFrame(
+        {
+            "trial": done["trial"],
+            "budget": done["budget"],
+            "loss": done["loss"],
+            "model_based": done["model_based"].fillna(False).astype(bool),
+            "elapsed_seconds": (done["finished"] - start).dt.total_seconds(),
+            "incumbent_budget": best["incumbent_budget"],
+            "incumbent_loss": best["incumbent_loss"],
+        }
+    ).reset_index(drop=True)
+
+
+def _time_unit(seconds: float) -> tuple[float, str]:
+    for least, divisor, name in _UNITS:
+        if seconds >= least:
+            return divisor, name
+    return 60.0, "minutes"
+
+
+def budget_colors(budgets: pd.Series) -> dict[float, str]:
+    """A colour per budget, dark for low and bright for high."""
+    values = sorted(budgets.unique())
+    palette = matplotlib.colormaps[SEQUENTIAL]
+    shades = np.linspace(0.1, 0.8, len(values))
+    return {
+        float(value): matplotlib.colors.to_hex(palette(shade))
+        for value, shade in zip(values, shades, strict=True)
+    }
+
+
+def draw_losses_over_budgets(trials: pd.DataFrame) -> Picture | None:
+    """Loss at each budget, with lines that follow a trial from budget to budget."""
+    done = trials[(trials["status"] == "finished") & trials["loss"].notna()]
+    if done.empty:
+        return None
+    budgets = sorted(done["budget"].unique())
+    frame = done[["trial", "bracket", "budget", "loss"]].copy()
+    frame["x"] = frame["budget"].map(budgets.index) + _spread(frame)
+    colors = budget_colors(frame["budget"])
+    with house_style():
+        figure = new_figure(height=3.2)
+        axes = figure.subplots()
+        for _, trial in frame.sort_values("budget").groupby("trial"):
+            axes.plot(trial["x"], trial["loss"], color=FAINT, linewidth=0.9, zorder=1)
+        for budget in budgets:
+            at = frame[frame["budget"] == budget]
+            axes.scatter(
+                at["x"],
+                at["loss"],
+                s=24,
+                color=colors[budget],
+                edgecolors="white",
+                linewidths=0.5,
+                zorder=2,
+            )
+            median, place = float(at["loss"].median()), budgets.index(budget)
+            axes.hlines(median, place - 0.3, place + 0.3, color=INK, linewidth=1.4)
+        sizes = frame.groupby("budget").size()
+        axes.set_xticks(
+            range(len(budgets)), [f"{b:g}\n(n = {sizes[b]})" for b in budgets]
+        )
+        axes.set_xlim(-0.5, len(budgets) - 0.5)
+        axes.set_ylim(-0.03, 1.03)
+        axes.set_xlabel("budget (generations or seeds)")
+        axes.set_ylabel("loss (lower is better)")
+    return Picture(
+        "bohb_over_budgets",
+        "Do low budgets foretell high ones?",
+        "Each point is a finished evaluation. A line follows a trial that was "
+        "promoted: lines that cross mean that the order at the lower budget did not "
+        "hold. Black bars are medians; only the best trials of a bracket go on to the "
+        "next budget, so medians of different budgets are of different trials.",
+        figure,
+        {"": frame.drop(columns="x").reset_index(drop=True)},
+    )
+
+
+def _spread(frame: pd.DataFrame) -> pd.Series:
+    """Points of one budget side by side, in the order of their trials."""
+    place = frame.groupby("budget")["trial"].rank(method="first") - 0.5
+    size = frame.groupby("budget")["trial"].transform("size")
+    return (place / size - 0.5) * 0.5

@@ -1,0 +1,1 @@
+"""This machine and its cluster: processes, addresses, SLURM's queue, provenance."""

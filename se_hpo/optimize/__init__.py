@@ -1,0 +1,1 @@
+"""Tune NES, SE and agent with BOHB."""

@@ -1,0 +1,262 @@
+"""BOHB alone, for an objective of one's own: no server, no threads, no files.
+
+    >>> from ConfigSpace import ConfigurationSpace
+    >>> from se_hpo import BOHB
+    >>> search = BOHB(ConfigurationSpace({"x": (-5.0, 5.0)}), 1, 9, eta=3, n_brackets=3)
+    >>> while not search.finished:
+    ...     trial = search.ask()
+    ...     search.tell(trial, (trial.config["x"] - 1) ** 2 + 1 / trial.budget)
+    >>> search.incumbent.budget, len(search.trials())
+    (9.0, 20)
+
+Several trials may be out at once, and come back in any order. The same seed and the
+same results in the same order give the same trials, those that `se_hpo.optimize` would
+propose: a search goes on where it was when it is asked and told once more.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from ConfigSpace import ConfigurationSpace
+
+from se_hpo.bohb.brackets import hyperband_brackets
+from se_hpo.bohb.evaluated import checked_result
+from se_hpo.bohb.halving import SuccessiveHalving
+from se_hpo.bohb.proposals import BOHBGenerator
+from se_hpo.errors import UserError
+from se_hpo.storage.paths import ConfigId, trial_name
+from se_hpo.storage.records import Status, to_builtin
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_FAILED_LOSS = sys.float_info.max  # worse than any other, and yet a number
+_COLUMNS = ("trial", "bracket", "rung", "budget", "status", "loss", "reason")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A configuration to evaluate at a budget, and what became of it."""
+
+    id: ConfigId
+    """Bracket, rung and number; a promoted trial keeps it."""
+    config: dict[str, Any]
+    """Builtin values, without inactive hyperparameters."""
+    budget: float
+    rung: int
+    """Of this budget in its bracket, from 0."""
+    model_based: bool
+    """Whether BOHB's model proposed it."""
+    status: Status = Status.RUNNING
+    loss: float = math.nan
+    """NaN while it runs, and if it failed."""
+    reason: str = ""
+    """Why it failed."""
+
+    @property
+    def name(self) -> str:
+        """As in the frames: `000-0-003`."""
+        return trial_name(self.id)
+
+
+class BOHB:
+    """Hyperband's brackets, with proposals of BOHB's model, by ask and tell."""
+
+    def __init__(
+        self,
+        space: ConfigurationSpace,
+        min_budget: float,
+        max_budget: float,
+        eta: float = 3,
+        seed: int = 0,
+        n_brackets: int | None = None,
+        *,
+        brackets: str = "cycle",
+        start_from_default: bool = True,
+        start_from: Sequence[Mapping[str, Any]] = (),
+        **model: Any,
+    ) -> None:
+        """Start without trials.
+
+        Args:
+            space: what to search; copied.
+            min_budget: of the lowest rung, a whole number: epochs, seeds, ...
+            max_budget: of the highest rung.
+            eta: one trial in `eta` is promoted.
+            seed: of every random number.
+            n_brackets: how many to run; None: without end.
+            brackets: a name in `brackets.CYCLES`.
+            start_from_default: begin with the space's default configuration.
+            start_from: configurations to evaluate even before that one.
+            **model: settings of `BOHBGenerator`: `random_fraction`, ...
+
+        Raises:
+            UserError: budgets that make no ladder, a configuration of another space, or
+                a setting outside its range.
+        """
+        self._budgets = (min_budget, max_budget, eta)
+        self._n_brackets, self._which = n_brackets, brackets
+        n = 1 if n_brackets is None else n_brackets
+        hyperband_brackets(*self._budgets, n, brackets)  # checks them
+        self._space = space.to_serialized_dict()
+        self._generator = BOHBGenerator(
+            space,
+            seed,
+            start_from_default=start_from_default,
+            start_from=start_from,
+            **model,
+        )
+        self._begun: list[SuccessiveHalving] = []
+        self._out: dict[tuple[ConfigId, float], Trial] = {}
+        self._told: dict[tuple[ConfigId, float], Trial] = {}
+
+    @property
+    def finished(self) -> bool:
+        """Whether every bracket has been run to its end."""
+        return not self._more_brackets() and all(b.is_finished for b in self._begun)
+
+    @property
+    def incumbent(self) -> Trial | None:
+        """Of the trials told at the largest budget the one of lowest loss."""
+        done = [t for t in self._told.values() if t.status is Status.FINISHED]
+        return min(done, key=lambda t: (-t.budget, t.loss), default=None)
+
+    def ask(self) -> Trial:
+        """The next trial to evaluate; further ones may be asked before it is told.
+
+        Raises:
+            UserError: the search is finished, or what comes next depends on the trials
+                that are out.
+        """
+        if self.finished:
+            raise UserError(
+                f"the search is finished, all {len(self._begun)} brackets: begin one "
+                "with more n_brackets"
+            )
+        bracket, following = self._next_run()
+        if bracket is None or following is None:
+            raise UserError(
+                f"what comes next depends on the {len(self._out)} trials that are out: "
+                "tell one first"
+            )
+        config_id, config, budget = following
+        trial = Trial(
+            id=config_id,
+            config=dict(config),
+            budget=budget,
+            rung=bracket.budgets.index(budget),
+            model_based=bracket.data[config_id].config_info["model_based_pick"],
+        )
+        self._out[(config_id, budget)] = trial
+        return replace(trial, config=dict(config))  # the user's own
+
+    def tell(
+        self,
+        trial: Trial,
+        loss: float | None = None,
+        failure: str | BaseException | None = None,
+    ) -> None:
+        """Say how a trial ended.
+
+        Args:
+            trial: what `ask` gave.
+            loss: lower is better, finite.
+            failure: instead, why there is none; it counts as worse than any loss.
+
+        Raises:
+            UserError: a trial that was told already or not asked for, or no finite
+                loss; the search is as before.
+        """
+        asked = self._asked(trial)
+        if (loss is None) == (failure is None):
+            raise UserError(f"trial {asked.name}: tell either its loss or its failure")
+        if failure is None:
+            result = checked_result({"loss": loss})
+            if result["info"]["status"] != Status.FINISHED:
+                raise UserError(
+                    f"trial {asked.name}: its loss is {loss!r}, not a finite number: "
+                    "tell that it failed with failure=..."
+                )
+            loss = result["loss"]
+            told = replace(asked, status=Status.FINISHED, loss=loss)
+        else:
+            told = replace(asked, status=Status.FAILED, reason=str(failure))
+        key = (asked.id, asked.budget)
+        del self._out[key]
+        self._told[key] = told
+        self._register(asked, _FAILED_LOSS if loss is None else loss)
+
+    def trials(self) -> pd.DataFrame:
+        """One row per evaluation in the order of telling, then those that are out.
+
+        The columns are those of `load_trials` that make sense here.
+        """
+        from se_hpo.results.columns import (
+            TRIAL_COLUMNS,
+            dtypes_of,
+            hyperparameter_dtypes,
+            tidy,
+        )
+
+        rows = [_row(t) for t in (*self._told.values(), *self._out.values())]
+        dtypes = hyperparameter_dtypes(to_builtin(self._space)).items()
+        declared = {f"config.{name}": dtype for name, dtype in dtypes}
+        columns = {name: TRIAL_COLUMNS[name] for name in (*_COLUMNS, "model_based")}
+        return tidy(rows, {**columns, **dtypes_of(rows, "config.", declared)})
+
+    def _more_brackets(self) -> bool:
+        return self._n_brackets is None or len(self._begun) < self._n_brackets
+
+    def _next_run(self) -> tuple[SuccessiveHalving | None, Any]:
+        """As the master does: bracket by bracket, a new one where all wait."""
+        for bracket in self._begun:
+            if (following := bracket.get_next_run()) is not None:
+                return bracket, following
+        if not self._more_brackets():
+            return None, None
+        n = len(self._begun) + 1
+        sizes = hyperband_brackets(*self._budgets, n, self._which)[-1]
+        self._begun.append(SuccessiveHalving(sizes, self._generator.get_config))
+        return self._begun[-1], self._begun[-1].get_next_run()
+
+    def _asked(self, trial: Trial) -> Trial:
+        key = (getattr(trial, "id", None), getattr(trial, "budget", None))
+        if key in self._out:
+            return self._out[key]
+        if key in self._told:
+            raise UserError(
+                f"trial {trial.name} at budget {trial.budget:g} was told already"
+            )
+        raise UserError(f"{trial!r:.80} is no trial that this search was asked for")
+
+    def _register(self, trial: Trial, loss: float) -> None:
+        bracket = self._begun[trial.id[0]]
+        values = {"config": bracket.data[trial.id].config, "budget": trial.budget}
+        job = _Job(trial.id, values, {"loss": loss})
+        bracket.register_result(job)
+        self._generator.new_result(job)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What hpbandster's iterations and generators read of an evaluation."""
+
+    id: ConfigId
+    kwargs: dict[str, Any]
+    result: dict[str, Any]
+    exception: None = None
+    timestamps: dict[str, float] = field(default_factory=dict)
+
+
+def _row(trial: Trial) -> dict[str, Any]:
+    return {
+        **{name: getattr(trial, name, None) for name in (*_COLUMNS, "model_based")},
+        "trial": trial.name,
+        "bracket": trial.id[0],
+        **{f"config.{name}": value for name, value in trial.config.items()},
+    }

@@ -1,0 +1,124 @@
+"""Objective `agent`: an agent trained on the task itself; budget = seeds.
+
+Seeds that are trained already are kept.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from se_hpo import seeding
+from se_hpo.config.run import AgentConfig, RunConfig
+from se_hpo.envs.tasks import TaskSpec, measure_task
+from se_hpo.nes.run import Guard
+from se_hpo.optimize.objectives.objective_kind import ObjectiveKind, normalized_return
+from se_hpo.storage.files import append_json_line, read_json_lines, write_json_lines
+from se_hpo.storage.paths import TrialPaths
+from se_hpo.storage.records import Status
+from se_hpo.training.inner_loop import InnerLoop
+from se_hpo.training.jobs import TrainingJob, TrainingResult
+
+log = logging.getLogger(__name__)
+
+
+def agent_loss(
+    scores: Sequence[float], env_steps: Sequence[int], step_limit: int, task: TaskSpec
+) -> float:
+    """One minus the mean normalized return, up to half of it given for few env steps.
+
+    An agent that solves the task at once has loss 0; one that solves it with all the
+    steps it may take, 0.5; one no better than random, 1.
+
+    Args:
+        scores: mean test return of each agent.
+        env_steps: training steps of each agent.
+        step_limit: most training steps an agent may take.
+        task: gives random and solved return.
+    """
+    levels = normalized_return(np.asarray(scores, dtype=np.float64), task)
+    speeds = 1.0 - np.minimum(np.asarray(env_steps) / step_limit, 1.0)
+    return float(1.0 - np.mean(levels * (1.0 + speeds) / 2.0))
+
+
+def _evaluate_agent(
+    config: RunConfig,
+    seed: int,
+    paths: TrialPaths,
+    inner_loop: InnerLoop,
+    budget: int,
+    guard: Guard,
+) -> dict[str, Any]:
+    agents = _read_agents(paths.agents)
+    missing = [k for k in range(budget) if k not in agents]
+    jobs = [
+        TrainingJob(config.task, config.agent, seeding.integer_seed(seed, "agent", k))
+        for k in missing
+    ]
+    with contextlib.closing(inner_loop.completed(jobs)) as completed:
+        for position, result in completed:  # kept at once, whatever happens next
+            guard()
+            k = missing[position]
+            agents[k] = _agent_line(k, result)
+            append_json_line(paths.agents, agents[k])
+    if list(agents) != sorted(agents):
+        write_json_lines(paths.agents, [agents[k] for k in sorted(agents)])
+    rows = [agents[k] for k in range(budget)]
+    task = measure_task(config.task)
+    scores = [row["score"] for row in rows]
+    steps = [row["env_steps"] for row in rows]
+    limit = _step_limit(config.agent, task)
+    all_diverged = all(row["stop_reason"] == "diverged" for row in rows)
+    return {
+        "status": Status.FINISHED,
+        "loss": 1.0 if all_diverged else agent_loss(scores, steps, limit, task),
+        "reason": "diverged: NaN or inf in every agent" if all_diverged else "budget",
+        "score_final": float(np.mean(scores)),
+        "score_best": float(np.max(scores)),
+        "generations": budget,
+        "env_steps_task": sum(steps) + sum(row["test_env_steps"] for row in rows),
+    }
+
+
+def _agent_line(k: int, result: TrainingResult) -> dict[str, Any]:
+    return {
+        "agent": k,
+        "score": result.score,
+        "env_steps": result.env_steps,
+        "episodes": len(result.episode_returns),
+        "test_env_steps": result.test_env_steps,
+        "stop_reason": result.stop_reason,
+    }
+
+
+def _read_agents(path: Path) -> dict[int, dict[str, Any]]:
+    agents = {}
+    for number, line in read_json_lines(path):
+        if isinstance(line, dict) and "agent" in line:
+            agents[line["agent"]] = line
+        else:
+            log.warning("%s, line %d is damaged: trained again", path, number)
+    return agents
+
+
+def _step_limit(agent: AgentConfig, task: TaskSpec) -> int:
+    most = agent.train_episodes * task.max_steps
+    return min(most, agent.max_env_steps) if agent.max_env_steps else most
+
+
+def _cost(config: RunConfig, seed: int) -> tuple[TrainingJob, int, int]:
+    return TrainingJob(config.task, config.agent, seed), 1, 0
+
+
+AGENT = ObjectiveKind(
+    unit="seeds",
+    what="agents on the task",
+    learns_se=False,
+    evaluate=_evaluate_agent,
+    cost=_cost,
+)

@@ -1,0 +1,88 @@
+"""Objective `nes`: a complete NES run; budget = generations.
+
+A promoted trial continues from its saved state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from se_hpo import seeding
+from se_hpo.config.run import RunConfig
+from se_hpo.envs.parameters import initial_psi
+from se_hpo.envs.tasks import TaskSpec, import_task, measure_task
+from se_hpo.nes.folder import ForeignStateError, set_run_aside
+from se_hpo.nes.generation import inner_loop_job, n_trainings
+from se_hpo.nes.run import Guard, run_nes
+from se_hpo.optimize.objectives.objective_kind import ObjectiveKind, normalized_return
+from se_hpo.storage.paths import TrialPaths
+from se_hpo.storage.records import Status
+from se_hpo.training.inner_loop import InnerLoop
+from se_hpo.training.jobs import TrainingJob
+
+
+def nes_loss(center_scores: Sequence[float], budget: int, task: TaskSpec) -> float:
+    """One minus the mean normalized center score over the generations of the budget.
+
+    It rewards both speed and level, and moves before anything is solved. A run that
+    stopped because it was solved counts 1 for the generations it did not need.
+
+    Args:
+        center_scores: mean center score of each generation that was run.
+        budget: generations of the evaluation.
+        task: gives random and solved return.
+    """
+    scores = np.asarray(center_scores[:budget], dtype=np.float64)
+    missing = budget - len(scores)
+    return float(1.0 - (normalized_return(scores, task).sum() + missing) / budget)
+
+
+def _evaluate_nes(
+    config: RunConfig,
+    seed: int,
+    paths: TrialPaths,
+    inner_loop: InnerLoop,
+    budget: int,
+    guard: Guard,
+) -> dict[str, Any]:
+    try:
+        outcome = run_nes(config, seed, paths, inner_loop, budget, guard)
+    except ForeignStateError as error:  # of another version, say: not the trial's fault
+        guard()
+        set_run_aside(paths, str(error))
+        outcome = run_nes(config, seed, paths, inner_loop, budget, guard)
+    scores = outcome.center_scores
+    diverged = outcome.reason.startswith("diverged")
+    loss = (
+        1.0 if diverged else nes_loss(list(scores), budget, measure_task(config.task))
+    )
+    return {
+        "status": Status.FINISHED,
+        "loss": loss,
+        "reason": outcome.reason,
+        "score_final": float(scores[-1]),
+        "score_best": float(outcome.state.best_score),
+        "generations": outcome.state.generation,
+        "generations_to_solve": outcome.state.solved_at,
+        "env_steps_se": outcome.total("env_steps_se"),
+        "env_steps_task": outcome.total("env_steps_task"),
+    }
+
+
+def _cost(config: RunConfig, seed: int) -> tuple[TrainingJob, int, int]:
+    rng = seeding.generator(seed, "psi")
+    psi = initial_psi(config.se, import_task(config.task), rng)
+    start = n_trainings(config.nes, 0)
+    return inner_loop_job(config, psi, seed), n_trainings(config.nes, 1) - start, start
+
+
+NES_RUN = ObjectiveKind(
+    unit="generations",
+    what="complete NES runs",
+    learns_se=True,
+    evaluate=_evaluate_nes,
+    cost=_cost,
+)

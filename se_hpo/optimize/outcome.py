@@ -1,0 +1,86 @@
+"""The outcome of a run in a terminal: its best trials and what to type next."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pandas as pd
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from se_hpo.results.ranking import ranked
+from se_hpo.storage.records import Status
+from se_hpo.text import duration, short_number
+
+
+def final_table(
+    frame: pd.DataFrame, next_command: str, console: Console | None = None
+) -> None:
+    """Print the five best trials, the best one's configuration and what to type next.
+
+    Args:
+        frame: from `se_hpo.load_trials`.
+        next_command: a shell command.
+        console: standard output by default.
+    """
+    console = console or Console(highlight=False)
+    console.print(best_trials(frame))
+    for note in final_notes(frame):
+        console.print(note)
+    console.print("Next:", style="bold")
+    console.print(f"  {next_command}", soft_wrap=True, markup=False, emoji=False)
+
+
+def best_trials(frame: pd.DataFrame, n: int = 5) -> RenderableType:
+    """The best trials, each at its largest budget: large budgets first, then low loss.
+
+    Args:
+        frame: from `se_hpo.load_trials`.
+        n: how many at most.
+    """
+    best = ranked(frame).drop_duplicates("trial").head(n)
+    seconds = frame.groupby("trial")["wall_seconds"].sum()
+    best = best.assign(wall_seconds=best["trial"].map(seconds))
+    if best.empty:
+        return Text("No evaluation has finished.")
+    table = Table(title="Best trials", title_justify="left", title_style="bold")
+    table.add_column("trial", no_wrap=True)
+    for name in ("budget", "loss", "best score", "solved at", "env steps", "time"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in best.to_dict("records"):
+        table.add_row(*_best_row(row))
+    return table
+
+
+def _best_row(row: dict[Any, Any]) -> list[str]:
+    solved = row["generations_to_solve"]
+    steps = row["env_steps_se"] + row["env_steps_task"]
+    return [
+        row["trial"],
+        f"{row['budget']:g}",
+        f"{row['loss']:.4f}",
+        f"{row['score_best']:.1f}" if math.isfinite(row["score_best"]) else "-",
+        f"{solved}" if isinstance(solved, int) else "-",
+        f"{steps / 1e6:.1f} M" if steps >= 1e6 else f"{steps:,}",
+        duration(row["wall_seconds"]),
+    ]
+
+
+def final_notes(frame: pd.DataFrame) -> list[Text]:
+    """The configuration of the best trial, and how many evaluations did not finish."""
+    notes = []
+    best = ranked(frame).head(1)
+    for row in best.to_dict("records"):
+        values = {
+            str(key).removeprefix("config."): short_number(value)
+            for key, value in row.items()
+            if str(key).startswith("config.") and not pd.isna(value)
+        }
+        text = "  ".join(f"{name}={value}" for name, value in values.items())
+        notes.append(Text.assemble((f"{row['trial']}: ", "bold"), text))
+    failed = int((frame["status"] == Status.FAILED.value).sum())
+    if failed:
+        notes.append(Text(f"{failed} evaluation{'s' * (failed > 1)} failed", "red"))
+    return notes

@@ -1,0 +1,146 @@
+"""What was run: names and values for the head of the report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from se_hpo.agents.registry import agent_label
+from se_hpo.names import train_env_prose
+from se_hpo.registries import budget_unit, objective_kind
+from se_hpo.report.run_data import RunData
+from se_hpo.report.tables import list_words
+from se_hpo.results.lines import check_time, read_json
+from se_hpo.storage.json_records import RecordError, checked
+from se_hpo.terminal.cli import as_typed
+
+Fact = tuple[str, str]
+
+
+def facts(data: RunData) -> list[Fact]:
+    """Task, search, sets, evaluations, versions, commands, hosts, dates."""
+    return [
+        *_task(data),
+        *(_search(data) if data.has_bohb else ()),
+        *_sets(data),
+        *_evaluations(data),
+        *_provenance(data),
+    ]
+
+
+def _task(data: RunData) -> Iterator[Fact]:
+    if data.task is None:
+        return
+    at = data.solved_return
+    known = f", solved at a mean return of {at:g}" if at is not None else ""
+    yield "Task", f"{data.task}{known}"
+
+
+def _search(data: RunData) -> Iterator[Fact]:
+    settings = data.settings
+    if not settings:
+        yield "Search", "run.json is missing or damaged"
+        return
+    agent = str(settings.get("agent", "?"))
+    name = settings.get("objective")
+    kind = objective_kind(name)
+    yield (
+        "Search",
+        f"{settings.get('optimizer', '?')} over the space {settings.get('space', '?')} "
+        f"({len(data.configspace.get('hyperparameters', []))} hyperparameters), "
+        f"evaluating {kind.what if kind else '?'} with "
+        f"{agent_label(agent)}",
+    )
+    yield (
+        "Budgets",
+        f"{settings.get('min_budget', '?')} to {settings.get('max_budget', '?')} "
+        f"{budget_unit(name)}, eta {_number(settings.get('eta'))}, "
+        f"{data.info.get('n_brackets', '?')} brackets",
+    )
+    yield "Seed and engine", f"{settings.get('seed', '?')}, {settings.get('engine')}"
+    n = data.trials["trial"].nunique() if len(data.trials) else 0
+    yield "Evaluated", f"{n} trials, {len(data.trials)} evaluations"
+
+
+def _number(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, int | float) else "?"
+
+
+def _sets(data: RunData) -> Iterator[Fact]:
+    for se_set in data.sets:
+        solved = sum(outcome.solved for outcome in se_set.outcomes)
+        made = train_env_prose(se_set.train_env)
+        yield (
+            f"SE set {se_set.name}",
+            f"{made}: {len(se_set.outcomes)} of {se_set.n_envs} finished, {solved} of "
+            f"these solved the task; at most {se_set.generations} generations, seed "
+            f"{se_set.seed}",
+        )
+
+
+def _evaluations(data: RunData) -> Iterator[Fact]:
+    rows = data.evaluations
+    if rows.empty:
+        return
+    agents = [agent_label(str(a)) for a in rows["agent"].unique()]
+    tests = int(rows["test_returns"].map(len).sum())
+    yield "Evaluated agents", f"{len(rows):,} ({list_words(agents)}), {tests:,} tests"
+
+
+def _provenance(data: RunData) -> Iterator[Fact]:
+    sources = [data.info, *(read_json(s.paths.set) for s in data.sets)]
+    versions: dict[str, set[str]] = {}
+    for source in sources:
+        if isinstance(source.get("versions"), Mapping):
+            for name, version in source["versions"].items():
+                versions.setdefault(str(name), set()).add(str(version))
+    if versions:
+        shown = (f"{n} {' and '.join(sorted(v))}" for n, v in versions.items())
+        yield "Versions", ", ".join(shown)
+    commits = dict.fromkeys(
+        str(s["git_commit"]) for s in sources if s.get("git_commit")
+    )
+    if commits:
+        yield "Commit", ", ".join(commits)
+    attempts = [a for s in sources for a in _attempts(s)]
+    commands = dict.fromkeys(as_typed(a.command or ["?"]) for a in attempts)
+    if commands:
+        yield "Commands", "\n".join(commands)
+    hosts = {a.host for a in attempts if a.host}
+    for frame in (data.trials, data.ses):
+        hosts |= {str(host) for host in frame["host"].dropna().unique() if host}
+    if hosts:
+        yield "Hosts", ", ".join(sorted(hosts))
+    dates = [a.started for a in attempts if a.started]
+    if dates:
+        yield "Begun", f"{_date(min(dates))}, in {len(attempts)} attempt(s)"
+    if len(data.trials) and data.trials["finished"].notna().any():
+        last = data.trials["finished"].max()
+        yield "Last evaluation", last.strftime("%Y-%m-%d %H:%M UTC")
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """What is told of an attempt."""
+
+    command: list[str] = field(default_factory=lambda: ["?"])
+    host: str = ""
+    started: float = 0.0
+    """Unix seconds."""
+
+    def __post_init__(self) -> None:
+        check_time("started", self.started)
+
+
+def _attempts(source: Mapping[str, Any]) -> list[_Attempt]:
+    """Of a `run.json` or `set.json`; none where it does not say."""
+    try:
+        return list(checked(list[_Attempt], source.get("attempts")))
+    except RecordError:
+        return []
+
+
+def _date(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")

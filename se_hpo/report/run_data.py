@@ -1,0 +1,195 @@
+"""Everything a run's folder holds, as frames; what cannot be read is named."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pandas as pd
+
+from se_hpo.envs.tasks import known_solved_return
+from se_hpo.errors import UserError
+from se_hpo.results.columns import (
+    GENERATION_COLUMNS,
+    SE_COLUMNS,
+    SE_GENERATION_COLUMNS,
+    TRIAL_COLUMNS,
+    tidy,
+)
+from se_hpo.results.evaluations import EVALUATION_COLUMNS, load_evaluations
+from se_hpo.results.lines import (
+    UnreadableWarning,
+    read_checked,
+    read_json,
+    read_space,
+)
+from se_hpo.results.ranking import ranked
+from se_hpo.results.se_sets import (
+    SESet,
+    find_sets,
+    load_se_generations,
+    load_ses,
+    read_set,
+)
+from se_hpo.results.trials import (
+    Incumbent,
+    load_generations,
+    load_incumbent,
+    load_trials,
+    run_paths,
+)
+from se_hpo.storage.paths import LINES, RunPaths, sets_in
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Confirmed:
+    """A row of `confirmation.json`; see `confirm`."""
+
+    trial: str
+    budget: float
+    loss: float
+    fresh_losses: list[float]
+    optimism: float
+
+
+@dataclass
+class RunData:
+    """A run, as far as it has come; frames without rows where there is nothing."""
+
+    paths: RunPaths
+    info: dict[str, Any] = field(default_factory=dict)
+    """`run.json`; empty where the folder has none."""
+    trials: pd.DataFrame = field(default_factory=partial(tidy, [], TRIAL_COLUMNS))
+    generations: pd.DataFrame = field(
+        default_factory=partial(tidy, [], GENERATION_COLUMNS)
+    )
+    """Of the trials."""
+    incumbent: Incumbent | None = None
+    configspace: dict[str, Any] = field(default_factory=dict)
+    """The search space, in ConfigSpace's JSON."""
+    confirmations: list[Confirmed] = field(default_factory=list)
+    """What fresh seeds said of the best trials."""
+    sets: list[SESet] = field(default_factory=list)
+    ses: pd.DataFrame = field(default_factory=partial(tidy, [], SE_COLUMNS))
+    se_generations: pd.DataFrame = field(
+        default_factory=partial(tidy, [], SE_GENERATION_COLUMNS)
+    )
+    evaluations: pd.DataFrame = field(
+        default_factory=partial(tidy, [], EVALUATION_COLUMNS)
+    )
+    unreadable: list[str] = field(default_factory=list)
+    """What was left out, a sentence each."""
+
+    @property
+    def name(self) -> str:
+        """The folder's."""
+        return self.paths.root.resolve().name
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Resolved settings of the BOHB run."""
+        settings = self.info.get("settings")
+        return settings if isinstance(settings, dict) else {}
+
+    @property
+    def has_bohb(self) -> bool:
+        """There is a BOHB run in the folder."""
+        return bool(self.info) or not self.trials.empty
+
+    @property
+    def task(self) -> str | None:
+        """The task's id; None where nothing says."""
+        if isinstance(self.settings.get("task"), str):
+            return str(self.settings["task"])
+        if self.sets:
+            return self.sets[0].task
+        if not self.evaluations.empty:
+            return str(self.evaluations["task"].iloc[0])
+        return None
+
+    @property
+    def solved_return(self) -> float | None:
+        """Of the task; None for tasks outside the package's list."""
+        return known_solved_return(self.task)
+
+
+def read_run(folder: str | Path) -> RunData:
+    """Read all there is.
+
+    Raises:
+        UserError: the folder is no run, and has neither SE sets nor evaluations.
+    """
+    paths = RunPaths(Path(folder))
+    data = RunData(paths)
+    with _noting_unreadable(data):
+        if paths.run.is_file() or paths.results.is_file():
+            _read_bohb(data)
+        elif not (paths.ses.is_dir() or paths.evaluations.is_dir()):
+            run_paths(paths.root)  # says what is wrong, and what to do
+            raise UserError(f"{paths.root} is no run: name a folder in results/")
+        _read_sets(data)
+        if any(paths.evaluations.glob(f"*{LINES}")):
+            empty = data.evaluations
+            data.evaluations = _or_note(
+                data, lambda: load_evaluations(paths.root), empty
+            )
+    return data
+
+
+def _read_bohb(data: RunData) -> None:
+    root = data.paths.root
+    data.info = read_json(data.paths.run)
+    data.trials = load_trials(root)
+    data.generations = load_generations(root)
+    if len(ranked(data.trials)):
+        data.incumbent = load_incumbent(root)
+    data.configspace = read_space(data.paths)
+    kind: Any = list[Confirmed]
+    data.confirmations = read_checked(data.paths.confirmation, kind, [])
+
+
+def _read_sets(data: RunData) -> None:
+    if not sets_in(data.paths.ses):
+        return
+    outcomes, generations = [], []
+    for folder in find_sets(data.paths.root):
+        se_set = _or_note(data, lambda f=folder: read_set(f), None)  # type: ignore[misc]
+        if se_set is not None:
+            data.sets.append(se_set)
+            outcomes.append(load_ses(folder))
+            generations.append(load_se_generations(folder))
+    if data.sets:
+        data.ses = pd.concat(outcomes, ignore_index=True)
+        data.se_generations = pd.concat(generations, ignore_index=True)
+
+
+def _or_note(data: RunData, read: Callable[[], T], default: T) -> T:
+    """What `read` gives, or the default with its error noted."""
+    try:
+        return read()
+    except UserError as error:
+        data.unreadable.append(str(error))
+        return default
+
+
+@contextmanager
+def _noting_unreadable(data: RunData) -> Iterator[None]:
+    """Warnings of unreadable lines go into the report instead of to the screen."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    for warning in caught:
+        if issubclass(warning.category, UnreadableWarning):
+            data.unreadable.append(str(warning.message))
+        else:
+            warnings.warn_explicit(
+                warning.message, warning.category, warning.filename, warning.lineno
+            )
+    data.unreadable = list(dict.fromkeys(data.unreadable))

@@ -1,0 +1,197 @@
+"""Read the records of phase 2 into one tidy frame: a row per trained agent. No torch.
+
+A line that cannot be read is named in a warning and left out; so is a second record of
+the same agent in one evaluation.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from se_hpo.errors import UserError, check_one_of
+from se_hpo.names import STOP_REASONS
+from se_hpo.results.columns import dtypes_of, tidy
+from se_hpo.results.lines import parsed_lines, read_json, warn_unreadable
+from se_hpo.storage.json_records import record
+from se_hpo.storage.paths import LINES, RunPaths, header_of
+
+RULES = ("paper", "fixed_steps")
+"""What ends a training; see docs/evaluate.md."""
+
+EVALUATION_COLUMNS: dict[str, str] = {
+    "train_env": "string",
+    "task": "string",
+    "se_set": "string",
+    "se": "Int64",
+    "se_solved": "boolean",
+    "se_score": "float64",
+    "agent": "string",
+    "pair": "int64",
+    "agent_seed": "int64",
+    "rule": "string",
+    "max_env_steps": "Int64",
+    "env_steps": "int64",
+    "episodes": "int64",
+    "stop_reason": "string",
+    "test_returns": "object",
+    "score": "float64",
+    "test_env_steps": "int64",
+    "seconds": "float64",
+    "engine": "string",
+    "record_file": "string",
+    "agent_base": "string",
+}
+"""Columns of `load_evaluations`, before `hp.*`; see docs/evaluate.md."""
+
+_SHARD = re.compile(r"\.shard-\d+-of-\d+$")
+
+Key = tuple[str, str | None, int | None, str, int]
+"""Setting, set, SE, agent, pair: what makes an agent of an evaluation."""
+
+
+def load_evaluations(path: str | Path) -> pd.DataFrame:
+    """One row per trained agent.
+
+    Args:
+        path: a run's folder, a folder of records, or one `*.jsonl` file.
+
+    Returns:
+        `EVALUATION_COLUMNS`, then a column `hp.<name>` per drawn hyperparameter.
+        `test_returns` holds lists. Sorted by file, then as recorded.
+
+    Raises:
+        UserError: there are no records.
+    """
+    rows: list[dict[str, Any]] = []
+    seen: set[tuple[str, Key]] = set()
+    for file in record_files(Path(path)):
+        twice, bases = 0, _agent_bases(file)
+        for found in read_records(file):
+            key = (evaluation_name(file), record_key(found))
+            twice += key in seen
+            if key not in seen:
+                base = bases.get(found["agent"])
+                rows.append(
+                    _row(found) | {"record_file": file.name, "agent_base": base}
+                )
+            seen.add(key)
+        if twice:
+            warn_unreadable(file, f"a second record of {twice} agent(s)")
+    return tidy(rows, {**EVALUATION_COLUMNS, **dtypes_of(rows, "hp.", {})})
+
+
+def _agent_bases(records: Path) -> dict[str, str]:
+    """A fingerprint per algorithm of what its agents share, but for the engine."""
+    settings = read_json(header_of(records)).get("settings")
+    agents = settings.get("agents") if isinstance(settings, dict) else None
+    if not isinstance(agents, dict):
+        return {}
+    bases = {}
+    for name, agent in agents.items():
+        if isinstance(agent, dict):
+            shared = {key: value for key, value in agent.items() if key != "engine"}
+            text = json.dumps(shared, sort_keys=True)
+            bases[name] = hashlib.sha256(text.encode()).hexdigest()[:8]
+    return bases
+
+
+def record_files(path: Path) -> list[Path]:
+    """The records files at `path`, by name.
+
+    Raises:
+        UserError: there are none.
+    """
+    if path.is_file():
+        return [path]
+    inside = RunPaths(path).evaluations
+    folder = inside if inside.is_dir() else path
+    if files := sorted(file for file in folder.glob(f"*{LINES}") if file.is_file()):
+        return files
+    what = "does not exist" if not path.exists() else "has no evaluations"
+    command = f"python -m se_hpo.evaluate --envs {shlex.quote(str(path))}"
+    raise UserError(
+        f"{path} {what}: make them with `{command}`, or name a run, a folder of .jsonl "
+        "files or one of them"
+    )
+
+
+def evaluation_name(file: Path) -> str:
+    """The evaluation a records file belongs to: that of all its shards.
+
+    >>> evaluation_name(Path("evaluations/paper-0.shard-2-of-8.jsonl"))
+    'paper-0'
+    """
+    return _SHARD.sub("", file.stem)
+
+
+def evaluation_names(evaluations: pd.DataFrame) -> pd.Series:
+    """The evaluation of every row of `load_evaluations`."""
+    return evaluations["record_file"].map(lambda file: evaluation_name(Path(file)))
+
+
+def read_records(file: Path) -> Iterable[dict[str, Any]]:
+    """Every record of a file that can be read; the others are named in a warning."""
+    return parsed_lines(file, _checked)
+
+
+def record_key(found: Mapping[str, Any]) -> Key:
+    """What makes an agent of an evaluation."""
+    return (
+        found["train_env"],
+        found["se_set"],
+        found["se"],
+        found["agent"],
+        found["pair"],
+    )
+
+
+@dataclass(frozen=True)
+class _AgentRecord:
+    """A line of a records file."""
+
+    train_env: str
+    task: str
+    se_set: str | None
+    se: int | None
+    se_solved: bool | None
+    se_score: float | None
+    agent: str
+    pair: int
+    agent_seed: int
+    rule: Literal["paper", "fixed_steps"]
+    max_env_steps: int | None
+    env_steps: int
+    episodes: int
+    stop_reason: str
+    test_returns: list[float]
+    score: float
+    test_env_steps: int
+    seconds: float
+    engine: str
+    hyperparameters: dict[str, bool | int | str | float | None]
+
+    def __post_init__(self) -> None:
+        check_one_of(self, "stop_reason", STOP_REASONS)
+
+
+def _checked(line: Any) -> dict[str, Any]:
+    """A record with every value of its type.
+
+    Raises:
+        UserError: it is none.
+    """
+    return vars(record(_AgentRecord, line))
+
+
+def _row(found: Mapping[str, Any]) -> dict[str, Any]:
+    drawn = found["hyperparameters"]
+    return {**found, **{f"hp.{name}": value for name, value in drawn.items()}}

@@ -1,0 +1,295 @@
+"""The lines of a run's files as records, with unreadable ones named and left out."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+import warnings
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+from se_hpo.results.master_status import Running
+from se_hpo.storage.files import read_json_lines
+from se_hpo.storage.json_records import RecordError, checked, parsed, record
+from se_hpo.storage.paths import ConfigId, RunPaths, TrialPaths, trial_name
+from se_hpo.storage.records import EvaluationRecord, GenerationLine, Status
+
+STATUS_MAX_AGE = 60.0
+"""Seconds after which a `status.json` that nobody rewrote says nothing any more."""
+_LAST_TIME = 253_402_300_799.0
+"""Unix seconds at the end of the year 9999."""
+
+T = TypeVar("T")
+
+
+class UnreadableWarning(UserWarning):
+    """A line or file of a run could not be read; the rest was used."""
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A line of `configs.json`."""
+
+    values: dict[str, Any]
+    model_based: bool | None
+    """Picked by the model; None where the journal does not say."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A line of `results.json`, or an evaluation under way."""
+
+    config_id: ConfigId
+    record: EvaluationRecord
+    submitted: float | None = None
+    """Unix seconds at which the master queued it."""
+    info: Any = None
+    """What a worker of another kind returned besides the loss: a dict, or anything."""
+
+
+@dataclass(frozen=True)
+class Hyperparameter:
+    """What is needed of one in `configspace.json`."""
+
+    name: str
+    type: str
+    lower: float | None = None
+    upper: float | None = None
+    log: bool = False
+    choices: list[Any] | None = None
+    sequence: list[Any] | None = None
+
+
+def warn_unreadable(where: object, why: object) -> None:
+    """Name a line (`file:3`) or file that is left out."""
+    warnings.warn(f"{where}: {why}; left out", UnreadableWarning, stacklevel=2)
+
+
+def parsed_lines(path: Path, parse: Callable[[Any], T]) -> Iterator[T]:
+    """`parse` of every JSON line; a line that is torn or does not fit is left out."""
+    for number, value in read_json_lines(path):
+        where = f"{path}:{number}"
+        if value is None:
+            warn_unreadable(where, "not a whole JSON line")
+            continue
+        try:
+            parsed = parse(value)
+        except ValueError as error:
+            warn_unreadable(where, f"not what belongs here ({error})")
+            continue
+        yield parsed
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A whole JSON object; empty where the file is missing or unreadable."""
+    return read_checked(path, dict, {})
+
+
+def read_checked(path: Path, kind: Any, default: T) -> T:
+    """What a JSON file holds, if it is of that kind; else it is named, and left out.
+
+    Args:
+        path: the file; it may be missing.
+        kind: see `checked`.
+        default: the answer where nothing can be read.
+    """
+    try:
+        value: T = checked(kind, parsed(path.read_bytes()))
+    except FileNotFoundError:
+        return default
+    except RecordError as error:
+        warn_unreadable(path, error)
+        return default
+    except OSError as error:
+        warn_unreadable(path, error.strerror)
+        return default
+    return value
+
+
+def read_space(run: RunPaths) -> dict[str, Any]:
+    """`configspace.json`; its `hyperparameters` are a list, empty if it is damaged."""
+    space = read_json(run.configspace)
+    space.setdefault("hyperparameters", [])
+    try:
+        checked(list[Hyperparameter], space["hyperparameters"], "hyperparameters")
+    except RecordError as error:
+        warn_unreadable(run.configspace, f"not a search space ({error})")
+        return {"hyperparameters": []}
+    return space
+
+
+def read_configurations(run: RunPaths) -> dict[ConfigId, Configuration]:
+    """Every configuration of the run, by id."""
+
+    def parse(line: Any) -> tuple[ConfigId, Configuration]:
+        config_id, values, info = checked(tuple[ConfigId, dict[str, Any], Any], line)
+        picked = info.get("model_based_pick") if isinstance(info, dict) else None
+        model_based = None if picked is None else bool(picked)
+        return config_id, Configuration(values, model_based)
+
+    return dict(parsed_lines(run.configs, parse))
+
+
+def read_evaluations(run: RunPaths) -> list[Evaluation]:
+    """Ended evaluations by the time they finished; the last line of each counts."""
+    last = {
+        (e.config_id, e.record.budget): e
+        for e in parsed_lines(run.results, _parse_evaluation)
+    }
+    return sorted(_with_rungs(list(last.values())), key=lambda e: e.record.finished)
+
+
+def _with_rungs(evaluations: list[Evaluation]) -> Iterator[Evaluation]:
+    """Where no rung was noted, it is counted: the budgets of a bracket in order."""
+    budgets: dict[int, set[float]] = defaultdict(set)
+    for e in evaluations:
+        budgets[e.config_id[0]].add(e.record.budget)
+    for e in evaluations:
+        if e.record.rung >= 0:
+            yield e
+        else:
+            rung = sorted(budgets[e.config_id[0]]).index(e.record.budget)
+            yield replace(e, record=replace(e.record, rung=rung))
+
+
+def read_running(run: RunPaths, ended: list[Evaluation]) -> list[Evaluation]:
+    """Evaluations under way, as the master last said, with what they have so far.
+
+    Empty where `status.json` is older than `STATUS_MAX_AGE`.
+    """
+    try:
+        age = time.time() - run.status.stat().st_mtime
+    except FileNotFoundError:
+        return []
+    if age > STATUS_MAX_AGE:
+        return []
+    done = {(e.config_id, e.record.budget) for e in ended}
+    running = []
+    try:
+        entries = read_json(run.status).get("running", [])
+        for entry in checked(list[Running], entries, "running"):
+            if (entry.config_id, entry.budget) not in done:
+                running.append(_running(entry, run, ended))
+    except RecordError as error:
+        warn_unreadable(run.status, f"running trials not understood ({error})")
+    return running
+
+
+@dataclass(frozen=True)
+class _Times:
+    """hpbandster's time stamps, Unix seconds."""
+
+    submitted: float | None = None
+    started: float | None = None
+    finished: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            check_time(name, value or 0.0)
+
+
+_LINE = tuple[ConfigId, float, _Times, dict[str, Any] | None, str | None]
+_KINDS = get_type_hints(EvaluationRecord)
+_OF_THE_LINE = {"trial", "bracket", "rung", "budget", "loss", "started", "finished"}
+
+
+def check_time(name: str, value: float) -> None:
+    """Raise `RecordError` for seconds that are no time of a calendar."""
+    if not 0.0 <= value <= _LAST_TIME:
+        raise RecordError(f"{name} = {value}: no time in Unix seconds")
+
+
+def _parse_evaluation(line: Any) -> Evaluation:
+    config_id, budget, times, result, error = checked(_LINE, line)
+    failed = result is None or error is not None
+    values: dict[str, Any] = {
+        "trial": trial_name(config_id),
+        "bracket": config_id[0],
+        "rung": -1,
+        "budget": budget,
+        "status": Status.FAILED if failed else Status.FINISHED,
+        "loss": 1.0 if result is None else _loss(result.get("loss")),
+        "reason": "failed" if failed else "",
+        "started": times.started or 0.0,
+        "finished": times.finished or 0.0,
+        "error": error,
+    }
+    info = None if result is None else result.get("info")
+    if isinstance(info, dict) and "trial" in info:  # a record of ours
+        given = {key: value for key, value in info.items() if value is not None}
+        found = record(EvaluationRecord, {**values, **given, "budget": budget})
+        check_time("started", found.started)
+        check_time("finished", found.finished)
+        return Evaluation(config_id, found, times.submitted)
+    known, rest = _known(info)
+    return Evaluation(
+        config_id, EvaluationRecord(**{**values, **known}), times.submitted, rest
+    )
+
+
+def _loss(value: Any) -> float:
+    """Hpbandster takes any number, also NaN."""
+    if value is None or (type(value) is float and not math.isfinite(value)):
+        return float("nan" if value is None else value)
+    return float(checked(float, value, "loss"))
+
+
+def _known(info: Any) -> tuple[dict[str, Any], Any]:
+    """The parts of another worker's `info` that a record has a place for; the rest."""
+    if not isinstance(info, dict):
+        return {}, info
+    known = {}
+    for name in (_KINDS.keys() - _OF_THE_LINE) & info.keys():
+        with contextlib.suppress(RecordError):
+            known[name] = checked(_KINDS[name], info[name], name)
+    ours = {"state"} if "status" in known else set()  # see `Journal`
+    rest = {k: v for k, v in info.items() if k not in known.keys() | ours}
+    return known, rest
+
+
+def _running(entry: Running, run: RunPaths, ended: list[Evaluation]) -> Evaluation:
+    check_time("since", entry.since)
+    config_id = entry.config_id
+    before = [
+        e.record
+        for e in ended
+        if e.config_id == config_id and e.record.budget < entry.budget
+    ]
+    record = EvaluationRecord(
+        trial=trial_name(config_id),
+        bracket=config_id[0],
+        rung=config_id[1] + len(before),
+        budget=entry.budget,
+        status=Status.RUNNING,
+        loss=float("nan"),
+        reason="",
+        worker=str(entry.pid),
+        host=entry.host,
+        started=entry.since,
+        seed=before[-1].seed if before else 0,
+        **_so_far(run.trial(config_id)),
+    )
+    return Evaluation(config_id, record)
+
+
+def read_generations(files: TrialPaths) -> Iterator[GenerationLine]:
+    """Every generation line that can be read."""
+    return parsed_lines(files.generations, lambda line: record(GenerationLine, line))
+
+
+def _so_far(files: TrialPaths) -> dict[str, Any]:
+    """What the finished generations of a running trial add up to."""
+    lines = list(read_generations(files))
+    if not lines:
+        return {}
+    return {
+        "generations": len(lines),
+        "score_final": lines[-1].center_score,
+        "score_best": lines[-1].best_score,
+        "env_steps_se": sum(line.env_steps_se for line in lines),
+        "env_steps_task": sum(line.env_steps_task for line in lines),
+    }

@@ -1,0 +1,185 @@
+"""Read sets of SEs, `results/<run>/ses/<set>/`: while they are trained, without torch.
+
+What is damaged, foreign or unfinished is named in one warning per set and left out.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from se_hpo.config.run import RunConfig
+from se_hpo.errors import UserError
+from se_hpo.results.columns import SE_COLUMNS, SE_GENERATION_COLUMNS, tidy
+from se_hpo.results.lines import UnreadableWarning
+from se_hpo.results.se_outcome import SEOutcome, read_outcome
+from se_hpo.results.se_set_settings import (
+    n_envs_from_set,
+    no_set,
+    read_set_json,
+    settings_from_set,
+)
+from se_hpo.results.trials import generation_rows
+from se_hpo.storage.paths import RunPaths, SESetPaths, sets_in
+
+
+@dataclass(frozen=True)
+class SESet:
+    """A set of SEs; `outcomes` has those that are finished, by index."""
+
+    paths: SESetPaths
+    train_env: str
+    """`se_fixed`, `se_varied` or `se_random`."""
+    task: str
+    config: RunConfig
+    """What every SE of the set was trained with."""
+    seed: int
+    n_envs: int
+    """SEs that the set is to have."""
+    generations: int
+    """At most so many per SE."""
+    outcomes: list[SEOutcome]
+
+    @property
+    def name(self) -> str:
+        """The folder's."""
+        return self.paths.root.resolve().name
+
+
+def read_set(path: str | Path) -> SESet:
+    """Read a set of SEs, finished or not.
+
+    Raises:
+        UserError: the folder is no set, or its `set.json` is damaged.
+    """
+    paths = SESetPaths(Path(path))
+    data = read_set_json(paths)
+    settings = settings_from_set(paths, data)
+    train_env, task = settings.train_env, settings.config.task
+    n_envs = n_envs_from_set(paths, data)
+    outcomes, left_out = _outcomes(paths, train_env, task, n_envs)
+    if left_out:
+        warnings.warn(
+            f"{paths.root}: {'; '.join(left_out)}; left out",
+            UnreadableWarning,
+            stacklevel=2,
+        )
+    return SESet(
+        paths=paths,
+        train_env=train_env,
+        task=task,
+        config=settings.config,
+        seed=settings.seed,
+        n_envs=n_envs,
+        generations=settings.generations,
+        outcomes=outcomes,
+    )
+
+
+def _outcomes(
+    paths: SESetPaths, train_env: str, task: str, n_envs: int
+) -> tuple[list[SEOutcome], list[str]]:
+    outcomes, left_out, unfinished = [], [], []
+    for index in range(n_envs):
+        try:
+            outcome = read_outcome(paths, index)
+            if outcome and (outcome.train_env, outcome.task) != (train_env, task):
+                raise ValueError(f"it is of {outcome.train_env} on {outcome.task}")
+        except (ValueError, OSError) as error:
+            left_out.append(f"{paths.outcome(index).name} is unreadable ({error})")
+            continue
+        if outcome is None:
+            unfinished.append(f"{index:03d}")
+        elif outcome.best_score is not None and not paths.checkpoint(index).is_file():
+            left_out.append(f"{paths.checkpoint(index).name} is missing")
+        else:
+            outcomes.append(outcome)
+    if unfinished:
+        left_out.append(f"not finished: {_ranges(unfinished)}")
+    return outcomes, left_out
+
+
+def _ranges(names: list[str]) -> str:
+    """All of few names, the first and last of many.
+
+    >>> _ranges(["000", "001"]), _ranges(["000", "001", "002", "003", "004"])
+    ('000, 001', '000, 001, ... 004 (5)')
+    """
+    if len(names) <= 4:
+        return ", ".join(names)
+    return f"{names[0]}, {names[1]}, ... {names[-1]} ({len(names)})"
+
+
+def find_sets(path: str | Path) -> list[Path]:
+    """The set at `path`, or all sets of the run at `path`, by name.
+
+    Raises:
+        UserError: neither.
+    """
+    folder = Path(path)
+    if SESetPaths(folder).set.is_file():
+        return [folder]
+    inside = sets_in(RunPaths(folder).ses) or sets_in(folder)
+    if not inside:
+        raise UserError(no_set(folder))
+    return inside
+
+
+def load_ses(path: str | Path) -> pd.DataFrame:
+    """One row per finished SE of a set, or of all sets of a run.
+
+    Args:
+        path: `results/<run>/ses/<set>` or `results/<run>`.
+
+    Returns:
+        The columns `frames.SE_COLUMNS`, explained in docs/results.md.
+
+    Raises:
+        UserError: there is no set.
+    """
+    rows = []
+    for folder in find_sets(path):
+        se_set = read_set(folder)
+        for outcome in se_set.outcomes:
+            row = {"run": _run_of(folder), "se_set": se_set.name, "se": outcome.index}
+            checkpoint = str(se_set.paths.checkpoint(outcome.index))
+            has_se = outcome.best_score is not None
+            row["checkpoint"] = checkpoint if has_se else None
+            rows.append({**outcome.to_dict(), **row})
+    return tidy(rows, SE_COLUMNS)
+
+
+def load_se_generations(path: str | Path) -> pd.DataFrame:
+    """One row per generation of each SE, also of those still being trained.
+
+    Args:
+        path: `results/<run>/ses/<set>` or `results/<run>`.
+
+    Returns:
+        The columns `frames.SE_GENERATION_COLUMNS`, explained in docs/results.md.
+
+    Raises:
+        UserError: there is no set.
+    """
+    rows = [row for folder in find_sets(path) for row in _se_generations(folder)]
+    return tidy(rows, SE_GENERATION_COLUMNS)
+
+
+def _se_generations(folder: Path) -> Iterator[dict[str, Any]]:
+    paths = SESetPaths(folder)
+    for index in range(n_envs_from_set(paths, read_set_json(paths))):
+        own = {"run": _run_of(folder), "se_set": folder.resolve().name, "se": index}
+        if paths.run(index).generations.exists():  # random searches have none
+            for row in generation_rows(paths.run(index)):
+                yield own | row
+
+
+def _run_of(folder: Path) -> str | None:
+    """The run's name, where the set lies in a run."""
+    run = SESetPaths(folder.resolve()).run_folder
+    return None if run is None else run.name

@@ -1,0 +1,236 @@
+"""Read a run's folder into tidy pandas frames: also while it runs, and without torch.
+
+Lines that cannot be read (half-written, corrupt) are named in a warning and left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from se_hpo.envs.tasks import known_solved_return
+from se_hpo.errors import UserError, did_you_mean
+from se_hpo.names import STOP_REASONS
+from se_hpo.results.columns import (
+    GENERATION_COLUMNS,
+    TRIAL_COLUMNS,
+    dtypes_of,
+    hyperparameter_dtypes,
+    tidy,
+)
+from se_hpo.results.lines import (
+    Configuration,
+    Evaluation,
+    parsed_lines,
+    read_configurations,
+    read_evaluations,
+    read_generations,
+    read_json,
+    read_running,
+    read_space,
+)
+from se_hpo.results.ranking import best_first
+from se_hpo.storage.json_records import record
+from se_hpo.storage.paths import RunPaths, TrialPaths
+from se_hpo.storage.records import EvaluationRecord, GenerationLine, TimingLine
+
+
+@dataclass(frozen=True)
+class Incumbent:
+    """The best configuration of a run so far."""
+
+    run: Path
+    trial: str
+    budget: float
+    """Of the evaluation that made it the best; the largest of the run so far."""
+    loss: float
+    configuration: dict[str, Any]
+    """Flat values as sampled: `{"nes.step_size": 0.5, ...}`."""
+    record: EvaluationRecord
+    checkpoint: Path | None
+    """The SE of its best center; None where the objective makes none."""
+
+
+def load_trials(run: str | Path, *, running: bool = False) -> pd.DataFrame:
+    """One row per evaluation (trial x budget), sorted by the time it finished.
+
+    Args:
+        run: the run's folder, `results/<run>`.
+        running: also the evaluations under way, with status `running`, at the end.
+
+    Returns:
+        The columns of docs/results.md: `frames.TRIAL_COLUMNS`, then `config.<name>` per
+        hyperparameter, then `info.<name>` (or `info`, where that is one value) with
+        what a worker of another kind returned.
+
+    Raises:
+        UserError: the folder is no run.
+    """
+    paths = run_paths(run)
+    evaluations = read_evaluations(paths)
+    if running:
+        under_way = read_running(paths, evaluations)
+        again = {(e.config_id, e.record.budget) for e in under_way}
+        evaluations = [
+            e for e in evaluations if (e.config_id, e.record.budget) not in again
+        ] + under_way
+    configurations = read_configurations(paths)
+    rows = [
+        _trial_row(e, configurations.get(e.config_id), paths.root.resolve().name)
+        for e in evaluations
+    ]
+    return tidy(rows, {**TRIAL_COLUMNS, **_further_columns(rows, paths)})
+
+
+def _trial_row(
+    evaluation: Evaluation, configuration: Configuration | None, run: str
+) -> dict[str, Any]:
+    found = evaluation.record
+    row = {**vars(found), "run": run, "status": found.status.value}
+    row["seed"] = found.seed or None
+    row["submitted"] = evaluation.submitted
+    info = evaluation.info
+    if isinstance(info, dict):
+        row |= {f"info.{key}": value for key, value in info.items()}
+    elif info is not None:
+        row["info"] = info
+    if configuration is not None:
+        row["model_based"] = configuration.model_based
+        row |= {f"config.{key}": v for key, v in configuration.values.items()}
+    return row
+
+
+def _further_columns(rows: list[dict[str, Any]], paths: RunPaths) -> dict[str, str]:
+    """`config.*` as the search space declares them, what it does not, and `info*`."""
+    declared = hyperparameter_dtypes(read_space(paths)["hyperparameters"])
+    config = {f"config.{name}": dtype for name, dtype in declared.items()}
+    return {**dtypes_of(rows, "config.", config), **dtypes_of(rows, "info", {})}
+
+
+def load_generations(
+    run: str | Path, trials: str | Iterable[str] | None = None
+) -> pd.DataFrame:
+    """One row per generation of each trial, in the order of trials and generations.
+
+    Args:
+        run: the run's folder.
+        trials: names of trials (`"000-0-003"`, or a column of `load_trials`); None
+            for all.
+
+    Returns:
+        The columns `frames.GENERATION_COLUMNS`, explained in docs/results.md.
+
+    Raises:
+        UserError: the folder is no run, or has no trial of that name.
+    """
+    paths = run_paths(run)
+    name = paths.root.resolve().name
+    rows: list[dict[str, Any]] = []
+    for trial in _trial_names(paths, trials):
+        files = TrialPaths(paths.trials / trial)
+        own = {"run": name, "trial": trial}
+        rows += [own | row for row in generation_rows(files)]
+    return tidy(rows, GENERATION_COLUMNS)
+
+
+def _trial_names(paths: RunPaths, trials: str | Iterable[str] | None) -> list[str]:
+    known = sorted(p.name for p in paths.trials.glob("*") if p.is_dir())
+    if trials is None:
+        return known
+    wanted = [trials] if isinstance(trials, str) else list(dict.fromkeys(trials))
+    for name in wanted:
+        if name not in known:
+            hint = did_you_mean(name, known) if known else "it has none yet"
+            raise UserError(f"{paths.root} has no trial {name!r}: {hint}")
+    return wanted
+
+
+def generation_rows(files: TrialPaths) -> Iterator[dict[str, Any]]:
+    """A row of `frames.GENERATION_COLUMNS` per generation, without run and trial."""
+    solved_return = known_solved_return(read_json(files.config).get("task"))
+    timing = {
+        line.generation: vars(line)
+        for line in parsed_lines(files.timing, partial(record, TimingLine))
+    }
+    lines = {line.generation: line for line in read_generations(files)}
+    for generation in sorted(lines):
+        row = _generation_row(lines[generation])
+        if solved_return is not None:
+            row["solved"] = row["center_score"] >= solved_return
+        yield row | timing.get(generation, {})
+
+
+def _generation_row(line: GenerationLine) -> dict[str, Any]:
+    center = np.array(line.center_scores, dtype=float)
+    members = np.array([s for row in line.member_scores for s in row], dtype=float)
+    return {
+        **vars(line),
+        "center_score": float(center.mean()),
+        "center_std": float(center.std(ddof=1)) if center.size > 1 else None,
+        "member_score_mean": float(members.mean()),
+        "member_score_max": float(members.max()),
+        **{f"stop_reasons.{k}": line.stop_reasons.get(k, 0) for k in STOP_REASONS},
+    }
+
+
+def load_incumbent(run: str | Path) -> Incumbent:
+    """The best configuration so far.
+
+    Among the evaluations with status `finished` and a finite loss, those at the largest
+    budget count; of these the one with the lowest loss, and of equal losses the one
+    that finished first.
+
+    Raises:
+        UserError: the folder is no run, or nothing has finished yet.
+    """
+    paths = run_paths(run)
+    evaluations = best_first(read_evaluations(paths), lambda e: e.record)
+    if not evaluations:
+        raise UserError(f"{paths.root} has no finished evaluation yet: try again later")
+    best = evaluations[0]
+    configuration = read_configurations(paths).get(best.config_id)
+    checkpoint = paths.trial(best.config_id).best_se
+    return Incumbent(
+        run=paths.root,
+        trial=best.record.trial,
+        budget=best.record.budget,
+        loss=best.record.loss,
+        configuration={} if configuration is None else configuration.values,
+        record=best.record,
+        checkpoint=checkpoint if checkpoint.exists() else None,
+    )
+
+
+def run_paths(run: str | Path) -> RunPaths:
+    """The files of a run.
+
+    Raises:
+        UserError: the folder is no run; names the runs that are near.
+    """
+    paths = RunPaths(Path(run))
+    if _is_run(paths):
+        return paths
+    what = "is no run" if paths.root.is_dir() else "does not exist"
+    inside = _runs_in(paths.root)
+    beside = _runs_in(paths.root.parent)
+    if inside:
+        hint = "name one in it: " + ", ".join(str(paths.root / n) for n in inside[-3:])
+    elif beside:
+        hint = did_you_mean(paths.root.name, beside) + f" (in {paths.root.parent})"
+    else:
+        hint = "name a folder that `python -m se_hpo.optimize` made (results/...)"
+    raise UserError(f"{paths.root} {what}: {hint}")
+
+
+def _is_run(paths: RunPaths) -> bool:
+    return paths.run.is_file() or paths.results.is_file()
+
+
+def _runs_in(folder: Path) -> list[str]:
+    return sorted(p.name for p in folder.glob("*") if _is_run(RunPaths(p)))

@@ -1,0 +1,137 @@
+"""A user's own file, which may register a task or an agent: run once in each process.
+
+`run.json` and `set.json` name the space file that a run began with. Commands that train
+run it before they look a task up, and so do their processes; what only reads does not.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from se_hpo.agents.registry import find_agent
+from se_hpo.envs.tasks import (
+    all_returns,
+    get_task,
+    import_task,
+    returns_of,
+    use_returns,
+)
+from se_hpo.errors import UserError
+from se_hpo.text import typed_line
+
+_modules: dict[Path, tuple[object, ModuleType]] = {}
+
+
+def run_file(path: Path) -> ModuleType:
+    """The file as a module, with its folder first on `sys.path` (`python FILE`).
+
+    It is run again only when its text has changed, or the environment that it may ask.
+
+    Raises:
+        UserError: it cannot be read or raises something.
+    """
+    try:
+        text = path.read_bytes()
+        made_of = text, dict(os.environ)
+        if path in _modules and _modules[path][0] == made_of:
+            return _modules[path][1]
+        _import_from(path.parent)
+        # Pickles of what it defines name the module, in every process the same.
+        name = f"se_hpo_space_{path.stem}_{zlib.crc32(str(path).encode()):08x}"
+        module = sys.modules[name] = ModuleType(name)
+        module.__file__ = str(path)
+        exec(compile(text, str(path), "exec"), vars(module))
+    except (Exception, SystemExit) as error:
+        raise UserError(f"{path}: {typed_line(error)}") from error
+    _modules[path] = made_of, module
+    return module
+
+
+def _import_from(folder: Path) -> None:
+    """Find the folder's modules first, also where another file has one of that name."""
+    others = {path.parent for path in _modules} - {folder}
+    for name in {entry.stem for entry in folder.iterdir()}:
+        file = getattr(sys.modules.get(name), "__file__", None)
+        if file and others & {Path(file).parent, Path(file).parent.parent}:
+            for module in [m for m in sys.modules if m.partition(".")[0] == name]:
+                del sys.modules[module]
+    if str(folder) in sys.path:
+        sys.path.remove(str(folder))
+    sys.path.insert(0, str(folder))
+
+
+def prepare(data: Mapping[str, Any], where: Path, trusted: bool = False) -> None:
+    """Make known the task and the agent of a `run.json` or `set.json`.
+
+    Args:
+        data: its contents.
+        where: the file.
+        trusted: a module that its task names is imported; else only where the `META` of
+            the space file names it too.
+
+    Raises:
+        UserError: task or agent is unknown, perhaps as the space file is gone; or that
+            file raises something.
+    """
+    task, agent = _task_and_agent(data)
+    if not (isinstance(task, str) and isinstance(agent, str)):
+        return  # damaged: its reader says so
+    file = Path(str(data.get("space_file") or ""))
+    if file.is_file():
+        meta = getattr(run_file(file), "META", None)
+        trusted |= isinstance(meta, Mapping) and meta.get("task") == task
+    try:
+        _ = import_task(task) if trusted else get_task(task)
+        find_agent(agent)
+    except UserError as error:
+        why = str(error)
+        if data.get("space_file") and not file.is_file():
+            why = (
+                f"task {task} or agent {agent} is unknown, since the space file {file} "
+                "is gone: put it back, or give its new place to optimize --space"
+            )
+        raise UserError(f"{where}: {why}") from error
+    use_returns(task, data.get("random_returns"))
+
+
+def _task_and_agent(data: Mapping[str, Any]) -> tuple[Any, Any]:
+    try:
+        if "settings" in data:  # of a run, else of a set
+            return data["settings"]["task"], data["settings"]["agent"]
+        return data["config"]["task"], data["config"]["agent"]["algorithm"]
+    except (KeyError, TypeError):
+        return None, None
+
+
+def code_of(task: str, file: str | None, before: Mapping[str, Any]) -> dict[str, Any]:
+    """What `prepare` will read: the space file, and the returns that all are to use.
+
+    Args:
+        task: its returns are measured now, unless `before` has them.
+        file: the space file, if there is one.
+        before: what was stored so far.
+    """
+    use_returns(task, before.get("random_returns"))
+    return {"space_file": file, "random_returns": returns_of(task)}
+
+
+State = tuple[tuple[Path, ...], dict[str, Any]]
+
+
+def state() -> State:
+    """What another process must know before it can do this one's jobs."""
+    return tuple(_modules), all_returns()
+
+
+def restore(state: State) -> None:
+    """Know what the process knew that `state` was called in."""
+    for path in state[0]:
+        run_file(path)
+    for task, returns in state[1].items():
+        use_returns(task, returns)

@@ -1,0 +1,190 @@
+"""What `python -m se_hpo.slurm --status` shows: jobs, workers, brackets, losses."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from se_hpo.errors import UserError
+from se_hpo.machine import slurm_queue
+from se_hpo.optimize.display import draw
+from se_hpo.optimize.monitor import Monitor
+from se_hpo.optimize.outcome import best_trials, final_notes
+from se_hpo.optimize.progress import Plan
+from se_hpo.registries import budget_unit
+from se_hpo.results.lines import read_checked, read_evaluations, read_json
+from se_hpo.results.master_status import MasterStatus
+from se_hpo.results.trials import load_trials
+from se_hpo.slurm.slurm_jobs import Launch, read_launches, roles
+from se_hpo.storage.paths import RunPaths
+from se_hpo.text import duration
+
+STALE_SECONDS = 30.0
+"""A master that writes its status every two seconds and has not for so long is away."""
+_ENOUGH = 10_000
+
+
+def show(paths: RunPaths, console: Console) -> None:
+    """Print the state of a run; what cannot be shown leaves the rest.
+
+    Raises:
+        UserError: nothing was launched, or, when all else is shown, squeue does not
+            answer.
+        OSError: a file that cannot be read, likewise.
+    """
+    launches = read_launches(paths.jobs)
+    if not launches:
+        raise UserError(
+            f"{paths.root} was not launched on SLURM: python -m se_hpo.slurm --space "
+            f"NAME --run {paths.root} does that"
+        )
+    failed: list[Exception] = []
+    for part in (
+        lambda: console.print(job_table(paths, launches)),
+        lambda: _show_master(paths, console),
+        lambda: _show_trials(paths, console),
+    ):
+        try:
+            part()
+        except (UserError, OSError) as error:
+            failed.append(error)
+    if failed:
+        raise failed[0]
+
+
+def _show_master(paths: RunPaths, console: Console) -> None:
+    status = read_status(paths)
+    if status is not None:
+        _show_status(paths, status, console)
+        if status["state"] == "running" and status["workers"]:
+            console.print(worker_table(status))
+
+
+def _show_trials(paths: RunPaths, console: Console) -> None:
+    if paths.results.exists():
+        frame = load_trials(paths.root)
+        console.print(best_trials(frame))
+        for note in final_notes(frame):
+            console.print(note)
+
+
+def job_table(paths: RunPaths, launches: Iterable[Launch]) -> Table:
+    """Jobs: those that SLURM still has, and how those of the last launch ended."""
+    table = Table(title="Jobs", title_justify="left", title_style="bold")
+    for column in ("role", "job", "state", "time", "node", "waits for"):
+        table.add_column(column, no_wrap=column != "waits for")
+    launches = list(launches)
+    names = {f"{x.name}-{role}": role for x in launches for role in roles(x.kind)}
+    there = slurm_queue.jobs(names)
+    for job in _waiting_together(there):
+        waits = job.reason if job.state == "PENDING" else ""
+        cells = (job.id, job.state, job.elapsed, job.node, waits)
+        table.add_row(names[job.name], *cells)
+    known = {job.id for job in there}
+    for role, job_id in _ids(launches[-1]):
+        for each, state in _ended(paths, job_id, known):
+            table.add_row(role, each, state, "", "", "")
+    for each, state in _ended_by_hand(paths, launches, known):
+        table.add_row("by hand", each, state, "", "", "")
+    return table
+
+
+def _waiting_together(jobs: Iterable[slurm_queue.Job]) -> list[slurm_queue.Job]:
+    """Waiting tasks of an array in one line."""
+    lines: dict[tuple[str, str], slurm_queue.Job] = {}
+    count: Counter[tuple[str, str]] = Counter()
+    for job in jobs:
+        array, _, task = job.id.partition("_")
+        key = (array if task and job.state == "PENDING" else job.id, job.reason)
+        lines[key], count[key] = job, count[key] + 1
+    return [
+        replace(job, id=f"{key[0]}, {count[key]} tasks") if count[key] > 1 else job
+        for key, job in lines.items()
+    ]
+
+
+def _ids(launch: Launch) -> list[tuple[str, str]]:
+    return [
+        (role, job) for role in roles(launch.kind) for job in launch.ids.get(role, [])
+    ]
+
+
+def _ended(paths: RunPaths, job_id: str, known: set[str]) -> list[tuple[str, str]]:
+    """How a job, or tasks of an array, ended; not those that SLURM still has."""
+    folder = paths.ended
+    names = [path.name for path in folder.glob(f"{job_id}_*")]
+    if not names and not any(name.partition("_")[0] == job_id for name in known):
+        names = [job_id]
+    names = sorted({*names} - known, key=lambda name: int(name.rpartition("_")[2]))
+    return [(name, slurm_queue.final_state(name, folder)) for name in names]
+
+
+def _ended_by_hand(
+    paths: RunPaths, launches: Iterable[Launch], known: set[str]
+) -> list[tuple[str, str]]:
+    """How jobs ended whose scripts the user has submitted."""
+    ours = {job for launch in launches for _, job in _ids(launch)}
+    folder = paths.ended
+    names = [p.name for p in folder.glob("[0-9]*") if p.name not in known]
+    strange = [name for name in names if name.partition("_")[0] not in ours]
+    strange.sort(key=lambda name: [int(n) for n in name.split("_") if n.isdigit()])
+    return [(name, slurm_queue.final_state(name, folder)) for name in strange]
+
+
+def read_status(paths: RunPaths) -> dict[str, Any] | None:
+    """What the master wrote last; None if that is nothing, or cannot be read."""
+    status = read_checked(paths.status, MasterStatus, None)
+    return None if status is None else asdict(status)
+
+
+def _show_status(paths: RunPaths, status: dict[str, Any], console: Console) -> None:
+    """The view of a running master, as its own terminal would show it."""
+    age = max(0.0, time.time() - status["time"])
+    if status["state"] != "running":
+        console.print(_ended_line(status, age))
+        return
+    if age > STALE_SECONDS:
+        console.print(
+            Text(f"No word from the master for {duration(age)}.", style="yellow")
+        )
+    monitor = Monitor(paths, (e.record for e in read_evaluations(paths)))
+    settings = read_json(paths.run).get("settings")
+    settings = settings if isinstance(settings, dict) else {}
+    unit = budget_unit(settings.get("objective"))
+    title = f"{settings.get('space', '?')}, {settings.get('optimizer', '?')}"
+    snapshot = monitor.snapshot(status)
+    plan = Plan(title, str(paths.root), unit)
+    console.print(draw(plan, snapshot, age, (), _ENOUGH))
+
+
+def _ended_line(status: dict[str, Any], age: float) -> str:
+    """One sentence about a run that has no master now."""
+    brackets = status["brackets"]
+    complete = sum(bracket["finished"] for bracket in brackets)
+    return (
+        f"The run is {status['state']}, since {duration(age)}: {status['finished']} of "
+        f"{status['planned']} evaluations, {complete} of {len(brackets)} brackets, "
+        f"{status['failed']} failed, {status['lost']} interrupted and repeated."
+    )
+
+
+def worker_table(status: dict[str, Any]) -> Table:
+    """Workers: where they are and what they evaluate."""
+    table = Table(title="Workers", title_justify="left", title_style="bold")
+    for column in ("host", "pid", "trial", "budget", "for"):
+        table.add_column(column, no_wrap=True)
+    running = {each["worker"]: each for each in status["running"]}
+    for worker in sorted(status["workers"], key=lambda w: (w["host"], w["pid"])):
+        now = running.get(worker["worker"])
+        trial = worker["trial"] or "idle"
+        budget = f"{now['budget']:g}" if now else ""
+        since = duration(status["time"] - now["since"]) if now else ""
+        table.add_row(worker["host"], str(worker["pid"]), trial, budget, since)
+    return table

@@ -1,0 +1,1 @@
+"""What all commands share on a terminal: flags, exit codes, live displays."""

@@ -1,0 +1,164 @@
+"""What all commands share: flags, one-line errors, exit codes, signals.
+
+Exit codes: 0 done, 1 a defect or a run that could not go on (a full disk, too little
+memory, nothing but failures), 2 bad input, 130 interrupted (Ctrl-C), 143 terminated.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any, TextIO, TypeVar
+
+import tyro
+
+from se_hpo.errors import DiedProcessError, FailedRunError, UserError, storage_line
+from se_hpo.machine.processes import Terminated
+
+OptionsT = TypeVar("OptionsT")
+
+log = logging.getLogger(__name__)
+
+
+def run_command(options: type[OptionsT], main: Callable[[OptionsT], int]) -> None:
+    """Parse the command line into `options`, call `main`, and exit with its code.
+
+    Args:
+        options: a dataclass; the docstring under each field is its help.
+        main: the command.
+    """
+    program, plain = as_typed(sys.argv[:1]), (tyro.conf.FlagCreatePairsOff,)
+    exit_with(lambda: main(tyro.cli(options, prog=program, config=plain)))
+
+
+def exit_with(main: Callable[[], int]) -> None:
+    """Exit with the code of a command, or with that of the error that ended it."""
+    signal.signal(signal.SIGTERM, _raise_terminated)
+    steady_streams()
+    try:
+        code = main()
+    except UserError as error:
+        _say(f"error: {error}")
+        code = 2
+    except FailedRunError as error:
+        _say(f"error: {error}")
+        code = 1
+    except DiedProcessError as error:
+        _say(f"error: {error}; the same command goes on from here")
+        code = 1
+    except OSError as error:
+        line = storage_line(error)
+        if line is None:
+            raise
+        _say(f"error: {line}")
+        code = 1
+    except Terminated:
+        _say("terminated; the same command goes on from here")
+        code = 143
+    except KeyboardInterrupt:
+        _say("interrupted; the same command goes on from here")
+        code = 130
+    sys.stdout.flush()
+    sys.exit(code or int(getattr(sys.stdout, "failed", False)))
+
+
+class _Output:
+    """A standard stream that ends no command: where it fails, that is said once."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream, self.failed = stream, False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        self._try(lambda: self._stream.write(text))
+        return len(text)
+
+    def flush(self) -> None:
+        self._try(self._stream.flush)
+
+    def _try(self, do: Callable[[], object]) -> None:
+        try:
+            do()
+        except OSError as error:  # from now on it goes nowhere
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+            self.failed = True
+            if not isinstance(error, BrokenPipeError):  # who has seen enough, knows
+                _say(f"standard output: {error.strerror}")
+
+
+def steady_streams() -> None:
+    """Let no standard stream end a command, whatever it is connected to.
+
+    A closed one is replaced, one that fails is left; a terminal that cannot show a
+    character shows another one.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        stream = getattr(sys, name)
+        if stream is None:
+            stream = Path(os.devnull).open(mode)  # noqa: SIM115 - for good
+        if name == "stdout" and isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+        known = mode == "r" or isinstance(stream, _Output)
+        setattr(sys, name, stream if known else _Output(stream))
+
+
+def as_typed(words: Sequence[object]) -> str:
+    """A process's arguments as its user typed them: the module instead of its file.
+
+    >>> as_typed(["/opt/se_hpo/optimize.py", "--space", "my space"])
+    "python -m se_hpo.optimize --space 'my space'"
+    >>> as_typed(["/opt/se_hpo/train/__main__.py"]), as_typed(["se-hpo report", "a"])
+    ('python -m se_hpo.train', 'python -m se_hpo.report a')
+    """
+    program, *rest = map(str, words)
+    *folders, name = program.replace("\\", "/").removesuffix(".py").split("/")
+    if "se_hpo" in folders:
+        inside = folders[len(folders) - folders[::-1].index("se_hpo") :]
+        module = ".".join(["se_hpo", *inside, name]).removesuffix(".__main__")
+        return shlex.join(["python", "-m", module, *rest])
+    if name.startswith("se-hpo "):
+        name = name.removeprefix("se-hpo ")
+        return shlex.join(["python", "-m", f"se_hpo.{name}", *rest])
+    return shlex.join([*["python"] * program.endswith(".py"), program, *rest])
+
+
+def python_command(function: str, path: Path) -> str:
+    """What to type in a shell to see `se_hpo.FUNCTION(path)`.
+
+    >>> print(python_command("load_ses", Path("results/a b")))
+    python -c "import se_hpo; print(se_hpo.load_ses('results/a b'))"
+    """
+    code = f"import se_hpo; print(se_hpo.{function}({str(path)!r}))"
+    plain = not set(code) & set('"$`\\!')  # double quotes leave the rest as it is
+    return f'python -c "{code}"' if plain else f"python -c {shlex.quote(code)}"
+
+
+def log_to_stderr(level: int) -> None:
+    """One plain line per record of this package; other libraries' from WARNING on."""
+    logging.basicConfig(
+        level=logging.WARNING,
+        format="%(asctime)s %(levelname)s %(message)s",
+        datefmt="%Y-%m-%d %H:%M:%S",
+    )
+    logging.getLogger("se_hpo").setLevel(level)
+
+
+def _raise_terminated(number: int, frame: FrameType | None) -> None:
+    # A second one must not tear the orderly end that the first has started.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise Terminated
+
+
+def _say(line: str) -> None:
+    with contextlib.suppress(OSError):  # a log on the disk that is full
+        sys.stderr.write(f"{line}\n")

@@ -1,0 +1,113 @@
+"""`python -m se_hpo.train --from results/RUN`: a set of SEs from different seeds."""
+
+from __future__ import annotations
+
+import math
+import shlex
+import warnings
+
+from rich.console import Console
+from rich.table import Table
+
+from se_hpo.machine.processes import available_cores
+from se_hpo.results.lines import UnreadableWarning
+from se_hpo.results.se_outcome import SEOutcome
+from se_hpo.results.se_sets import read_set
+from se_hpo.terminal.cli import python_command, run_command
+from se_hpo.text import duration
+from se_hpo.train.display import set_table, summary
+from se_hpo.train.options import TrainOptions
+from se_hpo.train.plan import SAMPLES, most_trainings, seconds_per_agent
+from se_hpo.train.recipes import list_recipes, load_recipe
+from se_hpo.train.request import Request, resolve_request
+from se_hpo.train.set_folder import check_set
+from se_hpo.train.set_run import train_set
+
+
+def main(options: TrainOptions) -> int:
+    """Do what the flags ask for.
+
+    Returns:
+        0 if all SEs of the shard are finished, else 1.
+    """
+    console = Console(highlight=False)
+    if options.list_configs:
+        console.print(_recipes())
+        return 0
+    request = resolve_request(options)
+    if not request.indices:
+        console.print(f"shard {options.shard} of {request.n_envs} SEs: nothing to do")
+        return 0
+    cores = available_cores()
+    n_parallel = min(options.workers or cores, len(request.indices))
+    threads = max(1, cores // n_parallel)
+    if options.plan:
+        _show_plan(request, n_parallel, console)
+        return 0
+    missing = train_set(request, n_parallel, threads, options.quiet)
+    outcomes = _outcomes(request)
+    _show_outcome(request, outcomes, missing, console)
+    return 1 if missing or any(outcome.failed for outcome in outcomes) else 0
+
+
+def _recipes() -> Table:
+    table = Table(title="Recipes", title_justify="left", title_style="bold")
+    for name in ("name", "generations", "noise", "step", "score transform"):
+        table.add_column(name, no_wrap=True)
+    for name in list_recipes():
+        recipe = load_recipe(name)
+        nes = recipe.config.nes
+        always = "" if nes.stop_when_solved else ", always"
+        row = (f"{recipe.generations}{always}", f"{nes.noise_std:g}")
+        table.add_row(name, *row, f"{nes.step_size:g}", nes.score_transform)
+    return table
+
+
+def _show_plan(request: Request, n_parallel: int, console: Console) -> None:
+    settings, paths = request.settings, request.paths
+    outcomes = _outcomes(request) if check_set(paths, settings) else []
+    n_left = len(request.indices) - sum(not settings.goes_on(o) for o in outcomes)
+    trainings = most_trainings(settings)
+    console.print(
+        f"{settings.train_env} on {settings.config.task} in {paths.root}: "
+        f"{len(request.indices)} SEs, {n_left} to train, at most {trainings:,} agents "
+        "each"
+    )
+    console.print(f"timing {SAMPLES} agents on random SEs ...")
+    seconds = seconds_per_agent(settings)
+    rounds = math.ceil(n_left / n_parallel)
+    console.print(f"{settings.engine} engine: {seconds:.2f} s per agent and core")
+    console.print(
+        f"expected wall time with {n_parallel} side by side: at most "
+        f"{duration(rounds * trainings * seconds)} (within a factor of two; less where "
+        "NES solves the task early)"
+    )
+
+
+def _outcomes(request: Request) -> list[SEOutcome]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnreadableWarning)  # what is missing, we know
+        outcomes = read_set(request.paths.root).outcomes
+    return [outcome for outcome in outcomes if outcome.index in request.indices]
+
+
+def _show_outcome(
+    request: Request,
+    outcomes: list[SEOutcome],
+    missing: dict[int, str],
+    console: Console,
+) -> None:
+    console.print(set_table(outcomes, missing))
+    console.print(summary(outcomes))
+    folder, task = request.paths.root, request.settings.config.task
+    module = f" --task {shlex.quote(task)}" if ":" in task else ""
+    console.print("Next:", style="bold")
+    for command in (
+        python_command("load_ses", folder),
+        f"python -m se_hpo.evaluate --envs {shlex.quote(str(folder))}{module}",
+    ):
+        console.print(f"  {command}", soft_wrap=True, markup=False, emoji=False)
+
+
+if __name__ == "__main__":
+    run_command(TrainOptions, main)

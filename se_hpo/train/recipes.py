@@ -1,0 +1,101 @@
+"""Recipes: a `RunConfig` and its number of generations, as a YAML file.
+
+The shipped ones are in `se_hpo/configurations/`. Keys are the fields of `RunConfig`,
+nested; what is left out has its default.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from se_hpo.config.overrides import ValueLoader
+from se_hpo.config.run import RunConfig, run_config_from_dict
+from se_hpo.envs.tasks import import_task
+from se_hpo.errors import UserError, did_you_mean
+from se_hpo.storage.json_records import checked, record
+from se_hpo.text import one_line
+
+SHIPPED = Path(__file__).with_name("configurations")
+DEFAULT_GENERATIONS = 50
+"""The most in the authors' untuned runs."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train an SE."""
+
+    name: str
+    """The file's, without its ending."""
+    config: RunConfig
+    generations: int
+    """At most so many."""
+
+
+def list_recipes() -> list[str]:
+    """Names of the shipped recipes."""
+    return sorted(path.stem for path in SHIPPED.glob("*.yaml"))
+
+
+def load_recipe(name_or_path: str | Path) -> Recipe:
+    """A shipped recipe by its name, or a file.
+
+    Raises:
+        UserError: there is none, or it does not hold what it should.
+
+    >>> load_recipe("cartpole").config.task
+    'CartPole-v0'
+    """
+    path = _path(str(name_or_path))
+    try:
+        data = yaml.load(path.read_text(encoding="utf-8"), ValueLoader)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read ({error}): give a YAML file") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # no such date
+        raise UserError(f"{path} is no YAML: {one_line(error)}") from error
+    try:
+        return _recipe(path.stem, data)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+
+
+def _path(name: str) -> Path:
+    path = Path(name)
+    if name in list_recipes():
+        return SHIPPED / f"{name}.yaml"
+    if path.is_file():
+        return path
+    if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
+        raise UserError(f"{name}: no such file; give a YAML file, or a recipe by name")
+    raise UserError(f"no recipe {name!r}: {did_you_mean(name, list_recipes())}")
+
+
+def _recipe(name: str, data: Any) -> Recipe:
+    data = {} if data is None else checked(dict, data, "a recipe")
+    given = {key: value for key, value in data.items() if value is not None}
+    parts = record(_Sections, given, unknown="refuse")
+    if parts.generations < 1:
+        raise UserError(f"generations = {parts.generations}: must be an integer >= 1")
+    config = run_config_from_dict(
+        {
+            "task": import_task(parts.task).id,
+            "agent": {"algorithm": "ddqn", **parts.agent},
+            "se": parts.se,
+            "nes": parts.nes,
+        }
+    )
+    return Recipe(name, config, parts.generations)
+
+
+@dataclass(frozen=True)
+class _Sections:
+    """A recipe as it is written."""
+
+    task: str = RunConfig.task
+    generations: int = DEFAULT_GENERATIONS
+    agent: dict[str, Any] = field(default_factory=dict)
+    se: dict[str, Any] = field(default_factory=dict)
+    nes: dict[str, Any] = field(default_factory=dict)

@@ -1,0 +1,108 @@
+"""One attempt at a set: open its folder, train what is missing, watch it."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import Any
+
+from se_hpo.envs.checkpoint import load_se
+from se_hpo.errors import UserError
+from se_hpo.results.se_outcome import SEOutcome, read_outcome
+from se_hpo.results.se_set_settings import read_set_json
+from se_hpo.search_spaces.user_code import code_of
+from se_hpo.storage.damaged import set_aside
+from se_hpo.train.display import SetDisplay
+from se_hpo.train.request import Request
+from se_hpo.train.set_folder import open_set
+from se_hpo.train.supervisor import SEWorkers
+from se_hpo.train.watch import SetWatch
+
+POLL_SECONDS = 0.2
+
+
+def train_set(
+    request: Request, n_parallel: int, threads: int, quiet: bool
+) -> dict[int, str]:
+    """Train the SEs of the shard that are not finished.
+
+    Args:
+        request: the set, and which part of it.
+        n_parallel: SEs side by side.
+        threads: threads for each.
+        quiet: only warnings.
+
+    Returns:
+        The SEs of the shard that are still not finished, and why.
+
+    Raises:
+        UserError: the folder cannot be used.
+    """
+    paths, settings = request.paths, request.settings
+    code = _code(request)
+    open_set(paths, settings, request.n_envs, request.origin, code)
+    title = f"{settings.train_env}, {settings.config.task}"
+    with SetDisplay(title, str(paths.root), quiet=quiet) as display:
+        before = {index: finished(request, index) for index in request.indices}
+        todo = [index for index, outcome in before.items() if outcome is None]
+        solved = sum(outcome.solved for outcome in before.values() if outcome)
+        with SEWorkers(paths, todo, n_parallel, threads) as workers:
+            watch = SetWatch(paths, settings, request.indices, workers, solved)
+            _watch(watch, display)
+    held = [index for index in workers.held if finished(request, index) is None]
+    return {**workers.lost, **dict.fromkeys(held, "another process is at it")}
+
+
+def _code(request: Request) -> dict[str, Any]:
+    """What `set.json` is to say of the user's code; measures the task if need be."""
+    paths = request.paths
+    stored = read_set_json(paths) if paths.set.exists() else {}
+    known = {"random_returns": request.code.get("random_returns"), **stored}
+    file = request.code.get("space_file") or stored.get("space_file")
+    return code_of(request.settings.config.task, file, known)
+
+
+def finished(request: Request, index: int) -> SEOutcome | None:
+    """The outcome of an SE that needs no training.
+
+    A damaged or foreign outcome or checkpoint is named, set aside and made again. An SE
+    that failed is tried again, and one that may have more generations goes on.
+    """
+    paths, settings = request.paths, request.settings
+    try:
+        outcome = read_outcome(paths, index)
+        if outcome and outcome.seed != settings.se_seed(index):
+            raise ValueError("it is of another set")
+    except ValueError as error:
+        path = paths.outcome(index)
+        set_aside(f"{path}: {error}", "made again", path)
+        return None
+    if outcome is None or outcome.failed or settings.goes_on(outcome):
+        return None
+    checkpoint = paths.checkpoint(index)
+    try:
+        load_se(checkpoint, settings.config.task)
+    except UserError as error:
+        if checkpoint.exists():
+            set_aside(str(error), "made again", checkpoint)
+        return None
+    return outcome
+
+
+def _watch(watch: SetWatch, display: SetDisplay) -> None:
+    """Train the SEs, and show how it goes."""
+    while watch.workers.busy:
+        for index in watch.workers.step():
+            display.attempt(partial(_show_finished, index, watch, display))
+        display.attempt(watch.tell_damage)
+        display.attempt(lambda: display.update(watch.progress()))
+        if watch.workers.busy:
+            time.sleep(POLL_SECONDS)
+
+
+def _show_finished(index: int, watch: SetWatch, display: SetDisplay) -> None:
+    outcome = read_outcome(watch.paths, index)
+    if outcome is not None:
+        seconds = watch.ended(outcome)
+        display.update(watch.progress())
+        display.finished(outcome, seconds)

@@ -1,0 +1,113 @@
+"""What an agent trains on: a learned environment or the task, with one interface.
+
+Each says what the replay buffer stores as done, and which rule stops a training on it.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from se_hpo.config.run import AgentConfig
+from se_hpo.envs.checkpoint import SECheckpoint
+from se_hpo.envs.learned import LearnedEnv
+from se_hpo.envs.parameters import check_psi
+from se_hpo.envs.stopping import stop_when_solved
+from se_hpo.envs.tasks import TaskSpec, make_env
+
+
+class Step(NamedTuple):
+    """Outcome of one environment step."""
+
+    next_state: np.ndarray
+    """`obs_size`, float32."""
+    reward: float
+    done: float
+    """What the replay buffer stores; (1 - done) multiplies the bootstrapped value."""
+    ended: bool
+    """The episode is over."""
+
+
+class TrainingEnv(Protocol):
+    """An environment as the training loop sees it."""
+
+    def reset(self) -> np.ndarray:
+        """Start an episode; returns the state, `obs_size`, float32."""
+
+    def step(self, action: int) -> Step:
+        """Take one step."""
+
+    def stop_reason(self, returns: Sequence[float], config: AgentConfig) -> str | None:
+        """Why the training stops after episodes of these returns; None: it goes on."""
+
+
+class LearnedTrainingEnv:
+    """A learned environment, cut at the task's step limit; the rest is of its kind."""
+
+    def __init__(self, spec: TaskSpec, learned: LearnedEnv, seed: int) -> None:
+        check_psi(learned.psi, learned.config, spec.obs_size, spec.n_actions)
+        self._kind = learned.kind
+        make = pkgutil.resolve_name(self._kind.environment)
+        self._env = make(spec.id, SECheckpoint(learned.psi, spec.id, learned.config))
+        self._env.reset(seed=seed)
+        self._max_steps, self._steps = spec.max_steps, 0
+
+    def reset(self) -> np.ndarray:
+        """Start an episode in a state of the task."""
+        self._steps = 0
+        return self._env.reset()[0]
+
+    def step(self, action: int) -> Step:
+        """Take one step; the episode ends where the environment or the task ends it."""
+        state, reward, terminated, truncated, info = self._env.step(action)
+        self._steps += 1
+        ended = terminated or truncated or self._steps >= self._max_steps
+        done = self._kind.stored_done(terminated, info)
+        return Step(state, float(reward), done, ended)
+
+    def stop_reason(self, returns: Sequence[float], config: AgentConfig) -> str | None:
+        """The rule of its kind."""
+        return self._kind.stopping_rule(returns, config)
+
+
+class TaskTrainingEnv:
+    """The task: `done` is 1 for termination, and for truncation as configured.
+
+    Args:
+        spec: the task.
+        seed: seeds its initial states.
+        truncation: `bootstrap` stores 0 for an episode cut by the step limit,
+            `terminal` 1 (`AgentConfig.truncation`).
+    """
+
+    def __init__(self, spec: TaskSpec, seed: int, truncation: str) -> None:
+        self._env, self._solved_return = make_env(spec), spec.solved_return
+        self._env.reset(seed=seed)
+        self._truncation_is_terminal = truncation == "terminal"
+
+    def reset(self) -> np.ndarray:
+        """Start an episode."""
+        return np.asarray(self._env.reset()[0], np.float32)
+
+    def step(self, action: int) -> Step:
+        """Take one step."""
+        state, reward, terminated, truncated, _ = self._env.step(action)
+        done = terminated or (truncated and self._truncation_is_terminal)
+        ended = bool(terminated or truncated)
+        return Step(np.asarray(state, np.float32), float(reward), float(done), ended)
+
+    def stop_reason(self, returns: Sequence[float], config: AgentConfig) -> str | None:
+        """`solved`, by the task's own returns."""
+        return stop_when_solved(returns, config, self._solved_return)
+
+
+def training_env(
+    spec: TaskSpec, learned: LearnedEnv | None, seed: int, truncation: str
+) -> TrainingEnv:
+    """The learned environment, or where there is none the task."""
+    if learned is None:
+        return TaskTrainingEnv(spec, seed, truncation)
+    return LearnedTrainingEnv(spec, learned, seed)

@@ -1,0 +1,179 @@
+"""Where agents are trained: the native engine or processes of the torch engine."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.util
+import itertools
+import time
+from collections.abc import Generator, Sequence
+from types import ModuleType, TracebackType
+from typing import Self
+
+from se_hpo.agents.registry import kind_of
+from se_hpo.errors import UserError, did_you_mean
+from se_hpo.training.jobs import TrainingJob, TrainingResult
+from se_hpo.training.process_pool import ProcessPool, Train
+
+ENGINES = ("auto", "native", "torch")
+"""`auto` is `native` where that is built, else `torch`. Agents that the native engine
+lacks, `auto` trains with the torch engine."""
+
+
+class InnerLoop:
+    """Trains agents on `n_threads` cores; a context manager.
+
+    The results depend on the jobs and the engine, never on `n_threads`. Processes are
+    spawned: a script that uses them needs `if __name__ == "__main__":`.
+
+    Args:
+        engine: a name in `ENGINES`.
+        n_threads: threads of the native engine, or processes of the torch engine
+            (1: in this process).
+
+    Raises:
+        UserError: an unknown engine, `native` where it is not built, no thread, or
+            `SE_HPO_ISA` names no usable instruction set.
+    """
+
+    engine_name: str
+    """The engine chosen: `native` or `torch`."""
+
+    def __init__(self, engine: str = "auto", n_threads: int = 1) -> None:
+        if engine not in ENGINES:
+            raise UserError(f"engine {engine!r}: {did_you_mean(engine, ENGINES)}")
+        if n_threads < 1:
+            raise UserError(f"{n_threads} threads: give at least 1")
+        native, reason = _native_engine() if engine != "torch" else (None, "")
+        if engine == "native" and native is None:
+            raise UserError(
+                f"the native engine cannot be used ({reason}): choose the engine "
+                "`torch`, or see what `python -m se_hpo.doctor` says"
+            )
+        if native is not None:
+            native.isa()  # SE_HPO_ISA may name none that can be used
+        self._native, self._only_native = native, engine == "native"
+        self.engine_name = "torch" if native is None else "native"
+        self.n_threads = n_threads
+        load = functools.partial(load_engine, engine, native is None)
+        self._pool = ProcessPool(n_threads, load) if n_threads > 1 else None
+
+    def train_agents(self, jobs: Sequence[TrainingJob]) -> list[TrainingResult]:
+        """Run the jobs; results in the order of `jobs`.
+
+        Raises:
+            UserError: an unknown task, or an agent that the chosen engine lacks.
+            ValueError: a job whose parts do not fit together.
+        """
+        on_native = [self._is_native(job) for job in jobs]
+        native = iter(self._run_native(list(itertools.compress(jobs, on_native))))
+        on_torch = [not is_native for is_native in on_native]
+        torch = iter(self._run_torch(list(itertools.compress(jobs, on_torch))))
+        return [next(native if is_native else torch) for is_native in on_native]
+
+    def completed(
+        self, jobs: Sequence[TrainingJob]
+    ) -> Generator[tuple[int, TrainingResult]]:
+        """Run the jobs, each on one core; yield position and result as they end.
+
+        Close the iterator when you stop before its end.
+
+        Raises:
+            As `train_agents`, and `DiedProcessError`: a process died.
+        """
+        if self._pool and len(jobs) > 1:
+            for done in self._pool.completed(jobs):
+                yield done.position, done.result
+        else:
+            for position, job in enumerate(jobs):
+                yield position, self.train_agents([job])[0]
+
+    def engine_for(self, job: TrainingJob) -> str:
+        """What trains this job's agent: `native` or `torch`.
+
+        Raises:
+            UserError: the chosen engine lacks the agent.
+        """
+        return "native" if self._is_native(job) else "torch"
+
+    def cpu_seconds(self) -> float:
+        """CPU seconds so far of this process and of the processes it trains in."""
+        pool = self._pool.cpu_seconds() if self._pool else 0.0
+        return time.process_time() + pool
+
+    def close(self) -> None:
+        """Stop the processes, if any; they start again when needed."""
+        if self._pool:
+            self._pool.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _is_native(self, job: TrainingJob) -> bool:
+        if self._native is None:
+            return False
+        kind = kind_of(job.agent)
+        lacks = [] if kind.native else [f"agent {kind.name!r}"]
+        if job.learned and not job.learned.kind.native:
+            lacks.append(job.learned.kind.label)
+        if self._only_native and lacks:
+            raise UserError(
+                f"the native engine has no {' and no '.join(lacks)}: choose "
+                "the engine `auto` or `torch`"
+            )
+        return not lacks
+
+    def _run_native(self, jobs: list[TrainingJob]) -> list[TrainingResult]:
+        if not jobs or self._native is None:
+            return []
+        results: list[TrainingResult] = self._native.train_agents(jobs, self.n_threads)
+        return results
+
+    def _run_torch(self, jobs: list[TrainingJob]) -> list[TrainingResult]:
+        if self._pool and len(jobs) > 1:
+            return self._pool.run(jobs)
+        if not jobs:
+            return []
+        from se_hpo.training.torch_engine import (
+            run_job,  # torch: only where it is needed
+        )
+
+        return [run_job(job) for job in jobs]
+
+
+def load_engine(engine: str, with_torch: bool) -> Train:
+    """What trains one agent at a time, for `ProcessPool(load=...)`.
+
+    Args:
+        engine: a name in `ENGINES`.
+        with_torch: import torch now, not with the first agent that needs it.
+    """
+    if with_torch:
+        importlib.import_module("se_hpo.training.torch_engine")
+    loop = InnerLoop(engine)
+    return lambda job: loop.train_agents([job])[0]
+
+
+def _native_engine() -> tuple[ModuleType | None, str]:
+    """The native engine's module, or why it cannot be used."""
+    engine = _load_native_engine()
+    if engine is None:
+        return None, "this installation has none"
+    if not engine.available():
+        return None, str(engine.unavailable_reason())
+    return engine, ""
+
+
+def _load_native_engine() -> ModuleType | None:
+    if importlib.util.find_spec("se_hpo.training.native_engine") is None:
+        return None
+    return importlib.import_module("se_hpo.training.native_engine")

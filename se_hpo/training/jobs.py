@@ -1,0 +1,64 @@
+"""What goes into an inner loop and what comes out, for both engines.
+
+A job is complete: same job, same engine, same bytes, in any process or thread.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from se_hpo.config.run import AgentConfig
+from se_hpo.envs.learned import LearnedEnv
+from se_hpo.errors import UserError
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """Train one agent on one environment, then test it greedily on the task."""
+
+    task: str
+    """Task id; tests run on it, and an SE takes its initial states from it."""
+    agent: AgentConfig
+    """Hyperparameters, with any variation already drawn."""
+    seed: int
+    """63-bit seed of everything random in this job."""
+    learned: LearnedEnv | None = None
+    """What to train on instead of the task; None trains on the task itself."""
+    stop_by_rule: bool = True
+    """Whether plateau (SE) or solved (task) ends the training; without them only the
+    agent's `train_episodes` and `max_env_steps` do."""
+
+    def __post_init__(self) -> None:
+        if self.learned is not None and not isinstance(self.learned, LearnedEnv):
+            raise UserError(
+                f"learned is a {type(self.learned).__name__}: must be a LearnedEnv, "
+                "or None to train on the task"
+            )
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What one inner loop gave."""
+
+    test_returns: np.ndarray
+    """Return of each greedy test episode on the task: `test_episodes`, float64."""
+    episode_returns: np.ndarray
+    """Return of each training episode, float64."""
+    episode_lengths: np.ndarray
+    """Environment steps of each training episode, int64."""
+    test_env_steps: int
+    """Steps on the task taken by the test episodes."""
+    stop_reason: str
+    """A name in `names.STOP_REASONS`."""
+
+    @property
+    def score(self) -> float:
+        """Mean test return: the fitness of the SE (paper, eq. 3)."""
+        return float(np.mean(self.test_returns))
+
+    @property
+    def env_steps(self) -> int:
+        """Environment steps taken in training."""
+        return int(np.sum(self.episode_lengths))
