@@ -15,7 +15,8 @@ import se_hpo
 from se_hpo.analysis import incumbent_trajectory
 from se_hpo.errors import UserError
 from se_hpo.results.columns import GENERATION_COLUMNS, TRIAL_COLUMNS
-from se_hpo.results.lines import STATUS_MAX_AGE, UnreadableWarning
+from se_hpo.results.lines import UnreadableWarning
+from se_hpo.results.master_status import STATUS_MAX_AGE
 from se_hpo.results.ranking import ranked
 from se_hpo.results.trials import load_generations, load_incumbent, load_trials
 from se_hpo.storage.files import append_json_line, write_json

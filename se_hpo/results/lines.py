@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import time
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -12,14 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
-from se_hpo.results.master_status import Running
 from se_hpo.storage.files import read_json_lines
 from se_hpo.storage.json_records import RecordError, checked, parsed, record
 from se_hpo.storage.paths import ConfigId, RunPaths, TrialPaths, trial_name
 from se_hpo.storage.records import EvaluationRecord, GenerationLine, Status
 
-STATUS_MAX_AGE = 60.0
-"""Seconds after which a `status.json` that nobody rewrote says nothing any more."""
 _LAST_TIME = 253_402_300_799.0
 """Unix seconds at the end of the year 9999."""
 
@@ -156,29 +152,6 @@ def _with_rungs(evaluations: list[Evaluation]) -> Iterator[Evaluation]:
             yield replace(e, record=replace(e.record, rung=rung))
 
 
-def read_running(run: RunPaths, ended: list[Evaluation]) -> list[Evaluation]:
-    """Evaluations under way, as the master last said, with what they have so far.
-
-    Empty where `status.json` is older than `STATUS_MAX_AGE`.
-    """
-    try:
-        age = time.time() - run.status.stat().st_mtime
-    except FileNotFoundError:
-        return []
-    if age > STATUS_MAX_AGE:
-        return []
-    done = {(e.config_id, e.record.budget) for e in ended}
-    running = []
-    try:
-        entries = read_json(run.status).get("running", [])
-        for entry in checked(list[Running], entries, "running"):
-            if (entry.config_id, entry.budget) not in done:
-                running.append(_running(entry, run, ended))
-    except RecordError as error:
-        warn_unreadable(run.status, f"running trials not understood ({error})")
-    return running
-
-
 @dataclass(frozen=True)
 class _Times:
     """hpbandster's time stamps, Unix seconds."""
@@ -251,45 +224,6 @@ def _known(info: Any) -> tuple[dict[str, Any], Any]:
     return known, rest
 
 
-def _running(entry: Running, run: RunPaths, ended: list[Evaluation]) -> Evaluation:
-    check_time("since", entry.since)
-    config_id = entry.config_id
-    before = [
-        e.record
-        for e in ended
-        if e.config_id == config_id and e.record.budget < entry.budget
-    ]
-    record = EvaluationRecord(
-        trial=trial_name(config_id),
-        bracket=config_id[0],
-        rung=config_id[1] + len(before),
-        budget=entry.budget,
-        status=Status.RUNNING,
-        loss=float("nan"),
-        reason="",
-        worker=str(entry.pid),
-        host=entry.host,
-        started=entry.since,
-        seed=before[-1].seed if before else 0,
-        **_so_far(run.trial(config_id)),
-    )
-    return Evaluation(config_id, record)
-
-
 def read_generations(files: TrialPaths) -> Iterator[GenerationLine]:
     """Every generation line that can be read."""
     return parsed_lines(files.generations, lambda line: record(GenerationLine, line))
-
-
-def _so_far(files: TrialPaths) -> dict[str, Any]:
-    """What the finished generations of a running trial add up to."""
-    lines = list(read_generations(files))
-    if not lines:
-        return {}
-    return {
-        "generations": len(lines),
-        "score_final": lines[-1].center_score,
-        "score_best": lines[-1].best_score,
-        "env_steps_se": sum(line.env_steps_se for line in lines),
-        "env_steps_task": sum(line.env_steps_task for line in lines),
-    }

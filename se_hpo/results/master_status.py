@@ -1,11 +1,24 @@
-"""What a master writes into `status.json`, as its readers need it."""
+"""What a master says in `status.json`: the run, and evaluations under way."""
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
+from typing import Any
 
-from se_hpo.storage.json_records import RecordError
-from se_hpo.storage.paths import ConfigId, trial_name
+from se_hpo.results.lines import (
+    Evaluation,
+    check_time,
+    read_generations,
+    read_json,
+    warn_unreadable,
+)
+from se_hpo.storage.json_records import RecordError, checked
+from se_hpo.storage.paths import ConfigId, RunPaths, TrialPaths, trial_name
+from se_hpo.storage.records import EvaluationRecord, Status
+
+STATUS_MAX_AGE = 60.0
+"""Seconds after which a `status.json` that nobody rewrote says nothing any more."""
 
 
 @dataclass(frozen=True)
@@ -72,3 +85,65 @@ class MasterStatus:
             known = 0 <= each.config_id[0] < len(self.brackets)
             if each.trial != trial_name(each.config_id) or not known:
                 raise RecordError(f"running trial {each.trial!r} is not known")
+
+
+def read_running(run: RunPaths, ended: list[Evaluation]) -> list[Evaluation]:
+    """Evaluations under way, as the master last said, with what they have so far.
+
+    Empty where `status.json` is older than `STATUS_MAX_AGE`.
+    """
+    try:
+        age = time.time() - run.status.stat().st_mtime
+    except FileNotFoundError:
+        return []
+    if age > STATUS_MAX_AGE:
+        return []
+    done = {(e.config_id, e.record.budget) for e in ended}
+    running = []
+    try:
+        entries = read_json(run.status).get("running", [])
+        for entry in checked(list[Running], entries, "running"):
+            if (entry.config_id, entry.budget) not in done:
+                running.append(_running(entry, run, ended))
+    except RecordError as error:
+        warn_unreadable(run.status, f"running trials not understood ({error})")
+    return running
+
+
+def _running(entry: Running, run: RunPaths, ended: list[Evaluation]) -> Evaluation:
+    check_time("since", entry.since)
+    config_id = entry.config_id
+    before = [
+        e.record
+        for e in ended
+        if e.config_id == config_id and e.record.budget < entry.budget
+    ]
+    record = EvaluationRecord(
+        trial=trial_name(config_id),
+        bracket=config_id[0],
+        rung=config_id[1] + len(before),
+        budget=entry.budget,
+        status=Status.RUNNING,
+        loss=float("nan"),
+        reason="",
+        worker=str(entry.pid),
+        host=entry.host,
+        started=entry.since,
+        seed=before[-1].seed if before else 0,
+        **_so_far(run.trial(config_id)),
+    )
+    return Evaluation(config_id, record)
+
+
+def _so_far(files: TrialPaths) -> dict[str, Any]:
+    """What the finished generations of a running trial add up to."""
+    lines = list(read_generations(files))
+    if not lines:
+        return {}
+    return {
+        "generations": len(lines),
+        "score_final": lines[-1].center_score,
+        "score_best": lines[-1].best_score,
+        "env_steps_se": sum(line.env_steps_se for line in lines),
+        "env_steps_task": sum(line.env_steps_task for line in lines),
+    }

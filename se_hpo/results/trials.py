@@ -32,9 +32,9 @@ from se_hpo.results.lines import (
     read_evaluations,
     read_generations,
     read_json,
-    read_running,
     read_space,
 )
+from se_hpo.results.master_status import read_running
 from se_hpo.results.ranking import best_first
 from se_hpo.storage.json_records import record
 from se_hpo.storage.paths import RunPaths, TrialPaths
