@@ -49,7 +49,7 @@ wheel: $(VENV)/.installed-test
 	$(BIN)/python -m build
 
 test-wheel: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -m slow tests/test_packaging.py
+	$(BIN)/python -m pytest -m slow tests/end_to_end/test_packaging.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info se_hpo/_engine*.so

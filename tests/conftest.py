@@ -11,7 +11,7 @@ import pytest
 # Read when torch is loaded, in this process or a child.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from tests.slurm_cluster import cluster, running_cluster  # noqa: F401
+from tests.helpers.slurm_cluster import cluster, running_cluster  # noqa: F401
 
 # A job that a shell started with `&` ignores Ctrl-C, and so would all that it starts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

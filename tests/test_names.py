@@ -16,8 +16,8 @@ from se_hpo.results.se_set_settings import read_settings
 from se_hpo.results.se_sets import read_set
 from se_hpo.storage.files import write_json
 from se_hpo.train.set_folder import open_set
-from tests.fake_sets import make_set
-from tests.test_evaluations import make_record
+from tests.helpers.fake_sets import make_set
+from tests.results.test_evaluations import make_record
 
 RESULTS = Path(__file__).parents[1] / "experiments" / "results"
 

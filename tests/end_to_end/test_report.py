@@ -1,0 +1,405 @@
+"""The report: one HTML file that says what there is, and what there is not."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from se_hpo.errors import UserError
+from se_hpo.figures import style
+from se_hpo.report import analyses as answers_module
+from se_hpo.report.__main__ import ReportOptions, main, write_report
+from se_hpo.report.analyses import analyse
+from se_hpo.report.run_data import read_run
+from se_hpo.report.summary import verdict
+from se_hpo.report.tables import make_table, number, text
+from se_hpo.storage.files import write_json
+from se_hpo.storage.paths import RunPaths
+from tests.helpers.fake_run import add_configuration, add_result, make_run
+from tests.helpers.fake_sets import make_set
+from tests.helpers.full_run import add_evaluations, damage, make_full_run
+
+VOID = {"meta", "link", "img", "br", "hr", "input"}
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
+
+
+class Page(HTMLParser):
+    """Checks that tags nest, and collects what they refer to."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.references: list[str] = []
+        self.ids: list[str] = []
+        self.texts: list[str] = []
+        self.tables: list[list[list[str]]] = []
+        self.feed(html)
+        self.close()
+        assert not self.open, f"not closed: {self.open}"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in VOID:
+            self.open.append(tag)
+        for name, value in attrs:
+            if name in ("src", "href", "srcset", "action", "data"):
+                self.references.append(value or "")
+            if name == "id":
+                self.ids.append(value or "")
+        if tag == "table":
+            self.tables.append([])
+        if tag == "tr":
+            self.tables[-1].append([])
+        if tag in ("td", "th"):
+            self.tables[-1][-1].append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] not in ("style", "script"):
+            self.texts.append(data)
+        if {"td", "th"} & set(self.open):
+            self.tables[-1][-1][-1] += data.strip()
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.texts).split())
+
+
+@pytest.fixture(autouse=True)
+def little_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Analysis and files of figures have their own tests."""
+    functions = answers_module.analysis
+    for name in ("train_env_table", "rank_agreement", "break_even"):
+        monkeypatch.setattr(functions, name, _fewer(getattr(functions, name)))
+    empty = pd.DataFrame()
+    monkeypatch.setattr(functions, "sensitivity_table", lambda rows: empty)
+    monkeypatch.setattr(style, "pdf_bytes", lambda figure: b"%PDF")
+    monkeypatch.setattr(style, "_DPI", 50)
+
+
+def _fewer(function):
+    return lambda *args, **kwargs: function(*args, n_resamples=50, **kwargs)
+
+
+def report(run: RunPaths, figures: bool = False) -> Page:
+    path = write_report(run.root, figures, transition_agents=0)
+    assert path == run.report
+    return Page(path.read_text(encoding="utf-8"))
+
+
+def test_a_full_run_is_one_file_that_refers_to_nothing_outside(tmp_path: Path) -> None:
+    run = make_full_run(tmp_path / "full")
+    page = report(run, figures=True)
+    html = run.report.read_text(encoding="utf-8")
+    assert not re.findall(r"https?://|@import|url\(|<script src|//cdn", html)
+    images = [r for r in page.references if r.startswith("data:image/png;base64,")]
+    assert len(images) == html.count("<img ") >= 8  # one more with optuna
+    others = [r for r in page.references if r not in images]
+    assert all(r.startswith("#") or r == "data:," for r in others), others
+    assert {r[1:] for r in others if r.startswith("#")} <= set(page.ids)
+    assert len(set(page.ids)) == len(page.ids)
+    assert len(list(run.figures.glob("*.png"))) == len(images)
+    assert not list(run.root.glob(".*"))
+
+
+def test_the_answer_has_the_numbers_of_the_analysis(tmp_path: Path) -> None:
+    run = make_full_run(tmp_path / "full")
+    page = report(run)
+    table = analyse(read_run(run.root)).train_envs.set_index(["agent", "train_env"])
+    real, varied = table.loc[("ddqn", "real")], table.loc[("ddqn", "se_varied")]
+    start = "DDQN (the paper's rules): trained on the real task, "
+    assert f"{start}{real['n_agents']} agents return {real['mean']:.1f}" in page.text
+    assert f"{varied['mean']:.1f} [{varied['mean_low']:.1f}, " in page.text
+    assert f"{varied['env_steps_mean']:,.0f} env steps, " in page.text
+    assert f"{varied['env_steps_saved']:.0%} [" in page.text
+    assert "On SEs (varied agents), 3 SEs, 2 solved:" in page.text
+    assert "of 3 finished SEs did not solve the task" in page.text
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "says"),
+    [
+        (-9.0, -1.0, "falls short"),
+        (1.0, 9.0, "better than the real task's"),
+        (-5.0, 5.0, "no clear difference"),
+        (np.nan, np.nan, "too few SEs"),
+    ],
+)
+def test_the_verdict_follows_the_interval(low: float, high: float, says: str) -> None:
+    row = {"difference": -2.0, "difference_low": low, "difference_high": high}
+    assert says in verdict(row)
+    assert "no pairs" in verdict({**row, "difference": np.nan})
+
+
+def test_differences_over_fewer_agents_than_the_means_say_so(tmp_path: Path) -> None:
+    run = RunPaths(tmp_path / "run")
+    make_set(run.ses / "varied", n=3)
+    path = add_evaluations(run, 3, 2, ("ddqn",), ("real", "se_varied"))
+    lines = path.read_text().splitlines(keepends=True)
+    kept = [
+        x for x in map(json.loads, lines) if x["train_env"] != "real" or x["pair"] < 4
+    ]
+    path.write_text("".join(json.dumps(line) + "\n" for line in kept))
+    says = "(on the 4 agents that are on the task, too; few SEs, so the interval is too"
+    assert says in report(run).text
+
+
+def test_more_steps_than_on_the_task_are_said_to_be_more(tmp_path: Path) -> None:
+    run = RunPaths(tmp_path / "run")
+    make_set(run.ses / "varied", n=3)
+    path = add_evaluations(run, 3, 2, ("ddqn",), ("real", "se_varied"))
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    for line in lines:
+        line["env_steps"] = 100 if line["train_env"] == "real" else 118
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert "118 env steps, 18% [18%, 18%] more;" in report(run).text
+
+
+def test_a_run_of_bohb_alone_says_that_its_worth_is_not_known(tmp_path: Path) -> None:
+    run = make_full_run(tmp_path / "full")
+    shutil.rmtree(run.ses)
+    shutil.rmtree(run.evaluations)
+    page = report(run)
+    assert "is not known yet" in page.text
+    assert "There are no sets of SEs" in page.text
+    assert "python -m se_hpo.optimize" in page.text
+    assert any(row[0] == "nes.step_size" for table in page.tables for row in table)
+
+
+def test_an_empty_run_is_a_report_too(tmp_path: Path) -> None:
+    page = report(make_run(tmp_path / "empty"), figures=True)
+    assert "No evaluation of BOHB has finished yet" in page.text
+    assert "No agents have been evaluated" in page.text
+    assert not page.tables
+    assert not (tmp_path / "empty" / "figures").exists()
+
+
+def test_a_folder_without_bohb_says_so(tmp_path: Path) -> None:
+    run = RunPaths(tmp_path / "recipe")
+    make_set(run.ses / "varied")
+    page = report(run)
+    assert "There is no BOHB run in this folder" in page.text
+    assert "SE set varied" in page.text
+    only = RunPaths(tmp_path / "only")
+    add_evaluations(only, 2, 2, agents=("ddqn",), train_envs=("real",))
+    page = report(only)
+    assert "trained on the real task, 4 agents return" in page.text
+    assert "No agents were trained on SEs (varied agents)" in page.text
+
+
+def test_an_unfinished_set_and_search_say_how_far_they_are(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    add_configuration(run, (0, 0, 0))
+    add_result(run, (0, 0, 0), 1.0, 0.5, 1000.0)
+    add_result(run, (0, 0, 1), 1.0, 1.0, 1001.0, status="failed", error="a\nBoom <x>")
+    write_json(run.status, {"finished": 2, "planned": 40})
+    paths = make_set(run.ses / "varied", n=3)
+    paths.outcome(1).unlink()
+    paths.outcome(2).unlink()
+    page = report(run)
+    assert "2 of 40 evaluations" in page.text
+    assert "2 of 3 are not finished" in page.text
+    assert "1 evaluation(s) failed" in page.text
+    assert "Boom <x>" in page.text
+
+
+def test_an_unfinished_evaluation_says_how_far_it_is(tmp_path: Path) -> None:
+    run = make_full_run(tmp_path / "full")
+    ses = {str(k): "" for k in range(3)}
+    sets = {
+        name: {"train_env": f"se_{name}", "ses": ses}
+        for name in ("varied", "fixed", "random")
+    }
+    settings = {"agents": dict.fromkeys(("ddqn", "td3_discrete")), "num_agents": 4}
+    file = run.evaluations / "paper-0.json"
+    write_json(file, {"settings": {**settings, "sets": sets}})
+    assert "agents 18 of 24 on varied" in report(run).text
+    write_json(file, {"settings": {**settings, "num_agents": 2, "sets": sets}})
+    assert "Evaluation paper-0" not in report(run).text
+    some = {"settings": {**settings, "sets": sets}, "wanted": ["se_varied"]}
+    write_json(file, some)  # --train-envs se_varied: nothing else was asked for
+    assert "not finished: agents 18 of 24 on varied." in report(run).text
+    file.write_text("[")
+    report(run)
+
+
+def test_shards_are_one_evaluation(tmp_path: Path) -> None:
+    run = make_full_run(tmp_path / "full")
+    file = run.evaluations / "paper-0.jsonl"
+    lines = file.read_text().splitlines(keepends=True)
+    ses = {str(k): "" for k in range(3)}
+    sets = {"varied": {"train_env": "se_varied", "ses": ses}}
+    settings = {"agents": {"ddqn": {}, "td3_discrete": {}}, "num_agents": 2}
+    for i in (1, 2):
+        part = run.evaluations / f"paper-0.shard-{i}-of-2.jsonl"
+        part.write_text("".join(lines[i - 1 :: 2]))
+        header = {"settings": {**settings, "sets": sets}, "wanted": ["se_varied"]}
+        write_json(part.with_suffix(".json"), header)
+    file.unlink()
+    file.with_suffix(".json").unlink(missing_ok=True)
+    page = report(run)
+    assert "not finished" not in page.text
+    assert "is not used" not in page.text
+
+
+def test_damaged_files_are_named_and_the_rest_is_used(tmp_path: Path) -> None:
+    run = make_full_run(tmp_path / "full")
+    damage(run.evaluations / "paper-0.jsonl")
+    damage(run.results)
+    (run.ses / "fixed" / "set.json").write_text("{")
+    page = report(run)
+    assert "paper-0.jsonl:73" in page.text
+    assert "results.json:" in page.text
+    assert "set.json is damaged" in page.text
+    assert "SE set varied" in page.text
+    assert "agents return" in page.text
+
+
+def test_everything_from_outside_is_escaped(tmp_path: Path) -> None:
+    run = make_full_run(tmp_path / "full")
+    evil = "<script>alert(1)</script>&\"'"
+    settings = {"space": evil, "task": "CartPole-v0", "objective": "nes"}
+    attempts = [{"host": evil, "command": ["x.py", evil], "started": 1e9}]
+    write_json(
+        run.run, {"settings": settings, "attempts": attempts, "versions": {evil: evil}}
+    )
+    add_result(run, (0, 0, 0), 9.0, 0.0, 2e6, reason=evil)
+    page = report(run)
+    html = run.report.read_text(encoding="utf-8")
+    assert "alert(1)" in page.text
+    assert "<script>alert" not in html
+    assert html.count("<script>") == 1
+
+
+def test_two_evaluations_of_the_same_agents_are_not_mixed(tmp_path: Path) -> None:
+    run = make_full_run(tmp_path / "full")
+    lines = (run.evaluations / "paper-0.jsonl").read_text().splitlines()
+    (run.evaluations / "again.jsonl").write_text("\n".join(lines[:6]) + "\n")
+    page = report(run)
+    assert "Evaluation again is not used beside paper-0: pair 0" in page.text
+    assert "agents return" in page.text
+
+
+def test_records_without_scores_leave_the_report_standing(tmp_path: Path) -> None:
+    run = make_full_run(tmp_path / "full")
+    for file in run.evaluations.glob("*.jsonl"):
+        lines = [json.loads(line) for line in file.read_text().splitlines()]
+        for line in lines:
+            if line["train_env"] == "se_fixed":
+                line |= {"test_returns": [float("nan")] * 2, "score": float("nan")}
+        file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    page = report(run, figures=True)
+    assert "without score" in page.text
+
+
+@pytest.mark.parametrize("name", ["missing", "file", "plain"])
+def test_a_folder_that_is_no_run_is_refused_and_left_alone(
+    tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "plain").mkdir()
+    with pytest.raises(UserError, match=r"no run|does not exist"):
+        write_report(tmp_path / name)
+    assert sorted(p.name for p in tmp_path.rglob("*")) == ["file", "plain"]
+
+
+def test_a_negative_number_of_agents_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="transition-agents"):
+        main(ReportOptions(tmp_path, transition_agents=-1))
+
+
+def test_cells_have_keys_that_sort_numbers_and_missing_values() -> None:
+    frame = pd.DataFrame(
+        {"a": [1.5, np.nan, -2e6], "a_low": [1.0, np.nan, np.nan], "a_high": [2.0] * 3}
+    )
+    table = make_table("t", frame, [number("a", interval=True), text("b")])
+    assert table is not None
+    cells = [row[0] for row in table.rows]
+    assert [c.text for c in cells] == ["2 [1, 2]", "-", "-2,000,000"]
+    assert [c.js_key for c in cells] == ["1.5", "-Infinity", "-2000000.0"]
+    assert [row[1].text for row in table.rows] == ["-"] * 3
+
+
+def test_amounts_have_three_digits_or_all() -> None:
+    frame = pd.DataFrame({"a": [0.2571, 12345.6, -3.14159]})
+    table = make_table("t", frame, [number("a", spec=",.3g")])
+    assert table is not None
+    assert [row[0].text for row in table.rows] == ["0.257", "12,346", "-3.14"]
+
+
+def test_notes_are_shown_once_with_the_rows_they_are_of() -> None:
+    frame = pd.DataFrame({"agent": ["a", "b", "c"], "note": ["weak", "weak", ""]})
+    table = make_table("t", frame, [text("agent")])
+    assert table is not None
+    assert table.notes == ("a, b: weak",)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium to open the report in")
+@pytest.mark.parametrize("width", [1280, 400])
+def test_a_browser_shows_it_without_errors_and_without_scrolling_sideways(
+    tmp_path: Path, width: int
+) -> None:
+    run = make_full_run(tmp_path / "full")
+    report(run, figures=True)
+    # The page itself reports to its title what a person would see.
+    probe = """
+    <script>
+    const errors = []; addEventListener("error", (e) => errors.push(e.message));
+    addEventListener("load", () => {
+      const head = document.querySelector("th.number button");
+      head.click();
+      const keys = [...head.closest("table").tBodies[0].rows]
+        .map((r) => Number(r.cells[head.closest("th").cellIndex].dataset.key));
+      const sorted = keys.every((k, i) => i === 0 || keys[i - 1] <= k);
+      const images = [...document.images].every((i) => i.naturalWidth > 0);
+      const page = document.documentElement;
+      const fits = page.scrollWidth <= innerWidth;
+      const width = innerWidth;
+      document.title = JSON.stringify({errors, sorted, images, fits, width});
+    });
+    </script></head>"""
+    html = run.report.read_text(encoding="utf-8").replace("</head>", probe, 1)
+    page = tmp_path / "probe.html"
+    frame = tmp_path / "frame.html"
+    page.write_text(html, encoding="utf-8")
+    # Headless windows are never narrower than 500 pixels; a frame is.
+    frame.write_text(
+        f'<iframe src="probe.html" style="width:{width}px;height:900px;border:0">'
+        "</iframe><script>setTimeout(() => { const t = frames[0].document.title; "
+        'document.body.append(Object.assign(document.createElement("pre"), '
+        "{id: 'out', textContent: t})); }, 3000);</script>"
+    )
+    done = subprocess.run(
+        [
+            str(CHROMIUM),
+            *("--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"),
+            "--allow-file-access-from-files",
+            *("--virtual-time-budget=8000", "--window-size=1300,1000", "--dump-dom"),
+            f"--user-data-dir={tmp_path / 'profile'}",
+            frame.as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert "CONSOLE" not in done.stderr
+    found = re.search(r'<pre id="out">(.*?)</pre>', done.stdout)
+    assert found, done.stdout[-2000:]
+    seen = json.loads(found[1])
+    assert seen == {
+        "errors": [],
+        "sorted": True,
+        "images": True,
+        "fits": True,
+        "width": width,
+    }
