@@ -566,7 +566,7 @@ def test_a_display_that_fails_says_so_once_and_ends_nothing(tmp_path, quick, cap
 
     run = make_sets(tmp_path / "run").root
     quick.setattr(evaluation_run.Progress, "add", fails)
-    assert main(options(run, quiet=False, settings=("se_varied",))) == 0
+    assert main(options(run, quiet=False, train_envs=("se_varied",))) == 0
     assert len(se_hpo.load_evaluations(run)) == 6
     assert capsys.readouterr().err.count("Input/output error") == 1
 

@@ -351,7 +351,7 @@ def test_a_display_that_fails_says_so_once_and_ends_nothing(
         raise OSError(116, "Stale file handle")
 
     monkeypatch.setattr(Monitor, "snapshot", fails)
-    monkeypatch.setattr("se_hpo.terminal.live.evaluation_line", fails)
+    monkeypatch.setattr("se_hpo.optimize.display.evaluation_line", fails)
     assert main(Options(space="smoke", run=tmp_path / "run", n_brackets=2)) == 0
     assert len(se_hpo.load_trials(tmp_path / "run")) == 6
     assert capsys.readouterr().err.count("Stale file handle") == 1
