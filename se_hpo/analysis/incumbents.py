@@ -11,23 +11,11 @@ from se_hpo.analysis.trained_agents import numbers
 from se_hpo.results.ranking import incumbents
 
 TRAJECTORY_COLUMNS = [
-    "trial",
-    "budget",
-    "loss",
-    "finished",
-    "hours",
-    "generations_total",
-    "env_steps_se_total",
-    "env_steps_task_total",
-    "cpu_hours_total",
-    "best_loss",
-    "incumbent",
-    "incumbent_budget",
-    "incumbent_loss",
-    "improved",
+    *("trial", "budget", "loss", "finished", "hours", "generations_total"),
+    *("env_steps_se_total", "env_steps_task_total", "cpu_hours_total", "best_loss"),
+    *("incumbent", "incumbent_budget", "incumbent_loss", "improved"),
 ]
 """Columns of `incumbent_trajectory`."""
-
 _CUMULATIVE = ("generations", "env_steps_se", "env_steps_task")
 
 
@@ -72,7 +60,7 @@ def incumbent_trajectory(trials: pd.DataFrame) -> pd.DataFrame:
     so that the loss rises where a larger budget begins; `improved`: it changed here.
 
     Raises:
-        UserError: see `bohb.with_loss`.
+        UserError: see `budgets.with_loss`.
     """
     frame = with_loss(trials).reset_index(drop=True)
     for name in _CUMULATIVE:

@@ -9,13 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from se_hpo.analysis import estimates, table_columns
-from se_hpo.analysis.effects import (
-    additive_basis,
-    adjusted_r2,
-    epsilon_squared,
-    levels,
-)
+from se_hpo.analysis import effects, estimates, table_columns
+from se_hpo.analysis.effects import epsilon_squared, levels
 from se_hpo.analysis.estimates import Bootstrap, Clusters
 from se_hpo.analysis.forest import forest_r2
 from se_hpo.analysis.ranks import rank_correlation
@@ -49,7 +44,7 @@ def sensitivity_table(
     (extra `analysis`).
 
     Raises:
-        UserError: see `evaluations.prepare`.
+        UserError: see `trained_agents.prepare`.
     """
     how = Bootstrap(seed, n_resamples, confidence)
     rows = []
@@ -81,15 +76,15 @@ def _explained(
         return nothing, "hyperparameters are not recorded, or do not vary"
     if np.all(scores == scores[0]):
         return nothing, "all agents have the same score"
-    basis = additive_basis([levels(agents[name]) for name in names])
+    basis = effects.additive_basis([levels(agents[name]) for name in names])
     n, p = basis.shape
     if n < 2 * (p + 1):
         return nothing, f"{n} agents: too few for the effects of {p} groups"
-    explained = float(adjusted_r2(scores, basis))
+    explained = float(effects.adjusted_r2(scores, basis))
     rng = how.generator("permutations")
     shuffled = rng.permuted(np.tile(scores, (n_permutations, 1)), axis=1)
     # Shuffled scores that tie with the real ones must not lose to rounding.
-    as_good = adjusted_r2(shuffled, basis) >= explained - 1e-12
+    as_good = effects.adjusted_r2(shuffled, basis) >= explained - 1e-12
     forest, note = forest_r2(agents, names, how)
     return {
         "explained": explained,
@@ -106,7 +101,7 @@ def main_effects(evaluations: pd.DataFrame) -> pd.DataFrame:
     a numeric hyperparameter with the score, for the direction of the effect.
 
     Raises:
-        UserError: see `evaluations.prepare`.
+        UserError: see `trained_agents.prepare`.
     """
     rows = []
     for keys, agents in groups(prepare(evaluations)):
