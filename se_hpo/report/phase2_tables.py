@@ -24,15 +24,21 @@ _UNITS = {
 }
 
 
+_CAPPED = (
+    " There no number of steps ends a training on an SE; here one does (evaluate "
+    "--no-step-cap lifts it)."
+)
+
+
 def _keys(frame: pd.DataFrame) -> list[Column]:
     """What a row is of; the stopping rule only where there are several."""
     several = "rule" in frame and frame["rule"].nunique() > 1
     return [*([_RULE] if several else []), _AGENT, _TRAIN_ENV]
 
 
-def phase2_tables(data: RunData, answers: Answers) -> list[Table]:
+def phase2_tables(data: RunData, answers: Answers) -> list[Table | None]:
     """Returns, training, rank agreement, sensitivity and SEs, where there are any."""
-    tables = [
+    return [
         *_train_env_tables(answers.train_envs),
         _paper_table(data, answers),
         make_table(
@@ -98,7 +104,6 @@ def phase2_tables(data: RunData, answers: Answers) -> list[Table]:
             folded=True,
         ),
     ]
-    return [table for table in tables if table is not None]
 
 
 def _named(frame: pd.DataFrame) -> pd.DataFrame:
@@ -150,6 +155,8 @@ def _train_env_tables(table: pd.DataFrame) -> Iterator[Table | None]:
 def _paper_table(data: RunData, answers: Answers) -> Table | None:
     if answers.train_envs.empty or "paper" not in set(answers.train_envs["rule"]):
         return None
+    rows = answers.evaluations
+    steps = rows.loc[rows["rule"] == "paper", "max_env_steps"]
     agents = [str(agent) for agent in answers.train_envs["agent"]]
     figure, rows = paper_numbers(data.task, agents)
     return make_table(
@@ -164,19 +171,8 @@ def _paper_table(data: RunData, answers: Answers) -> Table | None:
             number("saved", "fewer than real", ".1%"),
         ],
         caption=f"{figure} of the paper: 40 SEs that solved the task, 10 agents each."
-        + _CAPPED * _is_capped(answers.evaluations),
+        + _CAPPED * bool(steps.notna().any()),
     )
-
-
-_CAPPED = (
-    " There no number of steps ends a training on an SE; here one does (evaluate "
-    "--no-step-cap lifts it)."
-)
-
-
-def _is_capped(evaluations: pd.DataFrame) -> bool:
-    by_paper = evaluations["rule"] == "paper"
-    return bool(evaluations.loc[by_paper, "max_env_steps"].notna().any())
 
 
 def break_even_table(answers: Answers) -> Table | None:

@@ -11,20 +11,20 @@ from se_hpo.analysis import bohb_cost
 from se_hpo.names import train_env_label
 from se_hpo.report.analyses import Answers
 from se_hpo.report.run_data import Confirmed, RunData
-from se_hpo.report.tables import Table, is_missing, make_table, number, text
+from se_hpo.report.tables import Table, make_table, number, text
 from se_hpo.results.ranking import ranked
 from se_hpo.text import short_number
 
 _BEST = 20
 
 
-def bohb_tables(data: RunData, answers: Answers) -> list[Table]:
+def bohb_tables(data: RunData, answers: Answers) -> list[Table | None]:
     """Best trials, fresh seeds, rank information of budgets, the model's picks."""
     if data.trials.empty:
         return []
     steps = data.trials["env_steps_se"] + data.trials["env_steps_task"]
     best = ranked(data.trials.assign(env_steps=steps))
-    tables = [
+    return [
         make_table(
             "Best trials" + (f" ({_BEST} of {len(best)})" if len(best) > _BEST else ""),
             best.head(_BEST),
@@ -98,7 +98,6 @@ def bohb_tables(data: RunData, answers: Answers) -> list[Table]:
             folded=True,
         ),
     ]
-    return [table for table in tables if table is not None]
 
 
 def _confirmation(row: Confirmed) -> dict[str, Any]:
@@ -120,14 +119,10 @@ def configuration_table(data: RunData) -> Table | None:
     for name, value in data.incumbent.configuration.items():
         parameter = space.get(name, {})
         default = parameter.get("default_value", parameter.get("value"))
-        row = {
-            "name": name,
-            "value": short_number(value, 5),
-            "range": _range(parameter),
-        }
-        rows.append(
-            {**row, "default": "-" if default is None else short_number(default, 5)}
-        )
+        row = {"name": name, "value": short_number(value, 5)}
+        row["range"] = _range(parameter)
+        row["default"] = "-" if default is None else short_number(default, 5)
+        rows.append(row)
     return make_table(
         f"Configuration of the best trial, {data.incumbent.trial}",
         pd.DataFrame(rows),
@@ -208,15 +203,6 @@ def _costs(data: RunData) -> Iterator[dict[str, Any]]:
     if not rows.empty:
         real = rows["train_env"] == "real"
         on_task = rows["test_env_steps"].sum() + rows.loc[real, "env_steps"].sum()
-        yield {
-            "what": "evaluation of agents",
-            "cpu_seconds": rows["seconds"].sum(),
-            "env_steps_task": on_task,
-            "env_steps_se": rows.loc[~real, "env_steps"].sum(),
-        }
-
-
-def cpu_hours(data: RunData) -> float:
-    """Processor time of all parts, as far as it was recorded."""
-    seconds = (row["cpu_seconds"] for row in _costs(data))
-    return sum(float(s) for s in seconds if not is_missing(s)) / 3600
+        values = (rows["seconds"].sum(), on_task, rows.loc[~real, "env_steps"].sum())
+        sums = dict(zip(columns, values, strict=True))
+        yield {"what": "evaluation of agents", **sums}

@@ -104,20 +104,13 @@ def head(
     array: str | None = None,
     keep: bool = True,
 ) -> str:
-    """The head of a script: what it is, and what it asks SLURM for.
+    """The head of a script: what it is (`about`), and what it asks SLURM for.
 
-    Args:
-        about: what it is, in lines of prose.
-        name: the job's name.
-        output: where its output goes.
-        resources: what the user asks for.
-        cpus: per task.
-        array: indices of a job array.
-        keep: run it again after preemption, and warn it before the time limit.
+    `cpus` are per task; a job to `keep` is run again after preemption, and warned
+    before its time limit.
     """
-    options = ["ntasks=1", f"cpus-per-task={cpus}"]
-    if array is not None:
-        options.insert(0, f"array={array}")
+    options = [] if array is None else [f"array={array}"]
+    options += ["ntasks=1", f"cpus-per-task={cpus}"]
     if resources.partition is not None:
         options.append(f"partition={directive(resources.partition)}")
     if keep:
@@ -182,20 +175,16 @@ def fill(text: str, **values: str) -> str:
 
 @dataclass(frozen=True)
 class Scripts:
-    """Writes the scripts of one launch.
-
-    Args:
-        run: the run's folder, absolute.
-        folder: where the scripts go.
-        logs: where their output goes.
-        name: what the names of its jobs begin with; no other launch has it.
-        resources: what the user asks for.
-    """
+    """Writes the scripts of one launch."""
 
     run: Path
+    """Absolute."""
     folder: Path
+    """Where the scripts go."""
     logs: Path
+    """Where their output goes."""
     name: str
+    """What the names of its jobs begin with; no other launch has it."""
     resources: Resources
 
     def _body(self, text: str, command: Sequence[str], job: str, **more: str) -> str:
@@ -218,10 +207,8 @@ class Scripts:
             "    python -m se_hpo.slurm with the same options, or, with these files,\n"
             "    sbatch master.sbatch; sbatch workers.sbatch"
         )
-        text = self._head(about, "master", "master-%j", cpus=1)
-        return text + self._body(
-            bash.MASTER, command, bash.JOB, n_workers=str(n_workers)
-        )
+        text, n = self._head(about, "master", "master-%j", cpus=1), str(n_workers)
+        return text + self._body(bash.MASTER, command, bash.JOB, n_workers=n)
 
     def workers(self, command: Sequence[str], n: int) -> str:
         """The job array of workers."""
@@ -245,6 +232,5 @@ class Scripts:
     def shards(self, about: str, role: str, command: Sequence[str], array: str) -> str:
         """A job array whose tasks share the work of one command."""
         cpus = self.resources.cpus_per_task
-        log = f"{role}-%A_%a"
-        text = self._head(about, role, log, cpus=cpus, array=array)
+        text = self._head(about, role, f"{role}-%A_%a", cpus=cpus, array=array)
         return text + self._body(bash.SHARD, command, bash.TASK)
