@@ -33,33 +33,11 @@ def break_even(
     n_resamples: int = 2000,
     confidence: float = 0.95,
 ) -> pd.DataFrame:
-    """What an SE cost against what it saves per agent.
+    """What an SE cost against what it saves per agent; see docs/analysis.md.
 
-    One row per rule, agent, SE train_env, unit and `with_bohb`. For each unit
-
-    * `env_steps_task`: real steps the NES run took; an agent on the SE needs none, and
-      one on the task `env_steps`;
-    * `env_steps`: steps of any kind, on both sides;
-    * `cpu_seconds`: processor time, on both sides;
-
-    `cost_per_se` = `nes_cost` (all NES runs of the sets there, over their SEs; over
-    their solved where only these were evaluated) + `bohb_cost` (the BOHB run over
-    all learned SEs) if `with_bohb`; `saved_per_agent` = mean over the pairs of task
-    minus SE; `agents` = ceil(cost / saved). Steps of the agents' tests are left out;
-    processor time contains them, on both sides. `verdict`:
-
-    * `pays off`: saves, and the interval of the mean paired `difference` of the returns
-      does not lie below 0;
-    * `cheaper but worse`: saves, but it does;
-    * `never`: saves nothing;
-    * `unknown`: a number is missing.
-
-    `agents` is there where it pays off, and infinite at its upper end where the saving
-    may be none; its interval is that of the saving, with the cost taken as it is.
-    `note` is a sentence.
-
-    Of the frames of `load_evaluations` (one task), `load_ses` with the sets that were
-    evaluated, and `load_trials` of the run they come from.
+    One row per rule, agent, SE train_env, unit and `with_bohb`, of the frames of
+    `load_evaluations` (one task), `load_ses` with the sets that were evaluated, and
+    `load_trials` of the run they come from.
 
     Raises:
         UserError: see `trained_agents.prepare`.

@@ -52,12 +52,7 @@ def budget_correlation(
 ) -> pd.DataFrame:
     """Rank correlation of losses between budgets, over trials evaluated at both.
 
-    One row per pair of budgets. `informative` is `yes` where the interval of Spearman's
-    correlation lies above 0; `no` where a loss is the same for all, or the interval
-    holds 0 and lies below `WEAK`; else, and with fewer than `MIN_TRIALS` trials,
-    `unknown`. `note` is the warning. Only trials
-    good at the low budget are promoted, which pulls the correlation towards 0, and the
-    loss at the high budget contains the generations of the low, which pulls it up.
+    One row per pair of budgets; docs/analysis.md explains the columns.
 
     Raises:
         UserError: see `with_loss`.
@@ -115,13 +110,9 @@ def model_based_picks(
     n_resamples: int = 2000,
     confidence: float = 0.95,
 ) -> pd.DataFrame:
-    """Configurations picked by BOHB's model against those drawn at random.
+    """Configurations picked by BOHB's model against those drawn at random, per budget.
 
-    One row per budget at which trials began; the first evaluation of each trial counts,
-    since later ones are of promoted trials only. `gain`: median loss of the random
-    minus that of the model's, so that > 0 is better; `superiority`: P(loss of a model's
-    pick < loss of a random one) + P(equal) / 2. Intervals: bootstrap of both kinds.
-
+    Of each trial its first evaluation counts; docs/analysis.md explains the columns.
     `exclude`d are trials that are neither: the first one, if the run began with the
     default configuration of the space.
 

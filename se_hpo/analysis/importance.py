@@ -48,16 +48,11 @@ def hyperparameter_importance(
 ) -> Importance:
     """How much of the loss each hyperparameter decides, at one budget.
 
-    `fanova` (Hutter et al. 2014): share of the variance of a random forest's prediction
-    of the loss over the space, main effect of each hyperparameter; conditional ones are
-    left out. What they lack to 1 is interactions. `ped_anova` (Watanabe et al. 2023):
-    how far the distribution of a hyperparameter among the best tenth differs from all,
-    relative, with sum 1. Numbers are given to both on
-    the scale that was searched, logarithmic where the space says so.
-
-    `configspace` is the contents of `configspace.json`; without it the range is that of
-    the values, linear. `budget` is by default that with most different losses, of
-    equals the largest. `seed` is the forest's.
+    By a method of `METHODS`, see docs/analysis.md: `fanova` leaves out conditional
+    hyperparameters, `ped_anova` compares the best tenth with all. Numbers are given to
+    both on the scale that was searched, as `configspace.json` has it; without it on
+    the range of the values, linear. `budget` is by default that with most different
+    losses, of equals the largest. `seed` is the forest's.
 
     Raises:
         UserError: an unknown method or budget; see also `budgets.with_loss`.

@@ -37,17 +37,10 @@ def rank_agreement(
 ) -> pd.DataFrame:
     """Rank correlation between agents on SEs and the same agents on the task.
 
-    One row per rule, agent, SE train_env, level and measure (`spearman`, `kendall`):
-
-    * `pooled`: over all pairs (n pairs); differences between SEs blur it. Interval:
-      bootstrap over SEs.
-    * `within_se`: the correlation among the agents of one SE, averaged over SEs (n
-      SEs): what somebody who tunes on one SE gets. Interval: bootstrap over SEs.
-    * `averaged`: over hyperparameter configurations that several SEs share, with the
-      value on the SEs averaged over them (n configurations). Interval: Fisher's.
-
-    Of a frame of `se_hpo.load_evaluations`, one task; `value` is `score` (mean test
-    return) or `env_steps` (training steps).
+    One row per rule, agent, SE train_env, level (see docs/analysis.md) and measure
+    (`spearman`, `kendall`), of a frame of `se_hpo.load_evaluations`, one task; `value`
+    is `score` (mean test return) or `env_steps` (training steps). Intervals: bootstrap
+    over SEs, at the level `averaged` Fisher's.
 
     Raises:
         UserError: an unknown value; see also `trained_agents.prepare`.

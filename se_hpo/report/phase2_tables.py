@@ -12,7 +12,7 @@ from se_hpo.report.analyses import Answers
 from se_hpo.report.paper import paper_numbers
 from se_hpo.report.rules import rule_in_words
 from se_hpo.report.run_data import RunData
-from se_hpo.report.tables import Column, Table, make_table, number, text
+from se_hpo.report.tables import Column, Table, make_table, number, numbers, text, texts
 
 _AGENT = text("agent", words=agent_label)
 _TRAIN_ENV = text("train_env", "trained on", train_env_label)
@@ -46,10 +46,8 @@ def phase2_tables(data: RunData, answers: Answers) -> list[Table | None]:
             _named(answers.rank_agreement),
             [
                 *_keys(answers.rank_agreement),
-                text("level"),
-                text("measure"),
-                number("n"),
-                number("n_clusters", "SEs"),
+                *texts(level="level", measure="measure"),
+                *numbers(n="n", n_clusters="SEs"),
                 number("correlation", spec=".2f", interval=True),
             ],
             caption="Rank correlation between the scores of the same agents trained "
@@ -94,10 +92,8 @@ def phase2_tables(data: RunData, answers: Answers) -> list[Table | None]:
                 number("se", "SE", "03.0f"),
                 text("se_solved", "SE solved the task"),
                 number("n_agents", "agents"),
-                number("mean", "mean return", ".1f"),
-                number("median", spec=".1f"),
-                number("minimum", spec=".1f"),
-                number("maximum", spec=".1f"),
+                *numbers(".1f", mean="mean return", median="median"),
+                *numbers(".1f", minimum="minimum", maximum="maximum"),
                 number("share_solved", "agents that solved", ".0%"),
                 number("env_steps_mean", "mean env steps"),
             ],
@@ -119,12 +115,9 @@ def _train_env_tables(table: pd.DataFrame) -> Iterator[Table | None]:
         frame,
         [
             *_keys(frame),
-            number("n_ses", "SEs"),
-            number("n_ses_solved", "of these solved"),
-            number("n_agents", "agents"),
-            number("n_missing", "without score"),
-            number("mean", "mean return", ".1f", interval=True),
-            number("iqm", "interquartile mean", ".1f", interval=True),
+            *numbers(n_ses="SEs", n_ses_solved="of these solved"),
+            *numbers(n_agents="agents", n_missing="without score"),
+            *numbers(".1f", True, mean="mean return", iqm="interquartile mean"),
             number("median", spec=".1f"),
             number("share_solved", "agents that solved", ".0%", interval=True),
             number("worst_decile", "worst decile", ".1f", interval=True),
@@ -139,12 +132,10 @@ def _train_env_tables(table: pd.DataFrame) -> Iterator[Table | None]:
         frame.drop(columns="note", errors="ignore"),
         [
             *_keys(frame),
-            number("env_steps_mean", "env steps, mean"),
-            number("env_steps_std", "std"),
+            *numbers(env_steps_mean="env steps, mean", env_steps_std="std"),
             number("env_steps_median", "median"),
             number("env_steps_saved", "fewer than real", ".1%", interval=True),
-            number("episodes_mean", "episodes, mean", ".1f"),
-            number("episodes_std", "std", ".1f"),
+            *numbers(".1f", episodes_mean="episodes, mean", episodes_std="std"),
             number("episodes_median", "median", ".1f"),
             number("seconds_mean", "cpu seconds", ".2f"),
         ],
@@ -166,8 +157,7 @@ def _paper_table(data: RunData, answers: Answers) -> Table | None:
             _AGENT,
             _TRAIN_ENV,
             number("mean", "mean return", ".1f"),
-            number("env_steps_mean", "env steps, mean"),
-            number("env_steps_std", "std"),
+            *numbers(env_steps_mean="env steps, mean", env_steps_std="std"),
             number("saved", "fewer than real", ".1%"),
         ],
         caption=f"{figure} of the paper: 40 SEs that solved the task, 10 agents each."

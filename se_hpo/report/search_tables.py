@@ -11,7 +11,7 @@ from se_hpo.analysis import bohb_cost
 from se_hpo.names import train_env_label
 from se_hpo.report.analyses import Answers
 from se_hpo.report.run_data import Confirmed, RunData
-from se_hpo.report.tables import Table, make_table, number, text
+from se_hpo.report.tables import Table, make_table, number, numbers, text, texts
 from se_hpo.results.ranking import ranked
 from se_hpo.text import short_number
 
@@ -32,8 +32,7 @@ def bohb_tables(data: RunData, answers: Answers) -> list[Table | None]:
                 text("trial"),
                 number("budget", spec="g"),
                 number("loss", spec=".4f"),
-                number("score_final", "last score", ".1f"),
-                number("score_best", "best score", ".1f"),
+                *numbers(".1f", score_final="last score", score_best="best score"),
                 number("generations_to_solve", "solved at generation"),
                 text("model_based", "picked by the model"),
                 number("env_steps", "env steps"),
@@ -59,11 +58,9 @@ def bohb_tables(data: RunData, answers: Answers) -> list[Table | None]:
             "Do low budgets rank as high ones do?",
             answers.budgets,
             [
-                number("low_budget", spec="g"),
-                number("high_budget", spec="g"),
+                *numbers("g", low_budget="low budget", high_budget="high budget"),
                 number("n_trials", "trials"),
-                number("spearman", "Spearman", ".2f", interval=True),
-                number("kendall", "Kendall", ".2f", interval=True),
+                *numbers(".2f", True, spearman="Spearman", kendall="Kendall"),
                 number("tied_share", "tied at the low budget", ".0%"),
                 text("informative"),
             ],
@@ -74,8 +71,7 @@ def bohb_tables(data: RunData, answers: Answers) -> list[Table | None]:
             answers.picks,
             [
                 number("budget", spec="g"),
-                number("n_model", "by the model"),
-                number("n_random", "at random"),
+                *numbers(n_model="by the model", n_random="at random"),
                 number("median_model", "median loss, model", ".3f"),
                 number("median_random", "median loss, random", ".3f"),
                 number("gain", spec="+.3f", interval=True),
@@ -91,9 +87,7 @@ def bohb_tables(data: RunData, answers: Answers) -> list[Table | None]:
             [
                 text("trial"),
                 number("budget", spec="g"),
-                text("status"),
-                text("reason", "ended by"),
-                text("last_line", "error"),
+                *texts(status="status", reason="ended by", last_line="error"),
             ],
             folded=True,
         ),
@@ -126,12 +120,9 @@ def configuration_table(data: RunData) -> Table | None:
     return make_table(
         f"Configuration of the best trial, {data.incumbent.trial}",
         pd.DataFrame(rows),
-        [
-            text("name", "hyperparameter"),
-            text("value"),
-            text("range", "searched"),
-            text("default"),
-        ],
+        texts(
+            name="hyperparameter", value="value", range="searched", default="default"
+        ),
         caption="A name with one_minus_ sets 1 - value. What the space does not "
         "search is fixed.",
     )
@@ -158,11 +149,9 @@ def se_table(data: RunData) -> Table | None:
             text("solved", "solved the task"),
             number("solved_at", "at generation"),
             number("generations"),
-            number("best_score", "best score", ".1f"),
-            number("final_score", "last score", ".1f"),
+            *numbers(".1f", best_score="best score", final_score="last score"),
             text("reason", "ended by"),
-            number("trainings", "agents trained"),
-            number("env_steps_se", "env steps on SEs"),
+            *numbers(trainings="agents trained", env_steps_se="env steps on SEs"),
             number("env_steps_task", "env steps on the task"),
             number("cpu_seconds", "cpu seconds", ",.0f"),
         ],

@@ -134,6 +134,16 @@ def number(
     return Column(label or name.replace("_", " "), make)
 
 
+def texts(**labels: str) -> list[Column]:
+    """Columns of words, by name."""
+    return [text(name, label) for name, label in labels.items()]
+
+
+def numbers(spec: str = ",.0f", interval: bool = False, **labels: str) -> list[Column]:
+    """Columns of numbers of one kind, by name."""
+    return [number(n, label, spec, interval=interval) for n, label in labels.items()]
+
+
 def is_missing(value: Any) -> bool:
     """None, NaN, NaT or pandas' NA."""
     return value is None or bool(pd.api.types.is_scalar(value) and pd.isna(value))

@@ -81,8 +81,7 @@ def script_texts(
     Raises:
         UserError: something that sbatch cannot read.
     """
-    where = (paths.root, paths.slurm, paths.logs)
-    scripts, n = Scripts(*where, made.name, options.resources()), options.n_workers
+    scripts, n = Scripts(paths, made.name, options.resources()), options.n_workers
     return {
         "master": scripts.master(master_command(paths, options), n),
         "workers": scripts.workers(worker_command(paths, options, made), n),

@@ -177,31 +177,27 @@ def fill(text: str, **values: str) -> str:
 class Scripts:
     """Writes the scripts of one launch."""
 
-    run: Path
+    paths: RunPaths
     """Absolute."""
-    folder: Path
-    """Where the scripts go."""
-    logs: Path
-    """Where their output goes."""
     name: str
     """What the names of its jobs begin with; no other launch has it."""
     resources: Resources
 
     def _body(self, text: str, command: Sequence[str], job: str, **more: str) -> str:
-        setup, folder = self.resources.setup, shlex.quote(str(self.folder))
+        setup, folder = self.resources.setup, shlex.quote(str(self.paths.slurm))
         prelude = fill(bash.RUN, setup=setup, slurm=folder, id=job)
         commands = {"command": quoted(command), "indented": quoted(command, 8 * " ")}
         return prelude + fill(text, name=self.name, id=job, **commands, **more)
 
     def _head(self, about: str, role: str, log: str, **more: Any) -> str:
-        output = Path(str(self.logs).replace("%", "%%")) / f"{log}{LOG}"
+        output = Path(str(self.paths.logs).replace("%", "%%")) / f"{log}{LOG}"
         name = f"{self.name}-{role}"
         return head(about, name, output, self.resources, **more)
 
     def master(self, command: Sequence[str], n_workers: int) -> str:
         """The job that runs BOHB; `n_workers` are to be there when it starts again."""
         about = (
-            f"BOHB master of {self.run}:\n"
+            f"BOHB master of {self.paths.root}:\n"
             "proposes configurations, hands them to workers.\n"
             "Edit as you like. To submit the run again:\n"
             "    python -m se_hpo.slurm with the same options, or, with these files,\n"
@@ -213,7 +209,7 @@ class Scripts:
     def workers(self, command: Sequence[str], n: int) -> str:
         """The job array of workers."""
         about = (
-            f"BOHB workers of {self.run}: each evaluates one trial at a time.\n"
+            f"BOHB workers of {self.paths.root}: each evaluates one trial at a time.\n"
             "Start and end them whenever you like; they find the master by themselves."
         )
         cpus, array = self.resources.cpus_per_task, f"0-{n - 1}"
@@ -223,8 +219,8 @@ class Scripts:
     def cleanup(self) -> str:
         """The job that ends the workers of a master that could not do so itself."""
         about = (
-            f"Ends the workers of {self.run} after a master that could not (its node\n"
-            "died, say). Waits for the master's end, takes a second."
+            f"Ends the workers of {self.paths.root} after a master that could not (its "
+            "node\ndied, say). Waits for the master's end, takes a second."
         )
         text = self._head(about, "cleanup", "cleanup-%j", cpus=1, keep=False)
         return text + fill(bash.CLEANUP, name=self.name)

@@ -123,7 +123,7 @@ def _script(
     paths: RunPaths, made: Launch, resources: Resources, rest: list[str]
 ) -> str:
     name, n = rest[0], made.n
-    scripts = Scripts(paths.root, paths.slurm, paths.logs, made.name, resources)
+    scripts = Scripts(paths, made.name, resources)
     words = [sys.executable, "-m", f"se_hpo.{name}", *rest[1:]]
     words += ["--shard", f'"${{SLURM_ARRAY_TASK_ID}}/{n}"']
     about = (
