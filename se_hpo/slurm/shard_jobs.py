@@ -73,12 +73,7 @@ COMMANDS = {
 def launch_shards(
     name: str, options: ShardOptions, rest: Sequence[str]
 ) -> tuple[RunPaths, Launch] | int:
-    """Submit a command as an array of shards.
-
-    Args:
-        name: `train` or `evaluate`.
-        options: what to ask SLURM for.
-        rest: the command's own flags.
+    """Submit `train` or `evaluate` with its own flags as an array of shards.
 
     Returns:
         Where, and what was submitted; an exit code if the flags only asked something.
@@ -98,7 +93,7 @@ def launch_shards(
     output = command.output(rest).absolute()
     paths, role = home(output), name_of_shards(name, output)
     made = new_launch(paths.root, role, options.shards)
-    text = _script(paths, made, resources, name, rest)
+    text = _script(paths, made, resources, [name, *rest])
     with submitting(paths):
         refuse_second_launch(paths, (role,))
         prepare_folder(paths)
@@ -125,18 +120,14 @@ def home(output: Path) -> RunPaths:
 
 
 def _script(
-    paths: RunPaths,
-    made: Launch,
-    resources: Resources,
-    name: str,
-    rest: Sequence[str],
+    paths: RunPaths, made: Launch, resources: Resources, rest: list[str]
 ) -> str:
-    role, n = made.kind, made.n
-    scripts = Scripts(paths.root, paths.slurm, paths.logs, made.name, resources)
-    words = [sys.executable, "-m", f"se_hpo.{name}", *rest]
+    name, n = rest[0], made.n
+    scripts = Scripts(paths, made.name, resources)
+    words = [sys.executable, "-m", f"se_hpo.{name}", *rest[1:]]
     words += ["--shard", f'"${{SLURM_ARRAY_TASK_ID}}/{n}"']
     about = (
         f"{name} in {paths.root}: each of {n} tasks does its share.\n"
         "Submit it again with sbatch to continue what was interrupted."
     )
-    return scripts.shards(about, role, words, f"1-{n}")
+    return scripts.shards(about, made.kind, words, f"1-{n}")
