@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "se_hpo"
 
 ORDER = (
-    *("ground", "storage", "machine", "agents", "config", "terminal", "envs", "bohb"),
+    *("ground", "storage", "machine", "agents", "envs", "config", "terminal", "bohb"),
     *("search_spaces", "results", "figures", "training", "analysis", "nes", "report"),
     *("evaluate", "optimize", "train", "slurm", "doctor", "front"),
 )

@@ -13,8 +13,8 @@ import torch
 from torch import nn
 
 from se_hpo.agents.mlp import MLP
-from se_hpo.config.run import SyntheticEnvConfig
 from se_hpo.envs.checkpoint import SECheckpoint, load_se
+from se_hpo.envs.learned import LearnedConfig
 from se_hpo.envs.learned.mdp import layout
 from se_hpo.envs.parameters import n_parameters, split_psi
 from se_hpo.envs.tasks import TaskSpec, get_task, import_task
@@ -24,9 +24,7 @@ from se_hpo.errors import UserError
 class SyntheticEnvNet(nn.Module):
     """Three MLPs on concat(one-hot action, state), with linear outputs."""
 
-    def __init__(
-        self, config: SyntheticEnvConfig, obs_size: int, n_actions: int
-    ) -> None:
+    def __init__(self, config: LearnedConfig, obs_size: int, n_actions: int) -> None:
         super().__init__()
         self.config, self.obs_size, self.n_actions = config, obs_size, n_actions
 

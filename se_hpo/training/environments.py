@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from se_hpo.config.run import AgentConfig
+from se_hpo.agents.config import AgentConfig
 from se_hpo.envs.checkpoint import SECheckpoint
 from se_hpo.envs.learned import LearnedEnv
 from se_hpo.envs.parameters import check_psi

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import pkgutil
 import signal
 import threading
 import time
@@ -49,8 +50,7 @@ Train = Callable[[TrainingJob], TrainingResult]
 
 def load_torch_engine() -> Train:
     """Import the torch engine, which takes seconds, and return what runs a job."""
-    from se_hpo.training.torch_engine import run_job
-
+    run_job: Train = pkgutil.resolve_name("se_hpo.training.torch_engine:run_job")
     return run_job
 
 
