@@ -13,6 +13,23 @@ from typing import Any
 from se_hpo.errors import UserError, did_you_mean
 
 
+def load(entry: Any) -> Any:
+    """An object, or what is at `module:object`.
+
+    Raises:
+        UserError: there is nothing.
+
+    >>> load("math:pi") > 3, load(2)
+    (True, 2)
+    """
+    if not isinstance(entry, str):
+        return entry
+    try:
+        return pkgutil.resolve_name(entry)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UserError(f"{entry!r} is registered, but not there: {error}") from error
+
+
 class Registry(UserDict[str, Any]):
     """Name -> object, in the order of tables.
 
@@ -28,15 +45,7 @@ class Registry(UserDict[str, Any]):
             KeyError: there is none of that name.
             UserError: it is not where its entry says.
         """
-        entry = super().__getitem__(name)
-        if isinstance(entry, str):
-            try:
-                entry = pkgutil.resolve_name(entry)
-            except (ImportError, AttributeError, ValueError) as error:
-                raise UserError(
-                    f"{name!r} is registered as {entry!r}, which is not there ({error})"
-                ) from error
-        return entry
+        return load(super().__getitem__(name))
 
     def find(self, name: Any, what: str) -> Any:
         """The object of a name from outside, whatever that is.

@@ -5,7 +5,6 @@ No torch: what trains an agent is imported when the first one is made.
 
 from __future__ import annotations
 
-import pkgutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 from se_hpo.agents.base import Agent
 from se_hpo.agents.config import AgentConfig
 from se_hpo.errors import UserError
-from se_hpo.registries import AGENTS
+from se_hpo.registries import AGENTS, load
 
 AgentFactory = Callable[[Any, int, int, int], Agent]
 """Called with (config, obs_size, n_actions, seed)."""
@@ -100,7 +99,5 @@ def agent_label(name: str) -> str:
 
 def make_agent(config: AgentConfig, obs_size: int, n_actions: int, seed: int) -> Agent:
     """A new agent with everything random drawn from `seed`."""
-    make = kind_of(config).make
-    factory = pkgutil.resolve_name(make) if isinstance(make, str) else make
-    agent: Agent = factory(config, obs_size, n_actions, seed)
+    agent: Agent = load(kind_of(config).make)(config, obs_size, n_actions, seed)
     return agent

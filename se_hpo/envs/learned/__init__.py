@@ -61,14 +61,14 @@ class LearnedKind:
     """Its configuration: a frozen dataclass derived from `LearnedConfig`."""
     layout: Callable[[Any, int, int], tuple[Net, ...]]
     """(config, obs_size, n_actions) -> the networks, in the order of psi."""
-    environment: str
-    """`module:class` of the Gymnasium environment, made from task id and checkpoint."""
-    vector_environment: str
-    """The same for many copies at once: task id, `num_envs`, checkpoint."""
+    environment: type[Any] | str
+    """Gymnasium environment made from task id and checkpoint, or its `module:class`."""
     stored_done: Callable[[bool, Mapping[str, Any]], float]
     """(terminated, info) -> what the replay buffer stores as done."""
     stopping_rule: Callable[[Sequence[float], AgentConfig], str | None]
     """Episode returns so far -> reason to stop the training, or None."""
+    vector_environment: type[Any] | str | None = None
+    """Many copies at once, if there is such: task id, `num_envs`, checkpoint."""
     native: bool = False
     """Whether the native engine has it, too."""
 
