@@ -14,7 +14,7 @@ from se_hpo.config.run import RunConfig, run_config_from_dict, with_configuratio
 from se_hpo.envs.checkpoint import load_se
 from se_hpo.errors import UserError
 from se_hpo.search_spaces.loading import load_space
-from se_hpo.storage.paths import RunPaths, SESetPaths
+from se_hpo.storage.paths import RunPaths
 from se_hpo.training.inner_loop import InnerLoop
 from tests.helpers.engine_jobs import needs_engine
 from tests.helpers.places import ROOT
@@ -69,7 +69,7 @@ def test_one_of_each_from_one_space_file_is_searched_trained_and_evaluated(
     assert (frame["score"] > 0).all()
 
     load_space(mine)
-    (file,) = SESetPaths(run.ses / "fixed").root.glob("*/*.safetensors")
+    file, *_ = (run.ses / "fixed").rglob("se*.safetensors")
     se = load_se(file, "CartPole-v0")
     assert type(se.se_config) is registries.LEARNED["reward_net"].config
     assert se.psi.size == 16 * 6 + 16 + 16 + 1  # CartPole: 4 numbers and 2 actions
