@@ -5,13 +5,15 @@ import os
 import subprocess
 import sys
 
+import gymnasium
 import numpy as np
 import pytest
 
 import se_hpo
 from se_hpo import registries
 from se_hpo.config.run import RunConfig, run_config_from_dict, with_configuration
-from se_hpo.envs.checkpoint import load_se
+from se_hpo.envs.checkpoint import SECheckpoint, load_se
+from se_hpo.envs.parameters import n_parameters
 from se_hpo.errors import UserError
 from se_hpo.search_spaces.loading import load_space
 from se_hpo.storage.paths import RunPaths
@@ -89,6 +91,15 @@ def test_a_kind_of_learned_environment_is_named_by_a_value_and_kept_in_files(min
         with_configuration(plain, {"se.kind": "reward_ne"})
     with pytest.raises(UserError, match=r"did you mean 'se.kind'"):
         with_configuration(plain, {"se.kinds": "mdp"})
+
+
+def test_an_se_is_made_of_no_other_kinds_parameters(mine):
+    load_space(mine)
+    config = registries.LEARNED["reward_net"].config()
+    psi = np.zeros(n_parameters(config, 4, 2), np.float32)
+    checkpoint = SECheckpoint(psi, "CartPole-v0", config)
+    with pytest.raises(UserError, match="a reward network has other networks than"):
+        gymnasium.make("se_hpo:Synthetic/CartPole-v0", checkpoint=checkpoint)
 
 
 @needs_engine
