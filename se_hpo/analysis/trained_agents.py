@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import pandas as pd
 
-from se_hpo.agents.registry import AGENTS
 from se_hpo.analysis.table_columns import KEYS, SE_KEYS
 from se_hpo.envs.tasks import known_solved_return
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.names import REAL, TRAIN_ENVS
+from se_hpo.registries import AGENTS
 
 _REQUIRED = ("train_env", "task", "se_set", "se", "agent", "pair", "rule", "score")
 _NUMBERS = ("score", "env_steps", "episodes", "seconds", "test_env_steps", "se_score")

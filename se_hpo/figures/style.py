@@ -20,8 +20,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from se_hpo.agents.registry import AGENTS
 from se_hpo.names import TRAIN_ENVS
+from se_hpo.registries import AGENTS
 from se_hpo.storage.files import write_atomic
 
 WIDTH = 5.8  # inches

@@ -12,8 +12,8 @@ from rich.table import Table
 
 from se_hpo import seeding
 from se_hpo.bohb.brackets import Bracket, plan
-from se_hpo.optimize.objectives import Objective
-from se_hpo.registries import OBJECTIVES, load
+from se_hpo.optimize.objectives.objective import Objective
+from se_hpo.registries import OBJECTIVES
 from se_hpo.training.inner_loop import InnerLoop
 from se_hpo.training.jobs import TrainingJob
 
@@ -77,7 +77,7 @@ def _sample_job(
     config = objective.run_config(configuration)
     seed = seeding.integer_seed(objective.run_seed, "plan", index)
     cost: tuple[TrainingJob, int, int]
-    cost = load(OBJECTIVES[objective.kind]).cost(config, seed)
+    cost = OBJECTIVES[objective.kind].cost(config, seed)
     return cost
 
 

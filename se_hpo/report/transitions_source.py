@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from se_hpo.config.run import AgentConfig, run_config_from_dict
+from se_hpo.agents.config import AgentConfig
+from se_hpo.config.run import run_config_from_dict
 from se_hpo.errors import UserError
 from se_hpo.names import TRAIN_ENVS
 from se_hpo.report.report_figures import Transitions

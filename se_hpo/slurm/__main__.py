@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
 import sys
 
 import tyro
@@ -10,7 +11,7 @@ from rich.console import Console
 
 from se_hpo.errors import UserError
 from se_hpo.slurm.control import add_workers, stop
-from se_hpo.slurm.options import ShardOptions, SlurmOptions
+from se_hpo.slurm.options import ShardOptions, SlurmOptions, flags
 from se_hpo.slurm.slurm_jobs import Launch
 from se_hpo.slurm.slurm_status import show
 from se_hpo.storage.paths import RunPaths
@@ -43,12 +44,12 @@ def main(options: SlurmOptions) -> int:
 
 
 def _launch(options: SlurmOptions, console: Console) -> int:
+    if options.is_local():
+        words = flags(options.optimize_options(), set())
+        return subprocess.call([sys.executable, "-m", "se_hpo.optimize", *words])
     # With torch, which takes seconds: the other flags do without.
-    from se_hpo.optimize import __main__ as optimize
     from se_hpo.slurm.launch import launch
 
-    if options.is_local():
-        return optimize.main(options.optimize_options())
     told = _told(*launch(options))
     console.print(told, soft_wrap=True, markup=False)
     return 0

@@ -6,7 +6,8 @@ import pytest
 
 from se_hpo.bohb.brackets import hyperband_brackets
 from se_hpo.errors import UserError
-from se_hpo.optimize.objectives import Objective, ObjectiveKind
+from se_hpo.optimize.objectives import ObjectiveKind
+from se_hpo.optimize.objectives.objective import Objective
 from se_hpo.optimize.plan import bracket_table
 from se_hpo.registries import OBJECTIVES, budget_unit, objective_kind
 from se_hpo.search_spaces.loading import list_spaces, load_space
