@@ -12,7 +12,7 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,6 @@ from se_hpo.storage.files import (
 from se_hpo.storage.json_records import checked, parsed, record
 from se_hpo.storage.paths import TrialPaths
 from se_hpo.storage.records import GenerationLine
-from se_hpo.training.inner_loop import InnerLoop
 
 log = logging.getLogger(__name__)
 
@@ -185,17 +184,19 @@ def append_generation(path: Path, line: dict[str, Any], size: int) -> int:
 
 
 @contextlib.contextmanager
-def timed(paths: TrialPaths, inner_loop: InnerLoop, **place: int) -> Iterator[None]:
-    """Append to `timing.jsonl` what the block took, in which agents are trained.
+def timed(
+    paths: TrialPaths, cpu_seconds: Callable[[], float], **place: int
+) -> Iterator[None]:
+    """Append to `timing.jsonl` what the block took.
 
     A file apart, since it differs from run to run; `place` is what the line is of.
     """
-    started, cpu = time.time(), inner_loop.cpu_seconds()
+    started, cpu = time.time(), cpu_seconds()
     yield
     timing = {
         "started": started,
         "wall_seconds": time.time() - started,
-        "cpu_seconds": inner_loop.cpu_seconds() - cpu,
+        "cpu_seconds": cpu_seconds() - cpu,
     }
     append_json_line(paths.timing, {**place, **timing})
 

@@ -106,7 +106,7 @@ def run_random_search(
 
     def score(jobs: list[tuple[int, int]]) -> None:
         """Train an agent per `(candidate, agent seed)` and append the line."""
-        with timed(paths, inner_loop):
+        with timed(paths, inner_loop.cpu_seconds):
             results = inner_loop.train_agents(
                 [
                     inner_loop_job(config, random_psi(config, seed, n), s)

@@ -105,7 +105,8 @@ class NESRun:
         file = self.paths.generations
         self._written = file.stat().st_size if file.exists() else 0
         while (reason := self._ended(state, history, n_generations)) is None:
-            with timed(self.paths, self.inner_loop, generation=len(history)):
+            cpu_seconds = self.inner_loop.cpu_seconds
+            with timed(self.paths, cpu_seconds, generation=len(history)):
                 state = state or self._initial_state()
                 best_before = state.best_score
                 state, line = self._generation(state)
