@@ -147,8 +147,6 @@ ALLOWED: dict[str, set[str]] = {
         "se_hpo.optimize.options",
         "se_hpo.optimize.outcome",
         "se_hpo.optimize.display",
-        "se_hpo.optimize.monitor",
-        "se_hpo.optimize.progress",
         "se_hpo.optimize.run_folder",
         "se_hpo.optimize.session",
         "se_hpo.train.options",

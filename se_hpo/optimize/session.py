@@ -19,19 +19,19 @@ from se_hpo.bohb.run import run_locked_master
 from se_hpo.errors import UserError, unwritable
 from se_hpo.machine.addresses import in_slurm_job, published_host
 from se_hpo.machine.processes import Terminated, available_cores
-from se_hpo.optimize.display import ProgressDisplay
+from se_hpo.optimize.display import RunDisplay
 from se_hpo.optimize.local_workers import LocalWorkers
-from se_hpo.optimize.monitor import Monitor
 from se_hpo.optimize.options import Options
-from se_hpo.optimize.progress import Plan
 from se_hpo.optimize.run_folder import open_run
 from se_hpo.optimize.settings import Settings, resolve_settings
 from se_hpo.optimize.start_from import resolve_start
 from se_hpo.registries import OBJECTIVES
 from se_hpo.results.lines import read_evaluations
+from se_hpo.results.master_status import MasterStatus
 from se_hpo.search_spaces.loading import Space
 from se_hpo.search_spaces.user_code import code_of
 from se_hpo.storage.files import write_json
+from se_hpo.storage.json_records import record
 from se_hpo.storage.lock import RunLock
 from se_hpo.storage.paths import RunPaths, trial_name
 from se_hpo.storage.records import EvaluationRecord, Status
@@ -129,17 +129,15 @@ class Session:
     def _run_brackets(self, brackets: tuple[Bracket, ...]) -> None:
         options, settings = self.options, self.settings
         earlier = (e.record for e in read_evaluations(self.paths))
-        monitor = Monitor(self.paths, earlier)
         title = f"{settings.space}, {settings.optimizer}"
-        shown = Plan(title, str(self.paths.root), settings.unit)
+        shown = {"quiet": options.quiet, "verbose": options.verbose}
+        display = RunDisplay(self.paths, title, settings.unit, earlier, **shown)
         with contextlib.ExitStack() as stack:
-            display = stack.enter_context(
-                ProgressDisplay(shown, quiet=options.quiet, verbose=options.verbose)
-            )
+            stack.enter_context(display)
             workers: list[LocalWorkers] = []
 
             def draw(status: dict[str, Any]) -> None:
-                display.attempt(lambda: display.update(monitor.snapshot(status)))
+                display.attempt(lambda: display.update(record(MasterStatus, status)))
 
             def start_workers(master: Master) -> None:
                 status = master.status()
@@ -156,12 +154,8 @@ class Session:
             def take(evaluation: Evaluation) -> None:
                 for pool in workers:
                     pool.note_result()
-                display.attempt(lambda: tell(record_of(evaluation)))
-
-            def tell(record: EvaluationRecord) -> None:
-                monitor.add(record)
-                monitor.tell_damage(record.trial)
-                display.evaluation_finished(record)
+                ended = record_of(evaluation)
+                display.attempt(lambda: display.evaluation_finished(ended))
 
             def how_it_died(host: str, pid: int) -> str | None:
                 told = (pool.how_it_died(host, pid) for pool in workers)
