@@ -9,7 +9,7 @@ A result repeats its configuration, so that a lost line of the other file costs 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -200,7 +200,10 @@ def replay_generator(journal: Journal, generator: Any, folder: str) -> list[Job]
 
 
 def replay_bracket(
-    bracket: SuccessiveHalving, journal: Journal, finished: dict[Any, Job]
+    bracket: SuccessiveHalving,
+    journal: Journal,
+    finished: dict[Any, Job],
+    proposed: Callable[[Configuration, float], None],
 ) -> None:
     """Let a bracket catch up with the journal.
 
@@ -208,12 +211,15 @@ def replay_bracket(
         bracket: without trials.
         journal: the run's.
         finished: (config id, budget) -> its job; what the bracket takes is removed.
+        proposed: told each configuration and the budget it was proposed for.
     """
     moved = True
     while moved:
         moved = False
         while (slot := bracket.next_slot()) is not None and slot in journal.configs:
-            bracket.add_configuration(*journal.configs[slot])
+            config, info = journal.configs[slot]
+            bracket.add_configuration(config, info)
+            proposed(config, bracket.budgets[slot[1]])
             moved = True
         for config_id, budget in bracket.queued():
             job = finished.pop((config_id, budget), None)

@@ -72,7 +72,8 @@ class Master:
         jobs = replay_generator(self.journal, self.generator, str(self.paths.root))
         self._untaken = {(job.id, float(job.kwargs["budget"])): job for job in jobs}
         for _ in range(min(brackets_begun(self.journal), len(self.brackets))):
-            replay_bracket(self._open_bracket(), self.journal, self._untaken)
+            bracket, propose = self._open_bracket(), self.generator.tried.propose
+            replay_bracket(bracket, self.journal, self._untaken, propose)
         for job in jobs:
             if (job.id, job.kwargs["budget"]) not in self._untaken:
                 self.dispatcher.roster.table.finished.add(job.token)

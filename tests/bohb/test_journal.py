@@ -48,7 +48,7 @@ def _resumed(folder):
     jobs = replay_generator(journal, generator, str(folder))
     bracket = SuccessiveHalving(BRACKET, generator.get_config, journal)
     finished = {(job.id, job.kwargs["budget"]): job for job in jobs}
-    replay_bracket(bracket, journal, finished)
+    replay_bracket(bracket, journal, finished, lambda config, budget: None)
     return journal, generator, bracket
 
 
