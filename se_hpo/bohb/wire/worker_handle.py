@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -57,19 +58,18 @@ class WorkerHandle:
         with pyro.keyed_proxy(self.uri, self.key, timeout) as proxy:
             return bool(proxy.start_computation(job.id, job.token, job.kwargs))
 
-    def shutdown(self, timeout: float = 1.0) -> None:
-        """Tell it to end.
-
-        Raises:
-            PyroError: it does not answer.
-        """
-        with pyro.keyed_proxy(self.uri, self.key, timeout) as proxy:
+    def shutdown(self) -> None:
+        """Tell it to end, if it can hear that."""
+        with (
+            contextlib.suppress(pyro.PyroError),
+            pyro.keyed_proxy(self.uri, self.key, 1.0) as proxy,
+        ):
             proxy.shutdown()
 
-    def is_alive(self, timeout: float = 2.0) -> bool | None:
+    def is_alive(self) -> bool | None:
         """True: it answers. False: nobody is there. None: silence, cannot be told."""
         try:
-            with pyro.keyed_proxy(self.uri, self.key, timeout) as proxy:
+            with pyro.keyed_proxy(self.uri, self.key, 2.0) as proxy:
                 proxy.is_busy()
         except Pyro4.errors.TimeoutError:
             return None
