@@ -1,11 +1,11 @@
-"""What a master says in `status.json`: the run, and evaluations under way."""
+"""Evaluations under way, as the master says in `status.json`."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import Any
 
+from se_hpo.bohb.status import Running
 from se_hpo.results.lines import (
     Evaluation,
     check_time,
@@ -14,77 +14,11 @@ from se_hpo.results.lines import (
     warn_unreadable,
 )
 from se_hpo.storage.json_records import RecordError, checked
-from se_hpo.storage.paths import ConfigId, RunPaths, TrialPaths, trial_name
+from se_hpo.storage.paths import RunPaths, TrialPaths, trial_name
 from se_hpo.storage.records import EvaluationRecord, Status
 
 STATUS_MAX_AGE = 60.0
 """Seconds after which a `status.json` that nobody rewrote says nothing any more."""
-
-
-@dataclass(frozen=True)
-class Running:
-    """An evaluation under way."""
-
-    config_id: ConfigId
-    budget: float
-    since: float = 0.0
-    """Unix seconds."""
-    host: str = ""
-    pid: int | str = ""
-    trial: str = ""
-    worker: str | None = None
-
-
-@dataclass(frozen=True)
-class Worker:
-    """A worker that is alive; `trial` is None when it is idle."""
-
-    worker: str
-    host: str
-    pid: int
-    trial: str | None
-
-
-@dataclass(frozen=True)
-class Rung:
-    """Evaluations of a bracket at one budget."""
-
-    budget: float
-    done: int
-    planned: int
-
-
-@dataclass(frozen=True)
-class Bracket:
-    """A bracket of successive halving."""
-
-    bracket: int
-    finished: bool
-    rungs: list[Rung]
-
-
-@dataclass(frozen=True)
-class MasterStatus:
-    """The whole file."""
-
-    state: str
-    """`running`, `finished` or `stopped`."""
-    time: float
-    """When it was written, Unix seconds."""
-    finished: int
-    planned: int
-    failed: int
-    lost: int
-    """Evaluations that were interrupted and repeated."""
-    running: list[Running]
-    workers: list[Worker]
-    brackets: list[Bracket]
-
-    def __post_init__(self) -> None:
-        for each in self.running:
-            known = 0 <= each.config_id[0] < len(self.brackets)
-            if each.trial != trial_name(each.config_id) or not known:
-                raise RecordError(f"running trial {each.trial!r} is not known")
 
 
 def read_running(run: RunPaths, ended: list[Evaluation]) -> list[Evaluation]:

@@ -104,8 +104,8 @@ class TimingLine:
 def to_builtin(value: Any) -> Any:
     """Convert NumPy scalars, arrays, enums, tuples and mappings to builtin types.
 
-    Non-finite floats become None, since JSON has none; halves of characters (of a file's
-    name, say) are spelt out, since they could not be read again.
+    Non-finite floats become None, since JSON has none; halves of characters (in the
+    name of a file, say) are spelt out, since they could not be read again.
 
     >>> import numpy as np
     >>> to_builtin({"a": np.float64(1.5), "b": np.arange(2), "c": float("nan")})

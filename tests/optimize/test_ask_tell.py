@@ -170,12 +170,10 @@ def test_wrong_use_is_one_line_and_changes_nothing():
     bohb.tell(trial, 0.5)
     with pytest.raises(UserError, match="trial 000-0-000 at budget 1 was told already"):
         bohb.tell(trial, 0.5)
-    unknown = "is no trial that this search was asked"
-    for trial in (other.ask(), {"x": 1}, None, bohb.trials().iloc[0]):
-        with pytest.raises(
-            UserError, match="is no trial that this search was asked"
-        ) as e:
-            other.__class__.tell(search(), trial, 0.5)
+    message = "is no trial that this search was asked"
+    for unknown in (other.ask(), {"x": 1}, None, bohb.trials().iloc[0]):
+        with pytest.raises(UserError, match=message) as e:
+            other.__class__.tell(search(), unknown, 0.5)
         assert "\n" not in str(e.value)
     out = [bohb.ask() for _ in range(8)]
     with pytest.raises(UserError, match="depends on the 8 trials that are out"):
