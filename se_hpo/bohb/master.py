@@ -35,7 +35,7 @@ from se_hpo.bohb.status import (
 )
 from se_hpo.bohb.tally import Tally
 from se_hpo.bohb.wire.dispatcher import Dispatcher
-from se_hpo.bohb.wire.worker_handle import WorkerHandle
+from se_hpo.bohb.wire.roster import WorkerHandle
 from se_hpo.storage.files import write_json
 from se_hpo.storage.paths import ConfigId, RunPaths, trial_name
 from se_hpo.storage.records import to_builtin

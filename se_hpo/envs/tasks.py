@@ -53,7 +53,7 @@ class TaskSpec:
 # random_return and worst_return: mean and lowest return of uniformly random actions,
 # `measure_random_returns(make_env(spec), seed=0, episodes=N)`, Gymnasium 1.4, with
 # N = 20,000 (CartPole), 2,000 (Acrobot) and 500 (MountainCar).
-_MEASURED = (
+_MEASURED: tuple[tuple[Any, ...], ...] = (
     # id, Gymnasium's, max_steps, solved, random, worst, obs_size, n_actions, native
     # CartPole-v1 differs from v0 in step limit and threshold only.
     ("CartPole-v0", "CartPole-v1", 200, 195.0, 22.3, 8.0, 4, 2, "cartpole"),
@@ -182,7 +182,7 @@ def use_returns(task_id: str, stored: Any) -> None:
 def known_solved_return(task_id: object) -> float | None:
     """The solved return of a measured task; None for all others."""
     spec = _TASKS.get(task_id) if isinstance(task_id, str) else None
-    return spec and spec.solved_return
+    return spec.solved_return if spec else None
 
 
 def make_env(spec: TaskSpec) -> gymnasium.Env:

@@ -26,8 +26,7 @@ from se_hpo.bohb.journal import Journal
 from se_hpo.bohb.master import Master
 from se_hpo.bohb.master_settings import MasterSettings
 from se_hpo.bohb.proposals import BOHBGenerator, RandomGenerator
-from se_hpo.bohb.wire.roster import Roster
-from se_hpo.bohb.wire.worker_handle import WorkerHandle
+from se_hpo.bohb.wire.roster import Roster, WorkerHandle
 from se_hpo.storage.paths import RunPaths
 from tests.bohb.test_proposals import drive, result
 

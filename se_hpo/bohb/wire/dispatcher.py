@@ -22,8 +22,7 @@ from se_hpo.bohb.master_settings import HowItDied, MasterSettings
 from se_hpo.bohb.wire import pyro
 from se_hpo.bohb.wire.credentials import Credentials
 from se_hpo.bohb.wire.nameserver import list_names
-from se_hpo.bohb.wire.roster import Roster
-from se_hpo.bohb.wire.worker_handle import WorkerHandle
+from se_hpo.bohb.wire.roster import Roster, WorkerHandle
 from se_hpo.storage.files import check_writable, parse_json
 from se_hpo.storage.paths import RunPaths
 
