@@ -49,15 +49,10 @@ class SpaceEncoding:
         """Hyperparameters that can vary, in the order of a vector's entries."""
         self.size = math.prod(map(float, sizes.values()))
         """At most so many configurations; infinite with floats."""
-        self.levels = np.array(
-            [
-                sizes[name]
-                if isinstance(self._space[name], CategoricalHyperparameter)
-                else 0
-                for name in self.names
-            ],
-            dtype=np.int64,
-        )
+        kinds = [type(self._space[name]) for name in self.names]
+        ordered = [not issubclass(k, CategoricalHyperparameter) for k in kinds]
+        listed = zip(self.names, ordered, strict=True)
+        self.levels = np.array([0 if o else sizes[n] for n, o in listed], np.int64)
         """Number of choices per entry; 0 for numbers and ordinals."""
 
     def encode(self, configuration: Mapping[str, Any]) -> np.ndarray:
@@ -78,20 +73,15 @@ class SpaceEncoding:
         Hyperparameters whose conditions fail are left out.
         """
         entries = dict(zip(self.names, vector, strict=True))
-        active = active_values(
-            self._space, lambda name: self._value(name, entries.get(name, 0.0))
-        )
-        return active if forbidding_clause(self._space, active) is None else None
+        return self._allowed(lambda name: self._value(name, entries.get(name, 0.0)))
 
     def sample(
         self, seed: int, wanted: Callable[[Configuration], bool] | None = None
     ) -> Configuration:
         """A configuration drawn from the space's prior, a function of `seed` alone.
 
-        Args:
-            seed: of ConfigSpace's generator.
-            wanted: draw again, up to 64 times, until this holds; if it never does, the
-                first draw counts.
+        It is drawn again, up to 64 times, until `wanted` holds; if that never does, the
+        first draw counts.
 
         Raises:
             UserError: next to everything is forbidden.
@@ -192,6 +182,9 @@ class SpaceEncoding:
                 return nearest_number(self._space[name], entries[name])
             return listed[round(entries[name]) if len(listed) > 1 else 0]
 
+        return self._allowed(value_of)
+
+    def _allowed(self, value_of: Callable[[str], Any]) -> Configuration | None:
         active = active_values(self._space, value_of)
         return active if forbidding_clause(self._space, active) is None else None
 

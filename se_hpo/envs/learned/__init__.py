@@ -28,7 +28,7 @@ class LearnedEnv:
     config: Any
     """Sizes of its networks, of the class of its kind: `SyntheticEnvConfig`, ..."""
     psi: np.ndarray
-    """Parameters: float32 vector, see `se_parameters`."""
+    """Parameters: float32 vector, see `envs.parameters`."""
 
     @property
     def kind(self) -> LearnedKind:
