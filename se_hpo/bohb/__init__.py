@@ -21,26 +21,19 @@ continues from the run's journal, raises in order; SIGINT as usual, have SIGTERM
 
 A worker, in the main thread of its process (blocks; signals are handled inside)::
 
-    from se_hpo.bohb.wire.worker import TrialWorker, run_worker
+    from se_hpo.bohb.wire.worker import run_worker
 
     reason = run_worker(RunPaths(folder).credentials, evaluate)
     # evaluate(config_id, configuration, budget) -> {"loss": float, "info": {...}}
 
-or a subclass that overrides `compute`, as `se_hpo.optimize.nes_worker.NESWorker` does;
-then `NESWorker(objective, run, inner_loop).run()` blocks in the same way. Long
+or a subclass of `TrialWorker` that overrides `compute`, as `NESWorker` does. Long
 evaluations call `worker.checkpoint()` between steps, before they write. On SIGTERM,
 SIGINT, SIGUSR1, SIGHUP, or the master's end, an exception that is no `Exception`
 unwinds the evaluation (`finally` and `with` run), the trial is queued again at once,
 and `run` returns; after 1.5 s the process is ended regardless.
-`worker.interrupts.leave_reason` says why it ended. No master within `master_timeout` is
-a `UserError`.
 
 Failed evaluations (they raised, returned nonsense, or killed three workers) have loss 1
 and `info["status"] == "failed"`, `info["reason"]`, `info["error"]` (traceback).
-Evaluations whose worker vanished are otherwise queued again.
-
-`status()` of the master, `on_status` and `status.json` have: time, started, finished,
-planned, failed, lost, waiting, running [{trial, config_id, budget, worker, host, pid,
-since}], workers [{worker, host, pid, trial}], brackets [{bracket, finished, rungs
-[{budget, done, planned}]}].
+Evaluations whose worker vanished are otherwise queued again. What `on_status` and
+`status.json` have: `status.MasterStatus`.
 """

@@ -19,6 +19,8 @@ budget alone, and again. `aggressive`: always the one with all rungs (the author
 SE paper). `top`: no rungs, as many trials at the top budget as a bracket of `cycle`
 costs on average; with random proposals this is random search."""
 
+MOST_BRACKETS = 100_000
+"""More would not end in a lifetime; as many are listed in a second."""
 _ROUNDING = 1e-9  # logarithms of exact powers come out this close to whole numbers
 
 
@@ -119,11 +121,11 @@ def hyperband_brackets(
         which: a name in `CYCLES`.
 
     Raises:
-        UserError: see `budget_ladder`; n_brackets < 1; an unknown `which`.
+        UserError: see `budget_ladder`; n_brackets out of range; an unknown `which`.
     """
     ladder = budget_ladder(min_budget, max_budget, eta)
-    if n_brackets < 1:
-        raise UserError(f"{n_brackets} brackets: must be 1 or more")
+    if not 1 <= n_brackets <= MOST_BRACKETS:
+        raise UserError(f"{n_brackets} brackets: must be from 1 to {MOST_BRACKETS}")
     if which not in CYCLES:
         raise UserError(f"unknown brackets {which!r}: {did_you_mean(which, CYCLES)}")
     if which == "top":

@@ -21,6 +21,8 @@ from se_hpo.bohb.wire.nameserver import NameServer
 from se_hpo.storage.lock import RunLock
 from se_hpo.storage.paths import RunPaths
 
+_MOST_FILES = 8192  # twice pyro.MAX_CONNECTIONS
+
 
 def run_id_of(run: RunPaths) -> str:
     """The run's name on the wire: its folder's, with what Pyro takes.
@@ -30,9 +32,6 @@ def run_id_of(run: RunPaths) -> str:
     'my_run_1'
     """
     return re.sub(r"[^A-Za-z0-9_-]", "_", run.root.resolve().name) or "run"
-
-
-_MOST_FILES = 8192  # twice pyro.MAX_CONNECTIONS
 
 
 def allow_many_files() -> None:
@@ -75,9 +74,9 @@ def run_locked_master(
 
     Args:
         run: paths of the run's folder; the caller holds its lock.
-        brackets: what to run, in order; see `brackets.hyperband_brackets`.
+        brackets: what to run, in order.
         generator: `BOHBGenerator` or `RandomGenerator`, new.
-        settings: how to behave; None takes the defaults.
+        settings: how to behave.
         on_result: called in this thread after each new evaluation is on disk.
         on_status: called in this thread every `settings.status_seconds`.
         on_start: called once when workers can attach, unless nothing is left to do.

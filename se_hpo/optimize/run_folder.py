@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import se_hpo
+from se_hpo.bohb.brackets import MOST_BRACKETS
 from se_hpo.errors import UserError, unwritable
 from se_hpo.storage.files import parse_json, write_json
 from se_hpo.storage.paths import RunPaths
@@ -62,6 +63,11 @@ def read_run(paths: RunPaths) -> dict[str, Any]:
                 f"{paths.run} is damaged ({key} is no {kind.__name__}): restore it, or "
                 "start over with --overwrite"
             )
+    if data["n_brackets"] > MOST_BRACKETS:
+        raise UserError(
+            f"{paths.run} is damaged (n_brackets has {len(str(data['n_brackets']))} "
+            "digits): restore it, or start over with --overwrite"
+        )
     return data
 
 

@@ -16,6 +16,7 @@ from se_hpo.bohb.master import Master
 from se_hpo.bohb.master_settings import Evaluation, MasterSettings
 from se_hpo.bohb.proposals import BOHBGenerator, RandomGenerator
 from se_hpo.bohb.run import run_locked_master
+from se_hpo.bohb.status import MasterStatus
 from se_hpo.errors import UserError, unwritable
 from se_hpo.machine.addresses import in_slurm_job, published_host
 from se_hpo.machine.processes import Terminated, available_cores
@@ -27,7 +28,6 @@ from se_hpo.optimize.settings import Settings, resolve_settings
 from se_hpo.optimize.start_from import resolve_start
 from se_hpo.registries import OBJECTIVES
 from se_hpo.results.lines import read_evaluations
-from se_hpo.results.master_status import MasterStatus
 from se_hpo.search_spaces.loading import Space
 from se_hpo.search_spaces.user_code import code_of
 from se_hpo.storage.files import write_json

@@ -11,13 +11,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from se_hpo.bohb.status import MasterStatus
 from se_hpo.errors import UserError
 from se_hpo.machine import slurm_queue
 from se_hpo.optimize.display import RunDisplay
 from se_hpo.optimize.outcome import best_trials, final_notes
 from se_hpo.registries import budget_unit
 from se_hpo.results.lines import read_checked, read_evaluations, read_json
-from se_hpo.results.master_status import MasterStatus
 from se_hpo.results.trials import load_trials
 from se_hpo.slurm.slurm_jobs import Launch, read_launches, roles
 from se_hpo.storage.paths import RunPaths

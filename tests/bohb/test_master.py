@@ -22,8 +22,7 @@ from se_hpo.bohb.job_table import Job, JobTable
 from se_hpo.bohb.journal import Journal
 from se_hpo.bohb.master import Master
 from se_hpo.bohb.master_settings import MasterSettings, TooManyFailures
-from se_hpo.bohb.wire.roster import Roster
-from se_hpo.bohb.wire.worker_handle import WorkerHandle
+from se_hpo.bohb.wire.roster import Roster, WorkerHandle
 from se_hpo.errors import FailedRunError, UserError
 from se_hpo.storage.lock import RunLock
 from se_hpo.storage.paths import RunPaths
