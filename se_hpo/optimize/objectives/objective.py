@@ -17,6 +17,7 @@ from se_hpo.config.run import RunConfig, from_configuration
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.nes.run import Guard
 from se_hpo.registries import OBJECTIVES, load
+from se_hpo.results.run_settings import Settings
 from se_hpo.storage.damaged import set_aside
 from se_hpo.storage.files import write_json
 from se_hpo.storage.json_records import RecordError, read_record
@@ -47,6 +48,12 @@ class Objective:
         if self.kind not in OBJECTIVES:  # a run of another version, say
             hint = did_you_mean(self.kind, OBJECTIVES)
             raise UserError(f"unknown objective {self.kind!r}: {hint}")
+
+    @classmethod
+    def of(cls, settings: Settings) -> Objective:
+        """What the workers of a run evaluate."""
+        s = settings
+        return cls(s.objective, s.task, s.agent, s.base, s.seed)
 
     def run_config(self, configuration: Mapping[str, Any]) -> RunConfig:
         """Resolve a configuration on top of the base."""
