@@ -2,8 +2,9 @@
 
 `load_trials`, `load_generations` and `load_incumbent` read a run's folder, `load_ses`
 and `load_se_generations` its sets of SEs; `BOHB` is the search alone, by ask and tell,
-for an objective of your own. Importing the package registers the Gymnasium
-ids `Synthetic/...`. Nothing here imports torch.
+for an objective of your own. The commands are functions, too: `evaluate.run`,
+`report.run`. Importing the package registers the Gymnasium ids `Synthetic/...`. Nothing
+here imports torch.
 """
 
 from __future__ import annotations
@@ -41,15 +42,19 @@ _MODULES = {
     "load_trials": "results.trials",
 }
 
+_COMMANDS = ("evaluate", "report")
+
 register_synthetic_envs()
 
 
 def __getattr__(name: str) -> Any:
     """What is public, imported with pandas or ConfigSpace on first use."""
+    if name in _COMMANDS:
+        return importlib.import_module(f"se_hpo.{name}")
     if name in _MODULES:
         return getattr(importlib.import_module(f"se_hpo.{_MODULES[name]}"), name)
     raise AttributeError(f"module 'se_hpo' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, *_COMMANDS})

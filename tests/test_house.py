@@ -143,7 +143,8 @@ ALLOWED: dict[str, set[str]] = {
         "se_hpo.slurm.slurm_jobs",
     },
     "slurm": {
-        "se_hpo.evaluate.evaluation_run",
+        "se_hpo.evaluate.__main__",
+        "se_hpo.evaluate.evaluation",
         "se_hpo.evaluate.options",
         "se_hpo.optimize.__main__",
         "se_hpo.optimize.options",
