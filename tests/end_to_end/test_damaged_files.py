@@ -30,7 +30,7 @@ from se_hpo.config.run import RunConfig
 from se_hpo.doctor import run_state
 from se_hpo.errors import UserError
 from se_hpo.evaluate.evaluation_files import EvaluationFiles
-from se_hpo.objective import Objective
+from se_hpo.optimize.objectives import Objective
 from se_hpo.optimize.progress import CurveReader
 from se_hpo.report import report_file
 from se_hpo.report.analyses import analyse
