@@ -2,9 +2,9 @@
 
 `load_trials`, `load_generations` and `load_incumbent` read a run's folder, `load_ses`
 and `load_se_generations` its sets of SEs; `BOHB` is the search alone, by ask and tell,
-for an objective of your own. The commands are functions, too: `evaluate.run`,
-`report.run`. Importing the package registers the Gymnasium ids `Synthetic/...`. Nothing
-here imports torch.
+for an objective of your own; `optimize.run`, `train.run`, `evaluate.run` and
+`report.run` are the commands. Importing the package registers the Gymnasium ids
+`Synthetic/...`. Nothing here imports torch.
 """
 
 from __future__ import annotations
@@ -18,15 +18,20 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BOHB",
+    "evaluate",
     "load_evaluations",
     "load_generations",
     "load_incumbent",
     "load_se_generations",
     "load_ses",
     "load_trials",
+    "optimize",
+    "report",
+    "train",
 ]
 
 if TYPE_CHECKING:
+    from se_hpo import evaluate, optimize, report, train
     from se_hpo.optimize.ask_tell import BOHB
     from se_hpo.results.evaluations import load_evaluations
     from se_hpo.results.se_sets import load_se_generations, load_ses
@@ -42,7 +47,8 @@ _MODULES = {
     "load_trials": "results.trials",
 }
 
-_COMMANDS = ("evaluate", "report")
+_COMMANDS = ("evaluate", "optimize", "report", "train")
+"""Packages with a function `run`."""
 
 register_synthetic_envs()
 
@@ -57,4 +63,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, *_COMMANDS})
+    return sorted({*globals(), *__all__})

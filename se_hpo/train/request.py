@@ -13,6 +13,7 @@ from se_hpo.config.overrides import parse_overrides
 from se_hpo.config.run import RunConfig, from_configuration, with_configuration
 from se_hpo.envs.tasks import check_task, import_task
 from se_hpo.errors import UserError, did_you_mean
+from se_hpo.machine.processes import available_cores
 from se_hpo.nes.generation import n_trainings
 from se_hpo.nes.random_search import search_plan
 from se_hpo.registries import objective_kind
@@ -47,6 +48,13 @@ class Request:
     """The `run.json` or `set.json` that it comes from, for `user_code.code_of`."""
     shard: int
     n_shards: int
+    workers: int
+    """SEs side by side, as asked for; 0: one per core."""
+
+    @property
+    def n_parallel(self) -> int:
+        """SEs side by side."""
+        return max(1, min(self.workers or available_cores(), len(self.indices)))
 
     @property
     def indices(self) -> list[int]:
@@ -103,6 +111,7 @@ def resolve_request(options: TrainOptions) -> Request:
         code=start.code,
         shard=shard,
         n_shards=n_shards,
+        workers=options.workers,
     )
 
 
