@@ -40,7 +40,10 @@ def run(
         OSError: a full disk or a lost share; the call again goes on.
     """
     # Imported here, so that only who calls it waits.
+    from dataclasses import replace
+
     from se_hpo.errors import UserError
+    from se_hpo.machine.provenance import called_from_python
     from se_hpo.optimize.options import Options
     from se_hpo.optimize.run_request import resolve_run
     from se_hpo.optimize.session import (
@@ -63,7 +66,11 @@ def run(
     loaded = space if isinstance(space, Space) else load_space(str(space))
     request = resolve_run(options, loaded)
     quiet = options.quiet or not progress
-    with opened(request) as brackets:
+    call = replace(options, space=str(loaded.own_file or loaded.name))
+    with (
+        called_from_python("se_hpo.optimize.run", call),
+        opened(request) as brackets,
+    ):
         run_brackets(request, brackets, quiet=quiet, only_live=True, on_record=callback)
         refuse_only_failures(request.paths)
         if options.confirm:

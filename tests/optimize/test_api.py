@@ -7,7 +7,9 @@ import pytest
 
 import se_hpo
 from se_hpo.errors import FailedRunError, UserError
+from se_hpo.results.lines import read_json
 from se_hpo.search_spaces.loading import load_space
+from se_hpo.storage.paths import RunPaths
 from tests.helpers.programs import example, script, surroundings
 
 FLAGS = {"n_brackets": 1, "threads": 1}
@@ -38,6 +40,16 @@ def test_the_callback_gets_every_record(made):
     told = {(record.trial, record.budget, record.loss) for record in records}
     frame = run.trials()[["trial", "budget", "loss"]]
     assert told == set(frame.itertuples(index=False, name=None))
+
+
+def test_the_attempt_holds_the_call(made):
+    run, *_ = made
+    (first, *_) = read_json(RunPaths(run.folder).run)["attempts"]
+    folder = str(run.folder)
+    assert first["command"] == [
+        f"python: se_hpo.optimize.run(space='smoke', run={folder!r}, n_brackets=1, "
+        "n_workers=2, threads=1)"
+    ]
 
 
 def test_handlers_of_logs_and_signals_stay(made):
@@ -103,14 +115,14 @@ def test_a_run_without_a_success_raises(tmp_path):
 
 
 def test_what_a_callback_raises_ends_the_run_and_the_call_again_goes_on(tmp_path):
-    class Enough(Exception):
+    class EnoughError(Exception):
         pass
 
     def stop(record):
-        raise Enough
+        raise EnoughError
 
     run = tmp_path / "run"
-    with pytest.raises(Enough):
+    with pytest.raises(EnoughError):
         se_hpo.optimize.run("smoke", run=run, callback=stop, **FLAGS)
     assert len(se_hpo.load_trials(run)) == 1
     assert len(se_hpo.optimize.run("smoke", run=run, **FLAGS).trials()) == 4
