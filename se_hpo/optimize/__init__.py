@@ -40,8 +40,6 @@ def run(
         OSError: a full disk or a lost share; the call again goes on.
     """
     # Imported here, so that only who calls it waits.
-    from dataclasses import replace
-
     from se_hpo.errors import UserError
     from se_hpo.machine.provenance import called_from_python
     from se_hpo.optimize.options import Options
@@ -57,18 +55,17 @@ def run(
     from se_hpo.terminal.flags import only_for_terminals
     from se_hpo.terminal.from_python import options_of
 
-    options = options_of(Options, flags)
+    loaded = space if isinstance(space, Space) else load_space(str(space))
+    options = options_of(Options, {"space": loaded.own_file or loaded.name, **flags})
     only_for_terminals(options, "optimize", "plan", "list_spaces", "describe")
     if options.role == "worker":
         raise UserError(
             "role='worker': a worker is a process of its own, python -m se_hpo.worker"
         )
-    loaded = space if isinstance(space, Space) else load_space(str(space))
     request = resolve_run(options, loaded)
     quiet = options.quiet or not progress
-    call = replace(options, space=str(loaded.own_file or loaded.name))
     with (
-        called_from_python("se_hpo.optimize.run", call),
+        called_from_python("se_hpo.optimize.run", options),
         opened(request) as brackets,
     ):
         run_brackets(request, brackets, quiet=quiet, only_live=True, on_record=callback)
