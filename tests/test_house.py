@@ -142,7 +142,8 @@ ALLOWED: dict[str, set[str]] = {
         "se_hpo.optimize.settings",
     },
     "slurm": {
-        "se_hpo.evaluate.evaluation_run",
+        "se_hpo.evaluate.__main__",
+        "se_hpo.evaluate.evaluation",
         "se_hpo.evaluate.options",
         "se_hpo.optimize.options",
         "se_hpo.optimize.outcome",

@@ -13,7 +13,6 @@ import subprocess
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Self
 
 from se_hpo.errors import UserError
 from se_hpo.machine.children import Children, end_of, start_logged, worker_command
@@ -44,10 +43,10 @@ class LocalWorkers(Children):
         self._all: list[tuple[subprocess.Popen[bytes], Path]] = []
         """All that were ever started, with their logs."""
 
-    def __enter__(self) -> Self:
+    def start(self) -> None:
+        """Start them all; they end with the block."""
         for k in range(self.n):
             self._start(k)
-        return self
 
     def _start(self, k: int) -> None:
         flags, path = ("--run", self.run.root), self.run.log(f"worker-{k}")

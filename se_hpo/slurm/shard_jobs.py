@@ -11,7 +11,7 @@ from pathlib import Path
 import tyro
 
 from se_hpo.errors import UserError
-from se_hpo.evaluate.evaluation_run import Evaluation
+from se_hpo.evaluate.evaluation import resolve
 from se_hpo.evaluate.options import EvaluateOptions
 from se_hpo.machine import slurm_queue
 from se_hpo.slurm.control import refuse_second_launch
@@ -79,9 +79,7 @@ def _output(name: str, words: Sequence[str]) -> Path:
     if name == "train":
         request = tyro.cli(TrainOptions, args=words, config=config)
         return resolve_request(request).paths.root
-    return Evaluation(
-        tyro.cli(EvaluateOptions, args=words, config=config)
-    ).files.records
+    return resolve(tyro.cli(EvaluateOptions, args=words, config=config)).records
 
 
 def home(output: Path) -> RunPaths:

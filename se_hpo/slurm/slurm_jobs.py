@@ -9,7 +9,6 @@ import logging
 import os
 import re
 import socket
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from se_hpo.errors import UserError
+from se_hpo.machine.provenance import launched_as
 from se_hpo.storage.files import write_json
 from se_hpo.storage.json_records import RecordError, read_record
 from se_hpo.storage.paths import RunPaths
@@ -58,7 +58,7 @@ def new_launch(root: Path, kind: str, n: int) -> Launch:
     now, host = time.time(), socket.gethostname()
     mark = _mark(f"{root.resolve()} {now} {host}")
     name = f"se_hpo-{_plain(root.resolve().name)[:40]}-{mark}"
-    return Launch(name, kind, n, {}, now, host, sys.argv)
+    return Launch(name, kind, n, {}, now, host, launched_as())
 
 
 def name_of_shards(command: str, output: Path) -> str:

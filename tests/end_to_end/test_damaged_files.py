@@ -32,14 +32,13 @@ from se_hpo.config.run import RunConfig
 from se_hpo.doctor import run_state
 from se_hpo.errors import UserError
 from se_hpo.evaluate.evaluation_files import EvaluationFiles
-from se_hpo.optimize.objectives import Objective
-from se_hpo.optimize.run_folder import read_run
-from se_hpo.optimize.settings import settings_from_dict
-from se_hpo.report import __main__ as report
+from se_hpo.optimize.objectives.objective import Objective
+from se_hpo.report import report_file
 from se_hpo.report.analyses import analyse
 from se_hpo.report.run_data import read_run as read_all
 from se_hpo.results.curve_reader import CurveReader
 from se_hpo.results.lines import UnreadableWarning
+from se_hpo.results.run_settings import read_run, settings_from_dict
 from se_hpo.slurm import slurm_status
 from se_hpo.slurm.slurm_jobs import Launch, read_launches, write_launch
 from se_hpo.storage.files import write_json
@@ -141,7 +140,7 @@ HEADER: dict[str, Any] = {
 
 def whole_report(run: RunPaths) -> None:
     data = read_all(run.root)
-    report._page(data, analyse(data), {})
+    report_file._page(data, analyse(data), {})
 
 
 def cluster_status(run: RunPaths) -> None:
