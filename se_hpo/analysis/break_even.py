@@ -39,8 +39,7 @@ def break_even(
     `load_evaluations` (one task), `load_ses` with the sets that were evaluated, and
     `load_trials` of the run they come from.
 
-    Raises:
-        UserError: see `trained_agents.prepare`.
+    Raises a `UserError` as `trained_agents.prepare` does.
     """
     prepared = prepare(evaluations)
     how = Bootstrap(seed, n_resamples, confidence)

@@ -54,8 +54,7 @@ def budget_correlation(
 
     One row per pair of budgets; docs/analysis.md explains the columns.
 
-    Raises:
-        UserError: see `with_loss`.
+    Raises a `UserError` as `with_loss` does.
     """
     losses = with_loss(trials).pivot(index="trial", columns="budget", values="loss")
     how = Bootstrap(confidence=confidence)
@@ -116,8 +115,7 @@ def model_based_picks(
     `exclude`d are trials that are neither: the first one, if the run began with the
     default configuration of the space.
 
-    Raises:
-        UserError: see `with_loss`.
+    Raises a `UserError` as `with_loss` does.
     """
     how = Bootstrap(seed, n_resamples, confidence)
     first = with_loss(trials).sort_values("budget").drop_duplicates("trial")

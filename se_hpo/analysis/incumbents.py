@@ -57,8 +57,7 @@ def incumbent_trajectory(trials: pd.DataFrame) -> pd.DataFrame:
     far at this row's budget, the incumbent that of `load_incumbent`; `improved`: it
     changed here.
 
-    Raises:
-        UserError: see `budgets.with_loss`.
+    Raises a `UserError` as `budgets.with_loss` does.
     """
     frame = with_loss(trials).reset_index(drop=True)
     for name in _CUMULATIVE:

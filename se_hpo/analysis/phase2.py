@@ -39,8 +39,7 @@ def train_env_table(
     Of a frame of `se_hpo.load_evaluations`, one task; `solved_return` stands in for the
     task's own.
 
-    Raises:
-        UserError: see `trained_agents.prepare`.
+    Raises a `UserError` as `trained_agents.prepare` does.
     """
     prepared = prepare(evaluations)
     how = Bootstrap(seed, n_resamples, confidence)

@@ -36,8 +36,7 @@ def sensitivity_table(
 
     docs/analysis.md explains the columns.
 
-    Raises:
-        UserError: see `trained_agents.prepare`.
+    Raises a `UserError` as `trained_agents.prepare` does.
     """
     how = Bootstrap(seed, n_resamples, confidence)
     rows = []
@@ -90,8 +89,7 @@ def main_effects(evaluations: pd.DataFrame) -> pd.DataFrame:
     `share` of the variance of the score, by this one alone (`epsilon_squared` over
     `n_levels` groups); `spearman`: direction of a numeric one.
 
-    Raises:
-        UserError: see `trained_agents.prepare`.
+    Raises a `UserError` as `trained_agents.prepare` does.
     """
     rows = []
     for keys, agents in groups(prepare(evaluations)):

@@ -17,13 +17,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from se_hpo.bohb.wire import pyro
-from se_hpo.bohb.wire.credentials import (
-    Credentials,
-    NotReady,
-    new_key,
-    read_credentials,
-)
+from se_hpo.bohb.wire import credentials, pyro
+from se_hpo.bohb.wire.credentials import Credentials
 from se_hpo.errors import UserError
 from se_hpo.storage.files import (
     append_json_line,
@@ -138,10 +133,10 @@ def clock(folder: Path) -> float:
 def nameserver(folder: Path) -> Credentials | str:
     """Credentials with which a nameserver answers, or what is wrong."""
     try:
-        found = read_credentials(RunPaths(folder).credentials)
+        found = credentials.read_credentials(RunPaths(folder).credentials)
         with pyro.name_server(found.host, found.port, found.key) as server:
             server.ping()
-    except (NotReady, UserError, OSError, pyro.PyroError) as problem:
+    except (credentials.NotReady, UserError, OSError, pyro.PyroError) as problem:
         return str(problem)
     return found
 
@@ -149,7 +144,9 @@ def nameserver(folder: Path) -> Credentials | str:
 def stranger(real: Credentials) -> str:
     """What a nameserver did for somebody with a wrong key; empty if nothing."""
     try:
-        with pyro.name_server(real.host, real.port, new_key(), 2.0) as server:
+        with pyro.name_server(
+            real.host, real.port, credentials.new_key(), 2.0
+        ) as server:
             server.list()
     except (OSError, pyro.PyroError):
         return ""

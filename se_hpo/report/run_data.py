@@ -15,29 +15,14 @@ import pandas as pd
 from se_hpo.envs.tasks import known_solved_return
 from se_hpo.errors import UserError
 from se_hpo.results import columns as c
+from se_hpo.results import lines, se_sets
+from se_hpo.results import trials as loaded
 from se_hpo.results.columns import tidy
 from se_hpo.results.evaluations import EVALUATION_COLUMNS, load_evaluations
-from se_hpo.results.lines import (
-    UnreadableWarning,
-    read_checked,
-    read_json,
-    read_space,
-)
+from se_hpo.results.lines import UnreadableWarning
 from se_hpo.results.ranking import ranked
-from se_hpo.results.se_sets import (
-    SESet,
-    find_sets,
-    load_se_generations,
-    load_ses,
-    read_set,
-)
-from se_hpo.results.trials import (
-    Incumbent,
-    load_generations,
-    load_incumbent,
-    load_trials,
-    run_paths,
-)
+from se_hpo.results.se_sets import SESet
+from se_hpo.results.trials import Incumbent
 from se_hpo.storage.paths import LINES, RunPaths, sets_in
 
 
@@ -125,7 +110,7 @@ def read_run(folder: str | Path) -> RunData:
         if paths.run.is_file() or paths.results.is_file():
             _read_bohb(data)
         elif not (paths.ses.is_dir() or paths.evaluations.is_dir()):
-            run_paths(paths.root)  # says what is wrong, and what to do
+            loaded.run_paths(paths.root)  # says what is wrong, and what to do
             raise UserError(f"{paths.root} is no run: name a folder in results/")
         _read_sets(data)
         if any(paths.evaluations.glob(f"*{LINES}")):
@@ -136,24 +121,26 @@ def read_run(folder: str | Path) -> RunData:
 
 def _read_bohb(data: RunData) -> None:
     root = data.paths.root
-    data.info = read_json(data.paths.run)
-    data.trials = load_trials(root)
-    data.generations = load_generations(root)
+    data.info = lines.read_json(data.paths.run)
+    data.trials = loaded.load_trials(root)
+    data.generations = loaded.load_generations(root)
     if len(ranked(data.trials)):
-        data.incumbent = load_incumbent(root)
-    data.configspace = read_space(data.paths)
-    data.confirmations = read_checked(data.paths.confirmation, list[Confirmed], [])
+        data.incumbent = loaded.load_incumbent(root)
+    data.configspace = lines.read_space(data.paths)
+    data.confirmations = lines.read_checked(
+        data.paths.confirmation, list[Confirmed], []
+    )
 
 
 def _read_sets(data: RunData) -> None:
     if not sets_in(data.paths.ses):
         return
     outcomes, generations = [], []
-    for folder in find_sets(data.paths.root):
+    for folder in se_sets.find_sets(data.paths.root):
         with _noting_errors(data):
-            data.sets.append(read_set(folder))
-            outcomes.append(load_ses(folder))
-            generations.append(load_se_generations(folder))
+            data.sets.append(se_sets.read_set(folder))
+            outcomes.append(se_sets.load_ses(folder))
+            generations.append(se_sets.load_se_generations(folder))
     if data.sets:
         data.ses = pd.concat(outcomes, ignore_index=True)
         data.se_generations = pd.concat(generations, ignore_index=True)

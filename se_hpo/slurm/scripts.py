@@ -8,7 +8,6 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from se_hpo.errors import UserError
 from se_hpo.slurm import bash
@@ -95,41 +94,6 @@ def prepare_folder(paths: RunPaths) -> None:
     paths.logs.mkdir(exist_ok=True)
 
 
-def head(
-    about: str,
-    name: str,
-    output: Path,
-    resources: Resources,
-    cpus: int,
-    array: str | None = None,
-    keep: bool = True,
-) -> str:
-    """The head of a script: what it is (`about`), and what it asks SLURM for.
-
-    `cpus` are per task; a job to `keep` is run again after preemption, and warned
-    before its time limit.
-    """
-    options = [] if array is None else [f"array={array}"]
-    options += ["ntasks=1", f"cpus-per-task={cpus}"]
-    if resources.partition is not None:
-        options.append(f"partition={directive(resources.partition)}")
-    if keep:
-        options += ["requeue", f"signal=B:USR1@{_warning(resources.time)}"]
-        if resources.time is not None:
-            options.append(f"time={resources.time}")
-    else:
-        options.append("time=5")
-    lines = [f"#SBATCH --{option}" for option in options]
-    lines += [f"#SBATCH {option}" for option in resources.sbatch]
-    return HEAD.format(
-        about="\n".join(f"# {line}".rstrip() for line in about.splitlines()),
-        name=name,
-        folder=directive(Path.cwd()),
-        output=_output(output),
-        options="\n".join(lines),
-    )
-
-
 def directive(value: object) -> str:
     r"""A value on an #SBATCH line, quoted where sbatch would read something else.
 
@@ -189,10 +153,37 @@ class Scripts:
         commands = {"command": quoted(command), "indented": quoted(command, 8 * " ")}
         return prelude + fill(text, name=self.name, id=job, **commands, **more)
 
-    def _head(self, about: str, role: str, log: str, **more: Any) -> str:
-        output = Path(str(self.paths.logs).replace("%", "%%")) / f"{log}{LOG}"
-        name = f"{self.name}-{role}"
-        return head(about, name, output, self.resources, **more)
+    def _head(
+        self,
+        about: str,
+        role: str,
+        log: str,
+        cpus: int,
+        array: str | None = None,
+        keep: bool = True,
+    ) -> str:
+        """What it is, and what it asks SLURM for; `cpus` are per task.
+
+        A job to `keep` is run again after preemption, and warned before its time limit.
+        """
+        asked, output = self.resources, str(self.paths.logs).replace("%", "%%")
+        options = [] if array is None else [f"array={array}"]
+        options += ["ntasks=1", f"cpus-per-task={cpus}"]
+        if asked.partition is not None:
+            options.append(f"partition={directive(asked.partition)}")
+        if keep:
+            options += ["requeue", f"signal=B:USR1@{_warning(asked.time)}"]
+            options += [] if asked.time is None else [f"time={asked.time}"]
+        else:
+            options.append("time=5")
+        lines = [f"#SBATCH --{option}" for option in options]
+        return HEAD.format(
+            about="\n".join(f"# {line}".rstrip() for line in about.splitlines()),
+            name=f"{self.name}-{role}",
+            folder=directive(Path.cwd()),
+            output=_output(Path(output) / f"{log}{LOG}"),
+            options="\n".join([*lines, *(f"#SBATCH {o}" for o in asked.sbatch)]),
+        )
 
     def master(self, command: Sequence[str], n_workers: int) -> str:
         """The job that runs BOHB; `n_workers` are to be there when it starts again."""
