@@ -159,10 +159,8 @@ def _study(encoded: Mapping[str, list[Any]], losses: np.ndarray) -> Any:
     for place, loss in enumerate(losses):
         there = {n: v[place] for n, v in encoded.items() if v[place] is not None}
         ranges = {name: distributions[name] for name in there}
-        trial = optuna.trial.create_trial(
-            params=there, distributions=ranges, value=float(loss)
-        )
-        study.add_trial(trial)
+        of: Any = {"params": there, "distributions": ranges, "value": float(loss)}
+        study.add_trial(optuna.trial.create_trial(**of))
     return study
 
 

@@ -119,8 +119,9 @@ def _check(evaluations: pd.DataFrame) -> None:
         )
     tasks = sorted(map(str, evaluations["task"].dropna().unique()))
     if len(tasks) > 1:
+        names = ", ".join(tasks)
         raise UserError(
-            f"evaluations of several tasks ({', '.join(tasks)}): analyse one at a time"
+            f"evaluations of several tasks ({names}): analyse one at a time"
         )
     for train_env in evaluations["train_env"].dropna().unique():
         if train_env not in TRAIN_ENVS:

@@ -144,9 +144,8 @@ def nameserver(folder: Path) -> Credentials | str:
 def stranger(real: Credentials) -> str:
     """What a nameserver did for somebody with a wrong key; empty if nothing."""
     try:
-        with pyro.name_server(
-            real.host, real.port, credentials.new_key(), 2.0
-        ) as server:
+        key = credentials.new_key()
+        with pyro.name_server(real.host, real.port, key, 2.0) as server:
             server.list()
     except (OSError, pyro.PyroError):
         return ""

@@ -86,9 +86,8 @@ def credentials(run: RunPaths, alive: bool) -> Iterator[Finding]:
             yield error("credentials", value, mend)
         else:
             mend = f"none is needed: {_AGAIN} and replaces them"
-            yield warning(
-                "credentials", f"{value}: left by a master that is gone", mend
-            )
+            value += ": left by a master that is gone"
+            yield warning("credentials", value, mend)
     else:
         yield ok("credentials", f"mode 0600, the master answers at {host}:{port}")
 

@@ -33,10 +33,9 @@ def draw_importance(importance: pd.DataFrame, note: str) -> Picture | None:
     top = top.head(_MOST_BARS).iloc[::-1]
     with style.drawing(height=0.28 * len(top) + 0.9) as figure:
         axes = figure.subplots()
-        axes.barh(
-            top["hyperparameter"], top["importance"], color=style.GREY, height=0.6
-        )
-        for place, value in enumerate(top["importance"]):
+        shares = top["importance"]
+        axes.barh(top["hyperparameter"], shares, color=style.GREY, height=0.6)
+        for place, value in enumerate(shares):
             text = f"{value:.2f}"
             style.beside(axes, text, (value, place), (3, 0), va="center", fontsize=9)
         axes.set_xlim(left=0)

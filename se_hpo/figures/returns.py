@@ -156,9 +156,8 @@ def _draw_bars(axes: Axes, means: pd.DataFrame, quantity: str) -> None:
     for place, value, median in zip(places, values, medians, strict=True):
         if np.isfinite(value):
             look: Any = {"ha": "center", "va": "bottom", "fontsize": 8.5}
-            style.beside(
-                axes, _short(value), (place, max(value, median)), (0, 2), **look
-            )
+            at = (place, max(value, median))
+            style.beside(axes, _short(value), at, (0, 2), **look)
     axes.set_xticks([])
     axes.set_xlim(-0.6, len(train_envs) - 0.4)
     axes.margins(y=0.2)

@@ -96,17 +96,14 @@ def draw_losses_over_budgets(trials: pd.DataFrame) -> Picture | None:
     with style.drawing(height=3.2) as figure:
         axes = figure.subplots()
         for _, trial in frame.sort_values("budget").groupby("trial"):
-            axes.plot(
-                trial["x"], trial["loss"], color=style.FAINT, linewidth=0.9, zorder=1
-            )
+            x, y = trial["x"], trial["loss"]
+            axes.plot(x, y, color=style.FAINT, linewidth=0.9, zorder=1)
         for budget in budgets:
             at = frame[frame["budget"] == budget]
             color = colors[budget]
             axes.scatter(at["x"], at["loss"], s=24, color=color, zorder=2, **_RIM)
             median, place = float(at["loss"].median()), budgets.index(budget)
-            axes.hlines(
-                median, place - 0.3, place + 0.3, color=style.INK, linewidth=1.4
-            )
+            axes.hlines(median, place - 0.3, place + 0.3, color=style.INK, lw=1.4)
         sizes = frame.groupby("budget").size()
         labels = [f"{budget:g}\n(n = {sizes[budget]})" for budget in budgets]
         axes.set_xticks(range(len(budgets)), labels)

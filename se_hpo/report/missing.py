@@ -132,9 +132,8 @@ def _expected(headers: Sequence[_Header]) -> dict[str, int]:
         for name, chosen in header.settings.sets.items():
             sets.setdefault(name, (chosen.train_env, set()))[1].update(chosen.ses)
     per_se = headers[0].settings.num_agents * len(agents)
-    expected = {
-        name: len(ses) * per_se for name, (kind, ses) in sets.items() if kind in wanted
-    }
+    asked = {name: ses for name, (kind, ses) in sets.items() if kind in wanted}
+    expected = {name: len(ses) * per_se for name, ses in asked.items()}
     if REAL in wanted:
         slots = set[str]().union(*(ses for _, ses in sets.values()))
         expected["the real task"] = len(slots) * per_se

@@ -37,6 +37,9 @@ class Confirmed:
     optimism: float
 
 
+_none_of = partial(partial, tidy, [])
+
+
 @dataclass
 class RunData:
     """A run, as far as it has come; frames without rows where there is nothing."""
@@ -44,10 +47,8 @@ class RunData:
     paths: RunPaths
     info: dict[str, Any] = field(default_factory=dict)
     """`run.json`; empty where the folder has none."""
-    trials: pd.DataFrame = field(default_factory=partial(tidy, [], c.TRIAL_COLUMNS))
-    generations: pd.DataFrame = field(
-        default_factory=partial(tidy, [], c.GENERATION_COLUMNS)
-    )
+    trials: pd.DataFrame = field(default_factory=_none_of(c.TRIAL_COLUMNS))
+    generations: pd.DataFrame = field(default_factory=_none_of(c.GENERATION_COLUMNS))
     """Of the trials."""
     incumbent: Incumbent | None = None
     configspace: dict[str, Any] = field(default_factory=dict)
@@ -55,13 +56,11 @@ class RunData:
     confirmations: list[Confirmed] = field(default_factory=list)
     """What fresh seeds said of the best trials."""
     sets: list[SESet] = field(default_factory=list)
-    ses: pd.DataFrame = field(default_factory=partial(tidy, [], c.SE_COLUMNS))
+    ses: pd.DataFrame = field(default_factory=_none_of(c.SE_COLUMNS))
     se_generations: pd.DataFrame = field(
-        default_factory=partial(tidy, [], c.SE_GENERATION_COLUMNS)
+        default_factory=_none_of(c.SE_GENERATION_COLUMNS)
     )
-    evaluations: pd.DataFrame = field(
-        default_factory=partial(tidy, [], EVALUATION_COLUMNS)
-    )
+    evaluations: pd.DataFrame = field(default_factory=_none_of(EVALUATION_COLUMNS))
     unreadable: list[str] = field(default_factory=list)
     """What was left out, a sentence each."""
 
@@ -127,9 +126,8 @@ def _read_bohb(data: RunData) -> None:
     if len(ranked(data.trials)):
         data.incumbent = loaded.load_incumbent(root)
     data.configspace = lines.read_space(data.paths)
-    data.confirmations = lines.read_checked(
-        data.paths.confirmation, list[Confirmed], []
-    )
+    kind = list[Confirmed]
+    data.confirmations = lines.read_checked(data.paths.confirmation, kind, [])
 
 
 def _read_sets(data: RunData) -> None:

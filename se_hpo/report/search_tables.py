@@ -120,9 +120,10 @@ def configuration_table(data: RunData) -> Table | None:
     return make_table(
         f"Configuration of the best trial, {data.incumbent.trial}",
         pd.DataFrame(rows),
-        texts(
-            name="hyperparameter", value="value", range="searched", default="default"
-        ),
+        [
+            *texts(name="hyperparameter", value="value", range="searched"),
+            text("default"),
+        ],
         caption="A name with one_minus_ sets 1 - value. What the space does not "
         "search is fixed.",
     )

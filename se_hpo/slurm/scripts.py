@@ -120,9 +120,8 @@ def _output(pattern: Path) -> str:
 
 
 def _unfit(text: str, character: str) -> UserError:
-    return UserError(
-        f"{text!r}: sbatch cannot read the character {character!r}: choose another name"
-    )
+    what = f"sbatch cannot read the character {character!r}"
+    return UserError(f"{text!r}: {what}: choose another name")
 
 
 def _warning(time: str | None) -> int:
