@@ -27,11 +27,7 @@ _FOLDER = "choose a folder on another file system with --run"
 
 
 def chosen_host(host: str | None, nic: str | None, distributed: bool) -> str:
-    """The address that a master started here would listen on and publish.
-
-    Raises:
-        UserError: no such interface, or no address that others reach.
-    """
+    """The address of a master started here; a `UserError` if others do not reach it."""
     if host is None and nic is None:
         return node_host() if distributed else LOOPBACK
     return published_host(host, nic, distributed)
@@ -47,8 +43,7 @@ def address(host: str, nic: str | None, distributed: bool) -> Iterator[Finding]:
 def start_nameserver(scratch: Scratch, host: str) -> NameServer:
     """A nameserver as a run has it, with a key of its own and 0600 credentials.
 
-    Raises:
-        UserError: `host` is no address of this machine.
+    A `UserError` if `host` is no address of this machine.
     """
     credentials = RunPaths(scratch.path).credentials
     server = NameServer("doctor", new_key(), credentials, host)

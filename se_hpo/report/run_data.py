@@ -37,7 +37,7 @@ class Confirmed:
     optimism: float
 
 
-_none_of = partial(partial, tidy, [])
+_none = partial(partial, tidy, [])
 
 
 @dataclass
@@ -47,8 +47,8 @@ class RunData:
     paths: RunPaths
     info: dict[str, Any] = field(default_factory=dict)
     """`run.json`; empty where the folder has none."""
-    trials: pd.DataFrame = field(default_factory=_none_of(c.TRIAL_COLUMNS))
-    generations: pd.DataFrame = field(default_factory=_none_of(c.GENERATION_COLUMNS))
+    trials: pd.DataFrame = field(default_factory=_none(c.TRIAL_COLUMNS))
+    generations: pd.DataFrame = field(default_factory=_none(c.GENERATION_COLUMNS))
     """Of the trials."""
     incumbent: Incumbent | None = None
     configspace: dict[str, Any] = field(default_factory=dict)
@@ -56,11 +56,9 @@ class RunData:
     confirmations: list[Confirmed] = field(default_factory=list)
     """What fresh seeds said of the best trials."""
     sets: list[SESet] = field(default_factory=list)
-    ses: pd.DataFrame = field(default_factory=_none_of(c.SE_COLUMNS))
-    se_generations: pd.DataFrame = field(
-        default_factory=_none_of(c.SE_GENERATION_COLUMNS)
-    )
-    evaluations: pd.DataFrame = field(default_factory=_none_of(EVALUATION_COLUMNS))
+    ses: pd.DataFrame = field(default_factory=_none(c.SE_COLUMNS))
+    se_generations: pd.DataFrame = field(default_factory=_none(c.SE_GENERATION_COLUMNS))
+    evaluations: pd.DataFrame = field(default_factory=_none(EVALUATION_COLUMNS))
     unreadable: list[str] = field(default_factory=list)
     """What was left out, a sentence each."""
 
@@ -98,11 +96,7 @@ class RunData:
 
 
 def read_run(folder: str | Path) -> RunData:
-    """Read all there is.
-
-    Raises:
-        UserError: the folder is no run, and has neither SE sets nor evaluations.
-    """
+    """Read all there is; a folder without anything of a run is a `UserError`."""
     paths = RunPaths(Path(folder))
     data = RunData(paths)
     with _noting_unreadable(data):

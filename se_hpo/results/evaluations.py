@@ -122,11 +122,7 @@ def _agent_bases(records: Path) -> dict[str, str]:
 
 
 def record_files(path: Path) -> list[Path]:
-    """The records files at `path`, by name.
-
-    Raises:
-        UserError: there are none.
-    """
+    """The records files at `path`, by name; a `UserError` if there are none."""
     if path.is_file():
         return [path]
     inside = RunPaths(path).evaluations

@@ -93,11 +93,7 @@ def damaged(paths: SESetPaths, why: str) -> UserError:
 
 
 def read_set_json(paths: SESetPaths) -> dict[str, Any]:
-    """The contents of `set.json`.
-
-    Raises:
-        UserError: no set there, or it is unreadable.
-    """
+    """The contents of `set.json`; a `UserError` if there is no set, or no whole one."""
     try:
         data = with_train_env(parsed(paths.set.read_bytes()))
     except (FileNotFoundError, NotADirectoryError):

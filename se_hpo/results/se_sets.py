@@ -51,11 +51,7 @@ class SESet:
 
 
 def read_set(path: str | Path) -> SESet:
-    """Read a set of SEs, finished or not.
-
-    Raises:
-        UserError: the folder is no set, or its `set.json` is damaged.
-    """
+    """Read a set of SEs, finished or not; a `UserError` if it is none, or damaged."""
     paths = SESetPaths(Path(path))
     data = read_set_json(paths)
     of, n_envs = settings_from_set(paths, data), n_envs_from_set(paths, data)
@@ -102,11 +98,7 @@ def _ranges(names: list[str]) -> str:
 
 
 def find_sets(path: str | Path) -> list[Path]:
-    """The set at `path`, or all sets of the run at `path`, by name.
-
-    Raises:
-        UserError: neither.
-    """
+    """The set at `path`, or all sets of the run there; a `UserError` without any."""
     folder = Path(path)
     if SESetPaths(folder).set.is_file():
         return [folder]

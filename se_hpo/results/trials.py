@@ -184,11 +184,7 @@ def load_incumbent(run: str | Path) -> Incumbent:
 
 
 def run_paths(run: str | Path) -> RunPaths:
-    """The files of a run.
-
-    Raises:
-        UserError: the folder is no run; names the runs that are near.
-    """
+    """The files of a run; for a folder that is none, a `UserError` names those near."""
     paths = RunPaths(Path(run))
     if _is_run(paths):
         return paths

@@ -16,11 +16,7 @@ STOP_SECONDS = 60.0
 
 
 def refuse_second_launch(paths: RunPaths, kinds: tuple[str, ...]) -> None:
-    """Raise if jobs of an earlier launch are still queued or running.
-
-    Raises:
-        UserError: they are.
-    """
+    """Raise a `UserError` if jobs of an earlier launch are still queued or running."""
     earlier = [each for each in read_launches(paths.jobs) if each.kind in kinds]
     names = [name for each in earlier for name in each.job_names()]
     if not names or shutil.which("squeue") is None:
@@ -35,11 +31,7 @@ def refuse_second_launch(paths: RunPaths, kinds: tuple[str, ...]) -> None:
 
 
 def current_launch(paths: RunPaths) -> Launch:
-    """The last launch of BOHB.
-
-    Raises:
-        UserError: there is none.
-    """
+    """The last launch of BOHB; a `UserError` if there is none."""
     for made in reversed(read_launches(paths.jobs)):
         if made.kind == "optimize":
             return made
@@ -52,8 +44,7 @@ def current_launch(paths: RunPaths) -> Launch:
 def add_workers(paths: RunPaths, n: int) -> str:
     """Submit more workers for a master that is queued or running; returns the job id.
 
-    Raises:
-        UserError: there is no master, or SLURM refuses.
+    A `UserError` if there is no master, or SLURM refuses.
     """
     at_least(1, add_workers=n)
     slurm_queue.require_slurm()

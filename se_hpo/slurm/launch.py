@@ -76,11 +76,7 @@ def _session(options: SlurmOptions) -> Session:
 def script_texts(
     paths: RunPaths, options: SlurmOptions, made: Launch
 ) -> dict[str, str]:
-    """The scripts of a launch, by name.
-
-    Raises:
-        UserError: something that sbatch cannot read.
-    """
+    """The scripts of a launch, by name; a `UserError` for what sbatch cannot read."""
     scripts, n = Scripts(paths, made.name, options.resources()), options.n_workers
     return {
         "master": scripts.master(master_command(paths, options), n),

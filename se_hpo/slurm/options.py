@@ -36,11 +36,7 @@ class ResourceOptions:
     """Write the scripts, submit nothing."""
 
     def resources(self) -> Resources:
-        """Checked.
-
-        Raises:
-            UserError: flags that make no job.
-        """
+        """Checked; flags that make no job are a `UserError`."""
         at_least(1, cpus_per_task=self.cpus_per_task)
         if self.time is not None:
             seconds_of(self.time)

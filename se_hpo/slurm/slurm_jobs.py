@@ -83,11 +83,7 @@ def _plain(name: str) -> str:
 
 
 def read_launches(path: Path) -> list[Launch]:
-    """All launches of a run, oldest first.
-
-    Raises:
-        UserError: the file is damaged.
-    """
+    """All launches of a run, oldest first; a `UserError` if the file is damaged."""
     try:
         found = read_record(path, _Launches)
     except RecordError as error:
@@ -112,11 +108,7 @@ def write_launch(path: Path, launch: Launch) -> None:
 
 @contextmanager
 def submitting(paths: RunPaths) -> Iterator[None]:
-    """Let one process at a time submit for a run.
-
-    Raises:
-        UserError: another one is at it, or the folder cannot be written.
-    """
+    """Let one process at a time submit for a run; a `UserError` for a second one."""
     folder = paths.slurm
     try:
         folder.mkdir(parents=True, exist_ok=True)
