@@ -14,15 +14,10 @@ import pandas as pd
 
 from se_hpo.config.run import RunConfig
 from se_hpo.errors import UserError
+from se_hpo.results import se_set_settings as stored
 from se_hpo.results.columns import SE_COLUMNS, SE_GENERATION_COLUMNS, tidy
 from se_hpo.results.lines import warn_unreadable
 from se_hpo.results.se_outcome import SEOutcome, read_outcome
-from se_hpo.results.se_set_settings import (
-    n_envs_from_set,
-    no_set,
-    read_set_json,
-    settings_from_set,
-)
 from se_hpo.results.trials import generation_rows
 from se_hpo.storage.paths import RunPaths, SESetPaths, sets_in
 
@@ -53,8 +48,9 @@ class SESet:
 def read_set(path: str | Path) -> SESet:
     """Read a set of SEs, finished or not; a `UserError` if it is none, or damaged."""
     paths = SESetPaths(Path(path))
-    data = read_set_json(paths)
-    of, n_envs = settings_from_set(paths, data), n_envs_from_set(paths, data)
+    data = stored.read_set_json(paths)
+    of = stored.settings_from_set(paths, data)
+    n_envs = stored.n_envs_from_set(paths, data)
     train_env, task = of.train_env, of.config.task
     outcomes, left_out = _outcomes(paths, train_env, task, n_envs)
     if left_out:
@@ -104,7 +100,7 @@ def find_sets(path: str | Path) -> list[Path]:
         return [folder]
     inside = sets_in(RunPaths(folder).ses) or sets_in(folder)
     if not inside:
-        raise UserError(no_set(folder))
+        raise UserError(stored.no_set(folder))
     return inside
 
 
@@ -141,7 +137,7 @@ def load_se_generations(path: str | Path) -> pd.DataFrame:
 
 def _se_generations(folder: Path) -> Iterator[dict[str, Any]]:
     paths = SESetPaths(folder)
-    for index in range(n_envs_from_set(paths, read_set_json(paths))):
+    for index in range(stored.n_envs_from_set(paths, stored.read_set_json(paths))):
         own = {"run": _run_of(folder), "se_set": folder.resolve().name, "se": index}
         if paths.run(index).generations.exists():  # random searches have none
             for row in generation_rows(paths.run(index)):

@@ -14,7 +14,7 @@ from se_hpo.slurm import bash
 from se_hpo.storage.paths import LOG, RunPaths
 
 WARNING_SECONDS = 60
-"""How long before the time limit SLURM sends USR1."""
+"""How long before the time limit SLURM sends USR1; less for jobs of a few minutes."""
 _TIME = re.compile(
     r"(?:(?P<d>\d+)-(?P<dh>\d+)(?::(?P<dm>\d+)(?::(?P<ds>\d+))?)?"
     r"|(?:(?P<h>\d+):)?(?P<m>\d+):(?P<s>\d+)|(?P<only>\d+))"
@@ -67,14 +67,9 @@ def quoted(command: Sequence[str], indent: str = "    ") -> str:
     for word in command:
         if word.startswith("--") and lines[-1]:
             lines.append([])
-        lines[-1].append(_quote(word))
+        own = word.startswith('"${') and word.endswith('"')  # of the script: stays
+        lines[-1].append(word if own else shlex.quote(word))
     return f" \\\n{indent}".join(" ".join(line) for line in lines)
-
-
-def _quote(word: str) -> str:
-    """As the shell needs it; `"${NAME}..."` is the script's own and stays."""
-    own = word.startswith('"${') and word.endswith('"')
-    return word if own else shlex.quote(word)
 
 
 HEAD = """\
@@ -112,23 +107,9 @@ def directive(value: object) -> str:
     return '"' + re.sub(r'(["\\])', r"\\\1", text) + '"'
 
 
-def _output(pattern: Path) -> str:
-    """A file of output; a backslash in it would keep SLURM from filling in %j."""
-    if "\\" in str(pattern):
-        raise _unfit(str(pattern), "\\")
-    return directive(pattern)
-
-
 def _unfit(text: str, character: str) -> UserError:
     what = f"sbatch cannot read the character {character!r}"
     return UserError(f"{text!r}: {what}: choose another name")
-
-
-def _warning(time: str | None) -> int:
-    """A minute, less for jobs of a few minutes."""
-    if time is None:
-        return WARNING_SECONDS
-    return max(5, min(WARNING_SECONDS, seconds_of(time) // 3))
 
 
 def fill(text: str, **values: str) -> str:
@@ -166,12 +147,16 @@ class Scripts:
         A job to `keep` is run again after preemption, and warned before its time limit.
         """
         asked, output = self.resources, str(self.paths.logs).replace("%", "%%")
+        if "\\" in output:  # would keep SLURM from filling in %j
+            raise _unfit(f"{output}/{log}{LOG}", "\\")
         options = [] if array is None else [f"array={array}"]
         options += ["ntasks=1", f"cpus-per-task={cpus}"]
         if asked.partition is not None:
             options.append(f"partition={directive(asked.partition)}")
         if keep:
-            options += ["requeue", f"signal=B:USR1@{_warning(asked.time)}"]
+            seconds = 10**9 if asked.time is None else seconds_of(asked.time)
+            before = max(5, min(WARNING_SECONDS, seconds // 3))
+            options += ["requeue", f"signal=B:USR1@{before}"]
             options += [] if asked.time is None else [f"time={asked.time}"]
         else:
             options.append("time=5")
@@ -180,7 +165,7 @@ class Scripts:
             about="\n".join(f"# {line}".rstrip() for line in about.splitlines()),
             name=f"{self.name}-{role}",
             folder=directive(Path.cwd()),
-            output=_output(Path(output) / f"{log}{LOG}"),
+            output=directive(Path(output) / f"{log}{LOG}"),
             options="\n".join([*lines, *(f"#SBATCH {o}" for o in asked.sbatch)]),
         )
 
