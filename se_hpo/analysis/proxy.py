@@ -21,9 +21,6 @@ from se_hpo.analysis.trained_agents import pairs, prepare
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.results.columns import tidy
 
-LEVELS = ("pooled", "within_se", "averaged")
-"""How pairs are put together, see `rank_agreement`."""
-
 VALUES = ("score", "env_steps")
 
 
@@ -108,4 +105,4 @@ def _averaged(both: pd.DataFrame, measure: str, how: Bootstrap) -> Found:
     return rank_correlation(x, y, measure, how), counts
 
 
-_ESTIMATORS = dict(zip(LEVELS, (_pooled, _within_se, _averaged), strict=True))
+_ESTIMATORS = {"pooled": _pooled, "within_se": _within_se, "averaged": _averaged}

@@ -51,8 +51,7 @@ def packages() -> Iterator[Finding]:
             found.append(f"{name} {importlib.metadata.version(name)}")
         except importlib.metadata.PackageNotFoundError:
             missing.append(name)
-    if missing:
-        names = " ".join(missing)
+    if names := " ".join(missing):
         mend = f"{sys.executable} -m pip install {names}"
         yield error("packages", f"not installed: {names}", mend)
     yield ok("packages", ", ".join(found))

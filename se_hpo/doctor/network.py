@@ -62,11 +62,11 @@ def second_process(scratch: Scratch) -> Iterator[Finding]:
         yield error("second process", "no answer in a minute", mend)
         return
     report = read_report(done.stdout)
-    if report is None:
+    if report is not None:
+        yield from judged(report, "a second process", scratch)
+    else:
         said = last_line(done.stderr, f"exit code {done.returncode}")
         yield error("second process", said, "install se-hpo again")
-        return
-    yield from judged(report, "a second process", scratch)
 
 
 def read_report(text: str) -> Report | None:

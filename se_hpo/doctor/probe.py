@@ -20,12 +20,8 @@ from typing import Literal
 from se_hpo.bohb.wire import credentials, pyro
 from se_hpo.bohb.wire.credentials import Credentials
 from se_hpo.errors import UserError
-from se_hpo.storage.files import (
-    append_json_line,
-    read_json_lines,
-    write_atomic,
-    write_json,
-)
+from se_hpo.storage import files
+from se_hpo.storage.files import write_atomic
 from se_hpo.storage.paths import RunPaths
 
 RENAMED, APPENDED, LOCKED = "renamed.json", "appended.jsonl", "locked"
@@ -67,8 +63,8 @@ def main(folder: Path) -> int:
         stranger="" if isinstance(reached, str) else stranger(reached),
     )
     try:
-        write_json(folder / f"probe-{RENAMED}", {"by": "probe"})
-        append_json_line(folder / APPENDED, {"by": "probe"})
+        files.write_json(folder / f"probe-{RENAMED}", {"by": "probe"})
+        files.append_json_line(folder / APPENDED, {"by": "probe"})
     except OSError as problem:
         report = Report(**{**asdict(report), "appended": str(problem)})
     sys.stdout.write(json.dumps(asdict(report)) + "\n")
@@ -96,7 +92,7 @@ def renamed(folder: Path, by: str, prefix: str = "") -> str:
 def appended(folder: Path, by: list[str]) -> str:
     """What is wrong with the lines of a file that grows; empty if nothing."""
     try:
-        lines = [line for _, line in read_json_lines(folder / APPENDED)]
+        lines = [line for _, line in files.read_json_lines(folder / APPENDED)]
     except OSError as problem:
         return f"{APPENDED}: {problem.strerror}"
     found = [line["by"] if isinstance(line, dict) else "?" for line in lines]

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 
 from se_hpo.agents.registry import agent_label
 from se_hpo.figures import style
@@ -37,7 +36,10 @@ def draw_agreement(
         for row, train_env in zip(grid, train_envs, strict=True):
             for axes, agent in zip(row, agents, strict=True):
                 some = (pairs["agent"] == agent) & (pairs["train_env"] == train_env)
-                _draw_panel(axes, pairs[some], train_env, ends)
+                x, y = pairs.loc[some, "score_real"], pairs.loc[some, "score_se"]
+                color = style.train_env_color(train_env)
+                axes.plot(ends, ends, color=style.FAINT, linewidth=1, zorder=0)
+                axes.scatter(x, y, s=9, alpha=0.5, color=color, linewidths=0)
                 title = _correlation(agreement, agent, train_env) if some.any() else ""
                 if train_env == train_envs[0]:
                     axes.set_title(agent_label(agent), pad=17)
@@ -60,18 +62,6 @@ def draw_agreement(
         figure,
         {"": pairs.filter(columns).reset_index(drop=True)},
     )
-
-
-def _draw_panel(
-    axes: Axes, pairs: pd.DataFrame, train_env: str, ends: list[float]
-) -> None:
-    axes.plot(ends, ends, color=style.FAINT, linewidth=1, zorder=0)
-    x, y, color = (
-        pairs["score_real"],
-        pairs["score_se"],
-        style.train_env_color(train_env),
-    )
-    axes.scatter(x, y, s=9, alpha=0.5, color=color, linewidths=0)
 
 
 def _correlation(agreement: pd.DataFrame, agent: str, train_env: str) -> str:

@@ -55,10 +55,8 @@ def _missing_bohb(data: RunData) -> Iterator[str]:
 def _missing_phase2(data: RunData) -> Iterator[str]:
     root = data.paths.root
     if not data.sets:
-        yield (
-            "There are no sets of SEs. To make them: python -m se_hpo.train --from "
-            f"{root}"
-        )
+        command = f"python -m se_hpo.train --from {root}"
+        yield f"There are no sets of SEs. To make them: {command}"
     for se_set in data.sets:
         if left := se_set.n_envs - len(se_set.outcomes):
             yield f"SE set {se_set.name}: {left} of {se_set.n_envs} are not finished."

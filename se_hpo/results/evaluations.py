@@ -73,14 +73,10 @@ Key = tuple[str, str | None, int | None, str, int]
 
 
 def load_evaluations(path: str | Path) -> pd.DataFrame:
-    """One row per trained agent.
+    """One row per trained agent of a run, a folder of records, or a `*.jsonl` file.
 
-    Args:
-        path: a run's folder, a folder of records, or one `*.jsonl` file.
-
-    Returns:
-        `EVALUATION_COLUMNS`, then a column `hp.<name>` per drawn hyperparameter.
-        `test_returns` holds lists. Sorted by file, then as recorded.
+    `EVALUATION_COLUMNS`, then a column `hp.<name>` per drawn hyperparameter;
+    `test_returns` holds lists. Sorted by file, then as recorded.
 
     Raises:
         UserError: there are no records.

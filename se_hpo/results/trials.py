@@ -56,11 +56,7 @@ def load_trials(run: str | Path, *, running: bool = False) -> pd.DataFrame:
     paths = run_paths(run)
     evaluations = lines.read_evaluations(paths)
     if running:
-        under_way = read_running(paths, evaluations)
-        again = {(e.config_id, e.record.budget) for e in under_way}
-        evaluations = [
-            e for e in evaluations if (e.config_id, e.record.budget) not in again
-        ] + under_way
+        evaluations += read_running(paths, evaluations)
     configurations = lines.read_configurations(paths)
     rows = [
         _trial_row(e, configurations.get(e.config_id), paths.root.resolve().name)

@@ -24,10 +24,8 @@ def refuse_second_launch(paths: RunPaths, kinds: tuple[str, ...]) -> None:
     there = slurm_queue.jobs(names, tasks=False)
     if there:
         ids = ", ".join(job.id for job in there)
-        raise UserError(
-            f"{paths.root} is in use by SLURM job {ids}: see --status, join with "
-            "--add-workers, or end it with --stop first"
-        )
+        mend = "see --status, join with --add-workers, or end it with --stop first"
+        raise UserError(f"{paths.root} is in use by SLURM job {ids}: {mend}")
 
 
 def current_launch(paths: RunPaths) -> Launch:
@@ -64,10 +62,7 @@ def add_workers(paths: RunPaths, n: int) -> str:
 
 
 def stop(paths: RunPaths) -> list[str]:
-    """End all jobs of a run: the master first, then what is left.
-
-    Returns:
-        Ids of the jobs that there were.
+    """End all jobs of a run, the master first; returns the ids of those there were.
 
     Raises:
         UserError: nothing was launched, or some jobs do not end.
@@ -86,18 +81,16 @@ def stop(paths: RunPaths) -> list[str]:
             slurm_queue.cancel(group)
             left = _wait_for_end(group, seconds)
     if left:
-        raise UserError(
-            f"job {', '.join(left)} has not ended after {STOP_SECONDS:g} s: look at it "
-            "with scontrol show job"
-        )
+        what = f"job {', '.join(left)} has not ended after {STOP_SECONDS:g} s"
+        raise UserError(f"{what}: look at it with scontrol show job")
     return [job.id for job in there]
 
 
 def _wait_for_end(names: list[str], seconds: float) -> list[str]:
     """Wait until SLURM has none of these jobs; ids of those left."""
     deadline = time.monotonic() + seconds
-    while left := slurm_queue.jobs(names, tasks=False):
-        if time.monotonic() > deadline:
-            break
+    left = slurm_queue.jobs(names, tasks=False)
+    while left and time.monotonic() <= deadline:
         time.sleep(0.5)
+        left = slurm_queue.jobs(names, tasks=False)
     return [job.id for job in left]

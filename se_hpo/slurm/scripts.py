@@ -154,10 +154,11 @@ class Scripts:
         if asked.partition is not None:
             options.append(f"partition={directive(asked.partition)}")
         if keep:
-            seconds = 10**9 if asked.time is None else seconds_of(asked.time)
-            before = max(5, min(WARNING_SECONDS, seconds // 3))
-            options += ["requeue", f"signal=B:USR1@{before}"]
-            options += [] if asked.time is None else [f"time={asked.time}"]
+            before, limit = WARNING_SECONDS, []
+            if asked.time is not None:
+                before = max(5, min(before, seconds_of(asked.time) // 3))
+                limit = [f"time={asked.time}"]
+            options += ["requeue", f"signal=B:USR1@{before}", *limit]
         else:
             options.append("time=5")
         lines = [f"#SBATCH --{option}" for option in options]

@@ -114,9 +114,8 @@ def submitting(paths: RunPaths) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         file = paths.submitting.open("w")
     except OSError as error:
-        raise UserError(
-            f"cannot write to {folder} ({error.strerror}): choose another --run"
-        ) from error
+        what = f"cannot write to {folder} ({error.strerror})"
+        raise UserError(f"{what}: choose another --run") from error
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
