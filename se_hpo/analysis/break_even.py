@@ -43,9 +43,8 @@ def break_even(
 
     One row per rule, agent, SE train_env, unit and `with_bohb`, of the frames of
     `load_evaluations` (one task), `load_ses` with the sets that were evaluated, and
-    `load_trials` of the run they come from.
-
-    Raises a `UserError` as `trained_agents.prepare` does.
+    `load_trials` of the run they come from. Raises a `UserError` as
+    `trained_agents.prepare` does.
     """
     prepared = prepare(evaluations)
     how = Bootstrap(seed, n_resamples, confidence)

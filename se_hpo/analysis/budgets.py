@@ -51,9 +51,8 @@ def budget_correlation(
 ) -> pd.DataFrame:
     """Rank correlation of losses between budgets, over trials evaluated at both.
 
-    One row per pair of budgets; docs/analysis.md explains the columns.
-
-    Raises a `UserError` as `with_loss` does.
+    One row per pair of budgets; docs/analysis.md explains the columns. Raises a
+    `UserError` as `with_loss` does.
     """
     losses = with_loss(trials).pivot(index="trial", columns="budget", values="loss")
     how = Bootstrap(confidence=confidence)
@@ -110,9 +109,7 @@ def model_based_picks(
 
     Of each trial its first evaluation counts; docs/analysis.md explains the columns.
     `exclude`d are trials that are neither: the first one, if the run began with the
-    default configuration of the space.
-
-    Raises a `UserError` as `with_loss` does.
+    default configuration of the space. Raises a `UserError` as `with_loss` does.
     """
     how = Bootstrap(seed, n_resamples, confidence)
     first = with_loss(trials).sort_values("budget").drop_duplicates("trial")

@@ -58,10 +58,8 @@ def _keys_of(generations: pd.DataFrame) -> list[str]:
     for keys in RUN_KEYS:
         if {*keys, "generation", "center_score", "solved"} <= set(generations.columns):
             return keys
-    raise UserError(
-        "no NES generations: pass the frame of se_hpo.load_generations or "
-        "se_hpo.load_se_generations"
-    )
+    frames = "se_hpo.load_generations or se_hpo.load_se_generations"
+    raise UserError(f"no NES generations: pass the frame of {frames}")
 
 
 def _run(rows: pd.DataFrame, keys: list[str], last: int) -> pd.DataFrame:

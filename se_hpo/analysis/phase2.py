@@ -38,9 +38,7 @@ def train_env_table(
     trained on both, pair by pair.
 
     Of a frame of `se_hpo.load_evaluations`, one task; `solved_return` stands in for the
-    task's own.
-
-    Raises a `UserError` as `trained_agents.prepare` does.
+    task's own. Raises a `UserError` as `trained_agents.prepare` does.
     """
     prepared = prepare(evaluations)
     how = Bootstrap(seed, n_resamples, confidence)

@@ -135,10 +135,9 @@ def _check_once(frame: pd.DataFrame) -> None:
     twice = frame.duplicated([*KEYS, *SE_KEYS, "pair"])
     if twice.any():
         row = frame[twice].iloc[0]
-        raise UserError(
-            f"pair {row['pair']} of {row['agent']} ({row['train_env']}, {row['rule']}) "
-            "is there twice: analyse one records file at a time"
-        )
+        whose = f"{row['agent']} ({row['train_env']}, {row['rule']})"
+        what = f"pair {row['pair']} of {whose} is there twice"
+        raise UserError(f"{what}: analyse one records file at a time")
 
 
 def _check_same(both: pd.DataFrame, names: Iterable[str]) -> None:

@@ -41,12 +41,9 @@ def address(host: str, nic: str | None, distributed: bool) -> Iterator[Finding]:
 
 
 def start_nameserver(scratch: Scratch, host: str) -> NameServer:
-    """A nameserver as a run has it, with a key of its own and 0600 credentials.
-
-    A `UserError` if `host` is no address of this machine.
-    """
-    credentials = RunPaths(scratch.path).credentials
-    server = NameServer("doctor", new_key(), credentials, host)
+    """As a run has it, 0600; a `UserError` if `host` is no address of this machine."""
+    path = RunPaths(scratch.path).credentials
+    server = NameServer("doctor", new_key(), path, host)
     server.start()
     return server
 

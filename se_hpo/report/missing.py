@@ -16,6 +16,8 @@ from se_hpo.results.lines import read_json
 from se_hpo.storage.json_records import RecordError, checked
 from se_hpo.storage.paths import JSON
 
+_GOES_ON = "The same command goes on from there."
+
 
 def missing(data: RunData, answers: Answers) -> list[str]:
     """What the report does not have, and what would make it; a sentence each."""
@@ -44,10 +46,8 @@ def _missing_bohb(data: RunData) -> Iterator[str]:
     status = read_json(data.paths.status)
     done, planned = status.get("finished"), status.get("planned")
     if isinstance(done, int) and isinstance(planned, int) and done < planned:
-        yield (
-            f"The BOHB run is not finished: {done} of {planned} evaluations. The same "
-            "command goes on from there."
-        )
+        how_far = f"{done} of {planned} evaluations"
+        yield f"The BOHB run is not finished: {how_far}. {_GOES_ON}"
     if failed := (data.trials["status"] == "failed").sum():
         yield f"{failed} evaluation(s) failed: see the table of them."
 

@@ -98,9 +98,9 @@ def _with_interval(row: Row, name: str, spec: str) -> str:
     value, low, high = (row[f"{name}{end}"] for end in ("", "_low", "_high"))
     if not math.isfinite(value):
         return "an unknown return"
-    if not (math.isfinite(low) and math.isfinite(high)):
-        return f"{format(value, spec)} [interval unknown]"
-    return f"{format(value, spec)} [{format(low, spec)}, {format(high, spec)}]"
+    known = math.isfinite(low) and math.isfinite(high)
+    interval = f"{low:{spec}}, {high:{spec}}" if known else "interval unknown"
+    return f"{value:{spec}} [{interval}]"
 
 
 def verdict(row: Row) -> str:

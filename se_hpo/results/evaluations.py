@@ -127,10 +127,8 @@ def record_files(path: Path) -> list[Path]:
         return files
     what = "does not exist" if not path.exists() else "has no evaluations"
     command = f"python -m se_hpo.evaluate --envs {shlex.quote(str(path))}"
-    raise UserError(
-        f"{path} {what}: make them with `{command}`, or name a run, a folder of .jsonl "
-        "files or one of them"
-    )
+    others = "name a run, a folder of .jsonl files or one of them"
+    raise UserError(f"{path} {what}: make them with `{command}`, or {others}")
 
 
 def evaluation_name(file: Path) -> str:

@@ -86,10 +86,8 @@ def n_envs_from_set(paths: SESetPaths, data: Mapping[str, Any]) -> int:
 
 def damaged(paths: SESetPaths, why: str) -> UserError:
     """What is said of a `set.json` that cannot be used."""
-    return UserError(
-        f"{paths.set} is damaged ({why}): restore it, or train the set anew in another "
-        "folder"
-    )
+    mend = "restore it, or train the set anew in another folder"
+    return UserError(f"{paths.set} is damaged ({why}): {mend}")
 
 
 def read_set_json(paths: SESetPaths) -> dict[str, Any]:
@@ -101,10 +99,8 @@ def read_set_json(paths: SESetPaths) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise damaged(paths, str(error)) from error
     if not isinstance(data, dict) or data.get("format") != FORMAT:
-        raise UserError(
-            f"{paths.set} is no set of SEs of this version: name a folder that "
-            "`python -m se_hpo.train` made"
-        )
+        mend = "name a folder that `python -m se_hpo.train` made"
+        raise UserError(f"{paths.set} is no set of SEs of this version: {mend}")
     return data
 
 

@@ -33,10 +33,8 @@ def current_launch(paths: RunPaths) -> Launch:
     for made in reversed(read_launches(paths.jobs)):
         if made.kind == "optimize":
             return made
-    raise UserError(
-        f"{paths.root} was not launched on SLURM: python -m se_hpo.slurm --space NAME "
-        f"--run {paths.root} does that"
-    )
+    command = f"python -m se_hpo.slurm --space NAME --run {paths.root}"
+    raise UserError(f"{paths.root} was not launched on SLURM: {command} does that")
 
 
 def add_workers(paths: RunPaths, n: int) -> str:
@@ -50,10 +48,8 @@ def add_workers(paths: RunPaths, n: int) -> str:
         made = current_launch(paths)
         masters = slurm_queue.jobs([f"{made.name}-master"])
         if not masters:
-            raise UserError(
-                f"no master of {paths.root} is queued or running: launch the run again "
-                "with the same command as before"
-            )
+            mend = "launch the run again with the same command as before"
+            raise UserError(f"no master of {paths.root} is queued or running: {mend}")
         options = (f"--array=0-{n - 1}", f"--dependency=after:{masters[0].id}")
         job = slurm_queue.submit(paths.script("workers"), *options)
         ids = {**made.ids, "worker": [*made.ids.get("worker", []), job]}

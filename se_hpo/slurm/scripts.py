@@ -45,10 +45,8 @@ def seconds_of(time: str) -> int:
     """
     match = _TIME.fullmatch(time.strip())
     if match is None:
-        raise UserError(
-            f"--time {time}: write minutes, hours:minutes:seconds, days-hours or "
-            "days-hours:minutes, such as 1-00:00 for a day"
-        )
+        forms = "minutes, hours:minutes:seconds, days-hours or days-hours:minutes"
+        raise UserError(f"--time {time}: write {forms}, such as 1-00:00 for a day")
     part = {name: int(value or 0) for name, value in match.groupdict().items()}
     hours = 24 * part["d"] + part["dh"] + part["h"]
     minutes = part["dm"] + part["m"] + part["only"]
@@ -134,22 +132,17 @@ class Scripts:
         return prelude + fill(text, name=self.name, id=job, **commands, **more)
 
     def _head(
-        self,
-        about: str,
-        role: str,
-        log: str,
-        cpus: int,
-        array: str | None = None,
-        keep: bool = True,
+        self, about: str, role: str, cpus: int, array: str = "", keep: bool = True
     ) -> str:
         """What it is, and what it asks SLURM for; `cpus` are per task.
 
         A job to `keep` is run again after preemption, and warned before its time limit.
         """
-        asked, output = self.resources, str(self.paths.logs).replace("%", "%%")
+        asked, folder = self.resources, str(self.paths.logs).replace("%", "%%")
+        output = f"{folder}/{role}-{'%A_%a' if array else '%j'}{LOG}"
         if "\\" in output:  # would keep SLURM from filling in %j
-            raise _unfit(f"{output}/{log}{LOG}", "\\")
-        options = [] if array is None else [f"array={array}"]
+            raise _unfit(output, "\\")
+        options = [f"array={array}"] if array else []
         options += ["ntasks=1", f"cpus-per-task={cpus}"]
         if asked.partition is not None:
             options.append(f"partition={directive(asked.partition)}")
@@ -166,7 +159,7 @@ class Scripts:
             about="\n".join(f"# {line}".rstrip() for line in about.splitlines()),
             name=f"{self.name}-{role}",
             folder=directive(Path.cwd()),
-            output=directive(Path(output) / f"{log}{LOG}"),
+            output=directive(output),
             options="\n".join([*lines, *(f"#SBATCH {o}" for o in asked.sbatch)]),
         )
 
@@ -179,7 +172,7 @@ class Scripts:
             "    python -m se_hpo.slurm with the same options, or, with these files,\n"
             "    sbatch master.sbatch; sbatch workers.sbatch"
         )
-        text, n = self._head(about, "master", "master-%j", cpus=1), str(n_workers)
+        text, n = self._head(about, "master", cpus=1), str(n_workers)
         return text + self._body(bash.MASTER, command, bash.JOB, n_workers=n)
 
     def workers(self, command: Sequence[str], n: int) -> str:
@@ -189,7 +182,7 @@ class Scripts:
             "Start and end them whenever you like; they find the master by themselves."
         )
         cpus, array = self.resources.cpus_per_task, f"0-{n - 1}"
-        text = self._head(about, "worker", "worker-%A_%a", cpus=cpus, array=array)
+        text = self._head(about, "worker", cpus, array)
         return text + self._body(bash.WORKER, command, bash.TASK)
 
     def cleanup(self) -> str:
@@ -198,11 +191,10 @@ class Scripts:
             f"Ends the workers of {self.paths.root} after a master that could not (its "
             "node\ndied, say). Waits for the master's end, takes a second."
         )
-        text = self._head(about, "cleanup", "cleanup-%j", cpus=1, keep=False)
+        text = self._head(about, "cleanup", cpus=1, keep=False)
         return text + fill(bash.CLEANUP, name=self.name)
 
     def shards(self, about: str, role: str, command: Sequence[str], array: str) -> str:
         """A job array whose tasks share the work of one command."""
-        cpus = self.resources.cpus_per_task
-        text = self._head(about, role, f"{role}-%A_%a", cpus=cpus, array=array)
+        text = self._head(about, role, self.resources.cpus_per_task, array)
         return text + self._body(bash.SHARD, command, bash.TASK)
