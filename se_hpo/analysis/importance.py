@@ -52,10 +52,8 @@ def hyperparameter_importance(
     hyperparameters, `ped_anova` compares the best tenth with all. Numbers are given to
     both on the scale that was searched, as `configspace.json` has it; without it on
     the range of the values, linear. `budget` is by default that with most different
-    losses, of equals the largest. `seed` is the forest's.
-
-    Raises:
-        UserError: an unknown method or budget; see also `budgets.with_loss`.
+    losses, of equals the largest. `seed` is the forest's. Raises a `UserError` for an
+    unknown method or budget, and as `budgets.with_loss` does.
     """
     if method not in METHODS:
         raise UserError(f"unknown method {method!r}: {did_you_mean(method, METHODS)}")

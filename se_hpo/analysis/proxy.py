@@ -37,10 +37,8 @@ def rank_agreement(
     One row per rule, agent, SE train_env, level (see docs/analysis.md) and measure
     (`spearman`, `kendall`), of a frame of `se_hpo.load_evaluations`, one task; `value`
     is `score` (mean test return) or `env_steps` (training steps). Intervals: bootstrap
-    over SEs, at the level `averaged` Fisher's.
-
-    Raises:
-        UserError: an unknown value; see also `trained_agents.prepare`.
+    over SEs, at the level `averaged` Fisher's. Raises a `UserError` for an unknown
+    value, and as `trained_agents.prepare` does.
     """
     if value not in VALUES:
         raise UserError(f"unknown value {value!r}: {did_you_mean(value, VALUES)}")

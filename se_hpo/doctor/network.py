@@ -110,9 +110,8 @@ def _locks(report: Report, who: str) -> Iterator[Finding]:
     if report.locks == "kept":
         yield ok("file locks", f"keep {who} out")
     else:
-        value = f"of no effect on {who}"
         mend = "none is needed: masters look for signs of life instead, for ten seconds"
-        yield warning("file locks", value, mend)
+        yield warning("file locks", f"of no effect on {who}", mend)
 
 
 def _clock(report: Report, who: str, scratch: Scratch) -> Iterator[Finding]:

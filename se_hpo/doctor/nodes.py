@@ -61,7 +61,7 @@ def check(scratch: Scratch, request: Request) -> Iterator[Finding]:
         yield warning("SLURM", f"does not answer: {answer}", "try sinfo")
         return
     if not answer:
-        where = "the cluster" if not request.partition else f"{request.partition!r}"
+        where = repr(request.partition) if request.partition else "the cluster"
         yield warning("SLURM", f"no node in {where}", "see sinfo for --partition")
         return
     here = _this_node()

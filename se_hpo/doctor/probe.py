@@ -113,15 +113,13 @@ def locks(folder: Path) -> Locks:
 
 def clock(folder: Path) -> float:
     """Seconds by which this machine's clock is ahead of the folder's file server."""
-    path = folder / f"clock-{socket.gethostname()}-{os.getpid()}"
-    before = time.time()
+    path, before = folder / f"clock-{socket.gethostname()}-{os.getpid()}", time.time()
     try:
         write_atomic(path, "tick\n")
-        server = path.stat().st_mtime
+        server, after = path.stat().st_mtime, time.time()
         path.unlink()
     except OSError:
         return 0.0
-    after = time.time()
     possible = before - _COARSE <= server <= after + _COARSE
     return 0.0 if possible else (before + after) / 2 - server
 

@@ -51,8 +51,8 @@ def lock(run: RunPaths, holder: Holder | None) -> Iterator[Finding]:
     if holder.alive:
         yield ok("lock", f"held by {who}, which is alive")
     else:
-        value = f"stale: left by {who}, which is gone"
-        yield warning("lock", value, f"none is needed: {_AGAIN} and takes it over")
+        mend = f"none is needed: {_AGAIN} and takes it over"
+        yield warning("lock", f"stale: left by {who}, which is gone", mend)
 
 
 def credentials(run: RunPaths, alive: bool) -> Iterator[Finding]:

@@ -76,10 +76,8 @@ def load_evaluations(path: str | Path) -> pd.DataFrame:
     """One row per trained agent of a run, a folder of records, or a `*.jsonl` file.
 
     `EVALUATION_COLUMNS`, then a column `hp.<name>` per drawn hyperparameter;
-    `test_returns` holds lists. Sorted by file, then as recorded.
-
-    Raises:
-        UserError: there are no records.
+    `test_returns` holds lists. Sorted by file, then as recorded; a `UserError` if there
+    are no records.
     """
     rows: list[dict[str, Any]] = []
     seen: set[tuple[str, Key]] = set()

@@ -54,11 +54,7 @@ class SetSettings:
 
 
 def read_settings(paths: SESetPaths) -> SetSettings:
-    """The settings in `set.json`, for who was started to train: its code is run.
-
-    Raises:
-        UserError: no set there, it is damaged, or its task or agent is unknown.
-    """
+    """The settings in `set.json`, whose code is run; a `UserError` if damaged."""
     data = read_set_json(paths)
     prepare(data, paths.set, trusted=True)
     return settings_from_set(paths, data)

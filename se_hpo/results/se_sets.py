@@ -107,10 +107,8 @@ def find_sets(path: str | Path) -> list[Path]:
 def load_ses(path: str | Path) -> pd.DataFrame:
     """One row per finished SE of a set, or of all sets of a run.
 
-    `SE_COLUMNS` of docs/results.md, of `results/<run>/ses/<set>` or `results/<run>`.
-
-    Raises:
-        UserError: there is no set.
+    `SE_COLUMNS` of docs/results.md, of `results/<run>/ses/<set>` or `results/<run>`; a
+    `UserError` if there is no set.
     """
     rows = []
     for folder in find_sets(path):
@@ -126,10 +124,7 @@ def load_ses(path: str | Path) -> pd.DataFrame:
 def load_se_generations(path: str | Path) -> pd.DataFrame:
     """One row per generation of each SE, also of those still being trained.
 
-    `SE_GENERATION_COLUMNS` of docs/results.md; the path is as in `load_ses`.
-
-    Raises:
-        UserError: there is no set.
+    `SE_GENERATION_COLUMNS` of docs/results.md; path and errors are as in `load_ses`.
     """
     rows = [row for folder in find_sets(path) for row in _se_generations(folder)]
     return tidy(rows, SE_GENERATION_COLUMNS)

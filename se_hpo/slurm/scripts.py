@@ -35,13 +35,10 @@ class Resources:
 
 
 def seconds_of(time: str) -> int:
-    """Seconds of a time limit as SLURM writes it.
+    """Seconds of a time limit as SLURM writes it; a `UserError` if it is none.
 
     >>> [seconds_of(t) for t in ("90", "5:30", "2:00:00", "1-12", "1-00:30")]
     [5400, 330, 7200, 129600, 88200]
-
-    Raises:
-        UserError: it is none.
     """
     match = _TIME.fullmatch(time.strip())
     if match is None:
@@ -88,13 +85,10 @@ def prepare_folder(paths: RunPaths) -> None:
 
 
 def directive(value: object) -> str:
-    r"""A value on an #SBATCH line, quoted where sbatch would read something else.
+    r"""A value on an #SBATCH line, quoted if need be; a `UserError` if it fits none.
 
     >>> print(directive("/runs/a"), directive("/runs/run#1"), directive('a "b"'))
     /runs/a "/runs/run#1" "a \"b\""
-
-    Raises:
-        UserError: it has a character that no #SBATCH line can have.
     """
     text = str(value)
     for character in text:
