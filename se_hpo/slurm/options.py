@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import MISSING, dataclass, fields
-from typing import Annotated, Any
+from typing import Annotated
 
 import tyro
 
@@ -36,18 +36,13 @@ class ResourceOptions:
     """Write the scripts, submit nothing."""
 
     def resources(self) -> Resources:
-        """Checked.
-
-        Raises:
-            UserError: flags that make no job.
-        """
+        """Checked; flags that make no job are a `UserError`."""
         at_least(1, cpus_per_task=self.cpus_per_task)
         if self.time is not None:
             seconds_of(self.time)
-        more = [word for text in self.sbatch for word in _words(text)]
-        return Resources(
-            self.partition, self.time, self.cpus_per_task, self.setup, tuple(more)
-        )
+        more = tuple(word for text in self.sbatch for word in _words(text))
+        asked = (self.partition, self.time, self.cpus_per_task, self.setup)
+        return Resources(*asked, more)
 
 
 def _words(text: str) -> list[str]:
@@ -110,19 +105,12 @@ class SlurmOptions(ResourceOptions, Options):
         return any(getattr(self, name) not in (None, False) for name in _LOCAL)
 
     def master_flags(self) -> list[str]:
-        """What the master's command repeats of this one's."""
-        return flags(self.optimize_options(), _NOT_PASSED)
-
-
-def flags(options: Any, without: set[str]) -> list[str]:
-    """A dataclass as a command line: what differs from the defaults."""
-    words: list[str] = []
-    for f in fields(options):
-        value = getattr(options, f.name)
-        default = f.default if f.default is not MISSING else None
-        if f.name in without or value == default:
-            continue
-        words.append("--" + f.name.replace("_", "-"))
-        if value is not True:
-            words.append(str(value))
-    return words
+        """What the master's command repeats of this one's: what is not by default."""
+        words: list[str] = []
+        for f in fields(Options):
+            value = getattr(self, f.name)
+            default = f.default if f.default is not MISSING else None
+            if f.name not in _NOT_PASSED and value != default:
+                words.append("--" + f.name.replace("_", "-"))
+                words += [] if value is True else [str(value)]
+        return words
