@@ -29,8 +29,8 @@ def main() -> None:
         return
     if name not in COMMANDS:
         sys.exit(f"se-hpo: no command {name!r}: {did_you_mean(name, COMMANDS)}")
-    sys.argv = [f"se-hpo {name}", *sys.argv[2:]]
-    runpy.run_module(f"se_hpo.{name}", run_name="__main__", alter_sys=False)
+    del sys.argv[1]
+    runpy.run_module(f"se_hpo.{name}", run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":

@@ -138,12 +138,11 @@ def test_a_command_imports_no_other_command(name: str) -> None:
 ALLOWED: dict[str, set[str]] = {
     "train": {
         "se_hpo.optimize.progress",
-        "se_hpo.optimize.run_folder",
-        "se_hpo.optimize.settings",
         "se_hpo.slurm.slurm_jobs",
     },
     "slurm": {
-        "se_hpo.evaluate.evaluation_run",
+        "se_hpo.evaluate.__main__",
+        "se_hpo.evaluate.evaluation",
         "se_hpo.evaluate.options",
         "se_hpo.optimize.__main__",
         "se_hpo.optimize.options",
@@ -152,8 +151,7 @@ ALLOWED: dict[str, set[str]] = {
         "se_hpo.optimize.monitor",
         "se_hpo.optimize.progress",
         "se_hpo.optimize.run_folder",
-        "se_hpo.optimize.session",
-        "se_hpo.optimize.settings",
+        "se_hpo.optimize.run_request",
         "se_hpo.train.__main__",
         "se_hpo.train.options",
         "se_hpo.train.request",
@@ -161,8 +159,6 @@ ALLOWED: dict[str, set[str]] = {
     "doctor": {
         "se_hpo.optimize.objectives",
         "se_hpo.optimize.progress",
-        "se_hpo.optimize.run_folder",
-        "se_hpo.optimize.settings",
         "se_hpo.slurm.slurm_jobs",
         "se_hpo.slurm.scripts",
     },

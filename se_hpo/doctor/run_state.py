@@ -14,6 +14,7 @@ from se_hpo.doctor.damage import damaged_files, set_aside_files
 from se_hpo.doctor.finding import Finding, error, ok, safely, warning
 from se_hpo.envs.tasks import check_task
 from se_hpo.errors import UserError
+from se_hpo.machine.provenance import as_typed
 from se_hpo.results.lines import read_evaluations
 from se_hpo.results.run_settings import read_run, settings_from_dict
 from se_hpo.results.se_sets import read_set
@@ -22,7 +23,6 @@ from se_hpo.slurm.slurm_jobs import read_launches
 from se_hpo.storage.json_records import RecordError
 from se_hpo.storage.lock import Holder, lock_holder
 from se_hpo.storage.paths import RunPaths, sets_in
-from se_hpo.terminal.cli import as_typed
 
 _SHOWN = 5
 _AGAIN = "the same command starts it again"

@@ -1,4 +1,40 @@
 """Phase 2: agents with random hyperparameters on SEs and on the task, in pairs.
 
-`python -m se_hpo.evaluate` is the command.
+`python -m se_hpo.evaluate` is the command, `se_hpo.evaluate.run` the same from Python.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from se_hpo.evaluate.evaluation import Evaluation
+
+
+def run(*, progress: bool = True, **flags: Any) -> Evaluation:
+    """Train agents on SEs and on the task, and test them; what is recorded stays.
+
+    The call again does what is missing. With `plan=True` nothing is trained.
+
+    Args:
+        progress: show a live table where standard error is a terminal.
+        flags: those of the command by the names in `options.EvaluateOptions`:
+            `envs=["results/x"], agents=["ddqn"], num_agents=10`.
+
+    Raises:
+        UserError: flags that make no evaluation.
+        DiedProcessError: a process that trained died; the call again goes on.
+    """
+    # Imported here, so that only who calls it waits.
+    from se_hpo.evaluate.evaluation import resolve
+    from se_hpo.evaluate.evaluation_run import run_evaluation
+    from se_hpo.evaluate.options import EvaluateOptions
+    from se_hpo.terminal.from_python import options_of
+
+    options = options_of(EvaluateOptions, flags)
+    evaluation = resolve(options)
+    if options.plan:
+        evaluation.files.check(evaluation.settings())
+    else:
+        run_evaluation(evaluation, options.quiet or not progress, only_live=True)
+    return evaluation

@@ -3,10 +3,55 @@
 See docs/evaluate.md for what is compared with what.
 """
 
-# Imported here, so that the processes that train, which import this module, start fast.
-if __name__ == "__main__":
-    from se_hpo.evaluate.evaluation_run import main
-    from se_hpo.evaluate.options import EvaluateOptions
-    from se_hpo.terminal.cli import run_command
+from __future__ import annotations
 
+if __name__ == "__main__":  # the rest takes seconds, in which a SIGTERM may come
+    from se_hpo.machine.processes import end_in_order
+
+    end_in_order()
+
+import logging
+
+from rich.console import Console
+
+from se_hpo.envs.tasks import get_task
+from se_hpo.evaluate.display import cost_lines, outcome_table, work_table
+from se_hpo.evaluate.evaluation import Evaluation, resolve
+from se_hpo.evaluate.evaluation_run import run_evaluation
+from se_hpo.evaluate.options import EvaluateOptions
+from se_hpo.results.evaluations import record_key
+from se_hpo.terminal.cli import log_to_stderr, python_command, run_command
+
+
+def main(options: EvaluateOptions) -> int:
+    """Do what the flags ask for."""
+    log_to_stderr(logging.WARNING if options.quiet else logging.INFO)
+    console = Console(highlight=False)
+    evaluation = resolve(options)
+    if not options.quiet:
+        for used in evaluation.plan.sets:
+            console.print(used.summary, soft_wrap=True, markup=False)
+    if options.plan:
+        _show_plan(evaluation, console)
+        return 0
+    progress = run_evaluation(evaluation, options.quiet)
+    frame = evaluation.frame()
+    console.print(outcome_table(frame, get_task(evaluation.plan.task).solved_return))
+    for line in cost_lines(frame, progress, evaluation.n_threads):
+        console.print(line, soft_wrap=True, markup=False)
+    records = evaluation.files.all_records()
+    path = records[0] if len(records) == 1 else evaluation.folder
+    line = f"Next:\n  {python_command('load_evaluations', path)}"
+    console.print(line, soft_wrap=True, markup=False, emoji=False)
+    return 0
+
+
+def _show_plan(evaluation: Evaluation, console: Console) -> None:
+    evaluation.files.check(evaluation.settings())
+    done = {record_key(record) for record in evaluation.files.finished()}
+    test_episodes = evaluation.plan.rules.test_episodes
+    console.print(work_table(evaluation.own_agents(), done, test_episodes))
+
+
+if __name__ == "__main__":
     run_command(EvaluateOptions, main)

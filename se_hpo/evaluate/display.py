@@ -53,6 +53,7 @@ class Progress(LiveLog):
         planned: all agents of this process.
         finished: records of those trained before.
         quiet: see `LiveLog`.
+        only_live: likewise.
         console: likewise.
     """
 
@@ -61,6 +62,7 @@ class Progress(LiveLog):
         planned: Iterable[PlannedAgent],
         finished: Iterable[Mapping[str, Any]],
         quiet: bool = False,
+        only_live: bool = False,
         console: Console | None = None,
     ) -> None:
         self.tallies: dict[tuple[str, str], Tally] = {}
@@ -70,7 +72,7 @@ class Progress(LiveLog):
             self.tallies[record["agent"], record["train_env"]].add(record)
         self.trained, self.cpu_seconds = 0, 0.0
         self._started = self._last_line = time.monotonic()
-        super().__init__(quiet=quiet, console=console)
+        super().__init__(quiet=quiet, only_live=only_live, console=console)
 
     def __enter__(self) -> Self:
         self._started = self._last_line = time.monotonic()
@@ -151,13 +153,30 @@ def work_table(
     return table
 
 
-def outcome_table(frame: pd.DataFrame, solved_return: float) -> Table:
-    """Returns and steps per algorithm and train_env.
+def summary(frame: pd.DataFrame, solved_return: float) -> pd.DataFrame:
+    """How many agents there are per agent and train_env, and their means.
 
     Args:
         frame: from `load_evaluations`.
-        solved_return: an agent whose mean test return reaches it has solved the task.
+        solved_return: an agent whose mean test return reaches it has solved the task;
+            `solved` is their share.
     """
+    order = {name: i for i, name in enumerate(TRAIN_ENVS)}
+    frame = frame.sort_values(
+        "train_env", key=lambda names: names.map(order), kind="stable"
+    ).assign(solved=frame["score"] >= solved_return)
+    return frame.groupby(["agent", "train_env"], sort=False).agg(
+        agents=("score", "size"),
+        score=("score", "mean"),
+        solved=("solved", "mean"),
+        env_steps=("env_steps", "mean"),
+        median_env_steps=("env_steps", "median"),
+        episodes=("episodes", "mean"),
+    )
+
+
+def outcome_table(frame: pd.DataFrame, solved_return: float) -> Table:
+    """Returns and steps per algorithm and train_env; arguments as of `summary`."""
     # Without rules between columns, the longest names fit into 80 characters.
     table = Table(
         title="Mean per agent and train_env",
@@ -169,20 +188,16 @@ def outcome_table(frame: pd.DataFrame, solved_return: float) -> Table:
         table.add_column(name, no_wrap=True)
     for name in ("agents", "return", "solved", "steps", "(median)", "episodes"):
         table.add_column(name, justify="right", no_wrap=True)
-    order = {name: i for i, name in enumerate(TRAIN_ENVS)}
-    frame = frame.sort_values(
-        "train_env", key=lambda names: names.map(order), kind="stable"
-    )
-    for (agent, train_env), rows in frame.groupby(["agent", "train_env"], sort=False):
+    for row in summary(frame, solved_return).reset_index().itertuples():
         table.add_row(
-            str(agent),
-            str(train_env),
-            f"{len(rows):,}",
-            f"{rows['score'].mean():.2f}",
-            f"{(rows['score'] >= solved_return).mean():.0%}",
-            f"{rows['env_steps'].mean():,.0f}",
-            f"{rows['env_steps'].median():,.0f}",
-            f"{rows['episodes'].mean():.1f}",
+            str(row.agent),
+            str(row.train_env),
+            f"{row.agents:,}",
+            f"{row.score:.2f}",
+            f"{row.solved:.0%}",
+            f"{row.env_steps:,.0f}",
+            f"{row.median_env_steps:,.0f}",
+            f"{row.episodes:.1f}",
         )
     return table
 

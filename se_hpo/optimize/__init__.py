@@ -41,6 +41,7 @@ def run(
     """
     # Imported here, so that only who calls it waits.
     from se_hpo.errors import UserError
+    from se_hpo.machine.provenance import called_from_python
     from se_hpo.optimize.options import Options
     from se_hpo.optimize.run_request import resolve_run
     from se_hpo.optimize.session import (
@@ -54,16 +55,19 @@ def run(
     from se_hpo.terminal.flags import only_for_terminals
     from se_hpo.terminal.from_python import options_of
 
-    options = options_of(Options, flags)
+    loaded = space if isinstance(space, Space) else load_space(str(space))
+    options = options_of(Options, {"space": loaded.own_file or loaded.name, **flags})
     only_for_terminals(options, "optimize", "plan", "list_spaces", "describe")
     if options.role == "worker":
         raise UserError(
             "role='worker': a worker is a process of its own, python -m se_hpo.worker"
         )
-    loaded = space if isinstance(space, Space) else load_space(str(space))
     request = resolve_run(options, loaded)
     quiet = options.quiet or not progress
-    with opened(request) as brackets:
+    with (
+        called_from_python("se_hpo.optimize.run", options),
+        opened(request) as brackets,
+    ):
         run_brackets(request, brackets, quiet=quiet, only_live=True, on_record=callback)
         refuse_only_failures(request.paths)
         if options.confirm:

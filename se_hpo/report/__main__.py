@@ -2,167 +2,29 @@
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # the rest takes seconds, in which a SIGTERM may come
+    from se_hpo.machine.processes import end_in_order
+
+    end_in_order()
+
 import logging
 import webbrowser
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-import tyro
 from rich.console import Console
 
-import se_hpo
-from se_hpo.errors import UserError
-from se_hpo.report.analyses import Answers, analyse
-from se_hpo.report.facts import facts
-from se_hpo.report.missing import missing
-from se_hpo.report.page import Image, Page, Section, render
-from se_hpo.report.phase2_tables import break_even_table, phase2_tables
-from se_hpo.report.run_data import RunData, read_run
-from se_hpo.report.search_tables import (
-    bohb_tables,
-    configuration_table,
-    cost_table,
-    se_table,
-)
-from se_hpo.report.summary import answer
-from se_hpo.report.tables import Table
-from se_hpo.storage.files import write_atomic
+from se_hpo.report.options import ReportOptions
+from se_hpo.report.report_file import write_report
 from se_hpo.terminal.cli import log_to_stderr, run_command
-from se_hpo.terminal.flags import at_least
-
-if TYPE_CHECKING:
-    from se_hpo.figures import Picture
-
-log = logging.getLogger("se_hpo.report")  # also where it runs as __main__
-
-
-@dataclass(frozen=True)
-class ReportOptions:
-    """Write figures and report.html of a run, as far as it has come."""
-
-    run: tyro.conf.Positional[Path]
-    """Folder of the run: results/<run>."""
-    figures: bool = True
-    """Draw the figures; without them it takes a second, and needs no matplotlib."""
-    transition_agents: int = 0
-    """Train so many agents on one SE for the histograms of its transitions, 10 say.
-    Takes a minute or two once; the result is kept in transitions.csv of the run."""
-    open: bool = False
-    """Show the report in a browser."""
 
 
 def main(options: ReportOptions) -> int:
     """Write the report; print where it is."""
     log_to_stderr(logging.INFO)
-    at_least(0, transition_agents=options.transition_agents)
     path = write_report(options.run, options.figures, options.transition_agents)
     Console(highlight=False).print(str(path), soft_wrap=True)
     if options.open:
         webbrowser.open(path.resolve().as_uri())
     return 0
-
-
-def write_report(
-    run: str | Path, figures: bool = True, transition_agents: int = 0
-) -> Path:
-    """Write `figures/` and `report.html` of a run; returns the latter.
-
-    Args:
-        run: the run's folder.
-        figures: also draw the figures.
-        transition_agents: agents trained for the histograms of one SE; with 0, only
-            histograms that were made before are drawn.
-
-    Raises:
-        UserError: the folder is no run, or matplotlib is missing.
-    """
-    data = read_run(run)
-    answers = analyse(data)
-    groups: dict[str, list[Image]] = {}
-    if figures:
-        groups = _draw(data, answers, transition_agents)
-    page = _page(data, answers, groups)
-    write_atomic(data.paths.report, render(page))
-    return data.paths.report
-
-
-def _draw(data: RunData, answers: Answers, agents: int) -> dict[str, list[Image]]:
-    """The figures by section, written to the run's folder."""
-    try:
-        from se_hpo.report.report_figures import draw_bohb, draw_phase2, draw_ses
-        from se_hpo.report.transitions_source import transitions_of
-    except ModuleNotFoundError as error:
-        raise UserError(
-            f"{error.name} is needed to draw figures: pip install 'se-hpo[plots]', or "
-            "give --no-figures"
-        ) from error
-    transitions = transitions_of(data, agents)
-    drawings: dict[str, Iterable[Picture]] = {
-        "worth": draw_phase2(data, answers),
-        "ses": draw_ses(data, answers, transitions),
-        "search": draw_bohb(data, answers),
-    }
-    return {
-        section: [_write(picture, data.paths.figures) for picture in pictures]
-        for section, pictures in drawings.items()
-    }
-
-
-def _write(picture: Picture, folder: Path) -> Image:
-    from se_hpo.figures import write_picture
-
-    log.info("figure %s", folder / f"{picture.name}.png")
-    png = write_picture(picture, folder)
-    return Image(picture.name, picture.title, picture.caption, png)
-
-
-def _page(data: RunData, answers: Answers, images: dict[str, list[Image]]) -> Page:
-    def section(anchor: str, title: str, empty: str, *tables: Table | None) -> Section:
-        there = [table for table in tables if table is not None]
-        return Section(anchor, title, images.get(anchor, ()), there, empty)
-
-    return Page(
-        title=data.name,
-        subtitle="Synthetic environments for reinforcement learning: what was tuned, "
-        "what was learned, and what it is worth",
-        answer=answer(data, answers),
-        facts=facts(data),
-        sections=[
-            section(
-                "worth",
-                "What the SEs are worth",
-                "No agents have been evaluated yet.",
-                *phase2_tables(data, answers),
-            ),
-            section("ses", "The SEs", "No SEs have been trained yet.", se_table(data)),
-            section(
-                "search",
-                "The search",
-                "There is no BOHB run in this folder.",
-                *bohb_tables(data, answers),
-            ),
-            section(
-                "best",
-                "The best configuration",
-                "None has been found.",
-                configuration_table(data),
-            ),
-            section(
-                "cost",
-                "What it cost",
-                "Nothing has been spent.",
-                cost_table(data),
-                break_even_table(answers),
-            ),
-        ],
-        missing=missing(data, answers),
-        written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        version=se_hpo.__version__,
-        figures=str(data.paths.figures),
-    )
 
 
 if __name__ == "__main__":

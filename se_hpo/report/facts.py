@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from se_hpo.agents.registry import agent_label
+from se_hpo.machine.provenance import as_typed
 from se_hpo.names import train_env_prose
 from se_hpo.registries import budget_unit, objective_kind
 from se_hpo.report.run_data import RunData
 from se_hpo.report.tables import list_words
 from se_hpo.results.lines import check_time, read_json
 from se_hpo.storage.json_records import RecordError, checked
-from se_hpo.terminal.cli import as_typed
 
 Fact = tuple[str, str]
 

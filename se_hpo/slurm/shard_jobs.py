@@ -10,8 +10,8 @@ from pathlib import Path
 import tyro
 
 from se_hpo.errors import UserError
-from se_hpo.evaluate.evaluation_run import Evaluation
-from se_hpo.evaluate.evaluation_run import main as evaluate
+from se_hpo.evaluate import __main__ as evaluate
+from se_hpo.evaluate.evaluation import resolve
 from se_hpo.evaluate.options import EvaluateOptions
 from se_hpo.machine import slurm_queue
 from se_hpo.slurm.control import refuse_second_launch
@@ -63,8 +63,8 @@ COMMANDS = {
     ),
     "evaluate": Command(
         _evaluate,
-        lambda words: evaluate(_evaluate(words)),
-        lambda words: Evaluation(_evaluate(words)).files.records,
+        lambda words: evaluate.main(_evaluate(words)),
+        lambda words: resolve(_evaluate(words)).records,
         frozenset({"--plan", "--help", "-h"}),
     ),
 }

@@ -9,7 +9,6 @@ import logging
 import os
 import re
 import socket
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from se_hpo.errors import UserError
+from se_hpo.machine.provenance import launched_as
 from se_hpo.storage.files import write_json
 from se_hpo.storage.json_records import RecordError, read_record
 from se_hpo.storage.paths import RunPaths
@@ -60,9 +60,8 @@ def new_launch(root: Path, kind: str, n: int) -> Launch:
     unique = f"{root.resolve()} {now} {socket.gethostname()}"
     mark = hashlib.sha256(os.fsencode(unique)).hexdigest()[:6]
     plain = _plain(root.resolve().name)[:40]
-    return Launch(
-        f"se_hpo-{plain}-{mark}", kind, n, {}, now, socket.gethostname(), sys.argv
-    )
+    host, command = socket.gethostname(), launched_as()
+    return Launch(f"se_hpo-{plain}-{mark}", kind, n, {}, now, host, command)
 
 
 def name_of_shards(command: str, output: Path) -> str:

@@ -13,7 +13,7 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO, TypeVar
@@ -22,6 +22,7 @@ import tyro
 
 from se_hpo.errors import DiedProcessError, FailedRunError, UserError, storage_line
 from se_hpo.machine.processes import Terminated
+from se_hpo.machine.provenance import launched_as
 
 OptionsT = TypeVar("OptionsT")
 
@@ -35,7 +36,7 @@ def run_command(options: type[OptionsT], main: Callable[[OptionsT], int]) -> Non
         options: a dataclass; the docstring under each field is its help.
         main: the command.
     """
-    program, plain = as_typed(sys.argv[:1]), (tyro.conf.FlagCreatePairsOff,)
+    program, plain = shlex.join(launched_as()[:3]), (tyro.conf.FlagCreatePairsOff,)
     exit_with(lambda: main(tyro.cli(options, prog=program, config=plain)))
 
 
@@ -110,26 +111,6 @@ def steady_streams() -> None:
             stream.reconfigure(errors="replace")
         known = mode == "r" or isinstance(stream, _Output)
         setattr(sys, name, stream if known else _Output(stream))
-
-
-def as_typed(words: Sequence[object]) -> str:
-    """A process's arguments as its user typed them: the module instead of its file.
-
-    >>> as_typed(["/opt/se_hpo/optimize.py", "--space", "my space"])
-    "python -m se_hpo.optimize --space 'my space'"
-    >>> as_typed(["/opt/se_hpo/train/__main__.py"]), as_typed(["se-hpo report", "a"])
-    ('python -m se_hpo.train', 'python -m se_hpo.report a')
-    """
-    program, *rest = map(str, words)
-    *folders, name = program.replace("\\", "/").removesuffix(".py").split("/")
-    if "se_hpo" in folders:
-        inside = folders[len(folders) - folders[::-1].index("se_hpo") :]
-        module = ".".join(["se_hpo", *inside, name]).removesuffix(".__main__")
-        return shlex.join(["python", "-m", module, *rest])
-    if name.startswith("se-hpo "):
-        name = name.removeprefix("se-hpo ")
-        return shlex.join(["python", "-m", f"se_hpo.{name}", *rest])
-    return shlex.join([*["python"] * program.endswith(".py"), program, *rest])
 
 
 def python_command(function: str, path: Path) -> str:

@@ -50,5 +50,7 @@ def _value(kind: Any, value: Any, name: str) -> Any:
         return tuple(_value(args[0], v, f"{name}[{i}]") for i, v in enumerate(items))
     if kind is Path and isinstance(value, (str, os.PathLike)):
         return Path(value)
+    if kind is str and isinstance(value, os.PathLike):
+        return str(value)
     plain = value.item() if hasattr(value, "item") else value  # a NumPy scalar
     return checked(kind, plain, name)

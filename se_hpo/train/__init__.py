@@ -35,6 +35,7 @@ def run(
         OSError: a full disk or a lost share; the call again goes on.
     """
     # Imported here, so that only who calls it waits.
+    from se_hpo.machine.provenance import called_from_python
     from se_hpo.results.se_sets import TrainedSet
     from se_hpo.terminal.flags import only_for_terminals
     from se_hpo.terminal.from_python import options_of
@@ -46,5 +47,6 @@ def run(
     only_for_terminals(options, "train", "plan", "list_configs")
     request = resolve_request(options)
     quiet = options.quiet or not progress
-    missing = train_set(request, quiet=quiet, only_live=True, on_outcome=callback)
+    with called_from_python("se_hpo.train.run", options):
+        missing = train_set(request, quiet=quiet, only_live=True, on_outcome=callback)
     return TrainedSet(request.paths.root, missing)

@@ -14,7 +14,8 @@ from typing import Self
 from se_hpo.agents.registry import kind_of
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.training.jobs import TrainingJob, TrainingResult
-from se_hpo.training.process_pool import ProcessPool, Train
+from se_hpo.training.pool_process import Train
+from se_hpo.training.process_pool import ProcessPool
 
 ENGINES = ("auto", "native", "torch")
 """`auto` is `native` where that is built, else `torch`. Agents that the native engine
@@ -24,8 +25,7 @@ lacks, `auto` trains with the torch engine."""
 class InnerLoop:
     """Trains agents on `n_threads` cores; a context manager.
 
-    The results depend on the jobs and the engine, never on `n_threads`. Processes are
-    spawned: a script that uses them needs `if __name__ == "__main__":`.
+    The results depend on the jobs and the engine, never on `n_threads`.
 
     Args:
         engine: a name in `ENGINES`.

@@ -32,7 +32,7 @@ from se_hpo.errors import UserError
 from se_hpo.evaluate.evaluation_files import EvaluationFiles
 from se_hpo.objective import Objective
 from se_hpo.optimize.progress import CurveReader
-from se_hpo.report import __main__ as report
+from se_hpo.report import report_file
 from se_hpo.report.analyses import analyse
 from se_hpo.report.run_data import read_run as read_all
 from se_hpo.results.master_status import MasterStatus
@@ -138,7 +138,7 @@ HEADER: dict[str, Any] = {
 
 def whole_report(run: RunPaths) -> None:
     data = read_all(run.root)
-    report._page(data, analyse(data), {})
+    report_file._page(data, analyse(data), {})
 
 
 def cluster_status(run: RunPaths) -> None:

@@ -20,7 +20,8 @@ from se_hpo.agents.registry import AGENTS, kind_of
 from se_hpo.config.run import DDQNConfig
 from se_hpo.errors import UserError
 from se_hpo.evaluate import evaluation_files, evaluation_run
-from se_hpo.evaluate.evaluation_run import main
+from se_hpo.evaluate.__main__ import main
+from se_hpo.evaluate.evaluation import resolve
 from se_hpo.evaluate.options import EvaluateOptions
 from se_hpo.results.evaluations import record_key
 from se_hpo.training import native_engine
@@ -376,7 +377,7 @@ def test_the_plan_counts_and_writes_nothing(tmp_path, quick, capsys):
 def test_another_process_at_the_same_records_is_refused(tmp_path, quick):
     run = make_sets(tmp_path / "run")
     main(options(run.root))
-    lock = evaluation_run.Evaluation(options(run.root)).files.lock
+    lock = resolve(options(run.root)).files.lock
     before = {path: path.read_bytes() for path in run.evaluations.iterdir()}
     with lock, pytest.raises(UserError, match="in use by an evaluation with pid"):
         main(options(run.root, agents=("dueling_ddqn",)))
@@ -397,11 +398,11 @@ def test_of_two_that_begin_at_once_only_one_says_what_the_records_are_of(
         [],
     )
     other = options(run.root, out=out, seed=2, shard=shard)
-    evaluation = evaluation_run.Evaluation(other)
+    evaluation = resolve(other)
 
     def begin_other():
         try:
-            evaluation.run(quiet=True)
+            evaluation_run.run_evaluation(evaluation, quiet=True)
         except UserError as error:
             errors.append(str(error))
 
@@ -548,7 +549,7 @@ def test_a_killed_training_process_ends_it_in_one_line(tmp_path, quick, start):
     wait_for_lines(run.evaluations / f"fixed-{steps}-0.jsonl", 1, process)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     for child in map(int, children.read_text().split()):
-        if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
+        if b"pool_process" in Path(f"/proc/{child}/cmdline").read_bytes():
             os.kill(child, signal.SIGKILL)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 1
@@ -566,7 +567,7 @@ def test_a_display_that_fails_says_so_once_and_ends_nothing(tmp_path, quick, cap
 
     run = make_sets(tmp_path / "run").root
     quick.setattr(evaluation_run.Progress, "add", fails)
-    assert main(options(run, quiet=False, settings=("se_varied",))) == 0
+    assert main(options(run, quiet=False, train_envs=("se_varied",))) == 0
     assert len(se_hpo.load_evaluations(run)) == 6
     assert capsys.readouterr().err.count("Input/output error") == 1
 

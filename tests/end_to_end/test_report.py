@@ -16,8 +16,10 @@ import pytest
 from se_hpo.errors import UserError
 from se_hpo.figures import style
 from se_hpo.report import analyses as answers_module
-from se_hpo.report.__main__ import ReportOptions, main, write_report
+from se_hpo.report.__main__ import main
 from se_hpo.report.analyses import analyse
+from se_hpo.report.options import ReportOptions
+from se_hpo.report.report_file import write_report
 from se_hpo.report.run_data import read_run
 from se_hpo.report.summary import verdict
 from se_hpo.report.tables import make_table, number, text

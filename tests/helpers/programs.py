@@ -19,9 +19,8 @@ def surroundings():
 
 def example(page, about):
     """The example of docs/PAGE that has `about` in it."""
-    blocks = re.findall(
-        r"```python\n(.*?)```", (ROOT / "docs" / page).read_text(), re.S
-    )
+    text = (ROOT / "docs" / page).read_text()
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     (found,) = [block for block in blocks if about in block]
     return found
 

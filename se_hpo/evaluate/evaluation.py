@@ -1,0 +1,150 @@
+"""An evaluation as flags ask for it: what to train, and what there is of it."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from se_hpo.config.overrides import parse_overrides
+from se_hpo.envs.tasks import check_task, get_task, import_task
+from se_hpo.evaluate.chosen_sets import run_of, used_sets
+from se_hpo.evaluate.display import summary
+from se_hpo.evaluate.drawn_agents import agent_sources
+from se_hpo.evaluate.evaluation_files import EvaluationFiles
+from se_hpo.evaluate.options import EvaluateOptions
+from se_hpo.evaluate.plan import Plan, PlannedAgent, Rules, in_shard
+from se_hpo.machine.processes import available_cores
+from se_hpo.names import REAL
+from se_hpo.results.columns import tidy
+from se_hpo.results.evaluations import EVALUATION_COLUMNS, load_evaluations
+from se_hpo.results.lines import UnreadableWarning
+from se_hpo.storage.paths import RunPaths
+from se_hpo.terminal.flags import at_least, parse_shard
+from se_hpo.training.inner_loop import InnerLoop
+
+
+@dataclass(frozen=True, repr=False)
+class Evaluation:
+    """Agents to train, and their records; `frame()` and `summary()` read those."""
+
+    plan: Plan
+    engine: str
+    """As asked for."""
+    engines: dict[str, str]
+    """What trains each algorithm."""
+    files: EvaluationFiles
+    run_folder: RunPaths | None
+    """The run in which the records lie; None elsewhere, where all sets may lie."""
+    shard: tuple[int, int]
+    n_threads: int
+
+    def __repr__(self) -> str:
+        """Short."""
+        return f"<Evaluation of {len(self.plan.agents)} agents in {self.records}>"
+
+    @property
+    def records(self) -> Path:
+        """The file of records that this shard writes."""
+        return self.files.records
+
+    @property
+    def folder(self) -> Path:
+        """Where the records of all shards lie."""
+        return self.files.folder
+
+    def settings(self) -> dict[str, Any]:
+        """What all records share; builtin types."""
+        plan = self.plan
+        agents = {
+            name: {"engine": self.engines[name], **source.to_dict()}
+            for name, source in plan.sources.items()
+        }
+        sets = {used.se_set.name: used.to_dict() for used in plan.sets}
+        return {"task": plan.task, **vars(plan.rules), "agents": agents, "sets": sets}
+
+    def own_agents(self) -> list[PlannedAgent]:
+        """The planned agents of this shard."""
+        return [a for a in self.plan.agents if in_shard(a.key, self.shard)]
+
+    def frame(self) -> pd.DataFrame:
+        """The planned agents' records so far, of all shards, as `load_evaluations`."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UnreadableWarning)  # named at the beginning
+            frames = [load_evaluations(file) for file in self.files.all_records()]
+        frames = frames or [tidy([], EVALUATION_COLUMNS)]
+        keys = ["train_env", "se_set", "se", "agent", "pair"]
+        frame = pd.concat(frames, ignore_index=True).drop_duplicates(keys)
+        rows = frame[keys].astype(object)
+        found = rows.where(rows.notna(), None).itertuples(index=False, name=None)
+        planned = {agent.key for agent in self.plan.agents}
+        return frame.loc[[key in planned for key in found]]
+
+    def summary(self) -> pd.DataFrame:
+        """Means per agent and train_env; see `display.summary`."""
+        return summary(self.frame(), get_task(self.plan.task).solved_return)
+
+
+def resolve(options: EvaluateOptions) -> Evaluation:
+    """What the flags ask for; nothing is written yet.
+
+    Raises:
+        UserError: flags that make no evaluation.
+    """
+    shard = parse_shard(options.shard)
+    at_least(0, threads=options.threads)
+    rules = Rules(
+        options.seed,
+        options.num_agents,
+        options.test_episodes,
+        options.fixed_steps,
+        not options.no_step_cap,
+    )
+    plan = _plan(options, rules)
+    engines = _engines(plan, options.engine)
+    out, run_folder = options.out, None
+    if out is None:
+        run_folder = RunPaths(run_of(options.envs))
+        out = run_folder.evaluation(rules.name)
+    return Evaluation(
+        plan,
+        options.engine,
+        engines,
+        EvaluationFiles(out, shard),
+        run_folder,
+        shard,
+        options.threads or available_cores(),
+    )
+
+
+def _plan(options: EvaluateOptions, rules: Rules) -> Plan:
+    """Which agents, on the sets that are there."""
+    if options.task is not None:
+        import_task(options.task)
+    sets = used_sets(options.envs, options.train_envs, options.only_solved)
+    sources = agent_sources(
+        options.agents,
+        [used.se_set for used in sets],
+        options.agent_space,
+        parse_overrides(options.set),
+    )
+    wanted = set(options.train_envs)
+    plan = Plan(
+        rules,
+        sets,
+        sources,
+        with_sets=not wanted or bool(wanted - {REAL}),
+        with_real=not wanted or REAL in wanted,
+    )
+    check_task(plan.task)
+    return plan
+
+
+def _engines(plan: Plan, engine: str) -> dict[str, str]:
+    """What trains each algorithm."""
+    loop = InnerLoop(engine)
+    first = {agent.agent: agent for agent in reversed(plan.agents)}
+    return {name: loop.engine_for(plan.job(agent)) for name, agent in first.items()}

@@ -1,0 +1,143 @@
+"""`se_hpo.evaluate.run`: the command from a script, a notebook or a thread."""
+
+import asyncio
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+import se_hpo
+from se_hpo.errors import UserError
+from tests.helpers.fake_sets import make_sets
+from tests.helpers.places import ROOT, python_example
+
+FLAGS = {"agents": ["ddqn"], "num_agents": 2, "fixed_steps": 200}
+
+
+@pytest.fixture(scope="module")
+def script(tmp_path_factory):
+    """The documented example, run as a script, in the folder that it asks for."""
+    folder = tmp_path_factory.mktemp("script")
+    make_sets(folder / "results" / "RUN", n=1)
+    (folder / "script.py").write_text(
+        python_example("evaluate.md") + "print(len(frame))"
+    )
+    return folder, subprocess.run(
+        [sys.executable, "script.py"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+
+
+@pytest.fixture
+def run_folder(script, monkeypatch):
+    monkeypatch.chdir(script[0])
+    return "results/RUN"
+
+
+def test_the_documented_example_is_a_script_without_a_guard(script):
+    _, done = script
+    assert done.returncode == 0, done.stderr
+    head, *rows, count = done.stdout.strip().splitlines()
+    assert head.split()[0] == "agents" and len(rows) == 4
+    assert count == "6", "2 agents on 3 environments"
+    assert done.stderr == ""
+
+
+def test_the_same_call_trains_nothing_and_leaves_no_trace(run_folder, capfd):
+    def traces():
+        root, package = logging.getLogger(), logging.getLogger("se_hpo")
+        handlers = [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)]
+        return list(root.handlers), root.level, package.level, handlers
+
+    before, folder = traces(), Path(run_folder, "evaluations").absolute()
+    file = folder / "fixed-200-0.jsonl"
+    records = file.read_bytes()
+    evaluation = se_hpo.evaluate.run(envs=[run_folder], **FLAGS)
+    assert file.read_bytes() == records
+    assert traces() == before
+    assert capfd.readouterr() == ("", "")
+    assert (evaluation.records, evaluation.folder) == (file, folder)
+    assert repr(evaluation) == f"<Evaluation of 6 agents in {file}>"
+    frame = se_hpo.load_evaluations(run_folder)
+    assert evaluation.frame().equals(frame)
+    means = evaluation.summary()
+    assert means["agents"].tolist() == [2, 2, 2]
+    real = frame[frame["train_env"] == "real"]
+    assert means.loc[("ddqn", "real"), "score"] == real["score"].mean()
+
+
+def test_a_terminal_has_a_table_and_without_progress_has_none(
+    run_folder, capfd, monkeypatch
+):
+    for name, value in {"FORCE_COLOR": "1", "TERM": "xterm"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    se_hpo.evaluate.run(envs=[run_folder], progress=False, **FLAGS)
+    assert capfd.readouterr() == ("", "")
+    se_hpo.evaluate.run(envs=[run_folder], **FLAGS)
+    assert "6 of 6 agents" in capfd.readouterr().err
+
+
+CELL = """
+import se_hpo
+evaluation = se_hpo.evaluate.run(
+    envs=root, train_envs="real", num_agents=3, fixed_steps=100, threads=2, out=out
+)
+"""
+
+
+def test_it_works_in_a_cell_of_a_notebook_whose_loop_runs(run_folder, tmp_path):
+    names = {"__name__": "__main__", "root": run_folder, "out": tmp_path / "a.jsonl"}
+
+    async def cell():
+        exec(compile(CELL, "<cell>", "exec"), names)
+
+    asyncio.run(cell())
+    assert len(names["evaluation"].frame()) == 3
+
+
+def test_it_works_in_a_thread(run_folder, tmp_path):
+    names = {"root": run_folder, "out": str(tmp_path / "a.jsonl")}
+    thread = threading.Thread(target=lambda: exec(CELL, names))
+    thread.start()
+    thread.join()
+    assert len(names["evaluation"].frame()) == 3
+
+
+def test_a_plan_trains_and_writes_nothing(run_folder, tmp_path):
+    out = tmp_path / "a.jsonl"
+    evaluation = se_hpo.evaluate.run(envs=run_folder, plan=True, out=out, **FLAGS)
+    assert len(evaluation.own_agents()) == 6
+    assert evaluation.frame().empty
+    assert evaluation.summary().empty
+    assert not any(tmp_path.iterdir())
+    with pytest.raises(UserError, match="num_agents 2 -> 3"):
+        se_hpo.evaluate.run(envs=run_folder, plan=True, **{**FLAGS, "num_agents": 3})
+
+
+@pytest.mark.parametrize(
+    ("flags", "line"),
+    [
+        ({"num_agent": 1}, "unknown flag 'num_agent': did you mean 'num_agents'"),
+        ({"num_agents": "1"}, "num_agents = '1': must be of type int"),
+        ({"fixed_steps": 1.5}, "fixed_steps = 1.5: must be of type int"),
+        ({"agents": [1]}, r"agents\[0\] = 1: must be of type str"),
+        ({"engine": "tensorflow"}, "engine = 'tensorflow': must be one of auto, na"),
+        ({"set": {"ddqn.tauu": 1}}, "tauu"),
+        ({"shard": "3/2"}, "--shard 3/2"),
+        ({"envs": ["nowhere"]}, "nowhere"),
+    ],
+)
+def test_bad_input_is_one_line_and_ends_no_program(run_folder, flags, line):
+    with pytest.raises(UserError, match=line) as error:
+        se_hpo.evaluate.run(**{"envs": run_folder, **flags})
+    assert "\n" not in str(error.value)
