@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from se_hpo.optimize.objectives import Objective
+from se_hpo.optimize.objectives.objective import Objective
 from se_hpo.results.run_settings import Settings, read_run, settings_from_dict
 from se_hpo.storage.files import read_json_lines
 from se_hpo.storage.paths import ConfigId, RunPaths, trial_name

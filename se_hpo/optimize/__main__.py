@@ -14,7 +14,7 @@ from rich.console import Console
 from se_hpo.bohb.brackets import plan
 from se_hpo.errors import UserError
 from se_hpo.optimize.confirm import confirmation_table
-from se_hpo.optimize.objectives import Objective
+from se_hpo.optimize.objectives.objective import Objective
 from se_hpo.optimize.options import Options
 from se_hpo.optimize.outcome import final_table
 from se_hpo.optimize.plan import SAMPLES, bracket_table, measure_cost

@@ -16,16 +16,16 @@ from se_hpo.bohb.run import run_locked_master
 from se_hpo.errors import FailedRunError, unwritable
 from se_hpo.machine.processes import Terminated
 from se_hpo.optimize.confirm import Confirmation, best_trials, confirm
-from se_hpo.optimize.display import ProgressDisplay
+from se_hpo.optimize.display import RunDisplay
 from se_hpo.optimize.local_workers import LocalWorkers
-from se_hpo.optimize.monitor import Monitor
-from se_hpo.optimize.objectives import Objective
-from se_hpo.optimize.progress import Plan
+from se_hpo.optimize.objectives.objective import Objective
 from se_hpo.optimize.run_folder import open_run
 from se_hpo.optimize.run_request import RunRequest
 from se_hpo.results.lines import read_evaluations
+from se_hpo.results.master_status import MasterStatus
 from se_hpo.search_spaces.user_code import code_of
 from se_hpo.storage.files import write_json
+from se_hpo.storage.json_records import record
 from se_hpo.storage.lock import RunLock
 from se_hpo.storage.paths import RunPaths, trial_name
 from se_hpo.storage.records import EvaluationRecord, Status
@@ -83,24 +83,18 @@ def run_brackets(
     """
     options, settings, paths = request.options, request.settings, request.paths
     earlier = (e.record for e in read_evaluations(paths))
-    monitor = Monitor(paths, earlier)
     title = f"{settings.space}, {settings.optimizer}"
     here = options.role == "all"
-    pool = LocalWorkers(paths, options.n_workers, request.threads)
+    shown = {"quiet": quiet, "verbose": options.verbose, "only_live": only_live}
     with (
-        ProgressDisplay(
-            Plan(title, str(paths.root), settings.unit),
-            quiet=quiet,
-            verbose=options.verbose,
-            only_live=only_live,
-        ) as display,
-        contextlib.closing(pool),
+        RunDisplay(paths, title, settings.unit, earlier, **shown) as display,
+        LocalWorkers(paths, options.n_workers, request.threads) as pool,
     ):
         for note in request.notes(brackets):
             log.info("%s", note)
 
         def draw(status: dict[str, Any]) -> None:
-            display.attempt(lambda: display.update(monitor.snapshot(status)))
+            display.attempt(lambda: display.update(record(MasterStatus, status)))
 
         def start_workers(master: Master) -> None:
             status = master.status()
@@ -114,14 +108,10 @@ def run_brackets(
 
         def take(evaluation: Evaluation) -> None:
             pool.note_result()
-            display.attempt(lambda: tell(record_of(evaluation)))
+            ended = record_of(evaluation)
+            display.attempt(lambda: display.evaluation_finished(ended))
             if on_record is not None:
-                on_record(record_of(evaluation))
-
-        def tell(record: EvaluationRecord) -> None:
-            monitor.add(record)
-            monitor.tell_damage(record.trial)
-            display.evaluation_finished(record)
+                on_record(ended)
 
         run_locked_master(
             paths,

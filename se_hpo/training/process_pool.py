@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import pkgutil
 import signal
 import subprocess
 import sys
@@ -33,8 +34,7 @@ class Completed(NamedTuple):
 
 def load_torch_engine() -> Train:
     """Import the torch engine, which takes seconds, and return what runs a job."""
-    from se_hpo.training.torch_engine import run_job
-
+    run_job: Train = pkgutil.resolve_name("se_hpo.training.torch_engine:run_job")
     return run_job
 
 

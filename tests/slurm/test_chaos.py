@@ -10,7 +10,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from se_hpo.optimize.objectives import Objective
+from se_hpo.optimize.objectives.objective import Objective
 from se_hpo.results.run_settings import read_run, settings_from_dict
 from se_hpo.slurm.__main__ import main
 from se_hpo.slurm.options import SlurmOptions

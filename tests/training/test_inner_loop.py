@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 
 from se_hpo.agents import AGENTS, AgentKind
-from se_hpo.config.run import AgentConfig, DDQNConfig, SyntheticEnvConfig
+from se_hpo.agents.config import AgentConfig
+from se_hpo.agents.ddqn_config import DDQNConfig
 from se_hpo.envs.learned import LearnedEnv
+from se_hpo.envs.learned.mdp import SyntheticEnvConfig
 from se_hpo.envs.parameters import initial_psi
 from se_hpo.envs.tasks import get_task
 from se_hpo.errors import DiedProcessError, UserError
@@ -139,7 +141,7 @@ def test_no_jobs_no_results(pool):
 
 SCRIPT = """
     import sys, numpy as np
-    from se_hpo.config.run import DDQNConfig
+    from se_hpo.agents.ddqn_config import DDQNConfig
     from se_hpo.training.inner_loop import InnerLoop
     from se_hpo.training.jobs import TrainingJob
 
