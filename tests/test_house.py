@@ -28,7 +28,7 @@ SHARED_NAMES = {"__init__", "__main__", "options", "plan", "run", "display", "wo
 LONGEST_CHAIN = 12
 ROOT_FILES = 9
 LONGEST_FILE = 313
-LINES = 27_300
+LINES = 27_000
 
 # hpbandster brings the last three, and is not to be had without them.
 DECLARED = {
@@ -136,11 +136,7 @@ def test_a_command_imports_no_other_command(name: str) -> None:
 
 
 ALLOWED: dict[str, set[str]] = {
-    "train": {
-        "se_hpo.optimize.progress",
-    },
     "slurm": {
-        "se_hpo.evaluate.__main__",
         "se_hpo.evaluate.evaluation",
         "se_hpo.evaluate.options",
         "se_hpo.optimize.options",
