@@ -28,7 +28,7 @@ SHARED_NAMES = {"__init__", "__main__", "options", "plan", "run", "display", "wo
 LONGEST_CHAIN = 12
 ROOT_FILES = 9
 LONGEST_FILE = 300
-LINES = 27_050
+LINES = 27_000
 
 # hpbandster brings the last three, and is not to be had without them.
 DECLARED = {
@@ -136,27 +136,19 @@ def test_a_command_imports_no_other_command(name: str) -> None:
 
 
 ALLOWED: dict[str, set[str]] = {
-    "train": {
-        "se_hpo.optimize.progress",
-        "se_hpo.optimize.run_folder",
-        "se_hpo.optimize.settings",
-    },
     "slurm": {
-        "se_hpo.evaluate.__main__",
         "se_hpo.evaluate.evaluation",
         "se_hpo.evaluate.options",
         "se_hpo.optimize.options",
         "se_hpo.optimize.outcome",
         "se_hpo.optimize.display",
         "se_hpo.optimize.run_folder",
-        "se_hpo.optimize.session",
+        "se_hpo.optimize.run_request",
         "se_hpo.train.options",
         "se_hpo.train.request",
     },
     "doctor": {
         "se_hpo.optimize.objectives.objective",
-        "se_hpo.optimize.run_folder",
-        "se_hpo.optimize.settings",
         "se_hpo.slurm.slurm_jobs",
     },
 }

@@ -27,7 +27,7 @@ DYING_SECONDS = 2.0
 
 
 class LocalWorkers(Children):
-    """`n` worker processes.
+    """`n` worker processes, from `start` on; a context manager that ends them.
 
     Args:
         run: the run they work for.
@@ -44,7 +44,7 @@ class LocalWorkers(Children):
         """All that were ever started, with their logs."""
 
     def start(self) -> None:
-        """Start them all; they end with the block."""
+        """Start them all."""
         for k in range(self.n):
             self._start(k)
 

@@ -17,12 +17,12 @@ from se_hpo.machine.addresses import in_slurm_job, published_host
 from se_hpo.machine.processes import available_cores
 from se_hpo.optimize.options import Options
 from se_hpo.optimize.start_from import resolve_start
+from se_hpo.registries import OBJECTIVES
 from se_hpo.results.run_settings import Settings
 from se_hpo.search_spaces.loading import Space
 from se_hpo.storage.paths import RunPaths
 from se_hpo.terminal.flags import at_least, check_seed
 from se_hpo.training.inner_loop import InnerLoop
-from se_hpo.training.jobs import TrainingJob
 
 DEFAULT_CYCLES = 2  # enough for BOHB's model to have a say
 DEFAULT_TRIALS = 30  # likewise, where a bracket is a single trial
@@ -146,7 +146,7 @@ def _check_host(host: str) -> None:
 
 
 def _settings(options: Options, space: Space) -> Settings:
-    job = TrainingJob(space.task, space.resolve({}).agent, seed=0)
+    job, _, _ = OBJECTIVES[space.objective].cost(space.resolve({}), 0)
 
     def given(name: str) -> Any:
         asked = getattr(options, name)

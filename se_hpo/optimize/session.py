@@ -85,18 +85,10 @@ def run_brackets(
     earlier = (e.record for e in read_evaluations(paths))
     title = f"{settings.space}, {settings.optimizer}"
     here = options.role == "all"
-    pool = LocalWorkers(paths, options.n_workers, request.threads)
+    shown = {"quiet": quiet, "verbose": options.verbose, "only_live": only_live}
     with (
-        RunDisplay(
-            paths,
-            title,
-            settings.unit,
-            earlier,
-            quiet=quiet,
-            verbose=options.verbose,
-            only_live=only_live,
-        ) as display,
-        pool,
+        RunDisplay(paths, title, settings.unit, earlier, **shown) as display,
+        LocalWorkers(paths, options.n_workers, request.threads) as pool,
     ):
         for note in request.notes(brackets):
             log.info("%s", note)

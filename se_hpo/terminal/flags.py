@@ -37,9 +37,7 @@ def only_for_terminals(options: Any, command: str, *names: str) -> None:
     for name in names:
         if getattr(options, name):
             typed = f"python -m se_hpo.{command} --{name.replace('_', '-')}"
-            raise UserError(
-                f"{name}: it only prints something, ask for it with {typed}"
-            )
+            raise UserError(f"{name} only prints something: ask for it with {typed}")
 
 
 def parse_shard(text: str | None) -> tuple[int, int]:

@@ -51,9 +51,8 @@ def train_set(
     paths, settings, n_parallel = request.paths, request.settings, request.n_parallel
     threads = max(1, available_cores() // n_parallel)
     open_set(paths, settings, request.n_envs, request.origin, _code(request))
-    total = len(request.indices)
     shown = {"quiet": quiet, "only_live": only_live}
-    with SetDisplay(paths, settings, total, **shown) as display:
+    with SetDisplay(paths, settings, len(request.indices), **shown) as display:
         before = {index: finished(request, index) for index in request.indices}
         todo = [index for index, outcome in before.items() if outcome is None]
         display.solved = sum(o.solved for o in before.values() if o)

@@ -1,6 +1,7 @@
 """`se_hpo.train.run`: the command as a function, for scripts and notebooks."""
 
 import asyncio
+import shutil
 import threading
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 import se_hpo
 from se_hpo.errors import UserError
 from se_hpo.results.lines import read_json
+from se_hpo.storage.lock import RunLock
 from se_hpo.storage.paths import SESetPaths
 from tests.helpers.programs import example, script, surroundings
 
@@ -110,10 +112,13 @@ def test_what_makes_no_set_is_a_user_error(made, recipe, flags, message):
         again(made[0], recipe, **flags)
 
 
-def test_what_is_not_finished_is_named(made, recipe, tmp_path, monkeypatch):
-    monkeypatch.setattr("se_hpo.train.supervisor.BAD_INPUT", 0)  # as if refused
-    trained = se_hpo.train.run(config=recipe, out=tmp_path / "set", num_envs=1)
-    assert list(trained.missing) == [0]
+def test_what_is_not_finished_is_named(made, recipe, tmp_path):
+    shutil.copytree(made[0].folder, tmp_path / "set")
+    paths = SESetPaths(tmp_path / "set")
+    with RunLock(paths.lock(2)):  # as if another process were at it
+        trained = again(made[0], recipe, out=paths.root, num_envs=3)
+    assert trained.missing == {2: "another process is at it"}
+    assert repr(trained) == f"TrainedSet({str(paths.root)!r}, 1 missing)"
 
 
 def test_a_thread_that_is_not_the_main_one_may_train(recipe, tmp_path):
