@@ -17,6 +17,7 @@ from rich.text import Text
 from se_hpo.evaluate.plan import PlannedAgent
 from se_hpo.names import TRAIN_ENVS
 from se_hpo.terminal.live import LiveLog
+from se_hpo.terminal.tables import table
 from se_hpo.text import duration
 
 log = logging.getLogger(__name__)
@@ -119,18 +120,14 @@ class Progress(LiveLog):
 
     def view(self, height: int) -> RenderableType:
         """A row per algorithm and train_env, and how far it is."""
-        table = Table("agent", "train_env")
-        for name in ("done", "mean return", "mean env steps"):
-            table.add_column(name, justify="right")
+        rows = []
         for (agent, train_env), t in self.tallies.items():
-            row = [agent, train_env, f"{t.done}/{t.planned}", "", ""]
-            if t.done:
-                row[3:] = [
-                    f"{t.score_sum / t.done:.1f}",
-                    f"{t.steps_sum / t.done:,.0f}",
-                ]
-            table.add_row(*row)
-        return Group(table, Text(self._head()))
+            score = f"{t.score_sum / t.done:.1f}" if t.done else ""
+            steps = f"{t.steps_sum / t.done:,.0f}" if t.done else ""
+            rows.append((agent, train_env, f"{t.done}/{t.planned}", score, steps))
+        numbers = (">done~", ">mean return~", ">mean env steps~")
+        shown = table(None, ("agent~", "train_env~", *numbers), rows)
+        return Group(shown, Text(self._head()))
 
 
 def work_table(
@@ -142,13 +139,12 @@ def work_table(
         count = counts.setdefault(agent.group, [0, 0])
         count[0] += 1
         count[1] += agent.key in done
-    table = Table("agent", "train_env")
-    for name in ("agents", "test returns", "trained", "to train"):
-        table.add_column(name, justify="right")
-    for (agent_name, train_env), (n, trained) in counts.items():
-        numbers = (n, n * test_episodes, trained, n - trained)
-        table.add_row(agent_name, train_env, *(f"{number:,}" for number in numbers))
-    return table
+    rows = (
+        (*group, *(f"{k:,}" for k in (n, n * test_episodes, trained, n - trained)))
+        for group, (n, trained) in counts.items()
+    )
+    numbers = (">agents~", ">test returns~", ">trained~", ">to train~")
+    return table(None, ("agent~", "train_env~", *numbers), rows)
 
 
 def outcome_table(frame: pd.DataFrame, solved_return: float) -> Table:
@@ -158,33 +154,34 @@ def outcome_table(frame: pd.DataFrame, solved_return: float) -> Table:
         frame: from `load_evaluations`.
         solved_return: an agent whose mean test return reaches it has solved the task.
     """
-    # Without rules between columns, the longest names fit into 80 characters.
-    table = Table(
-        title="Mean per agent and train_env",
-        box=box.SIMPLE_HEAD,
-        collapse_padding=True,
-        pad_edge=False,
-    )
-    for name in ("agent", "train_env"):
-        table.add_column(name, no_wrap=True)
-    for name in ("agents", "return", "solved", "steps", "(median)", "episodes"):
-        table.add_column(name, justify="right", no_wrap=True)
     order = {name: i for i, name in enumerate(TRAIN_ENVS)}
     frame = frame.sort_values(
         "train_env", key=lambda names: names.map(order), kind="stable"
     )
-    for (agent, train_env), rows in frame.groupby(["agent", "train_env"], sort=False):
-        table.add_row(
-            str(agent),
-            str(train_env),
-            f"{len(rows):,}",
-            f"{rows['score'].mean():.2f}",
-            f"{(rows['score'] >= solved_return).mean():.0%}",
-            f"{rows['env_steps'].mean():,.0f}",
-            f"{rows['env_steps'].median():,.0f}",
-            f"{rows['episodes'].mean():.1f}",
-        )
-    return table
+    groups = frame.groupby(["agent", "train_env"], sort=False)
+    numbers = (">agents", ">return", ">solved", ">steps", ">(median)", ">episodes")
+    # Without rules between columns, the longest names fit into 80 characters.
+    return table(
+        "Mean per agent and train_env",
+        ("agent", "train_env", *numbers),
+        ((*map(str, group), *_means(rows, solved_return)) for group, rows in groups),
+        box=box.SIMPLE_HEAD,
+        collapse_padding=True,
+        pad_edge=False,
+        title_justify="center",
+        title_style=None,
+    )
+
+
+def _means(rows: pd.DataFrame, solved_return: float) -> tuple[str, ...]:
+    return (
+        f"{len(rows):,}",
+        f"{rows['score'].mean():.2f}",
+        f"{(rows['score'] >= solved_return).mean():.0%}",
+        f"{rows['env_steps'].mean():,.0f}",
+        f"{rows['env_steps'].median():,.0f}",
+        f"{rows['episodes'].mean():.1f}",
+    )
 
 
 def cost_lines(frame: pd.DataFrame, progress: Progress, n_threads: int) -> list[str]:

@@ -7,12 +7,12 @@ from typing import Any
 
 import pandas as pd
 from rich.console import Console, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from se_hpo.results.ranking import ranked
 from se_hpo.storage.records import Status
-from se_hpo.text import duration, short_number
+from se_hpo.terminal.tables import table
+from se_hpo.text import duration, short_count, short_number
 
 
 def final_table(
@@ -45,13 +45,9 @@ def best_trials(frame: pd.DataFrame, n: int = 5) -> RenderableType:
     best = best.assign(wall_seconds=best["trial"].map(seconds))
     if best.empty:
         return Text("No evaluation has finished.")
-    table = Table(title="Best trials", title_justify="left", title_style="bold")
-    table.add_column("trial", no_wrap=True)
-    for name in ("budget", "loss", "best score", "solved at", "env steps", "time"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for row in best.to_dict("records"):
-        table.add_row(*_best_row(row))
-    return table
+    numbers = (">budget", ">loss", ">best score", ">solved at", ">env steps", ">time")
+    rows = map(_best_row, best.to_dict("records"))
+    return table("Best trials", ("trial", *numbers), rows)
 
 
 def _best_row(row: dict[Any, Any]) -> list[str]:
@@ -63,7 +59,7 @@ def _best_row(row: dict[Any, Any]) -> list[str]:
         f"{row['loss']:.4f}",
         f"{row['score_best']:.1f}" if math.isfinite(row["score_best"]) else "-",
         f"{solved}" if isinstance(solved, int) else "-",
-        f"{steps / 1e6:.1f} M" if steps >= 1e6 else f"{steps:,}",
+        short_count(steps),
         duration(row["wall_seconds"]),
     ]
 
