@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import pandas as pd
 from rich import box
@@ -72,10 +72,6 @@ class Progress(LiveLog):
         self.trained, self.cpu_seconds = 0, 0.0
         self._started = self._last_line = time.monotonic()
         super().__init__(quiet=quiet, console=console)
-
-    def __enter__(self) -> Self:
-        self._started = self._last_line = time.monotonic()
-        return super().__enter__()
 
     @property
     def wall_seconds(self) -> float:
