@@ -26,21 +26,24 @@ def final_table(
         console: standard output by default.
     """
     console = console or Console(highlight=False)
-    console.print(best_trials(frame))
-    for note in final_notes(frame):
-        console.print(note)
+    show_best(frame, console)
     console.print("Next:", style="bold")
     console.print(f"  {next_command}", soft_wrap=True, markup=False, emoji=False)
 
 
-def best_trials(frame: pd.DataFrame, n: int = 5) -> RenderableType:
-    """The best trials, each at its largest budget: large budgets first, then low loss.
+def show_best(frame: pd.DataFrame, console: Console) -> None:
+    """Print the five best trials, the best one's configuration, and what failed."""
+    for part in (best_trials(frame), *final_notes(frame)):
+        console.print(part)
+
+
+def best_trials(frame: pd.DataFrame) -> RenderableType:
+    """The five best trials, each at its largest budget: large budgets first, then low loss.
 
     Args:
         frame: from `se_hpo.load_trials`.
-        n: how many at most.
     """
-    best = ranked(frame).drop_duplicates("trial").head(n)
+    best = ranked(frame).drop_duplicates("trial").head(5)
     seconds = frame.groupby("trial")["wall_seconds"].sum()
     best = best.assign(wall_seconds=best["trial"].map(seconds))
     if best.empty:
@@ -67,8 +70,7 @@ def _best_row(row: dict[Any, Any]) -> list[str]:
 def final_notes(frame: pd.DataFrame) -> list[Text]:
     """The configuration of the best trial, and how many evaluations did not finish."""
     notes = []
-    best = ranked(frame).head(1)
-    for row in best.to_dict("records"):
+    for row in ranked(frame).head(1).to_dict("records"):
         values = {
             str(key).removeprefix("config."): short_number(value)
             for key, value in row.items()

@@ -14,7 +14,7 @@ from rich.text import Text
 from se_hpo.errors import UserError
 from se_hpo.machine import slurm_queue
 from se_hpo.optimize.display import RunDisplay
-from se_hpo.optimize.outcome import best_trials, final_notes
+from se_hpo.optimize.outcome import show_best
 from se_hpo.registries import budget_unit
 from se_hpo.results.lines import read_checked, read_evaluations, read_json
 from se_hpo.results.master_status import MasterStatus
@@ -67,10 +67,7 @@ def _show_master(paths: RunPaths, console: Console) -> None:
 
 def _show_trials(paths: RunPaths, console: Console) -> None:
     if paths.results.exists():
-        frame = load_trials(paths.root)
-        console.print(best_trials(frame))
-        for note in final_notes(frame):
-            console.print(note)
+        show_best(load_trials(paths.root), console)
 
 
 def job_table(paths: RunPaths, launches: Iterable[Launch]) -> Table:

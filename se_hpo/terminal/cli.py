@@ -25,8 +25,6 @@ from se_hpo.machine.processes import Terminated
 
 OptionsT = TypeVar("OptionsT")
 
-log = logging.getLogger(__name__)
-
 
 def run_command(options: type[OptionsT], main: Callable[[OptionsT], int]) -> None:
     """Parse the command line into `options`, call `main`, and exit with its code.
