@@ -38,11 +38,7 @@ def show_best(frame: pd.DataFrame, console: Console) -> None:
 
 
 def best_trials(frame: pd.DataFrame) -> RenderableType:
-    """The five best trials, each at its largest budget: large budgets first, then low loss.
-
-    Args:
-        frame: from `se_hpo.load_trials`.
-    """
+    """The five best trials of `load_trials`, each at its largest budget."""
     best = ranked(frame).drop_duplicates("trial").head(5)
     seconds = frame.groupby("trial")["wall_seconds"].sum()
     best = best.assign(wall_seconds=best["trial"].map(seconds))
