@@ -7,7 +7,6 @@ generation and ends with the same bytes as one that was never interrupted.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -36,15 +35,12 @@ from se_hpo.nes.generation import (
 )
 from se_hpo.nes.nes_state import NESState
 from se_hpo.nes.strategies import Update, make_strategy
-from se_hpo.storage.files import write_json
+from se_hpo.storage.files import Guard, write_json
 from se_hpo.storage.paths import TrialPaths
 from se_hpo.storage.records import to_builtin
 from se_hpo.training.inner_loop import InnerLoop
 
 log = logging.getLogger(__name__)
-
-Guard = Callable[[], None]
-"""Called before a generation is written; raises when the run is no longer ours."""
 
 
 @dataclass(frozen=True)

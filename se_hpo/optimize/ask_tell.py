@@ -204,7 +204,9 @@ class BOHB:
         )
 
         rows = [_row(t) for t in (*self._told.values(), *self._out.values())]
-        dtypes = hyperparameter_dtypes(to_builtin(self._space)).items()
+        dtypes = hyperparameter_dtypes(
+            to_builtin(self._space)["hyperparameters"]
+        ).items()
         declared = {f"config.{name}": dtype for name, dtype in dtypes}
         columns = {name: TRIAL_COLUMNS[name] for name in (*_COLUMNS, "model_based")}
         return tidy(rows, {**columns, **dtypes_of(rows, "config.", declared)})

@@ -11,8 +11,8 @@ from rich.table import Table
 
 from se_hpo import seeding
 from se_hpo.bohb.brackets import Bracket, plan
-from se_hpo.optimize.objectives import Objective
-from se_hpo.registries import OBJECTIVES, load
+from se_hpo.optimize.objectives.objective import Objective
+from se_hpo.registries import OBJECTIVES
 from se_hpo.terminal.tables import table
 from se_hpo.training.inner_loop import time_agents
 
@@ -47,7 +47,7 @@ def measure_cost(
         engine: `auto`, `native` or `torch`.
         n_parallel: workers times threads.
     """
-    cost_of = load(OBJECTIVES[objective.kind]).cost
+    cost_of = OBJECTIVES[objective.kind].cost
     samples = []
     for index, configuration in enumerate(configurations):
         seed = seeding.integer_seed(objective.run_seed, "plan", index)

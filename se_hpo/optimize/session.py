@@ -25,6 +25,7 @@ from se_hpo.optimize.options import Options
 from se_hpo.optimize.run_folder import open_run
 from se_hpo.optimize.settings import Settings, resolve_settings
 from se_hpo.optimize.start_from import resolve_start
+from se_hpo.registries import OBJECTIVES
 from se_hpo.results.lines import read_evaluations
 from se_hpo.results.master_status import MasterStatus
 from se_hpo.search_spaces.loading import Space
@@ -36,7 +37,6 @@ from se_hpo.storage.paths import RunPaths, trial_name
 from se_hpo.storage.records import EvaluationRecord, Status
 from se_hpo.terminal.flags import at_least, check_seed
 from se_hpo.training.inner_loop import InnerLoop
-from se_hpo.training.jobs import TrainingJob
 
 DEFAULT_CYCLES = 2  # enough for BOHB's model to have a say
 DEFAULT_TRIALS = 30  # likewise, where a bracket is a single trial
@@ -64,7 +64,7 @@ class Session:
         self.host = published_host(options.host, options.nic, distributed)
         _check_host(self.host)
         self.threads = options.threads or max(1, available_cores() // options.n_workers)
-        job = TrainingJob(space.task, space.resolve({}).agent, seed=0)
+        job, _, _ = OBJECTIVES[space.objective].cost(space.resolve({}), 0)
         engine = InnerLoop(options.engine).engine_for(job)
         self.settings = resolve_settings(options, space, engine)
         self.paths = RunPaths(options.run or _default_folder(self.settings))

@@ -15,7 +15,8 @@ from typing import Self
 from se_hpo.agents.registry import kind_of
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.training.jobs import TrainingJob, TrainingResult
-from se_hpo.training.process_pool import ProcessPool, Train
+from se_hpo.training.pool_process import Train
+from se_hpo.training.process_pool import ProcessPool, load_torch_engine
 
 ENGINES = ("auto", "native", "torch")
 """`auto` is `native` where that is built, else `torch`. Agents that the native engine
@@ -25,8 +26,7 @@ lacks, `auto` trains with the torch engine."""
 class InnerLoop:
     """Trains agents on `n_threads` cores; a context manager.
 
-    The results depend on the jobs and the engine, never on `n_threads`. Processes are
-    spawned: a script that uses them needs `if __name__ == "__main__":`.
+    The results depend on the jobs and the engine, never on `n_threads`.
 
     Args:
         engine: a name in `ENGINES`.
@@ -144,10 +144,7 @@ class InnerLoop:
             return self._pool.run(jobs)
         if not jobs:
             return []
-        from se_hpo.training.torch_engine import (
-            run_job,  # torch: only where it is needed
-        )
-
+        run_job = load_torch_engine()  # only where it is needed: it takes seconds
         return [run_job(job) for job in jobs]
 
 

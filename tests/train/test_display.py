@@ -196,7 +196,7 @@ def test_a_random_search_is_watched_by_its_agents(tmp_path):
     settings = SetSettings("se_random", RunConfig(), 0, 10, "native", trainings=300)
     made, workers = watch(tmp_path, [], {0: (10.0, 0)}, settings=settings)
     line = {"trainings_before": 0, "scores": [1.0] * 64}
-    line |= {"env_steps_se": 1, "env_steps_task": 1}
+    line |= {"env_steps_se": 9, "env_steps_task": 9}
     append_json_line(made.paths.run(0).candidates, line)
     made.update(workers)
     assert (made.running[0].done, made.running[0].of) == (64, 300)

@@ -13,8 +13,9 @@ import numpy as np
 from se_hpo.config.run import RunConfig
 from se_hpo.envs.tasks import TaskSpec, measure_task
 from se_hpo.nes.generation import inner_loop_job, n_trainings, random_psi
-from se_hpo.nes.run import Guard, run_nes
-from se_hpo.optimize.objectives.objective_kind import ObjectiveKind, normalized_return
+from se_hpo.nes.run import run_nes
+from se_hpo.optimize.objectives import ObjectiveKind, normalized_return
+from se_hpo.storage.files import Guard
 from se_hpo.storage.paths import TrialPaths
 from se_hpo.storage.records import Status
 from se_hpo.training.inner_loop import InnerLoop
