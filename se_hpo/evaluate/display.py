@@ -48,13 +48,8 @@ class Tally:
 class Progress(LiveLog):
     """Running means and the time to go; a context manager around the evaluation.
 
-    On a terminal a live table; else a log line every half a minute.
-
-    Args:
-        planned: all agents of this process.
-        finished: records of those trained before.
-        quiet: see `LiveLog`.
-        console: likewise.
+    On a terminal a live table; else a log line every half a minute. Of the `planned`
+    agents of this process, `finished` are the records of those trained before.
     """
 
     def __init__(
@@ -144,11 +139,9 @@ def work_table(
 
 
 def outcome_table(frame: pd.DataFrame, solved_return: float) -> Table:
-    """Returns and steps per algorithm and train_env.
+    """Returns and steps per algorithm and train_env, of `load_evaluations`.
 
-    Args:
-        frame: from `load_evaluations`.
-        solved_return: an agent whose mean test return reaches it has solved the task.
+    An agent whose mean test return reaches `solved_return` has solved the task.
     """
     order = {name: i for i, name in enumerate(TRAIN_ENVS)}
     frame = frame.sort_values(
@@ -181,13 +174,7 @@ def _means(rows: pd.DataFrame, solved_return: float) -> tuple[str, ...]:
 
 
 def cost_lines(frame: pd.DataFrame, progress: Progress, n_threads: int) -> list[str]:
-    """How fast it was, and what the paper's number of agents would take.
-
-    Args:
-        frame: from `load_evaluations`.
-        progress: of this attempt.
-        n_threads: agents trained at the same time.
-    """
+    """How fast this attempt was, and what the paper's number of agents would take."""
     lines = []
     if progress.trained:
         wall = progress.wall_seconds

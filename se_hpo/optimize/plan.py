@@ -38,14 +38,9 @@ def measure_cost(
     engine: str,
     n_parallel: int,
 ) -> Cost:
-    """Time one inner loop of each configuration, and extrapolate; see `time_agents`.
+    """Time an inner loop of each of these random flat configurations, and extrapolate.
 
-    Args:
-        brackets: what will be run.
-        objective: the run's objective.
-        configurations: random flat configurations.
-        engine: `auto`, `native` or `torch`.
-        n_parallel: workers times threads.
+    See `time_agents`; `n_parallel` is workers times threads.
     """
     cost_of = OBJECTIVES[objective.kind].cost
     samples = []

@@ -27,11 +27,7 @@ from se_hpo.train.supervisor import SEWorkers
 class SetDisplay(LiveLog):
     """A set while it is trained: curves, pace, who solved the task, time to go.
 
-    Args:
-        paths: the set.
-        settings: of the set.
-        total: SEs of this shard.
-        shown: `quiet` and `console` of `LiveLog`.
+    `total` counts the SEs of this shard; `shown` are options of `LiveLog`.
     """
 
     label_width = 8
@@ -140,9 +136,7 @@ def _how(outcome: SEOutcome) -> str:
 def set_table(outcomes: Sequence[SEOutcome], missing: Mapping[int, str]) -> Table:
     """A row per SE: whether and when it solved the task, what it scores and cost.
 
-    Args:
-        outcomes: of the finished SEs.
-        missing: SEs without an outcome, and why.
+    `missing` says of SEs without an outcome why they have none.
     """
     numbers = (">solved at", ">best", ">last", ">agents", ">env steps", ">time")
     rows = {outcome.index: _row(outcome) for outcome in outcomes}
