@@ -17,7 +17,7 @@ from rich.text import Text
 from se_hpo.evaluate.plan import PlannedAgent
 from se_hpo.names import TRAIN_ENVS
 from se_hpo.terminal.live import LiveLog
-from se_hpo.terminal.tables import table
+from se_hpo.terminal.rich_tables import table
 from se_hpo.text import duration
 
 log = logging.getLogger(__name__)

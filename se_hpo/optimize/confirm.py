@@ -20,7 +20,7 @@ from se_hpo.results.lines import read_configurations, read_evaluations
 from se_hpo.results.ranking import best_first
 from se_hpo.storage.files import write_json
 from se_hpo.storage.paths import ConfigId, RunPaths, trial_name
-from se_hpo.terminal.tables import table
+from se_hpo.terminal.rich_tables import table
 from se_hpo.training.inner_loop import InnerLoop
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from se_hpo.results.ranking import ranked
 from se_hpo.storage.records import Status
-from se_hpo.terminal.tables import table
+from se_hpo.terminal.rich_tables import table
 from se_hpo.text import duration, short_count, short_number
 
 

@@ -13,7 +13,7 @@ from se_hpo import seeding
 from se_hpo.bohb.brackets import Bracket, plan
 from se_hpo.optimize.objectives.objective import Objective
 from se_hpo.registries import OBJECTIVES
-from se_hpo.terminal.tables import table
+from se_hpo.terminal.rich_tables import table
 from se_hpo.training.inner_loop import time_agents
 
 SAMPLES = 8  # random configurations whose inner loops are timed

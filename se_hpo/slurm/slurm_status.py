@@ -21,7 +21,7 @@ from se_hpo.results.master_status import MasterStatus
 from se_hpo.results.trials import load_trials
 from se_hpo.slurm.slurm_jobs import Launch, read_launches, roles
 from se_hpo.storage.paths import RunPaths
-from se_hpo.terminal.tables import table
+from se_hpo.terminal.rich_tables import table
 from se_hpo.text import duration
 
 STALE_SECONDS = 30.0

@@ -19,7 +19,7 @@ from se_hpo.results.se_set_settings import SetSettings
 from se_hpo.storage.damaged import DamageReport
 from se_hpo.storage.paths import SESetPaths
 from se_hpo.terminal.live import LATEST, LiveLog, Running, running_rows
-from se_hpo.terminal.tables import table
+from se_hpo.terminal.rich_tables import table
 from se_hpo.text import duration, short_count
 from se_hpo.train.supervisor import SEWorkers
 
