@@ -13,7 +13,8 @@ from rich.console import Console
 
 from se_hpo.bohb.brackets import plan
 from se_hpo.errors import FailedRunError, UserError
-from se_hpo.optimize.confirm import best_trials, confirm, confirmation_table
+from se_hpo.optimize.confirm import confirm, confirmation_table
+from se_hpo.optimize.finalists import best_trials
 from se_hpo.optimize.options import Options
 from se_hpo.optimize.outcome import final_table
 from se_hpo.optimize.plan import SAMPLES, bracket_table, measure_cost
