@@ -137,7 +137,6 @@ def test_a_command_imports_no_other_command(name: str) -> None:
 
 ALLOWED: dict[str, set[str]] = {
     "train": {
-        "se_hpo.optimize.progress",
         "se_hpo.optimize.run_folder",
         "se_hpo.optimize.settings",
     },
