@@ -16,8 +16,9 @@ from se_hpo.bohb.run import run_locked_master
 from se_hpo.bohb.status import MasterStatus
 from se_hpo.errors import FailedRunError, unwritable
 from se_hpo.machine.processes import Terminated
-from se_hpo.optimize.confirm import Confirmation, best_trials, confirm
+from se_hpo.optimize.confirm import confirm
 from se_hpo.optimize.display import RunDisplay
+from se_hpo.optimize.finalists import best_trials
 from se_hpo.optimize.local_workers import LocalWorkers
 from se_hpo.optimize.objectives.objective import Objective
 from se_hpo.optimize.run_folder import open_run
@@ -160,7 +161,7 @@ def refuse_only_failures(paths: RunPaths) -> None:
         )
 
 
-def confirmed(request: RunRequest) -> list[Confirmation]:
+def confirmed(request: RunRequest) -> list[dict[str, Any]]:
     """The best trials on fresh seeds, as many as `--confirm` asks for."""
     finalists = best_trials(request.paths, request.options.confirm)
     threads = request.threads * request.options.n_workers

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import MISSING, dataclass, fields
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -105,12 +105,19 @@ class SlurmOptions(ResourceOptions, Options):
         return any(getattr(self, name) not in (None, False) for name in _LOCAL)
 
     def master_flags(self) -> list[str]:
-        """What the master's command repeats of this one's: what is not by default."""
-        words: list[str] = []
-        for f in fields(Options):
-            value = getattr(self, f.name)
-            default = f.default if f.default is not MISSING else None
-            if f.name not in _NOT_PASSED and value != default:
-                words.append("--" + f.name.replace("_", "-"))
-                words += [] if value is True else [str(value)]
-        return words
+        """What the master's command repeats of this one's."""
+        return flags(self.optimize_options(), _NOT_PASSED)
+
+
+def flags(options: Any, without: set[str]) -> list[str]:
+    """A dataclass as a command line: what differs from the defaults."""
+    words: list[str] = []
+    for f in fields(options):
+        value = getattr(options, f.name)
+        default = f.default if f.default is not MISSING else None
+        if f.name in without or value == default:
+            continue
+        words.append("--" + f.name.replace("_", "-"))
+        if value is not True:
+            words.append(str(value))
+    return words

@@ -149,6 +149,15 @@ def test_clocks_go_on_between_snapshots() -> None:
     assert "1:01:05" in text and "ETA 0:08:55" in text and "0:02:47" in text
 
 
+def test_a_display_of_which_nothing_is_known_yet_is_drawn_whole(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with shown(console()) as display:
+        assert display._live is not None
+        display._live.refresh()
+    assert "incomplete" not in caplog.text
+
+
 def test_a_run_that_has_not_begun_says_what_it_waits_for() -> None:
     target = console()
     target.print(shown(target).view(24))
