@@ -25,7 +25,7 @@ from se_hpo.bohb.journal import (
     replay_bracket,
     replay_generator,
 )
-from se_hpo.bohb.master_settings import Evaluation, MasterSettings, evaluation_of
+from se_hpo.bohb.master_settings import MasterSettings
 from se_hpo.bohb.status import (
     BracketStatus,
     MasterStatus,
@@ -58,7 +58,7 @@ class Master:
         dispatcher: Dispatcher,
         inbox: Inbox,
         settings: MasterSettings,
-        on_result: Callable[[Evaluation], None] | None = None,
+        on_result: Callable[[Job], None] | None = None,
         on_status: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
         """Replay the journal; `run` does the rest."""
@@ -207,7 +207,7 @@ class Master:
         self._last_result = time.monotonic()
         self.tally.count(job)
         if self.on_result is not None:
-            self.on_result(evaluation_of(job))
+            self.on_result(job)
 
     # -- telling --------------------------------------------------------------
 
@@ -285,7 +285,7 @@ def _running(job: Job, worker: WorkerHandle | None) -> Running:
     return Running(
         trial=trial_name(job.id),
         config_id=job.id,
-        budget=float(job.kwargs["budget"]),
+        budget=job.budget,
         worker=job.worker_name,
         host=worker.host if worker else "",
         pid=worker.pid if worker else 0,

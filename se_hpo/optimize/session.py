@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from se_hpo.bohb.brackets import Bracket, most_at_one_budget, plan
+from se_hpo.bohb.job_table import Job
 from se_hpo.bohb.master import Master
-from se_hpo.bohb.master_settings import Evaluation, MasterSettings
+from se_hpo.bohb.master_settings import MasterSettings
 from se_hpo.bohb.proposals import BOHBGenerator, RandomGenerator
 from se_hpo.bohb.run import run_locked_master
 from se_hpo.errors import UserError, unwritable
@@ -153,10 +154,10 @@ class Session:
                     pool.replace_dead()
                 draw(status)
 
-            def take(evaluation: Evaluation) -> None:
+            def take(job: Job) -> None:
                 for pool in workers:
                     pool.note_result()
-                display.attempt(lambda: tell(record_of(evaluation)))
+                display.attempt(lambda: tell(record_of(job)))
 
             def tell(record: EvaluationRecord) -> None:
                 monitor.add(record)
@@ -205,21 +206,21 @@ class Session:
         return [generator.get_config(float(i))[0] for i in range(n)]
 
 
-def record_of(evaluation: Evaluation) -> EvaluationRecord:
+def record_of(job: Job) -> EvaluationRecord:
     """The record that the worker sent, or what is known where it sent none."""
     known = {f.name for f in fields(EvaluationRecord)}
-    values = {k: v for k, v in evaluation.info.items() if k in known}
+    values = {k: v for k, v in job.info.items() if k in known}
     defaults = {
-        "trial": trial_name(evaluation.config_id),
-        "bracket": evaluation.config_id[0],
+        "trial": trial_name(job.id),
+        "bracket": job.id[0],
         "rung": 0,
         "reason": "",
-        "wall_seconds": evaluation.finished - evaluation.started,
+        "wall_seconds": job.timestamps["finished"] - job.timestamps["started"],
     }
     fixed = {
-        "budget": evaluation.budget,
-        "loss": evaluation.loss,
-        "status": Status(evaluation.info["status"]),
+        "budget": job.budget,
+        "loss": job.loss,
+        "status": Status(job.info["status"]),
     }
     return EvaluationRecord(**{**defaults, **values, **fixed})
 
