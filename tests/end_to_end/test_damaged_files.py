@@ -38,6 +38,7 @@ from se_hpo.optimize.settings import settings_from_dict
 from se_hpo.report import __main__ as report
 from se_hpo.report.analyses import analyse
 from se_hpo.report.run_data import read_run as read_all
+from se_hpo.results.lines import UnreadableWarning
 from se_hpo.slurm import slurm_status
 from se_hpo.slurm.slurm_jobs import Launch, read_launches, write_launch
 from se_hpo.storage.files import write_json
@@ -340,7 +341,7 @@ def survives(
             assert "\n" not in str(refused)
     (copy / name).write_bytes(good)
     for warning in caught:
-        assert issubclass(warning.category, se_hpo.reading.UnreadableWarning), warning
+        assert issubclass(warning.category, UnreadableWarning), warning
         assert str(copy) in str(warning.message)
 
 
