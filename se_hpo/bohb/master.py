@@ -16,6 +16,7 @@ from typing import Any
 
 from hpbandster.core.result import Result
 
+from se_hpo.bohb import status
 from se_hpo.bohb.brackets import Bracket
 from se_hpo.bohb.halving import NextRun, SuccessiveHalving
 from se_hpo.bohb.job_table import Job
@@ -26,13 +27,7 @@ from se_hpo.bohb.journal import (
     replay_generator,
 )
 from se_hpo.bohb.master_settings import MasterSettings
-from se_hpo.bohb.status import (
-    BracketStatus,
-    MasterStatus,
-    RungStatus,
-    Running,
-    Worker,
-)
+from se_hpo.bohb.status import MasterStatus, Running, Worker
 from se_hpo.bohb.tally import Tally
 from se_hpo.bohb.wire.dispatcher import Dispatcher
 from se_hpo.bohb.wire.roster import WorkerHandle
@@ -224,7 +219,7 @@ class Master:
                 for w in roster.workers.values()
             ]
             waiting, lost = len(roster.table.waiting), roster.lost
-        status = MasterStatus(
+        now = MasterStatus(
             state=self._state,
             time=time.time(),
             started=self._started,
@@ -237,14 +232,14 @@ class Master:
             workers=workers,
             brackets=list(map(self._bracket_status, self.brackets)),
         )
-        return dict(to_builtin(dataclasses.asdict(status)))
+        return dict(to_builtin(dataclasses.asdict(now)))
 
-    def _bracket_status(self, bracket: Bracket) -> BracketStatus:
+    def _bracket_status(self, bracket: Bracket) -> status.Bracket:
         begun = self.begun[bracket.index : bracket.index + 1]
         done = begun[0].done if begun else [0] * len(bracket.budgets)
         rungs = zip(bracket.budgets, done, bracket.num_configs, strict=True)
         finished = bool(begun) and begun[0].is_finished
-        return BracketStatus(bracket.index, finished, [RungStatus(*r) for r in rungs])
+        return status.Bracket(bracket.index, finished, [status.Rung(*r) for r in rungs])
 
     def _report(self) -> None:
         """Write and pass on the status now; only the journal must be written."""

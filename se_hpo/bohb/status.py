@@ -33,7 +33,7 @@ class Worker:
 
 
 @dataclass(frozen=True)
-class RungStatus:
+class Rung:
     """Evaluations of a bracket at one budget."""
 
     budget: float
@@ -42,12 +42,12 @@ class RungStatus:
 
 
 @dataclass(frozen=True)
-class BracketStatus:
+class Bracket:
     """A bracket of successive halving."""
 
     bracket: int
     finished: bool
-    rungs: list[RungStatus]
+    rungs: list[Rung]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,7 @@ class MasterStatus:
     """Evaluations that nobody has yet."""
     running: list[Running]
     workers: list[Worker]
-    brackets: list[BracketStatus]
+    brackets: list[Bracket]
 
     def __post_init__(self) -> None:
         for each in self.running:
