@@ -6,7 +6,7 @@ continues from the run's journal, raises in order; SIGINT as usual, have SIGTERM
 
     from se_hpo.bohb.brackets import hyperband_brackets
     from se_hpo.bohb.proposals import BOHBGenerator
-    from se_hpo.bohb.master_settings import Evaluation, MasterSettings
+    from se_hpo.bohb.master_settings import MasterSettings
     from se_hpo.bohb.run import run_master
 
     result = run_master(
@@ -14,7 +14,7 @@ continues from the run's journal, raises in order; SIGINT as usual, have SIGTERM
         hyperband_brackets(1, 9, 3, n_brackets=3),
         BOHBGenerator(space, seed=0),
         MasterSettings(host="127.0.0.1", max_parallel=1, max_failures=20),
-        on_result=...,  # (Evaluation), in this thread, after it is on disk
+        on_result=...,  # (Job), in this thread, after it is on disk
         on_status=...,  # (dict), in this thread, every status_seconds
         on_start=...,   # (Master), once workers can attach: start local workers
     )

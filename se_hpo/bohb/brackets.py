@@ -111,14 +111,9 @@ def hyperband_brackets(
     n_brackets: int,
     which: str = "cycle",
 ) -> tuple[Bracket, ...]:
-    """The first `n_brackets` brackets of a run.
+    """The first `n_brackets` brackets of a run; `which` is a name in `CYCLES`.
 
-    Args:
-        min_budget: generations of the lowest rung.
-        max_budget: generations of the highest rung.
-        eta: one trial in `eta` is promoted.
-        n_brackets: how many; Hyperband's cycle is as long as the ladder has rungs.
-        which: a name in `CYCLES`.
+    One trial in `eta` is promoted. A cycle is as long as the ladder has rungs.
 
     Raises:
         UserError: see `budget_ladder`; n_brackets out of range; an unknown `which`.

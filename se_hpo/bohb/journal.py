@@ -59,16 +59,15 @@ class Journal:
         append_json_line(self.configs_path, [list(config_id), config, info])
         self.configs[config_id] = (config, info)
 
-    def __call__(self, job: Any) -> None:
+    def __call__(self, job: Job) -> None:
         """Note a finished evaluation."""
         info = job.result.get("info")
         info = {"state": _state(info), **info} if isinstance(info, dict) else info
         config = to_builtin(job.kwargs["config"])
         result = {**job.result, "info": info, "config": config}
-        budget = float(job.kwargs["budget"])
-        line = [list(job.id), budget, job.timestamps, result, job.exception]
+        line = [list(job.id), job.budget, job.timestamps, result, job.exception]
         append_json_line(self.results_path, line)
-        self.results[(job.id, budget)] = job
+        self.results[(job.id, job.budget)] = job
 
     # -- reading --------------------------------------------------------------
 

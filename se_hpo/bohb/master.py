@@ -25,14 +25,9 @@ from se_hpo.bohb.journal import (
     replay_bracket,
     replay_generator,
 )
-from se_hpo.bohb.master_settings import Evaluation, MasterSettings, evaluation_of
-from se_hpo.bohb.status import (
-    BracketStatus,
-    MasterStatus,
-    Rung,
-    Running,
-    Worker,
-)
+from se_hpo.bohb.master_settings import MasterSettings
+from se_hpo.bohb.status import Bracket as BracketStatus
+from se_hpo.bohb.status import MasterStatus, Rung, Running, Worker
 from se_hpo.bohb.tally import Tally
 from se_hpo.bohb.wire.dispatcher import Dispatcher
 from se_hpo.bohb.wire.roster import WorkerHandle
@@ -58,7 +53,7 @@ class Master:
         dispatcher: Dispatcher,
         inbox: Inbox,
         settings: MasterSettings,
-        on_result: Callable[[Evaluation], None] | None = None,
+        on_result: Callable[[Job], None] | None = None,
         on_status: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
         """Replay the journal; `run` does the rest."""
@@ -207,7 +202,7 @@ class Master:
         self._last_result = time.monotonic()
         self.tally.count(job)
         if self.on_result is not None:
-            self.on_result(evaluation_of(job))
+            self.on_result(job)
 
     # -- telling --------------------------------------------------------------
 
@@ -224,7 +219,7 @@ class Master:
                 for w in roster.workers.values()
             ]
             waiting, lost = len(roster.table.waiting), roster.lost
-        status = MasterStatus(
+        now = MasterStatus(
             state=self._state,
             time=time.time(),
             started=self._started,
@@ -237,7 +232,7 @@ class Master:
             workers=workers,
             brackets=list(map(self._bracket_status, self.brackets)),
         )
-        return dict(to_builtin(dataclasses.asdict(status)))
+        return dict(to_builtin(dataclasses.asdict(now)))
 
     def _bracket_status(self, bracket: Bracket) -> BracketStatus:
         begun = self.begun[bracket.index : bracket.index + 1]
@@ -285,7 +280,7 @@ def _running(job: Job, worker: WorkerHandle | None) -> Running:
     return Running(
         trial=trial_name(job.id),
         config_id=job.id,
-        budget=float(job.kwargs["budget"]),
+        budget=job.budget,
         worker=job.worker_name,
         host=worker.host if worker else "",
         pid=worker.pid if worker else 0,

@@ -12,9 +12,10 @@ from typing import Any
 from hpbandster.core.result import Result
 
 from se_hpo.bohb.brackets import Bracket
+from se_hpo.bohb.job_table import Job
 from se_hpo.bohb.journal import Journal
 from se_hpo.bohb.master import Inbox, Master
-from se_hpo.bohb.master_settings import Evaluation, HowItDied, MasterSettings
+from se_hpo.bohb.master_settings import HowItDied, MasterSettings
 from se_hpo.bohb.wire.credentials import new_key
 from se_hpo.bohb.wire.dispatcher import Dispatcher
 from se_hpo.bohb.wire.nameserver import NameServer
@@ -62,7 +63,7 @@ def run_locked_master(
     brackets: Sequence[Bracket],
     generator: Any,
     settings: MasterSettings | None = None,
-    on_result: Callable[[Evaluation], None] | None = None,
+    on_result: Callable[[Job], None] | None = None,
     on_status: Callable[[dict[str, Any]], None] | None = None,
     on_start: Callable[[Master], None] | None = None,
     how_it_died: HowItDied = lambda host, pid: None,

@@ -42,7 +42,7 @@ class Rung:
 
 
 @dataclass(frozen=True)
-class BracketStatus:
+class Bracket:
     """A bracket of successive halving."""
 
     bracket: int
@@ -65,7 +65,7 @@ class MasterStatus:
     """Evaluations that were interrupted and repeated."""
     running: list[Running]
     workers: list[Worker]
-    brackets: list[BracketStatus]
+    brackets: list[Bracket]
     started: float = 0.0
     """Of the master, Unix seconds."""
     waiting: int = 0

@@ -39,12 +39,8 @@ class Tally:
     def check(self, most: int | None) -> None:
         """End a run that fails more than it may, or does nothing but fail.
 
-        Args:
-            most: failures that end it (0 and 1: the first); None lets only a run go on
-                that is not hopeless.
-
         Raises:
-            TooManyFailures: that many.
+            TooManyFailures: `most`, if that is given (0 and 1: the first).
             FailedRunError: from the beginning, and always for the same reason.
         """
         n, always = self.failures, self.failures == self.finished

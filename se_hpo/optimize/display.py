@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from se_hpo.bohb.status import BracketStatus, MasterStatus, Worker
+from se_hpo.bohb.status import Bracket, MasterStatus, Worker
 from se_hpo.bohb.status import Running as RunningTrial
 from se_hpo.results.curve_reader import CurveReader
 from se_hpo.results.ranking import best_first
@@ -144,12 +144,11 @@ class RunDisplay(LiveLog):
         return Group(table, Text(f"and {more} more", style="dim")) if more else table
 
 
-def spent_budget(brackets: Iterable[BracketStatus]) -> tuple[float, float]:
+def spent_budget(brackets: Iterable[Bracket]) -> tuple[float, float]:
     """Budget spent and planned; a promoted trial pays only the difference.
 
     >>> from se_hpo.bohb.status import Rung
-    >>> rungs = [Rung(1, 3, 3), Rung(3, 0, 1)]
-    >>> spent_budget([BracketStatus(0, False, rungs)])
+    >>> spent_budget([Bracket(0, False, [Rung(1, 3, 3), Rung(3, 0, 1)])])
     (3.0, 5.0)
     """
     spent = planned = 0.0
@@ -162,7 +161,7 @@ def spent_budget(brackets: Iterable[BracketStatus]) -> tuple[float, float]:
     return spent, planned
 
 
-def _bracket_lines(brackets: Sequence[BracketStatus]) -> list[Text]:
+def _bracket_lines(brackets: Sequence[Bracket]) -> list[Text]:
     """The brackets being worked on, and how many lie before and after them."""
     complete = [all(r.done >= r.planned for r in b.rungs) for b in brackets]
     begun = [i for i, done in enumerate(complete) if not done][:_MAX_BRACKETS]
@@ -176,7 +175,7 @@ def _bracket_lines(brackets: Sequence[BracketStatus]) -> list[Text]:
     return lines
 
 
-def _bracket(bracket: BracketStatus) -> Text:
+def _bracket(bracket: Bracket) -> Text:
     text = Text(f"{bracket.bracket:<3d}")
     for rung in bracket.rungs:
         style = "green" if rung.done >= rung.planned else "" if rung.done else "dim"

@@ -282,7 +282,7 @@ def test_a_trial_that_kills_its_workers_has_failed_and_the_run_goes_on(tmp_path)
         master.wait()
         assert sum(worker.poll() == -9 for worker in workers) == 3
     failed = [e for e in master.results if e.info["status"] == "failed"]
-    assert [e.config_id for e in failed] == [(0, 0, 1)] and failed[0].loss == 1.0
+    assert [e.id for e in failed] == [(0, 0, 1)] and failed[0].loss == 1.0
     ((host, pid),) = asked
     assert failed[0].info["reason"] == (
         f"failed: its worker died 3 times, last pid {pid} on {host}: "

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from se_hpo.bohb.status import BracketStatus, MasterStatus, Rung, Running, Worker
+from se_hpo.bohb.status import Bracket, MasterStatus, Rung, Running, Worker
 from se_hpo.optimize.display import RunDisplay, evaluation_line
 from se_hpo.optimize.outcome import final_table, ranked
 from se_hpo.results.curve_reader import CurveReader
@@ -63,7 +63,7 @@ def status(n_workers: int = 3, n_brackets: int = 4, rungs: int = 4) -> MasterSta
     return MasterStatus(
         state="running", time=now, finished=23, planned=57, failed=0, lost=0,
         brackets=[
-            BracketStatus(i, i == 0, [Rung(b, 9 if i == 0 else 0, 9) for b in budgets])
+            Bracket(i, i == 0, [Rung(b, 9 if i == 0 else 0, 9) for b in budgets])
             for i in range(n_brackets)
         ],
         workers=[

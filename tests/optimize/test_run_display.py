@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from se_hpo.bohb.status import BracketStatus, MasterStatus, Rung, Running
+from se_hpo.bohb.status import Bracket, MasterStatus, Rung, Running
 from se_hpo.optimize.display import RunDisplay
 from se_hpo.storage.files import append_json_line
 from se_hpo.storage.paths import RunPaths
@@ -16,7 +16,7 @@ RUNNING = Running((0, 0, 1), 3.0, trial="000-0-001", worker="w")
 
 
 def status(done=(0, 0), running=()):
-    bracket = BracketStatus(0, False, [Rung(1.0, done[0], 3), Rung(3.0, done[1], 1)])
+    bracket = Bracket(0, False, [Rung(1.0, done[0], 3), Rung(3.0, done[1], 1)])
     counts = (sum(done), 4, 0, 0)
     return MasterStatus("running", 0.0, *counts, list(running), [], [bracket])
 

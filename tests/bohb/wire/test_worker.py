@@ -39,7 +39,7 @@ def test_garbage_of_all_kinds_is_a_failed_evaluation_and_the_run_goes_on(tmp_pat
     with ended(worker), master_in_thread(tmp_path, **options) as master:
         master.wait()
         assert "worker ended: the master ended it" in output(worker)
-    by_index = {e.config_id[2]: e for e in master.results}
+    by_index = {e.id[2]: e for e in master.results}
     assert len(by_index) == count
     for index in range(len(GARBAGE)):
         assert by_index[index].loss == 1.0
