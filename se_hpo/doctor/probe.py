@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from se_hpo.bohb.wire import credentials, pyro
-from se_hpo.bohb.wire.credentials import Credentials
+from se_hpo.bohb.wire.credentials import Credentials, new_key
 from se_hpo.errors import UserError
 from se_hpo.storage import files
 from se_hpo.storage.files import write_atomic
@@ -138,8 +138,7 @@ def nameserver(folder: Path) -> Credentials | str:
 def stranger(real: Credentials) -> str:
     """What a nameserver did for somebody with a wrong key; empty if nothing."""
     try:
-        key = credentials.new_key()
-        with pyro.name_server(real.host, real.port, key, 2.0) as server:
+        with pyro.name_server(real.host, real.port, new_key(), 2.0) as server:
             server.list()
     except (OSError, pyro.PyroError):
         return ""
