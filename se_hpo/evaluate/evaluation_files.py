@@ -163,7 +163,7 @@ class EvaluationFiles:
             if header is None:
                 why = "missing"
             elif header.format == FORMAT and {"agents", "sets"} <= {*header.settings}:
-                return header.settings
+                return _renamed(header.settings)
             else:
                 why = "another format"
         except (OSError, RecordError) as error:
@@ -189,6 +189,15 @@ class EvaluationFiles:
     def append(self, record: Mapping[str, Any]) -> None:
         """Add a finished agent."""
         append_json_line(self.records, record)
+
+
+def _renamed(settings: dict[str, Any]) -> dict[str, Any]:
+    """Sets of before say `setting` for `train_env`."""
+    sets = settings["sets"]
+    for chosen in sets.values() if isinstance(sets, dict) else ():
+        if isinstance(chosen, dict) and "setting" in chosen:
+            chosen.setdefault("train_env", chosen.pop("setting"))
+    return settings
 
 
 def _merged(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
