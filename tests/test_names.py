@@ -55,6 +55,7 @@ def test_a_set_of_before_is_read_and_goes_on_under_the_new_name(tmp_path):
 def test_records_of_before_are_read_and_go_on(tmp_path):
     file = tmp_path / "run" / "evaluations" / "paper-0.jsonl"
     settings = {
+        "task": "CartPole-v0",
         "num_agents": 2,
         "agents": {"ddqn": {}},
         "sets": {"varied": {"train_env": "se_varied", "ses": {"0": "abc"}}},
