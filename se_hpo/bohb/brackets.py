@@ -21,6 +21,7 @@ costs on average; with random proposals this is random search."""
 
 MOST_BRACKETS = 100_000
 """More would not end in a lifetime; as many are listed in a second."""
+_MOST = 2**53  # beyond, not every whole number is a float
 _ROUNDING = 1e-9  # logarithms of exact powers come out this close to whole numbers
 
 
@@ -93,8 +94,10 @@ def budget_ladder(
 def check_budgets(min_budget: float, max_budget: float, eta: float) -> None:
     """Raise `UserError` unless the three make a ladder."""
     for name, budget in (("min budget", min_budget), ("max budget", max_budget)):
-        if not math.isfinite(budget) or budget < 1 or budget != int(budget):
-            raise UserError(f"{name} = {budget:g}: must be a whole number, 1 or more")
+        if not 1 <= budget <= _MOST or budget != int(budget):
+            raise UserError(
+                f"{name} = {budget:g}: must be a whole number from 1 to {_MOST:g}"
+            )
     if min_budget > max_budget:
         raise UserError(
             f"min budget {min_budget:g} is above max budget {max_budget:g}: "

@@ -60,7 +60,7 @@ class CheckedEnv:
     def _call(self, call: str, asked: str, function: Callable[[], Any]) -> Any:
         try:
             return function()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise self._error(f"{call} raised {typed_line(error)}", asked) from error
 
     def _checked_reward(self, call: str, reward: Any) -> float:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import gymnasium
+import numpy as np
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.spaces import flatten, flatten_space
 
@@ -109,7 +110,7 @@ def import_task(task_id: str) -> TaskSpec:
     try:
         if module:
             importlib.import_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         what = error if isinstance(error, ImportError) else repr(error)
         raise UserError(
             f"task {task_id!r}: {what}; install the package or mend the name"
@@ -226,11 +227,17 @@ def _task_from_gymnasium(task_id: str, theirs: EnvSpec) -> TaskSpec:
             f"task {task_id!r} has no {missing}: register it under an id of your own "
             "with reward_threshold=... and max_episode_steps=..."
         )
+    threshold = theirs.reward_threshold
+    if not isinstance(threshold, (int, float, np.number)) or not np.isfinite(threshold):
+        raise UserError(
+            f"task {task_id!r} has reward_threshold = {threshold!r}: register it with "
+            "a finite number"
+        )
     return TaskSpec(
         id=task_id,
         gymnasium_id=theirs.id,
         max_steps=theirs.max_episode_steps,
-        solved_return=float(theirs.reward_threshold),
+        solved_return=float(threshold),
         random_return=math.nan,
         worst_return=math.nan,
         obs_size=obs_size,
@@ -242,6 +249,6 @@ def _task_from_gymnasium(task_id: str, theirs: EnvSpec) -> TaskSpec:
 def _make(task_id: str, theirs: EnvSpec) -> gymnasium.Env:
     try:
         return gymnasium.make(theirs.id, disable_env_checker=True)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         why = typed_line(error)
         raise UserError(f"task {task_id!r} cannot be made: {why}") from error
