@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from se_hpo.optimize.run_folder import read_run
-from se_hpo.optimize.settings import Settings, settings_from_dict
+from se_hpo.optimize.objectives.objective import Objective
+from se_hpo.results.run_settings import Settings, read_run, settings_from_dict
 from se_hpo.storage.files import read_json_lines
 from se_hpo.storage.paths import ConfigId, RunPaths, trial_name
 from se_hpo.training.inner_loop import InnerLoop
@@ -90,7 +90,7 @@ def evaluate_again(run: RunPaths, n: int, seed: int) -> dict[str, Any]:
     trials = sorted({cid for cid, *_ in rows})
     rng = np.random.default_rng(seed)
     chosen = {trials[i] for i in rng.choice(len(trials), min(n, len(trials)), False)}
-    objective, differ, count = settings.objective_function(), [], 0
+    objective, differ, count = Objective.of(settings), [], 0
     with (
         tempfile.TemporaryDirectory(prefix="chaos-") as folder,
         InnerLoop(settings.engine, 1) as inner_loop,

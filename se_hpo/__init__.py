@@ -2,8 +2,9 @@
 
 `load_trials`, `load_generations` and `load_incumbent` read a run's folder, `load_ses`
 and `load_se_generations` its sets of SEs; `BOHB` is the search alone, by ask and tell,
-for an objective of your own. Importing the package registers the Gymnasium
-ids `Synthetic/...`. Nothing here imports torch.
+for an objective of your own; `optimize.run`, `train.run`, `evaluate.run` and
+`report.run` are the commands. Importing the package registers the Gymnasium ids
+`Synthetic/...`. Nothing here imports torch.
 """
 
 from __future__ import annotations
@@ -17,15 +18,20 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BOHB",
+    "evaluate",
     "load_evaluations",
     "load_generations",
     "load_incumbent",
     "load_se_generations",
     "load_ses",
     "load_trials",
+    "optimize",
+    "report",
+    "train",
 ]
 
 if TYPE_CHECKING:
+    from se_hpo import evaluate, optimize, report, train
     from se_hpo.optimize.ask_tell import BOHB
     from se_hpo.results.evaluations import load_evaluations
     from se_hpo.results.se_sets import load_se_generations, load_ses
@@ -41,11 +47,16 @@ _MODULES = {
     "load_trials": "results.trials",
 }
 
+_COMMANDS = ("evaluate", "optimize", "report", "train")
+"""Packages with a function `run`."""
+
 register_synthetic_envs()
 
 
 def __getattr__(name: str) -> Any:
     """What is public, imported with pandas or ConfigSpace on first use."""
+    if name in _COMMANDS:
+        return importlib.import_module(f"se_hpo.{name}")
     if name in _MODULES:
         return getattr(importlib.import_module(f"se_hpo.{_MODULES[name]}"), name)
     raise AttributeError(f"module 'se_hpo' has no attribute {name!r}")

@@ -28,7 +28,7 @@ SHARED_NAMES = {"__init__", "__main__", "options", "plan", "run", "display", "wo
 LONGEST_CHAIN = 12
 ROOT_FILES = 9
 LONGEST_FILE = 313
-LINES = 27_300
+LINES = 27_400
 
 # hpbandster brings the last three, and is not to be had without them.
 DECLARED = {
@@ -136,28 +136,22 @@ def test_a_command_imports_no_other_command(name: str) -> None:
 
 
 ALLOWED: dict[str, set[str]] = {
-    "train": {
-        "se_hpo.optimize.progress",
-        "se_hpo.optimize.run_folder",
-        "se_hpo.optimize.settings",
-    },
+    "train": {"se_hpo.optimize.progress"},
     "slurm": {
         "se_hpo.evaluate.evaluation_run",
         "se_hpo.evaluate.options",
-        "se_hpo.optimize.options",
-        "se_hpo.optimize.outcome",
         "se_hpo.optimize.display",
         "se_hpo.optimize.monitor",
+        "se_hpo.optimize.options",
+        "se_hpo.optimize.outcome",
         "se_hpo.optimize.progress",
         "se_hpo.optimize.run_folder",
-        "se_hpo.optimize.session",
+        "se_hpo.optimize.run_request",
         "se_hpo.train.options",
         "se_hpo.train.request",
     },
     "doctor": {
         "se_hpo.optimize.objectives.objective",
-        "se_hpo.optimize.run_folder",
-        "se_hpo.optimize.settings",
         "se_hpo.slurm.slurm_jobs",
     },
 }

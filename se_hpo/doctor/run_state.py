@@ -14,9 +14,8 @@ from se_hpo.doctor.damage import damaged_files, set_aside_files
 from se_hpo.doctor.finding import Finding, error, ok, safely, warning
 from se_hpo.envs.tasks import check_task
 from se_hpo.errors import UserError
-from se_hpo.optimize.run_folder import read_run
-from se_hpo.optimize.settings import settings_from_dict
 from se_hpo.results.lines import read_evaluations
+from se_hpo.results.run_settings import read_run, settings_from_dict
 from se_hpo.results.se_sets import read_set
 from se_hpo.search_spaces.user_code import prepare
 from se_hpo.slurm.slurm_jobs import read_launches

@@ -24,7 +24,7 @@ from se_hpo.storage.json_records import RecordError, read_record
 from se_hpo.storage.lock import RunLock, turn
 from se_hpo.storage.paths import LINES, header_of, lock_of, opening_lock_of
 from se_hpo.storage.records import to_builtin
-from se_hpo.text import short_json
+from se_hpo.storage.same_settings import Begun, differences
 
 log = logging.getLogger(__name__)
 
@@ -148,12 +148,13 @@ class EvaluationFiles:
         return [] if header is None else header.wanted
 
     def _check(self, file: Path, settings: Mapping[str, Any]) -> None:
-        if found := list(_differences(self._read(file), settings)):
-            more = f"; and {len(found) - 3} more" if len(found) > 3 else ""
-            raise UserError(
-                f"{file} holds agents of other settings: {'; '.join(found[:3])}{more}. "
-                "Give the same settings to go on, or another --out"
-            )
+        Begun(
+            header_of(file),
+            read=lambda: self._read(file),
+            differences=lambda before: differences(before, settings, _GROW),
+            is_one=f"{file} holds agents of",
+            otherwise="go on, or another --out",
+        ).read_or_refuse()
 
     def _read(self, file: Path) -> dict[str, Any]:
         path = header_of(file)
@@ -200,17 +201,3 @@ def _merged(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]
         else:
             merged.setdefault(key, value)
     return merged
-
-
-def _differences(before: Any, now: Any, path: tuple[str, ...] = ()) -> Iterator[str]:
-    """What differs, one line each: `num_agents 10 -> 20`."""
-    if isinstance(before, dict) and isinstance(now, dict):
-        keys = before.keys() & now.keys() if _may_grow(path) else before.keys() | now
-        for key in sorted(keys, key=lambda k: (isinstance(before.get(k), dict), k)):
-            yield from _differences(before.get(key), now.get(key), (*path, key))
-    elif before != now:
-        yield f"{'.'.join(path)} {short_json(before, 40)} -> {short_json(now, 40)}"
-
-
-def _may_grow(path: tuple[str, ...]) -> bool:
-    return bool(path) and path[-1] in _GROW

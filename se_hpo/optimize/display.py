@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -175,24 +176,15 @@ class ProgressDisplay(LiveLog):
 
     Args:
         plan: what stays the same during the run.
-        quiet: see `LiveLog`, as for the others.
-        verbose: likewise.
-        console: likewise.
+        shown: see `LiveLog`.
     """
 
-    def __init__(
-        self,
-        plan: Plan,
-        *,
-        quiet: bool = False,
-        verbose: bool = False,
-        console: Console | None = None,
-    ) -> None:
+    def __init__(self, plan: Plan, **shown: Any) -> None:
         self.plan = plan
         self._snapshot = Snapshot()
         self._taken = time.monotonic()
         self._latest: tuple[EvaluationRecord, ...] = ()
-        super().__init__(quiet=quiet, verbose=verbose, console=console)
+        super().__init__(**shown)
 
     def update(self, snapshot: Snapshot) -> None:
         """Show this state of the run from now on."""

@@ -16,7 +16,6 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 from se_hpo.errors import UserError
 from se_hpo.machine.processes import end_all, start_logged
@@ -38,7 +37,7 @@ class _Slot:
 
 
 class LocalWorkers:
-    """`n` worker processes; use as a context manager.
+    """`n` worker processes, from `start` to `close`.
 
     Args:
         run: the run they work for.
@@ -52,17 +51,9 @@ class LocalWorkers:
         self._processes: list[tuple[subprocess.Popen[bytes], Path]] = []
         """All that were ever started, with their logs."""
 
-    def __enter__(self) -> LocalWorkers:
+    def start(self) -> None:
+        """Start them all."""
         self._slots = [_Slot(self._start(k), time.monotonic()) for k in range(self.n)]
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def _log_path(self, k: int) -> Path:
         return self.run.log(f"worker-{k}")
@@ -109,7 +100,7 @@ class LocalWorkers:
         for slot in self._slots:
             slot.quick_deaths = 0
 
-    def stop(self) -> None:
+    def close(self) -> None:
         """End all: politely, then for certain."""
         end_all(slot.process for slot in self._slots)
 

@@ -16,8 +16,8 @@ from se_hpo.machine.addresses import in_slurm_job, published_host
 from se_hpo.machine.processes import available_cores, die_with_parent
 from se_hpo.machine.slurm_queue import MasterJob
 from se_hpo.optimize.nes_worker import NESWorker
-from se_hpo.optimize.run_folder import read_run
-from se_hpo.optimize.settings import Settings, settings_from_dict
+from se_hpo.optimize.objectives.objective import Objective
+from se_hpo.results.run_settings import Settings, read_run, settings_from_dict
 from se_hpo.search_spaces.user_code import prepare
 from se_hpo.storage.paths import RunPaths
 from se_hpo.terminal.cli import log_to_stderr, run_command
@@ -62,7 +62,7 @@ def main(options: WorkerOptions) -> int:
     threads = options.threads or available_cores()
     with InnerLoop(settings.engine, threads) as inner_loop:
         worker = NESWorker(
-            settings.objective_function(),
+            Objective.of(settings),
             run,
             inner_loop,
             host=_host(options),

@@ -51,6 +51,28 @@ class SESet:
         return self.paths.root.resolve().name
 
 
+@dataclass(frozen=True, repr=False)
+class TrainedSet:
+    """A set's folder, and what the readers of this module find there."""
+
+    folder: Path
+    missing: dict[int, str]
+    """SEs that were asked for and are not finished, and why."""
+
+    def __repr__(self) -> str:
+        """Short."""
+        missing = f", {len(self.missing)} missing" * bool(self.missing)
+        return f"TrainedSet({str(self.folder)!r}{missing})"
+
+    def ses(self) -> pd.DataFrame:
+        """See `load_ses`."""
+        return load_ses(self.folder)
+
+    def generations(self) -> pd.DataFrame:
+        """See `load_se_generations`."""
+        return load_se_generations(self.folder)
+
+
 def read_set(path: str | Path) -> SESet:
     """Read a set of SEs, finished or not.
 

@@ -57,6 +57,30 @@ class Incumbent:
     """The SE of its best center; None where the objective makes none."""
 
 
+@dataclass(frozen=True, repr=False)
+class Run:
+    """A run's folder, and what the readers of this module find there."""
+
+    folder: Path
+
+    def __repr__(self) -> str:
+        """Short."""
+        return f"Run({str(self.folder)!r})"
+
+    def trials(self, *, running: bool = False) -> pd.DataFrame:
+        """See `load_trials`."""
+        return load_trials(self.folder, running=running)
+
+    def generations(self, trials: str | Iterable[str] | None = None) -> pd.DataFrame:
+        """See `load_generations`."""
+        return load_generations(self.folder, trials)
+
+    @property
+    def incumbent(self) -> Incumbent:
+        """See `load_incumbent`."""
+        return load_incumbent(self.folder)
+
+
 def load_trials(run: str | Path, *, running: bool = False) -> pd.DataFrame:
     """One row per evaluation (trial x budget), sorted by the time it finished.
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from se_hpo.errors import UserError
 from se_hpo.machine import slurm_queue
 from se_hpo.optimize.run_folder import delete_run, find_run
-from se_hpo.optimize.session import Session
+from se_hpo.optimize.run_request import RunRequest, resolve_run
 from se_hpo.search_spaces.loading import load_space
 from se_hpo.slurm.control import refuse_second_launch
 from se_hpo.slurm.options import SlurmOptions
@@ -33,15 +33,15 @@ def launch(options: SlurmOptions) -> tuple[RunPaths, Launch]:
     if not options.dry_run:
         slurm_queue.require_slurm()
     _check(options)
-    session = _session(options)
-    paths = RunPaths(session.paths.root.absolute())
+    request = _request(options)
+    paths = RunPaths(request.paths.root.absolute())
     made = new_launch(paths.root, "optimize", options.n_workers)
     texts = script_texts(paths, options, made)
     with submitting(paths):
         refuse_second_launch(paths, ("optimize",))
         with RunLock(paths.lock):
-            settings = session.settings.to_dict()
-            find_run(paths, settings, session.configspace, options.overwrite)
+            settings = request.settings.to_dict()
+            find_run(paths, settings, request.configspace, options.overwrite)
             if options.overwrite and paths.run.exists():
                 delete_run(paths)
         prepare_folder(paths)
@@ -67,10 +67,10 @@ def _check(options: SlurmOptions) -> None:
         raise UserError("--dry-run deletes nothing: leave out --overwrite")
 
 
-def _session(options: SlurmOptions) -> Session:
+def _request(options: SlurmOptions) -> RunRequest:
     """What the master will check, checked here and now; interfaces differ by node."""
     asked = replace(options.optimize_options(), role="all", nic=None)
-    return Session(asked, load_space(options.space or ""))
+    return resolve_run(asked, load_space(options.space or ""))
 
 
 def script_texts(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from se_hpo.errors import UserError
 
 _TAKES_DASHES = ("--sbatch", "--setup")
@@ -28,6 +30,16 @@ def check_seed(seed: int) -> None:
     """
     if not 0 <= seed < 2**32:
         raise UserError(f"--seed {seed}: must be in [0, 2**32)")
+
+
+def only_for_terminals(options: Any, command: str, *names: str) -> None:
+    """Refuse flags that only print something, where Python gave them."""
+    for name in names:
+        if getattr(options, name):
+            typed = f"python -m se_hpo.{command} --{name.replace('_', '-')}"
+            raise UserError(
+                f"{name}: it only prints something, ask for it with {typed}"
+            )
 
 
 def parse_shard(text: str | None) -> tuple[int, int]:

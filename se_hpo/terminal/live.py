@@ -32,6 +32,8 @@ class LiveLog:
     Args:
         quiet: no display, and log lines from WARNING on only.
         verbose: log lines from DEBUG on, and those of `say` on a terminal too.
+        only_live: where there is no live display, nothing is shown, and log records go
+            where the program around has them go.
         console: where to write; standard error by default.
     """
 
@@ -40,6 +42,7 @@ class LiveLog:
         *,
         quiet: bool = False,
         verbose: bool = False,
+        only_live: bool = False,
         console: Console | None = None,
     ) -> None:
         self.console = console or Console(stderr=True, highlight=False)
@@ -56,11 +59,15 @@ class LiveLog:
                 redirect_stderr=False,
             )
         hide_lines = self._live is not None and not verbose
-        self._handler = _handler(self.console, terminal, quiet, verbose, hide_lines)
+        self._handler: logging.Handler | None = None
+        if self._live is not None or not only_live:
+            self._handler = _handler(self.console, terminal, quiet, verbose, hide_lines)
         self._restore = logging.NOTSET
         self._aside: list[logging.Handler] = []
 
     def __enter__(self) -> Self:
+        if self._handler is None:
+            return self
         package = logging.getLogger("se_hpo")
         self._restore = package.level
         package.setLevel(self._handler.level)
@@ -79,6 +86,8 @@ class LiveLog:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if self._handler is None:
+            return
         if self._live is not None:
             self.attempt(self._live.stop)
         root = logging.getLogger()

@@ -9,7 +9,6 @@ import warnings
 from rich.console import Console
 from rich.table import Table
 
-from se_hpo.machine.processes import available_cores
 from se_hpo.results.lines import UnreadableWarning
 from se_hpo.results.se_outcome import SEOutcome
 from se_hpo.results.se_sets import read_set
@@ -38,13 +37,10 @@ def main(options: TrainOptions) -> int:
     if not request.indices:
         console.print(f"shard {options.shard} of {request.n_envs} SEs: nothing to do")
         return 0
-    cores = available_cores()
-    n_parallel = min(options.workers or cores, len(request.indices))
-    threads = max(1, cores // n_parallel)
     if options.plan:
-        _show_plan(request, n_parallel, console)
+        _show_plan(request, console)
         return 0
-    missing = train_set(request, n_parallel, threads, options.quiet)
+    missing = train_set(request, quiet=options.quiet)
     outcomes = _outcomes(request)
     _show_outcome(request, outcomes, missing, console)
     return 1 if missing or any(outcome.failed for outcome in outcomes) else 0
@@ -63,7 +59,7 @@ def _recipes() -> Table:
     return table
 
 
-def _show_plan(request: Request, n_parallel: int, console: Console) -> None:
+def _show_plan(request: Request, console: Console) -> None:
     settings, paths = request.settings, request.paths
     outcomes = _outcomes(request) if check_set(paths, settings) else []
     n_left = len(request.indices) - sum(not settings.goes_on(o) for o in outcomes)
@@ -75,10 +71,10 @@ def _show_plan(request: Request, n_parallel: int, console: Console) -> None:
     )
     console.print(f"timing {SAMPLES} agents on random SEs ...")
     seconds = seconds_per_agent(settings)
-    rounds = math.ceil(n_left / n_parallel)
+    rounds = math.ceil(n_left / request.n_parallel)
     console.print(f"{settings.engine} engine: {seconds:.2f} s per agent and core")
     console.print(
-        f"expected wall time with {n_parallel} side by side: at most "
+        f"expected wall time with {request.n_parallel} side by side: at most "
         f"{duration(rounds * trainings * seconds)} (within a factor of two; less where "
         "NES solves the task early)"
     )

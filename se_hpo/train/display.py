@@ -6,8 +6,9 @@ import statistics
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -56,22 +57,15 @@ class SetDisplay(LiveLog):
     Args:
         title: what stays the same: train_env and task.
         folder: the set's, as the user named it.
-        quiet: only warnings.
+        shown: see `LiveLog`.
     """
 
-    def __init__(
-        self,
-        title: str,
-        folder: str,
-        *,
-        quiet: bool = False,
-        console: Console | None = None,
-    ) -> None:
+    def __init__(self, title: str, folder: str, **shown: Any) -> None:
         self.title, self.folder = title, folder
         self._progress = SetProgress()
         self._taken = time.monotonic()
         self._latest: tuple[str, ...] = ()
-        super().__init__(quiet=quiet, console=console)
+        super().__init__(**shown)
 
     def update(self, progress: SetProgress) -> None:
         """Show this state from now on."""

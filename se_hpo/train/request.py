@@ -10,15 +10,16 @@ from typing import Any
 import numpy as np
 
 from se_hpo.config.overrides import parse_overrides
-from se_hpo.config.run import RunConfig, with_configuration
+from se_hpo.config.run import RunConfig, from_configuration, with_configuration
 from se_hpo.envs.learned import LearnedEnv
 from se_hpo.envs.tasks import check_task, import_task
 from se_hpo.errors import UserError, did_you_mean
+from se_hpo.machine.processes import available_cores
 from se_hpo.nes.generation import n_trainings
 from se_hpo.nes.random_search import search_plan
-from se_hpo.optimize.run_folder import read_run
 from se_hpo.registries import objective_kind
 from se_hpo.results.lines import read_configurations
+from se_hpo.results.run_settings import read_run, settings_from_dict
 from se_hpo.results.se_set_settings import MOST_ENVS, SetSettings, read_set_json
 from se_hpo.results.se_sets import SESet, read_set
 from se_hpo.results.trials import load_incumbent
@@ -48,6 +49,13 @@ class Request:
     """The `run.json` or `set.json` that it comes from, for `user_code.code_of`."""
     shard: int
     n_shards: int
+    workers: int
+    """SEs side by side, as asked for; 0: one per core."""
+
+    @property
+    def n_parallel(self) -> int:
+        """SEs side by side."""
+        return max(1, min(self.workers or available_cores(), len(self.indices)))
 
     @property
     def indices(self) -> list[int]:
@@ -105,6 +113,7 @@ def resolve_request(options: TrainOptions) -> Request:
         code=start.code,
         shard=shard,
         n_shards=n_shards,
+        workers=options.workers,
     )
 
 
@@ -184,10 +193,6 @@ def _start(options: TrainOptions, like: SESet | None) -> _Start:
 
 def _from_run(run: Path, trial: str | None) -> _Start:
     """The configuration of a trial, by default the best one, of a run of `optimize`."""
-    from se_hpo.optimize.settings import (
-        settings_from_dict,  # imports ConfigSpace: only here
-    )
-
     incumbent = load_incumbent(run) if trial is None else None
     paths = RunPaths(run)
     data = read_run(paths)
@@ -212,7 +217,8 @@ def _from_run(run: Path, trial: str | None) -> _Start:
     if name not in configurations:
         hint = did_you_mean(name, configurations) if configurations else "it has none"
         raise UserError(f"{run} has no trial {name!r}: {hint}")
-    config = settings.objective_function().run_config(configurations[name])
+    values = {**settings.base, **configurations[name]}
+    config = from_configuration(values, settings.task, settings.agent)
     origin = {"run": str(run), "trial": name}
     if incumbent:
         origin |= {"budget": f"{incumbent.budget:g}", "loss": f"{incumbent.loss:.6g}"}

@@ -6,13 +6,12 @@ Several processes (shards of a job array, also on other machines) may open one s
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from se_hpo.errors import UserError, unwritable
-from se_hpo.optimize.run_folder import attempt, git_commit, versions
+from se_hpo.errors import unwritable
+from se_hpo.machine.provenance import attempt, git_commit, versions
 from se_hpo.results.se_set_settings import (
     FORMAT,
     SetSettings,
@@ -24,6 +23,7 @@ from se_hpo.storage.files import write_json
 from se_hpo.storage.lock import RunLock, turn
 from se_hpo.storage.paths import SESetPaths
 from se_hpo.storage.records import to_builtin
+from se_hpo.storage.same_settings import Begun, differences
 
 
 def open_set(
@@ -48,7 +48,9 @@ def open_set(
     """
     try:
         with turn(RunLock(paths.opening)):
-            data = _opened(paths, settings, origin)
+            data = check_set(paths, settings) or _new(settings, origin)
+            if not isinstance(data.get("attempts"), list):
+                data["attempts"] = []
             data = {**code, **data}
             data["space_file"] = code.get("space_file") or data.get("space_file")
             data["n_envs"] = max(n_envs, data["n_envs"])
@@ -61,33 +63,7 @@ def open_set(
         ) from error
 
 
-def check_set(paths: SESetPaths, settings: SetSettings) -> bool:
-    """Whether the set is there; writes nothing.
-
-    Raises:
-        UserError: another set is in the folder.
-    """
-    if not paths.set.exists():
-        return False
-    _check_same(paths, settings_from_set(paths, read_set_json(paths)), settings)
-    return True
-
-
-def _opened(
-    paths: SESetPaths, settings: SetSettings, origin: Mapping[str, Any]
-) -> dict[str, Any]:
-    if paths.set.exists():
-        data = read_set_json(paths)
-        _check_same(paths, settings_from_set(paths, data), settings)
-        if not isinstance(data.get("attempts"), list):
-            data["attempts"] = []
-        n_envs_from_set(paths, data)
-        return data
-    if any(p != paths.opening for p in paths.root.iterdir()):
-        raise UserError(
-            f"{paths.root} exists and holds no set of SEs: choose another folder with "
-            "--out"
-        )
+def _new(settings: SetSettings, origin: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "format": FORMAT,
         **settings.to_dict(),
@@ -95,34 +71,37 @@ def _opened(
         "origin": to_builtin(origin),
         "versions": versions(),
         "git_commit": git_commit(),
-        "attempts": [],
     }
 
 
-def _check_same(paths: SESetPaths, old: SetSettings, new: SetSettings) -> None:
-    """An existing set goes on only as what it is; it may get more generations."""
+def check_set(paths: SESetPaths, settings: SetSettings) -> dict[str, Any] | None:
+    """`set.json` of the set that `open_set` would continue; None if it makes a new one.
+
+    Writes nothing.
+
+    Raises:
+        UserError: another set or other files are in the folder.
+    """
+
+    def read() -> dict[str, Any]:
+        data = read_set_json(paths)
+        n_envs_from_set(paths, data)
+        return data
+
+    return Begun(
+        paths.set,
+        read=read,
+        differences=lambda data: _differences(settings_from_set(paths, data), settings),
+        is_one=f"{paths.root} is a set with",
+        otherwise="continue it, or another folder with --out",
+    ).open_or_refuse("set of SEs", "--out", {paths.opening})
+
+
+def _differences(old: SetSettings, new: SetSettings) -> Iterator[str]:
+    """An existing set may get more generations."""
     if old.train_env != "se_random" and new.generations > old.generations:
         old = dataclasses.replace(old, generations=new.generations)
-    before, after = _flat(old.to_dict()), _flat(new.to_dict())
-    differences = [
-        f"{name} {json.dumps(before.get(name))} -> {json.dumps(after.get(name))}"
-        for name in sorted({*before, *after})
-        if before.get(name) != after.get(name)
-    ]
-    if differences:
-        raise UserError(
-            f"{paths.root} is a set with other settings: {'; '.join(differences)}. "
-            "Give the same settings to continue it, or another folder with --out"
-        )
-
-
-def _flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested names joined by dots, without the outermost `config.`."""
-    flat: dict[str, Any] = {}
-    for name, value in data.items():
-        if isinstance(value, Mapping):
-            inner = "" if name == "config" else f"{prefix}{name}."
-            flat |= _flat(value, inner)
-        else:
-            flat[f"{prefix}{name}"] = value
-    return flat
+    before, now = old.to_dict(), new.to_dict()
+    for data in (before, now):
+        data |= data.pop("config")
+    return differences(before, now)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from se_hpo.envs.checkpoint import load_se
 from se_hpo.errors import UserError
+from se_hpo.machine.processes import available_cores
 from se_hpo.results.se_outcome import SEOutcome, read_outcome
 from se_hpo.results.se_set_settings import read_set_json
 from se_hpo.search_spaces.user_code import code_of
@@ -20,35 +22,46 @@ from se_hpo.train.watch import SetWatch
 
 POLL_SECONDS = 0.2
 
+OnOutcome = Callable[[SEOutcome], object]
+
 
 def train_set(
-    request: Request, n_parallel: int, threads: int, quiet: bool
+    request: Request,
+    *,
+    quiet: bool = False,
+    only_live: bool = False,
+    on_outcome: OnOutcome | None = None,
 ) -> dict[int, str]:
     """Train the SEs of the shard that are not finished.
 
     Args:
         request: the set, and which part of it.
-        n_parallel: SEs side by side.
-        threads: threads for each.
-        quiet: only warnings.
+        quiet: see `LiveLog`.
+        only_live: likewise.
+        on_outcome: told of each SE that is finished; what it raises ends the attempt.
 
     Returns:
         The SEs of the shard that are still not finished, and why.
 
     Raises:
         UserError: the folder cannot be used.
+        OSError: as `SEWorkers.step`.
     """
-    paths, settings = request.paths, request.settings
-    code = _code(request)
-    open_set(paths, settings, request.n_envs, request.origin, code)
+    if not request.indices:
+        return {}
+    paths, settings, n_parallel = request.paths, request.settings, request.n_parallel
+    threads = max(1, available_cores() // n_parallel)
+    open_set(paths, settings, request.n_envs, request.origin, _code(request))
     title = f"{settings.train_env}, {settings.config.task}"
-    with SetDisplay(title, str(paths.root), quiet=quiet) as display:
+    with SetDisplay(
+        title, str(paths.root), quiet=quiet, only_live=only_live
+    ) as display:
         before = {index: finished(request, index) for index in request.indices}
         todo = [index for index, outcome in before.items() if outcome is None]
         solved = sum(outcome.solved for outcome in before.values() if outcome)
         with SEWorkers(paths, todo, n_parallel, threads) as workers:
             watch = SetWatch(paths, settings, request.indices, workers, solved)
-            _watch(watch, display)
+            _watch(watch, display, on_outcome)
     held = [index for index in workers.held if finished(request, index) is None]
     return {**workers.lost, **dict.fromkeys(held, "another process is at it")}
 
@@ -89,11 +102,13 @@ def finished(request: Request, index: int) -> SEOutcome | None:
     return outcome
 
 
-def _watch(watch: SetWatch, display: SetDisplay) -> None:
+def _watch(watch: SetWatch, display: SetDisplay, on_outcome: OnOutcome | None) -> None:
     """Train the SEs, and show how it goes."""
     while watch.workers.busy:
         for index in watch.workers.step():
             display.attempt(partial(_show_finished, index, watch, display))
+            if on_outcome and (outcome := read_outcome(watch.paths, index)):
+                on_outcome(outcome)
         display.attempt(watch.tell_damage)
         display.attempt(lambda: display.update(watch.progress()))
         if watch.workers.busy:

@@ -13,7 +13,7 @@ from se_hpo.bohb.wire.nameserver import NameServer
 from se_hpo.doctor import __main__ as doctor
 from se_hpo.doctor import nodes, run_state
 from se_hpo.doctor.damage import damaged_files
-from se_hpo.optimize.run_folder import read_run
+from se_hpo.results.run_settings import read_run
 from se_hpo.slurm.slurm_jobs import Launch, write_launch
 from se_hpo.storage.files import read_json_lines, write_json
 from se_hpo.storage.lock import RunLock, lock_holder

@@ -32,12 +32,11 @@ from se_hpo.errors import UserError
 from se_hpo.evaluate.evaluation_files import EvaluationFiles
 from se_hpo.objective import Objective
 from se_hpo.optimize.progress import CurveReader
-from se_hpo.optimize.run_folder import read_run
-from se_hpo.optimize.settings import settings_from_dict
 from se_hpo.report import __main__ as report
 from se_hpo.report.analyses import analyse
 from se_hpo.report.run_data import read_run as read_all
 from se_hpo.results.master_status import MasterStatus
+from se_hpo.results.run_settings import read_run, settings_from_dict
 from se_hpo.slurm import slurm_status
 from se_hpo.slurm.slurm_jobs import Launch, read_launches, write_launch
 from se_hpo.storage.files import write_json

@@ -310,8 +310,8 @@ def test_an_se_that_the_other_process_has_finished_meanwhile_is_finished(
             return subprocess.Popen(["sh", "-c", f"exit {HELD}"])
 
     monkeypatch.setattr(set_run, "SEWorkers", Held)
-    options = TrainOptions(config=str(recipe), num_envs=3, out=paths.root)
-    assert set_run.train_set(resolve_request(options), 1, 1, quiet=True) == {}
+    options = TrainOptions(config=str(recipe), num_envs=3, out=paths.root, workers=1)
+    assert set_run.train_set(resolve_request(options), quiet=True) == {}
 
 
 def test_a_worker_that_keeps_dying_stops_no_other_se_and_the_code_is_1(
@@ -500,7 +500,7 @@ def test_an_se_that_failed_is_shown_and_the_code_is_1(
     options = TrainOptions(config=str(recipe), num_envs=3, out=paths.root)
     request = resolve_request(options)
     assert [finished_se(request, k) is None for k in range(3)] == [False, True, False]
-    monkeypatch.setattr("se_hpo.train.__main__.train_set", lambda *_: {})
+    monkeypatch.setattr("se_hpo.train.__main__.train_set", lambda *_, **__: {})
     assert main(options) == 1
     assert "failed:" in capsys.readouterr().out
 
@@ -625,8 +625,8 @@ def test_the_display_of_a_set_that_goes_on_counts_who_solved_the_task_before(
     data = json.loads(paths.outcome(1).read_text())
     write_json(paths.outcome(1), {**data, "solved": True})
     request = resolve_request(
-        TrainOptions(config=str(recipe), num_envs=3, out=paths.root)
+        TrainOptions(config=str(recipe), num_envs=3, out=paths.root, workers=1)
     )
-    assert set_run.train_set(request, 1, 1, True) == {}
+    assert set_run.train_set(request, quiet=True) == {}
     solved = sum(json.loads(paths.outcome(k).read_text())["solved"] for k in range(3))
     assert made[0].solved == solved >= 1

@@ -7,7 +7,8 @@ import pytest
 from ConfigSpace import ConfigurationSpace
 
 from se_hpo.errors import UserError
-from se_hpo.optimize.run_folder import open_run, read_run
+from se_hpo.optimize.run_folder import open_run
+from se_hpo.results.run_settings import read_run
 from se_hpo.storage.paths import RunPaths
 
 SETTINGS = {"space": "smoke", "seed": 0, "max_budget": 3, "base": {"nes.population": 2}}

@@ -9,7 +9,7 @@ import pytest
 import se_hpo
 from se_hpo.errors import UserError
 from se_hpo.optimize.options import Options
-from se_hpo.optimize.session import Session
+from se_hpo.optimize.run_request import resolve_run
 from se_hpo.optimize.start_from import read_start
 from se_hpo.search_spaces.loading import load_space
 from tests.end_to_end.test_optimize import (
@@ -141,7 +141,7 @@ def test_what_does_not_fit_is_one_line_and_writes_nothing(
     path = listed(tmp_path, [GOOD, values])
     run = tmp_path / "run"
     with pytest.raises(UserError) as error:
-        Session(Options(run=run, start_from=path), load_space(space))
+        resolve_run(Options(run=run, start_from=path), load_space(space))
     assert f"{path}, number 2 does not fit space 'fast': " in str(error.value)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
@@ -188,40 +188,42 @@ def test_a_run_begun_otherwise_is_not_continued(tmp_path, source):
     shutil.copytree(source, run)
     options = Options(run=run, start_from=source)
     with pytest.raises(UserError, match="was begun without --start-from"):
-        Session(options, space)
-    Session(replace(options, overwrite=True), space)
+        resolve_run(options, space)
+    resolve_run(replace(options, overwrite=True), space)
     with pytest.raises(UserError, match="is the run itself: give another --run"):
-        Session(replace(options, start_from=run, overwrite=True), space)
+        resolve_run(replace(options, start_from=run, overwrite=True), space)
     data = json.loads((run / "run.json").read_text())
     stored = {"source": str(source.resolve()), "configurations": []}
     (run / "run.json").write_text(json.dumps({**data, "start_from": stored}))
-    assert Session(options, space).start_from == stored
-    assert Session(replace(options, start_from=None), space).start_from == stored
+    assert resolve_run(options, space).start_from == stored
+    assert resolve_run(replace(options, start_from=None), space).start_from == stored
     with pytest.raises(UserError, match=rf"begun with --start-from {source}, not"):
-        Session(replace(options, start_from=tmp_path), space)
+        resolve_run(replace(options, start_from=tmp_path), space)
 
 
 def test_more_than_the_run_has_room_for_are_told(tmp_path, space):
     path = listed(tmp_path, [{**GOOD, "ddqn.lr": i / 1000} for i in range(1, 9)])
     options = Options(start_from=path, n_brackets=2, run=tmp_path / "run")
-    session = Session(options, load_space(space))
-    notes = list(session.notes(session.brackets))
+    request = resolve_run(options, load_space(space))
+    notes = list(request.notes(request.brackets))
     assert notes[0].startswith("only 5 of the 9 configurations to start from")
 
 
 def test_one_rung_has_trials_enough_for_the_model_by_default(tmp_path, space):
     options = Options(run=tmp_path / "run", max_budget=1)
-    session = Session(options, load_space(space))
-    assert sum(b.trials for b in session.brackets) == 30
-    assert not list(session.notes(session.brackets))
+    request = resolve_run(options, load_space(space))
+    assert sum(b.trials for b in request.brackets) == 30
+    assert not list(request.notes(request.brackets))
 
 
 def test_too_few_trials_for_the_model_are_told_with_how_many_would_do(tmp_path, space):
     options = Options(run=tmp_path / "run", max_budget=1, n_brackets=2)
-    (note,) = (session := Session(options, load_space(space))).notes(session.brackets)
+    (note,) = (request := resolve_run(options, load_space(space))).notes(
+        request.brackets
+    )
     assert "needs 8 evaluations at one budget, and there are 2" in note
     assert "--n-brackets 9" in note
-    random = Session(replace(options, optimizer="random"), load_space(space))
+    random = resolve_run(replace(options, optimizer="random"), load_space(space))
     assert not list(random.notes(random.brackets))
     done = optimize("--space", space, "--max-budget", 1, "--n-brackets", 2, "--plan")
     assert note.split(";")[0] in " ".join(done.stdout.split())

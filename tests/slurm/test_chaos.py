@@ -10,8 +10,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from se_hpo.optimize.run_folder import read_run
-from se_hpo.optimize.settings import settings_from_dict
+from se_hpo.optimize.objectives.objective import Objective
+from se_hpo.results.run_settings import read_run, settings_from_dict
 from se_hpo.slurm.__main__ import main
 from se_hpo.slurm.options import SlurmOptions
 from se_hpo.storage.files import read_json_lines
@@ -142,7 +142,7 @@ def a_running_trial(run):
 def assert_same_undisturbed(run, folder, chosen):
     """Some trials evaluated again, in one go, give the same losses and bytes."""
     settings = settings_from_dict(read_run(run.paths)["settings"])
-    objective, fresh = settings.objective_function(), RunPaths(folder)
+    objective, fresh = Objective.of(settings), RunPaths(folder)
     rows = [line for _, line in read_json_lines(run.paths.results)]
     trials = sorted({tuple(row[0]) for row in rows})
     chosen = {trials[i % len(trials)] for i in chosen}

@@ -15,6 +15,7 @@ from typing import Any
 from se_hpo import seeding
 from se_hpo.config.run import RunConfig, from_configuration
 from se_hpo.registries import OBJECTIVES
+from se_hpo.results.run_settings import Settings
 from se_hpo.storage.damaged import set_aside
 from se_hpo.storage.files import Guard, write_json
 from se_hpo.storage.json_records import RecordError, read_record
@@ -43,6 +44,12 @@ class Objective:
 
     def __post_init__(self) -> None:
         OBJECTIVES.find(self.kind, "unknown objective")  # of another version, say
+
+    @classmethod
+    def of(cls, settings: Settings) -> Objective:
+        """What the workers of a run evaluate."""
+        s = settings
+        return cls(s.objective, s.task, s.agent, s.base, s.seed)
 
     def run_config(self, configuration: Mapping[str, Any]) -> RunConfig:
         """Resolve a configuration on top of the base."""

@@ -1,4 +1,4 @@
-"""What a run is: the settings that decide its result, from flags and search space."""
+"""What a run is: `run.json`, and the settings in it that decide the run's result."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from se_hpo.bohb.brackets import Bracket, budget_ladder, hyperband_brackets
-from se_hpo.optimize.objectives.objective import Objective
-from se_hpo.optimize.options import Options
+from se_hpo.errors import UserError
 from se_hpo.registries import budget_unit
-from se_hpo.search_spaces.loading import Space
+from se_hpo.storage.files import parse_json
 from se_hpo.storage.json_records import record
+from se_hpo.storage.paths import RunPaths
 
 
 @dataclass(frozen=True)
@@ -51,10 +51,6 @@ class Settings:
             self.min_budget, self.max_budget, self.eta, n_brackets, which
         )
 
-    def objective_function(self) -> Objective:
-        """What workers evaluate."""
-        return Objective(self.objective, self.task, self.agent, self.base, self.seed)
-
     def to_dict(self) -> dict[str, Any]:
         """Builtin types, as stored."""
         return asdict(self)
@@ -69,31 +65,31 @@ def settings_from_dict(data: Mapping[str, Any]) -> Settings:
     return record(Settings, data, at="settings")
 
 
-def resolve_settings(options: Options, space: Space, engine: str) -> Settings:
-    """Flags over the space's defaults.
+def read_run(paths: RunPaths) -> dict[str, Any]:
+    """The contents of `run.json`.
 
-    Args:
-        options: the command line.
-        space: the loaded search space.
-        engine: the engine that was chosen, not `auto`.
+    Raises:
+        UserError: no run there, or an unreadable one.
     """
-
-    def given(flag: Any, default: Any) -> Any:
-        return default if flag is None else flag
-
-    return Settings(
-        space=space.name,
-        objective=space.objective,
-        task=space.task,
-        agent=space.agent,
-        base=dict(space.base),
-        seed=options.seed,
-        optimizer=options.optimizer,
-        min_budget=given(options.min_budget, space.min_budget),
-        max_budget=given(options.max_budget, space.max_budget),
-        eta=float(given(options.eta, space.eta)),
-        brackets=options.brackets,
-        random_fraction=options.random_fraction,
-        random_start=options.random_start,
-        engine=engine,
-    )
+    try:
+        data = parse_json(paths.run.read_text())
+    except FileNotFoundError:
+        raise UserError(
+            f"{paths.root} is no run folder (it has no run.json): start one with "
+            f"python -m se_hpo.optimize --space NAME --run {paths.root}"
+        ) from None
+    except ValueError as error:
+        raise UserError(
+            f"{paths.run} is damaged ({error}): restore it, or start over with "
+            "--overwrite"
+        ) from error
+    shape = {"settings": dict, "attempts": list, "n_brackets": int}
+    if not isinstance(data, dict) or not isinstance(data.get("settings"), dict):
+        raise UserError(f"{paths.run} was not written by se_hpo: use another --run")
+    for key, kind in shape.items():
+        if not isinstance(data.setdefault(key, kind()), kind):
+            raise UserError(
+                f"{paths.run} is damaged ({key} is no {kind.__name__}): restore it, or "
+                "start over with --overwrite"
+            )
+    return data

@@ -1,0 +1,176 @@
+"""What flags and a search space ask `optimize` for, checked; nothing is written yet."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ConfigSpace import ConfigurationSpace
+
+from se_hpo.bohb.brackets import Bracket, most_at_one_budget, plan
+from se_hpo.bohb.proposals import BOHBGenerator, RandomGenerator
+from se_hpo.errors import UserError
+from se_hpo.machine.addresses import in_slurm_job, published_host
+from se_hpo.machine.processes import available_cores
+from se_hpo.optimize.options import Options
+from se_hpo.optimize.start_from import resolve_start
+from se_hpo.registries import OBJECTIVES
+from se_hpo.results.run_settings import Settings
+from se_hpo.search_spaces.loading import Space
+from se_hpo.storage.paths import RunPaths
+from se_hpo.terminal.flags import at_least, check_seed
+from se_hpo.training.inner_loop import InnerLoop
+
+DEFAULT_CYCLES = 2  # enough for BOHB's model to have a say
+DEFAULT_TRIALS = 30  # likewise, where a bracket is a single trial
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """A run, and how to launch it here."""
+
+    options: Options
+    space: Space
+    settings: Settings
+    paths: RunPaths
+    configspace: ConfigurationSpace
+    brackets: tuple[Bracket, ...]
+    """What the flags ask for; by default two Hyperband cycles."""
+    start_from: dict[str, Any]
+    """What `run.json` has, or gets, under that name."""
+    host: str
+    """Where the master listens."""
+    threads: int
+    """Of each worker."""
+
+    @property
+    def in_slurm(self) -> bool:
+        """Whether the master is a SLURM job, which may be queued again."""
+        return self.options.role == "master" and in_slurm_job()
+
+    def generator(self) -> RandomGenerator:
+        """A new one: what proposes configurations."""
+        settings = self.settings
+        first: dict[str, Any] = {
+            "start_from_default": not settings.random_start,
+            "start_from": self.start_from.get("configurations", ()),
+        }
+        if settings.optimizer == "bohb":
+            return BOHBGenerator(
+                self.configspace,
+                seed=settings.seed,
+                random_fraction=settings.random_fraction,
+                **first,
+            )
+        return RandomGenerator(self.configspace, seed=settings.seed, **first)
+
+    def random_configurations(self, n: int) -> list[dict[str, Any]]:
+        """Configurations from the prior, for a look at what they cost."""
+        generator = RandomGenerator(self.configspace, seed=self.settings.seed)
+        return [generator.get_config(float(i))[0] for i in range(n)]
+
+    def notes(self, brackets: Sequence[Bracket]) -> Iterator[str]:
+        """What a user may not expect of these brackets."""
+        generator, settings = self.generator(), self.settings
+        trials, first = plan(brackets).trials, len(generator.first)
+        if first > trials:
+            yield (
+                f"only {trials} of the {first} configurations to start from are "
+                "evaluated: raise --n-brackets"
+            )
+        if not isinstance(generator, BOHBGenerator) or settings.random_fraction == 1:
+            return
+        needed = 2 * generator.min_points
+        if (most := most_at_one_budget(brackets)) <= needed:
+            n = len(brackets)
+            while most_at_one_budget(settings.bracket_list(n)) <= needed:
+                n += 1
+            yield (
+                f"BOHB's model proposes nothing here: it needs {needed} evaluations at "
+                f"one budget, and there are {most}; from --n-brackets {n} on it does"
+            )
+
+
+def resolve_run(options: Options, space: Space) -> RunRequest:
+    """Check the flags and put them over the space's defaults.
+
+    Raises:
+        UserError: flags that make no run.
+    """
+    _check_flags(options)
+    host = published_host(options.host, options.nic, options.role == "master")
+    _check_host(host)
+    settings = _settings(options, space)
+    paths = RunPaths(options.run or _default_folder(settings))
+    rungs = len(settings.ladder)
+    n_brackets = DEFAULT_CYCLES * rungs if rungs > 1 else DEFAULT_TRIALS
+    if options.n_brackets is not None:
+        n_brackets = options.n_brackets
+    return RunRequest(
+        options=options,
+        space=space,
+        settings=settings,
+        paths=paths,
+        configspace=space.configuration_space(settings.seed),
+        brackets=settings.bracket_list(n_brackets),
+        start_from=resolve_start(
+            options.start_from, options.start_best, space, paths, options.overwrite
+        ),
+        host=host,
+        threads=options.threads or max(1, available_cores() // options.n_workers),
+    )
+
+
+def _check_flags(options: Options) -> None:
+    at_least(1, n_workers=options.n_workers)
+    for name in ("threads", "confirm", "max_failures"):
+        at_least(0, **{name: getattr(options, name)})
+    check_seed(options.seed)
+    if not 0 <= options.random_fraction <= 1:
+        value = options.random_fraction
+        raise UserError(f"--random-fraction {value:g}: must be in [0, 1]")
+
+
+def _check_host(host: str) -> None:
+    try:
+        with socket.socket() as probe:
+            probe.bind((host, 0))
+    except OSError as error:
+        raise UserError(
+            f"cannot listen on --host {host} ({error}): give an address or name of "
+            "this machine"
+        ) from error
+
+
+def _settings(options: Options, space: Space) -> Settings:
+    job, _, _ = OBJECTIVES[space.objective].cost(space.resolve({}), 0)
+
+    def given(name: str) -> Any:
+        asked = getattr(options, name)
+        return getattr(space, name) if asked is None else asked
+
+    return Settings(
+        space=space.name,
+        objective=space.objective,
+        task=space.task,
+        agent=space.agent,
+        base=dict(space.base),
+        seed=options.seed,
+        optimizer=options.optimizer,
+        min_budget=given("min_budget"),
+        max_budget=given("max_budget"),
+        eta=float(given("eta")),
+        brackets=options.brackets,
+        random_fraction=options.random_fraction,
+        random_start=options.random_start,
+        engine=InnerLoop(options.engine).engine_for(job),
+    )
+
+
+def _default_folder(settings: Settings) -> Path:
+    """The same command finds the same run."""
+    optimizer = "" if settings.optimizer == "bohb" else f"-{settings.optimizer}"
+    return Path("results") / f"{settings.space}{optimizer}-{settings.seed}"
