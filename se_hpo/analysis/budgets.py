@@ -16,9 +16,8 @@ import pandas as pd
 
 from se_hpo.analysis import table_columns
 from se_hpo.analysis.estimates import Bootstrap, Estimate
+from se_hpo.analysis.incumbents import with_loss
 from se_hpo.analysis.ranks import MEASURES, rank_correlation
-from se_hpo.analysis.trained_agents import numbers
-from se_hpo.errors import UserError
 from se_hpo.results.columns import tidy
 
 MIN_TRIALS = 8
@@ -27,23 +26,6 @@ WEAK = 0.5
 """Of rank correlations: what is below does not tell which trials to promote."""
 MIN_PICKS = 3
 """Fewer picks of a kind have no interval."""
-
-
-def with_loss(trials: pd.DataFrame) -> pd.DataFrame:
-    """Evaluations that have a loss, by the time they finished; one per trial, budget.
-
-    Raises:
-        UserError: the frame is not that of `load_trials`.
-    """
-    for name in ("trial", "budget", "loss", "model_based", "finished"):
-        if name not in trials:
-            mend = "pass the frame of se_hpo.load_trials"
-            raise UserError(f"trials have no column {name!r}: {mend}")
-    if "run" in trials and trials["run"].nunique() > 1:
-        raise UserError("trials of several runs: analyse one at a time")
-    frame = trials.assign(**{n: numbers(trials[n]) for n in ("loss", "budget")})
-    frame = frame[frame["loss"].notna()].sort_values(["finished", "trial"])
-    return frame.drop_duplicates(["trial", "budget"], keep="last")
 
 
 def budget_correlation(

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from se_hpo.analysis import table_columns
-from se_hpo.analysis.budgets import with_loss
 from se_hpo.analysis.estimates import Bootstrap
+from se_hpo.analysis.incumbents import with_loss
 from se_hpo.analysis.trained_agents import numbers
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.results.columns import tidy
@@ -53,7 +53,7 @@ def hyperparameter_importance(
     both on the scale that was searched, as `configspace.json` has it; without it on
     the range of the values, linear. `budget` is by default that with most different
     losses, of equals the largest. `seed` is the forest's. Raises a `UserError` for an
-    unknown method or budget, and as `budgets.with_loss` does.
+    unknown method or budget, and as `incumbents.with_loss` does.
     """
     if method not in METHODS:
         raise UserError(f"unknown method {method!r}: {did_you_mean(method, METHODS)}")

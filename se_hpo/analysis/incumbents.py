@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from se_hpo.analysis.budgets import with_loss
 from se_hpo.analysis.trained_agents import numbers
+from se_hpo.errors import UserError
 from se_hpo.results.ranking import incumbents
 
 TRAJECTORY_COLUMNS = [
@@ -17,6 +17,23 @@ TRAJECTORY_COLUMNS = [
 ]
 """Columns of `incumbent_trajectory`."""
 _CUMULATIVE = ("generations", "env_steps_se", "env_steps_task")
+
+
+def with_loss(trials: pd.DataFrame) -> pd.DataFrame:
+    """Evaluations that have a loss, by the time they finished; one per trial, budget.
+
+    Raises:
+        UserError: the frame is not that of `load_trials`.
+    """
+    for name in ("trial", "budget", "loss", "model_based", "finished"):
+        if name not in trials:
+            mend = "pass the frame of se_hpo.load_trials"
+            raise UserError(f"trials have no column {name!r}: {mend}")
+    if "run" in trials and trials["run"].nunique() > 1:
+        raise UserError("trials of several runs: analyse one at a time")
+    frame = trials.assign(**{n: numbers(trials[n]) for n in ("loss", "budget")})
+    frame = frame[frame["loss"].notna()].sort_values(["finished", "trial"])
+    return frame.drop_duplicates(["trial", "budget"], keep="last")
 
 
 @dataclass(frozen=True)
@@ -55,7 +72,7 @@ def incumbent_trajectory(trials: pd.DataFrame) -> pd.DataFrame:
     `TRAJECTORY_COLUMNS`, see docs/analysis.md. `hours` are since the first evaluation
     began, pauses included; `*_total` of the run up to here, `best_loss` the lowest so
     far at this row's budget, the incumbent that of `load_incumbent`; `improved`: it
-    changed here. Raises a `UserError` as `budgets.with_loss` does.
+    changed here. Raises a `UserError` as `with_loss` does.
     """
     frame = with_loss(trials).reset_index(drop=True)
     for name in _CUMULATIVE:

@@ -11,12 +11,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-import se_hpo
 from se_hpo.doctor.finding import Finding, error, ok, safely, warning
 from se_hpo.errors import UserError
 from se_hpo.machine.processes import available_cores
 from se_hpo.text import first_line
 from se_hpo.training import native_engine as engine
+from se_hpo.version import __version__
 
 _PACKAGES = (
     *("hpbandster", "ConfigSpace", "torch", "gymnasium", "numpy", "pandas"),
@@ -40,7 +40,7 @@ def check() -> Iterator[Finding]:
 def python() -> Iterator[Finding]:
     """Which Python, on what."""
     yield ok("python", f"{platform.python_version()} ({sys.executable})")
-    yield ok("se_hpo", f"{se_hpo.__version__} on {platform.platform(terse=True)}")
+    yield ok("se_hpo", f"{__version__} on {platform.platform(terse=True)}")
 
 
 def packages() -> Iterator[Finding]:

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-import se_hpo
 from se_hpo.envs.learned import UNSAID, LearnedConfig, kind_of
 from se_hpo.envs.parameters import parameter_shapes, split_psi
 from se_hpo.envs.tasks import get_task, list_tasks
@@ -25,6 +24,7 @@ from se_hpo.registries import LEARNED
 from se_hpo.storage.files import parse_json, tensor_bytes, write_atomic
 from se_hpo.storage.records import to_builtin
 from se_hpo.text import one_line
+from se_hpo.version import __version__
 
 FORMAT = "se_hpo synthetic environment 1"
 """Marks our files; the number rises when old readers could not read new files."""
@@ -63,7 +63,7 @@ def save_se(
     tensors = dict(split_psi(psi, se_config, spec.obs_size, spec.n_actions))
     if not np.isfinite(psi).all():
         raise UserError(f"{path}: not written, since psi has NaN or infinite values")
-    data = {"se_hpo_version": se_hpo.__version__, **to_builtin(metadata or {})}
+    data = {"se_hpo_version": __version__, **to_builtin(metadata or {})}
     header = {
         "format": FORMAT,
         "task": task,

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import se_hpo
 from se_hpo.envs.tasks import returns_of, use_returns
 from se_hpo.errors import UserError, unwritable
 from se_hpo.names import with_train_env
@@ -26,6 +25,7 @@ from se_hpo.storage.lock import RunLock, turn
 from se_hpo.storage.paths import LINES, header_of, lock_of, opening_lock_of
 from se_hpo.storage.records import to_builtin
 from se_hpo.storage.same_settings import Begun, differences
+from se_hpo.version import __version__
 
 log = logging.getLogger(__name__)
 
@@ -128,7 +128,7 @@ class EvaluationFiles:
         before = self._read(self.records) if self.records.exists() else {}
         header = {
             "format": FORMAT,
-            "se_hpo": se_hpo.__version__,
+            "se_hpo": __version__,
             "settings": _merged(before, settings),
             "random_returns": self._random_returns(settings["task"]),
         }

@@ -11,7 +11,6 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-import se_hpo
 from se_hpo.errors import UserError, unwritable
 from se_hpo.machine.provenance import attempt, git_commit, versions
 from se_hpo.results.run_settings import read_run
@@ -19,6 +18,7 @@ from se_hpo.storage.files import write_json
 from se_hpo.storage.paths import RunPaths
 from se_hpo.storage.records import to_builtin
 from se_hpo.storage.same_settings import Begun, differences
+from se_hpo.version import __version__
 
 if TYPE_CHECKING:
     from ConfigSpace import ConfigurationSpace  # takes long, and others need no space
@@ -115,12 +115,12 @@ def _with_space(
 
 def _warn_of_other_version(paths: RunPaths, data: Mapping[str, Any]) -> None:
     before = data.get("versions", {}).get("se_hpo")
-    if before != se_hpo.__version__:
+    if before != __version__:
         log.warning(
             "%s was begun with se_hpo %s, this is %s: trials may be computed again",
             paths.root,
             before,
-            se_hpo.__version__,
+            __version__,
         )
 
 

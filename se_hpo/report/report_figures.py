@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pandas as pd
 
@@ -12,15 +11,7 @@ from se_hpo.figures import Picture
 from se_hpo.report.analyses import Answers
 from se_hpo.report.rules import rule_in_words, rules_of, slug, with_rule
 from se_hpo.report.run_data import RunData
-
-
-@dataclass(frozen=True)
-class Transitions:
-    """Histograms of one SE, and which one it is."""
-
-    counts: pd.DataFrame
-    """From `transitions.transition_counts`."""
-    source: str
+from se_hpo.report.transitions_source import Transitions
 
 
 def draw_phase2(data: RunData, answers: Answers) -> Iterator[Picture]:

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import se_hpo
 from se_hpo.errors import UserError
 from se_hpo.report.analyses import Answers, analyse
 from se_hpo.report.facts import facts
@@ -26,6 +25,7 @@ from se_hpo.report.summary import answer
 from se_hpo.report.tables import Table
 from se_hpo.storage.files import write_atomic
 from se_hpo.terminal.flags import at_least
+from se_hpo.version import __version__
 
 if TYPE_CHECKING:
     from se_hpo.figures import Picture
@@ -129,6 +129,6 @@ def _page(data: RunData, answers: Answers, images: dict[str, list[Image]]) -> Pa
         ],
         missing=missing(data, answers),
         written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        version=se_hpo.__version__,
+        version=__version__,
         figures=str(data.paths.figures),
     )
