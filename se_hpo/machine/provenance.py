@@ -17,7 +17,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import se_hpo
+from se_hpo.version import __version__
 
 _PACKAGES = ("ConfigSpace", "gymnasium", "hpbandster", "numpy", "torch")
 _FROM_PYTHON = "python: "
@@ -101,7 +101,7 @@ def versions() -> dict[str, str]:
     """Of this package, of those that matter for results, and of Python."""
     packages = {name: importlib.metadata.version(name) for name in _PACKAGES}
     packages["python"] = platform.python_version()
-    return {"se_hpo": se_hpo.__version__, **packages}
+    return {"se_hpo": __version__, **packages}
 
 
 def git_commit() -> str | None:
