@@ -1,6 +1,7 @@
 """Tidy frames: columns and dtypes of everything that `se_hpo.results.trials` returns.
 
-The tables in docs/results.md say what each column means. A column is there with its
+What a column means is said above it or, without a comment there, by the record that it
+comes from; docs/results.md shows both (`make docs-tables`). A column is there with its
 dtype whether the frame has rows or not.
 """
 
@@ -18,14 +19,17 @@ from se_hpo.storage.json_records import fits
 TIME = "datetime64[us, UTC]"
 
 TRIAL_COLUMNS: dict[str, str] = {
+    # Name of the run's folder.
     "run": "string",
     "trial": "string",
     "bracket": "int64",
     "rung": "int64",
     "budget": "float64",
+    # `finished`; `failed`: it raised; `running`.
     "status": "string",
     "loss": "float64",
     "reason": "string",
+    # The configuration was picked by BOHB's model, not at random.
     "model_based": "boolean",
     "score_final": "float64",
     "score_best": "float64",
@@ -38,22 +42,32 @@ TRIAL_COLUMNS: dict[str, str] = {
     "seed": "Int64",
     "worker": "string",
     "host": "string",
+    # Queued by the master.
     "submitted": TIME,
+    # Begun by the worker.
     "started": TIME,
+    # Ended; missing while it runs.
     "finished": TIME,
     "error": "string",
 }
 """Columns of `load_trials`, before `config.*` and `info.*`."""
 
 GENERATION_COLUMNS: dict[str, str] = {
+    # Name of the run's folder.
     "run": "string",
+    # Name of the trial.
     "trial": "string",
     "generation": "int64",
     "center_score": "float64",
+    # Their sample standard deviation; NaN for a single agent.
     "center_std": "float64",
+    # Mean score over the perturbed SEs, both signs.
     "member_score_mean": "float64",
+    # Best score of a perturbed SE.
     "member_score_max": "float64",
     "best_score": "float64",
+    # The center score reached the task's solved return; missing for tasks outside the
+    # package's list.
     "solved": "boolean",
     "step_norm": "float64",
     "center_diverged": "Int64",
@@ -66,8 +80,11 @@ GENERATION_COLUMNS: dict[str, str] = {
 """Columns of `load_generations`."""
 
 SE_COLUMNS: dict[str, str] = {
+    # Name of the run's folder; missing for a set elsewhere.
     "run": "string",
+    # Name of the set's folder.
     "se_set": "string",
+    # Number of the SE in its set, from 0.
     "se": "int64",
     "train_env": "string",
     "task": "string",
@@ -85,6 +102,7 @@ SE_COLUMNS: dict[str, str] = {
     "seed": "Int64",
     "engine": "string",
     "host": "string",
+    # File of the SE; missing where the run raised.
     "checkpoint": "string",
 }
 """Columns of `load_ses`."""

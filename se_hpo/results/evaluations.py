@@ -47,15 +47,18 @@ EVALUATION_COLUMNS: dict[str, str] = {
     "test_env_steps": "int64",
     "seconds": "float64",
     "engine": "string",
+    # File it was read from.
     "record_file": "string",
+    # Fingerprint of what all agents of the algorithm share; missing where the settings
+    # beside the records are.
     "agent_base": "string",
 }
-"""Columns of `load_evaluations`, before `hp.*`; see docs/evaluate.md."""
+"""Columns of `load_evaluations`, before `hp.*`; docs/results.md shows them all."""
 
 _SHARD = re.compile(r"\.shard-\d+-of-\d+$")
 
 Key = tuple[str, str | None, int | None, str, int]
-"""Setting, set, SE, agent, pair: what makes an agent of an evaluation."""
+"""`train_env`, set, SE, agent, pair: what makes an agent of an evaluation."""
 
 
 def load_evaluations(path: str | Path) -> pd.DataFrame:
@@ -159,24 +162,45 @@ class _AgentRecord:
     """A line of a records file."""
 
     train_env: str
+    """`real`: the task itself; else as in `load_ses`."""
     task: str
+    """Task id."""
     se_set: str | None
+    """Folder of the set; missing for `real`."""
     se: int | None
+    """Number of the SE in it; missing for `real`."""
     se_solved: bool | None
+    """The SE solved the task when it was trained."""
     se_score: float | None
+    """Its best score then."""
     agent: str
+    """Algorithm."""
     pair: int
+    """Number of the draw of hyperparameters and seed that agents on SEs and on the task
+    share."""
     agent_seed: int
+    """Seed of the training."""
     rule: Literal["paper", "fixed_steps"]
+    """What ends a training: `paper` or `fixed_steps`."""
     max_env_steps: int | None
+    """Most training steps; missing: no such limit."""
     env_steps: int
+    """Training steps."""
     episodes: int
+    """Training episodes."""
     stop_reason: str
+    """Why the training ended."""
     test_returns: list[float]
+    """Returns of the test episodes; the task's worst one for a diverged agent."""
     score: float
+    """Their mean."""
     test_env_steps: int
+    """Steps of the test episodes."""
     seconds: float
+    """Processor time of training and tests of this agent, in the process that had it to
+    itself; what reading and recording take is not in it."""
     engine: str
+    """`native` or `torch`."""
     hyperparameters: dict[str, bool | int | str | float | None]
 
     def __post_init__(self) -> None:

@@ -137,7 +137,7 @@ def load_ses(path: str | Path) -> pd.DataFrame:
         path: `results/<run>/ses/<set>` or `results/<run>`.
 
     Returns:
-        The columns `frames.SE_COLUMNS`, explained in docs/results.md.
+        `columns.SE_COLUMNS`.
 
     Raises:
         UserError: there is no set.
@@ -161,7 +161,7 @@ def load_se_generations(path: str | Path) -> pd.DataFrame:
         path: `results/<run>/ses/<set>` or `results/<run>`.
 
     Returns:
-        The columns `frames.SE_GENERATION_COLUMNS`, explained in docs/results.md.
+        `columns.SE_GENERATION_COLUMNS`.
 
     Raises:
         UserError: there is no set.

@@ -65,9 +65,9 @@ def load_trials(run: str | Path, *, running: bool = False) -> pd.DataFrame:
         running: also the evaluations under way, with status `running`, at the end.
 
     Returns:
-        The columns of docs/results.md: `frames.TRIAL_COLUMNS`, then `config.<name>` per
-        hyperparameter, then `info.<name>` (or `info`, where that is one value) with
-        what a worker of another kind returned.
+        `columns.TRIAL_COLUMNS`, then `config.<name>` per hyperparameter, then
+        `info.<name>` (or `info`, where that is one value) with what a worker of another
+        kind returned.
 
     Raises:
         UserError: the folder is no run.
@@ -124,7 +124,7 @@ def load_generations(
             for all.
 
     Returns:
-        The columns `frames.GENERATION_COLUMNS`, explained in docs/results.md.
+        `columns.GENERATION_COLUMNS`.
 
     Raises:
         UserError: the folder is no run, or has no trial of that name.
@@ -152,7 +152,7 @@ def _trial_names(paths: RunPaths, trials: str | Iterable[str] | None) -> list[st
 
 
 def generation_rows(files: TrialPaths) -> Iterator[dict[str, Any]]:
-    """A row of `frames.GENERATION_COLUMNS` per generation, without run and trial."""
+    """A row of `columns.GENERATION_COLUMNS` per generation, without run and trial."""
     solved_return = known_solved_return(read_json(files.config).get("task"))
     timing = {
         line.generation: vars(line)
