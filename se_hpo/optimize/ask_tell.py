@@ -103,7 +103,7 @@ class BOHB:
         self._n_brackets, self._which = n_brackets, brackets
         n = 1 if n_brackets is None else n_brackets
         hyperband_brackets(*self._budgets, n, brackets)  # checks them
-        self._space = space.to_serialized_dict()
+        self._space = space.to_serialized_dict()["hyperparameters"]
         self._generator = BOHBGenerator(
             space,
             seed,
