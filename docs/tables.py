@@ -1,7 +1,8 @@
 """Tables of the pages here whose facts stand in the code: `make docs-tables`.
 
 A table lies between `<!-- table: NAME -->` and `<!-- end -->`. What it says are
-docstrings of attributes and functions, and the comments above entries.
+docstrings of attributes and functions, the comments above stop reasons and, of columns
+that no record has, `COMPUTED`.
 """
 
 from __future__ import annotations
@@ -30,20 +31,17 @@ def rendered(page: str) -> str:
 
 
 def comments(module: ModuleType, name: str) -> dict[str, str]:
-    """The comments above the entries of a dict or tuple that a module defines."""
+    """The comments above the entries of a tuple that a module defines."""
     source = inspect.getsource(module)
     lines = source.splitlines()
     found = {}
-    for node in ast.walk(ast.parse(source)):
-        targets = node.targets if isinstance(node, ast.Assign) else []
-        targets = [node.target] if isinstance(node, ast.AnnAssign) else targets
-        if name not in [ast.unparse(target) for target in targets]:
-            continue
-        for entry in getattr(node.value, "keys", None) or node.value.elts:
-            start = end = entry.lineno - 1 if entry else 0
-            while lines[start - 1].lstrip().startswith("#"):
-                start -= 1
-            if text := " ".join(line.strip(" #") for line in lines[start:end]):
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
+            for entry in node.value.elts:
+                end = start = entry.lineno - 1
+                while lines[start - 1].lstrip().startswith("#"):
+                    start -= 1
+                text = " ".join(line.strip(" #") for line in lines[start:end])
                 found[ast.literal_eval(entry)] = text
     return found
 
@@ -66,14 +64,13 @@ def _text(text: str | None) -> str:
     return " ".join((text or "").split())
 
 
-def column_table(module: ModuleType, name: str, *kinds: type) -> Iterator[str]:
-    """Name, dtype and meaning; of a column without a comment, that of the record."""
+def column_table(frame: str, columns: dict[str, str], *kinds: type) -> Iterator[str]:
+    """Name, dtype and meaning of the columns of a frame."""
     yield "| column | dtype | meaning |\n|---|---|---|"
     meanings = {k: v for kind in kinds for k, v in docstrings(kind).items()}
-    meanings |= comments(module, name)
-    meanings["stop_reasons.<reason>"] = "Agents of it whose training ended so."
+    meanings |= COMPUTED[frame]
     shown = {}
-    for column, dtype in getattr(module, name).items():
+    for column, dtype in columns.items():
         shown[re.sub(r"^stop_reasons\..*", "stop_reasons.<reason>", column)] = dtype
     for column, dtype in shown.items():
         link = f" {_STOP_REASONS}" if column.startswith("stop_reason") else ""
@@ -126,14 +123,52 @@ def stop_reasons() -> Iterator[str]:
     yield from (f"| `{name}` | {texts[name]} |" for name in names.STOP_REASONS)
 
 
+COMPUTED = {
+    "trials": {
+        "run": "Name of the run's folder.",
+        "status": "`finished`; `failed`: it raised; `running`.",
+        "model_based": "The configuration was picked by BOHB's model, not at random.",
+        "submitted": "Queued by the master.",
+        "started": "Begun by the worker.",
+        "finished": "Ended; missing while it runs.",
+    },
+    "generations": {
+        "run": "Name of the run's folder.",
+        "trial": "Name of the trial.",
+        "center_std": "Their sample standard deviation; NaN for a single agent.",
+        "member_score_mean": "Mean score over the perturbed SEs, both signs.",
+        "member_score_max": "Best score of a perturbed SE.",
+        "solved": "The center score reached the task's solved return; missing for "
+        "tasks outside the package's list.",
+        "stop_reasons.<reason>": "Agents of it whose training ended so.",
+    },
+    "SEs": {
+        "run": "Name of the run's folder; missing for a set elsewhere.",
+        "se_set": "Name of the set's folder.",
+        "se": "Number of the SE in its set, from 0.",
+        "checkpoint": "File of the SE; missing where the run raised.",
+    },
+    "evaluations": {
+        "record_file": "File it was read from.",
+        "agent_base": "Fingerprint of what all agents of the algorithm share; missing "
+        "where the settings beside the records are.",
+    },
+}
+"""Frame -> column that the reader computes -> meaning."""
+
 TABLES: dict[str, Callable[[], Any]] = {
-    "trials": lambda: column_table(columns, "TRIAL_COLUMNS", records.EvaluationRecord),
-    "generations": lambda: column_table(
-        columns, "GENERATION_COLUMNS", records.GenerationLine, records.TimingLine
+    "trials": lambda: column_table(
+        "trials", columns.TRIAL_COLUMNS, records.EvaluationRecord
     ),
-    "SEs": lambda: column_table(columns, "SE_COLUMNS", SEOutcome),
+    "generations": lambda: column_table(
+        "generations",
+        columns.GENERATION_COLUMNS,
+        records.GenerationLine,
+        records.TimingLine,
+    ),
+    "SEs": lambda: column_table("SEs", columns.SE_COLUMNS, SEOutcome),
     "evaluations": lambda: column_table(
-        evaluations, "EVALUATION_COLUMNS", evaluations._AgentRecord
+        "evaluations", evaluations.EVALUATION_COLUMNS, evaluations._AgentRecord.__base__
     ),
     "files of a run": lambda: file_table(paths.RunPaths),
     "files of a trial": lambda: file_table(paths.TrialPaths),

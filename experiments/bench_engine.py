@@ -34,7 +34,8 @@ from paper_settings import ACROBOT_AGENT, CARTPOLE_AGENT
 from rich.console import Console
 
 from se_hpo import _engine_testing
-from se_hpo.config.run import AgentConfig, algorithm_of
+from se_hpo.agents.config import AgentConfig
+from se_hpo.agents.registry import algorithm_of
 from se_hpo.envs.tasks import TaskSpec, get_task
 from se_hpo.storage.files import write_json
 from se_hpo.training import native_engine

@@ -27,7 +27,7 @@ from paper_settings import CARTPOLE_AGENT, CARTPOLE_SE
 from torch import nn
 
 from se_hpo.agents import make_agent
-from se_hpo.config.run import AgentConfig
+from se_hpo.agents.config import AgentConfig
 from se_hpo.envs.learned import LearnedEnv
 from se_hpo.envs.parameters import initial_psi
 from se_hpo.envs.synthetic_env import SyntheticEnvNet

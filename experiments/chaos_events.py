@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from se_hpo.machine.processes import start_logged
+from se_hpo.machine.children import start_logged
 from se_hpo.storage.files import read_json_lines
 from se_hpo.storage.paths import RunPaths
 

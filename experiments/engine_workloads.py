@@ -10,9 +10,11 @@ import numpy as np
 from paper_settings import ACROBOT_AGENT, ACROBOT_SE, CARTPOLE_AGENT, CARTPOLE_SE
 
 from se_hpo import seeding
-from se_hpo.config.run import AgentConfig, DDQNConfig, SyntheticEnvConfig
+from se_hpo.agents.config import AgentConfig
+from se_hpo.agents.ddqn_config import DDQNConfig
 from se_hpo.config.variation import vary_agent
 from se_hpo.envs.learned import LearnedEnv
+from se_hpo.envs.learned.mdp import SyntheticEnvConfig
 from se_hpo.envs.tasks import TaskSpec, get_task
 from se_hpo.training.jobs import TrainingJob
 

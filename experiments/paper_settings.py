@@ -7,7 +7,7 @@ with this package's `truncation`.
 
 from dataclasses import replace
 
-from se_hpo.config.run import DDQNConfig
+from se_hpo.agents.ddqn_config import DDQNConfig
 from se_hpo.train.recipes import load_recipe
 
 

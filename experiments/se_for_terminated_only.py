@@ -21,8 +21,10 @@ from pathlib import Path
 
 import numpy as np
 
-from se_hpo.config.run import DDQNConfig, NESConfig, RunConfig, SyntheticEnvConfig
+from se_hpo.agents.ddqn_config import DDQNConfig
+from se_hpo.config.run import NESConfig, RunConfig
 from se_hpo.envs.checkpoint import load_se, save_se
+from se_hpo.envs.learned.mdp import SyntheticEnvConfig
 from se_hpo.envs.parameters import split_psi
 from se_hpo.envs.tasks import get_task
 from se_hpo.nes.run import run_nes

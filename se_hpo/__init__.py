@@ -12,11 +12,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from se_hpo.envs.registration import register_synthetic_envs
-
-__version__ = "0.1.0"
+from se_hpo.version import __version__
 
 __all__ = [
     "BOHB",
+    "__version__",
     "load_evaluations",
     "load_generations",
     "load_incumbent",

@@ -1,41 +1,89 @@
-"""What a search space may name: name -> `module:object`, imported where it is needed.
+"""What a search space may name: agents, learned environments, strategies, objectives.
 
-So a table stands below what it names, and an entry of your own is a line:
-`STRATEGIES["mine"] = "my_module:MyStrategy"`.
+An entry is the object or where it is (`module:object`), imported where it is asked for:
+so the tables stand below all that they name. See docs/extending.md for your own.
 """
 
 from __future__ import annotations
 
-from importlib import import_module
+import pkgutil
+from collections import UserDict
 from typing import Any
 
-STRATEGIES = {
-    "nes": "se_hpo.nes.strategies.nes:NES",
-    "openai_es": "se_hpo.nes.strategies.openai_es:OpenAIES",
-}
+from se_hpo.errors import UserError, did_you_mean
+
+
+def load(entry: Any) -> Any:
+    """An object, or what is at `module:object`.
+
+    Raises:
+        UserError: there is nothing.
+
+    >>> load("math:pi") > 3, load(2)
+    (True, 2)
+    """
+    if not isinstance(entry, str):
+        return entry
+    try:
+        return pkgutil.resolve_name(entry)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UserError(f"{entry!r} is registered, but not there: {error}") from error
+
+
+class Registry(UserDict[str, Any]):
+    """Name -> object, in the order of tables.
+
+    >>> numbers = Registry(pi="math:pi", two=2)
+    >>> numbers["pi"] > 3, numbers["two"], list(numbers)
+    (True, 2, ['pi', 'two'])
+    """
+
+    def __getitem__(self, name: str) -> Any:
+        """The object.
+
+        Raises:
+            KeyError: there is none of that name.
+            UserError: it is not where its entry says.
+        """
+        return load(super().__getitem__(name))
+
+    def find(self, name: Any, what: str) -> Any:
+        """The object of a name from outside, whatever that is.
+
+        Raises:
+            UserError: there is none; the line begins with `what`: `unknown agent`.
+        """
+        if name not in list(self):  # it may be unhashable
+            raise UserError(f"{what} {name!r}: {did_you_mean(str(name), self)}")
+        return self[name]
+
+
+AGENTS = Registry(
+    ddqn="se_hpo.agents.ddqn_config:KIND",
+    dueling_ddqn="se_hpo.agents.dueling_ddqn_config:KIND",
+    td3_discrete="se_hpo.agents.td3_discrete_config:KIND",
+)
+"""Algorithms: an `agents.AgentKind` each."""
+
+LEARNED = Registry(mdp="se_hpo.envs.learned.mdp:MDP")
+"""Learned environments: an `envs.learned.LearnedKind` each."""
+
+STRATEGIES = Registry(
+    nes="se_hpo.nes.strategies.nes:NES",
+    openai_es="se_hpo.nes.strategies.openai_es:OpenAIES",
+)
 """Classes derived from `nes.strategies.Strategy`."""
 
-OBJECTIVES = {
-    "nes": "se_hpo.optimize.objectives.nes_run:NES_RUN",
-    "agent": "se_hpo.optimize.objectives.agent_run:AGENT",
-}
+OBJECTIVES = Registry(
+    nes="se_hpo.optimize.objectives.nes_run:NES_RUN",
+    agent="se_hpo.optimize.objectives.agent_run:AGENT",
+)
 """What an evaluation is: an `objectives.ObjectiveKind` each."""
-
-
-def load(entry: str) -> Any:
-    """The object of an entry.
-
-    >>> load("math:pi") > 3
-    True
-    """
-    module, _, name = entry.partition(":")
-    return getattr(import_module(module), name)
 
 
 def objective_kind(name: Any) -> Any:
     """The objective of that name; None for one that is not known here."""
-    known = isinstance(name, str) and name in OBJECTIVES
-    return load(OBJECTIVES[name]) if known else None
+    return OBJECTIVES[name] if name in list(OBJECTIVES) else None
 
 
 def budget_unit(objective: Any) -> str:

@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -22,6 +23,14 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 def _no_waiting_for_the_disk(monkeypatch):
     """Syncing matters when a machine loses power, which no test arranges."""
     monkeypatch.setattr(os, "fsync", lambda file: None)
+
+
+@pytest.fixture(autouse=True)
+def _files_of_users_are_forgotten() -> Iterator[None]:
+    """What a test's space file registers is not run in processes of later tests."""
+    yield
+    if user_code := sys.modules.get("se_hpo.search_spaces.user_code"):
+        user_code._modules.clear()
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "se_hpo"
 
 ORDER = (
-    *("ground", "storage", "machine", "agents", "config", "terminal", "envs", "bohb"),
+    *("ground", "storage", "machine", "agents", "envs", "config", "terminal", "bohb"),
     *("search_spaces", "results", "figures", "training", "analysis", "nes", "report"),
     *("evaluate", "optimize", "train", "slurm", "doctor", "front"),
 )
@@ -25,10 +25,10 @@ FRONT = {"__main__", "worker"}
 """Files of the package's root that only start what a room holds."""
 COMMANDS = {"optimize", "train", "evaluate", "report", "slurm", "doctor"}
 SHARED_NAMES = {"__init__", "__main__", "options", "plan", "run", "display", "worker"}
-LONGEST_CHAIN = 24
+LONGEST_CHAIN = 12
 ROOT_FILES = 9
 LONGEST_FILE = 313
-LINES = 27_400
+LINES = 27_300
 
 # hpbandster brings the last three, and is not to be had without them.
 DECLARED = {
@@ -137,33 +137,26 @@ def test_a_command_imports_no_other_command(name: str) -> None:
 
 ALLOWED: dict[str, set[str]] = {
     "train": {
+        "se_hpo.optimize.progress",
         "se_hpo.optimize.run_folder",
         "se_hpo.optimize.settings",
-        "se_hpo.slurm.slurm_jobs",
     },
     "slurm": {
         "se_hpo.evaluate.evaluation_run",
         "se_hpo.evaluate.options",
-        "se_hpo.optimize.__main__",
         "se_hpo.optimize.options",
         "se_hpo.optimize.outcome",
         "se_hpo.optimize.display",
-        "se_hpo.optimize.monitor",
-        "se_hpo.optimize.progress",
         "se_hpo.optimize.run_folder",
         "se_hpo.optimize.session",
-        "se_hpo.optimize.settings",
-        "se_hpo.train.__main__",
         "se_hpo.train.options",
         "se_hpo.train.request",
     },
     "doctor": {
-        "se_hpo.optimize.objectives",
-        "se_hpo.optimize.progress",
+        "se_hpo.optimize.objectives.objective",
         "se_hpo.optimize.run_folder",
         "se_hpo.optimize.settings",
         "se_hpo.slurm.slurm_jobs",
-        "se_hpo.slurm.scripts",
     },
 }
 """Room -> modules of other commands that it may import."""

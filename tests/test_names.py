@@ -11,10 +11,11 @@ from se_hpo import analysis
 from se_hpo.envs.checkpoint import load_se
 from se_hpo.evaluate.evaluation_files import EvaluationFiles
 from se_hpo.names import TRAIN_ENVS, train_env_label, train_env_prose
-from se_hpo.report.missing import _expected
+from se_hpo.report.missing import _expected, _Header
 from se_hpo.results.se_set_settings import read_settings
 from se_hpo.results.se_sets import read_set
 from se_hpo.storage.files import write_json
+from se_hpo.storage.json_records import checked
 from se_hpo.train.set_folder import open_set
 from tests.helpers.fake_sets import make_set
 from tests.results.test_evaluations import make_record
@@ -54,6 +55,7 @@ def test_a_set_of_before_is_read_and_goes_on_under_the_new_name(tmp_path):
 def test_records_of_before_are_read_and_go_on(tmp_path):
     file = tmp_path / "run" / "evaluations" / "paper-0.jsonl"
     settings = {
+        "task": "CartPole-v0",
         "num_agents": 2,
         "agents": {"ddqn": {}},
         "sets": {"varied": {"train_env": "se_varied", "ses": {"0": "abc"}}},
@@ -63,7 +65,7 @@ def test_records_of_before_are_read_and_go_on(tmp_path):
     write_json(file.with_suffix(".json"), header)
     lines = [make_record(pair) for pair in (0, 1)]
     file.write_text("".join(json.dumps(old(line)) + "\n" for line in lines))
-    assert _expected([header])["varied"] == 2
+    assert _expected([checked(_Header, header)])["varied"] == 2
     frame = se_hpo.load_evaluations(file)
     assert list(frame["train_env"]) == ["se_varied"] * 2
     assert "setting" not in frame

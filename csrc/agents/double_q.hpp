@@ -15,7 +15,7 @@
 
 namespace se_hpo {
 
-// se_hpo.config.run.DDQNConfig.
+// se_hpo.agents.ddqn_config.
 struct DoubleQConfig : OffPolicyConfig {
   explicit DoubleQConfig(const Fields& f)
       : OffPolicyConfig(f),

@@ -11,7 +11,7 @@
 namespace se_hpo {
 namespace {
 
-// se_hpo.config.run.DuelingDDQNConfig.
+// se_hpo.agents.dueling_ddqn_config.
 struct DuelingConfig : DoubleQConfig {
   explicit DuelingConfig(const Fields& f)
       : DoubleQConfig(f),

@@ -1,4 +1,4 @@
-// The configuration of agents with MLPs and a replay buffer; see se_hpo.config.run.AgentConfig.
+// The configuration of agents with MLPs and a replay buffer; see se_hpo.agents.config.DeepAgentConfig.
 #pragma once
 
 #include "../fields.hpp"

@@ -13,7 +13,7 @@
 
 namespace se_hpo {
 
-// se_hpo.config.run.TD3DiscreteConfig.
+// se_hpo.agents.td3_discrete_config.
 struct TD3DiscreteConfig : OffPolicyConfig {
   explicit TD3DiscreteConfig(const Fields& f)
       : OffPolicyConfig(f),

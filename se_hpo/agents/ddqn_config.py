@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from se_hpo.agents.config import DeepAgentConfig
-from se_hpo.agents.registry import register_agent
+from se_hpo.agents.registry import VARIED, AgentKind
 from se_hpo.errors import check
 
 
@@ -26,10 +26,11 @@ class DDQNConfig(DeepAgentConfig):
             check(0 <= getattr(self, name) <= 1, self, name, "in [0, 1]")
 
 
-register_agent(
-    "ddqn",
-    DDQNConfig,
-    "se_hpo.agents.ddqn:DDQN",
+KIND = AgentKind(
+    name="ddqn",
     label="DDQN",
+    config=DDQNConfig,
+    make="se_hpo.agents.ddqn:DDQN",
     native=True,
+    varied=VARIED,
 )

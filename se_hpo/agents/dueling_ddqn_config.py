@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from se_hpo.agents.ddqn_config import DDQNConfig
-from se_hpo.agents.registry import register_agent
+from se_hpo.agents.registry import VARIED, AgentKind
 from se_hpo.errors import check, check_one_of
 
 
@@ -24,10 +24,11 @@ class DuelingDDQNConfig(DDQNConfig):
         check_one_of(self, "advantage_mean", ("sample", "batch"))
 
 
-register_agent(
-    "dueling_ddqn",
-    DuelingDDQNConfig,
-    "se_hpo.agents.dueling_ddqn:DuelingDDQN",
+KIND = AgentKind(
+    name="dueling_ddqn",
     label="Dueling DDQN",
+    config=DuelingDDQNConfig,
+    make="se_hpo.agents.dueling_ddqn:DuelingDDQN",
     native=True,
+    varied=VARIED,
 )

@@ -1,18 +1,18 @@
-"""The registry of agents, read by everything that needs to know which there are.
+"""What the rest of the package knows of an agent (an entry of `registries.AGENTS`).
 
 No torch: what trains an agent is imported when the first one is made.
 """
 
 from __future__ import annotations
 
-import pkgutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from se_hpo.agents.base import Agent
 from se_hpo.agents.config import AgentConfig
-from se_hpo.errors import UserError, did_you_mean
+from se_hpo.errors import UserError
+from se_hpo.registries import AGENTS, load
 
 AgentFactory = Callable[[Any, int, int, int], Agent]
 """Called with (config, obs_size, n_actions, seed)."""
@@ -37,10 +37,6 @@ class AgentKind:
     """The native engine has it too, under the same name."""
     varied: tuple[str, ...] = ()
     """Fields that `vary_agent` draws, in this order."""
-
-
-AGENTS: dict[str, AgentKind] = {}
-"""By name, in the order of tables."""
 
 
 def register_agent(
@@ -71,10 +67,8 @@ def find_agent(name: str, what: str = "unknown agent") -> AgentKind:
     Raises:
         UserError: there is none; its line begins with `what`.
     """
-    if name not in list(AGENTS):  # it may be anything, even unhashable
-        hint = did_you_mean(str(name), AGENTS)
-        raise UserError(f"{what} {name!r}: {hint}")
-    return AGENTS[name]
+    kind: AgentKind = AGENTS.find(name, what)
+    return kind
 
 
 def kind_of(config: AgentConfig) -> AgentKind:
@@ -83,6 +77,7 @@ def kind_of(config: AgentConfig) -> AgentKind:
     Raises:
         UserError: its class is not registered.
     """
+    kind: AgentKind
     for kind in AGENTS.values():
         if type(config) is kind.config:
             return kind
@@ -99,12 +94,10 @@ def algorithm_of(config: AgentConfig) -> str:
 
 def agent_label(name: str) -> str:
     """The name of an agent in figures and reports; of one not known here, its own."""
-    return AGENTS[name].label if name in AGENTS else name
+    return str(AGENTS[name].label) if name in AGENTS else name
 
 
 def make_agent(config: AgentConfig, obs_size: int, n_actions: int, seed: int) -> Agent:
     """A new agent with everything random drawn from `seed`."""
-    make = kind_of(config).make
-    factory = pkgutil.resolve_name(make) if isinstance(make, str) else make
-    agent: Agent = factory(config, obs_size, n_actions, seed)
+    agent: Agent = load(kind_of(config).make)(config, obs_size, n_actions, seed)
     return agent

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from se_hpo.agents.config import DeepAgentConfig
-from se_hpo.agents.registry import register_agent
+from se_hpo.agents.registry import VARIED, AgentKind
 from se_hpo.errors import check
 
 
@@ -48,10 +48,11 @@ class TD3DiscreteConfig(DeepAgentConfig):
         check(self.gumbel_anneal_updates >= 0, self, "gumbel_anneal_updates", ">= 0")
 
 
-register_agent(
-    "td3_discrete",
-    TD3DiscreteConfig,
-    "se_hpo.agents.td3_discrete:TD3Discrete",
+KIND = AgentKind(
+    name="td3_discrete",
     label="discrete TD3",
+    config=TD3DiscreteConfig,
+    make="se_hpo.agents.td3_discrete:TD3Discrete",
     native=True,
+    varied=VARIED,
 )

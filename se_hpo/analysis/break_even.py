@@ -14,8 +14,7 @@ import pandas as pd
 from se_hpo.analysis import table_columns
 from se_hpo.analysis.estimates import Bootstrap, Clusters, Estimate, mean
 from se_hpo.analysis.incumbents import Cost, bohb_cost
-from se_hpo.analysis.table_columns import KEYS
-from se_hpo.analysis.trained_agents import REAL, groups, pairs, prepare
+from se_hpo.analysis.trained_agents import REAL, groups, of_keys, pairs, prepare
 from se_hpo.results.columns import tidy
 
 _UNITS = {
@@ -34,41 +33,14 @@ def break_even(
     n_resamples: int = 2000,
     confidence: float = 0.95,
 ) -> pd.DataFrame:
-    """What an SE cost against what it saves per agent.
+    """What an SE cost against what it saves per agent; see docs/analysis.md.
 
-    One row per rule, agent, SE train_env, unit and `with_bohb`. For each unit
-
-    * `env_steps_task`: real steps the NES run took; an agent on the SE needs none, and
-      one on the task `env_steps`;
-    * `env_steps`: steps of any kind, on both sides;
-    * `cpu_seconds`: processor time, on both sides;
-
-    `cost_per_se` = `nes_cost` (all NES runs of the sets there, over their SEs; over
-    their solved where only these were evaluated) + `bohb_cost` (the BOHB run over
-    all learned SEs) if `with_bohb`; `saved_per_agent` = mean over the pairs of task
-    minus SE; `agents` = ceil(cost / saved). Steps of the agents' tests are left out;
-    processor time contains them, on both sides. `verdict`:
-
-    * `pays off`: saves, and the interval of the mean paired `difference` of the returns
-      does not lie below 0;
-    * `cheaper but worse`: saves, but it does;
-    * `never`: saves nothing;
-    * `unknown`: a number is missing.
-
-    `agents` is there where it pays off, and infinite at its upper end where the saving
-    may be none; its interval is that of the saving, with the cost taken as it is.
-    `note` is a sentence.
-
-    Args:
-        evaluations: frame of `load_evaluations`, one task.
-        outcomes: frame of `load_ses`, with the sets that were evaluated.
-        trials: frame of `load_trials` of the run the sets come from; None without one.
-        seed: of the bootstrap over SEs.
-        n_resamples: of the bootstrap.
-        confidence: of the intervals.
+    One row per rule, agent, SE train_env, unit and `with_bohb`, of the frames of
+    `load_evaluations` (one task), `load_ses` with the sets that were evaluated, and
+    `load_trials` of the run they come from.
 
     Raises:
-        UserError: see `evaluations.prepare`.
+        UserError: see `trained_agents.prepare`.
     """
     prepared = prepare(evaluations)
     how = Bootstrap(seed, n_resamples, confidence)
@@ -78,7 +50,7 @@ def break_even(
     for keys, agents in groups(prepared):
         if keys["train_env"] == REAL:
             continue
-        matched = both[(both[KEYS] == pd.Series(keys)).all(axis=1)]
+        matched = of_keys(both, keys)
         clusters = Clusters(matched["cluster"].to_numpy(str), how)
         worse = (matched["score_se"] - matched["score_real"]).to_numpy()
         difference = clusters.estimate(partial(mean, worse))
@@ -89,9 +61,8 @@ def break_even(
                 row = {**keys, "unit": unit, "with_bohb": with_bohb, **cost}
                 row |= difference.columns("difference")
                 row |= saved.columns("saved_per_agent")
-                rows.append(
-                    row | _verdict(unit, cost["cost_per_se"], saved, difference)
-                )
+                verdict = _verdict(unit, cost["cost_per_se"], saved, difference)
+                rows.append(row | verdict)
     return tidy(rows, table_columns.BREAK_EVEN)
 
 
@@ -140,10 +111,8 @@ class _Costs:
                 "cpu_seconds": self.bohb.cpu_seconds,
             }
             share = _per_se(total[unit], self._n_ses(learned))
-            yield (
-                True,
-                {"cost_per_se": nes + share, "nes_cost": nes, "bohb_cost": share},
-            )
+            costs = {"cost_per_se": nes + share, "nes_cost": nes, "bohb_cost": share}
+            yield True, costs
 
     def _n_ses(self, outcomes: pd.DataFrame) -> int:
         """Those that agents can be trained on: a run that raised left none."""
@@ -153,10 +122,8 @@ class _Costs:
 
 
 def _total(outcomes: pd.DataFrame, unit: str) -> float:
-    table_columns = (
-        ["env_steps_task", "env_steps_se"] if unit == "env_steps" else [unit]
-    )
-    return float(outcomes[table_columns].sum().sum())
+    of_both = ["env_steps_task", "env_steps_se"]
+    return float(outcomes[of_both if unit == "env_steps" else [unit]].sum().sum())
 
 
 def _per_se(total: float, n_ses: int) -> float:
@@ -195,10 +162,8 @@ def _judge(
         more = f"{_amount(-saved.value)} {_UNITS[unit]} more"
         return "never", f"never: an agent on the SE needs {more} than on the task"
     if not math.isfinite(cost):
-        return (
-            "unknown",
-            "what the SE cost is not known: no finished NES run of its set",
-        )
+        what = "what the SE cost is not known: no finished NES run of its set"
+        return "unknown", what
     if difference.low is None or difference.high is None:
         why = difference.note
         return "unknown", f"whether the return is worse is not known: {why}"

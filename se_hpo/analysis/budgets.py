@@ -23,10 +23,8 @@ from se_hpo.results.columns import tidy
 
 MIN_TRIALS = 8
 """Fewer trials at both budgets say nothing about rank information."""
-
 WEAK = 0.5
 """Of rank correlations: what is below does not tell which trials to promote."""
-
 MIN_PICKS = 3
 """Fewer picks of a kind have no interval."""
 
@@ -44,9 +42,7 @@ def with_loss(trials: pd.DataFrame) -> pd.DataFrame:
             )
     if "run" in trials and trials["run"].nunique() > 1:
         raise UserError("trials of several runs: analyse one at a time")
-    frame = trials.assign(
-        loss=numbers(trials["loss"]), budget=numbers(trials["budget"])
-    )
+    frame = trials.assign(**{n: numbers(trials[n]) for n in ("loss", "budget")})
     frame = frame[frame["loss"].notna()].sort_values(["finished", "trial"])
     return frame.drop_duplicates(["trial", "budget"], keep="last")
 
@@ -56,12 +52,7 @@ def budget_correlation(
 ) -> pd.DataFrame:
     """Rank correlation of losses between budgets, over trials evaluated at both.
 
-    One row per pair of budgets. `informative` is `yes` where the interval of Spearman's
-    correlation lies above 0; `no` where a loss is the same for all, or the interval
-    holds 0 and lies below `WEAK`; else, and with fewer than `MIN_TRIALS` trials,
-    `unknown`. `note` is the warning. Only trials
-    good at the low budget are promoted, which pulls the correlation towards 0, and the
-    loss at the high budget contains the generations of the low, which pulls it up.
+    One row per pair of budgets; docs/analysis.md explains the columns.
 
     Raises:
         UserError: see `with_loss`.
@@ -91,24 +82,24 @@ def _verdict(row: dict[str, Any], spearman: Estimate) -> dict[str, str]:
     low, high, n = row["low_budget"], row["high_budget"], row["n_trials"]
     budgets = f"budget {low:g} against {high:g}"
     tied = row["tied_share"]
-    ties = (
-        f"; {tied:.0%} of the losses at budget {low:g} are equal" if tied > 0.5 else ""
-    )
+    ties = f"; {tied:.0%} of the losses at budget {low:g} are equal" * (tied > 0.5)
+    ends = (f"{end:.2f}" for end in (spearman.low, spearman.high) if end is not None)
+    interval = f"the correlation is {' to '.join(ends)}"
     if n < MIN_TRIALS:
-        note = f"{budgets}: {n} trials at both, too few to judge (< {MIN_TRIALS})"
-        return {"informative": "unknown", "note": note + ties}
-    if spearman.low is None or spearman.high is None:
-        return {"informative": "no", "note": f"{budgets}: {spearman.note}{ties}"}
-    if spearman.low <= 0:
-        interval = f"the correlation is {spearman.low:.2f} to {spearman.high:.2f}"
-        if spearman.high < WEAK:
-            note = (
-                f"{budgets}: no rank information, {interval}: raise the lowest budget"
-            )
-            return {"informative": "no", "note": note + ties}
-        note = f"{budgets}: {n} trials do not show rank information, {interval}"
-        return {"informative": "unknown", "note": note + ties}
-    return {"informative": "yes", "note": ties.removeprefix("; ")}
+        found, note = (
+            "unknown",
+            f"{n} trials at both, too few to judge (< {MIN_TRIALS})",
+        )
+    elif spearman.low is None or spearman.high is None:
+        found, note = "no", spearman.note
+    elif spearman.low > 0:
+        return {"informative": "yes", "note": ties.removeprefix("; ")}
+    elif spearman.high < WEAK:
+        found = "no"
+        note = f"no rank information, {interval}: raise the lowest budget"
+    else:
+        found, note = "unknown", f"{n} trials do not show rank information, {interval}"
+    return {"informative": found, "note": f"{budgets}: {note}{ties}"}
 
 
 def model_based_picks(
@@ -119,20 +110,11 @@ def model_based_picks(
     n_resamples: int = 2000,
     confidence: float = 0.95,
 ) -> pd.DataFrame:
-    """Configurations picked by BOHB's model against those drawn at random.
+    """Configurations picked by BOHB's model against those drawn at random, per budget.
 
-    One row per budget at which trials began; the first evaluation of each trial counts,
-    since later ones are of promoted trials only. `gain`: median loss of the random
-    minus that of the model's, so that > 0 is better; `superiority`: P(loss of a model's
-    pick < loss of a random one) + P(equal) / 2. Intervals: bootstrap of both kinds.
-
-    Args:
-        trials: frame of `load_trials`.
-        exclude: names of trials that are neither, the first one if the run began with
-            the default configuration of the space.
-        seed: of the bootstrap.
-        n_resamples: of the bootstrap.
-        confidence: of the intervals.
+    Of each trial its first evaluation counts; docs/analysis.md explains the columns.
+    `exclude`d are trials that are neither: the first one, if the run began with the
+    default configuration of the space.
 
     Raises:
         UserError: see `with_loss`.
@@ -156,11 +138,8 @@ def model_based_picks(
     return tidy(rows, table_columns.MODEL_BASED_PICKS)
 
 
-TwoSamples = Callable[[np.ndarray, np.ndarray], float]
-
-
 def _two_samples(
-    model: np.ndarray, random: np.ndarray, of: TwoSamples, how: Bootstrap
+    model: np.ndarray, random: np.ndarray, of: Callable[..., float], how: Bootstrap
 ) -> Estimate:
     """`of(model, random)`, and its interval from resampling both."""
     if not len(model) or not len(random):
@@ -171,9 +150,7 @@ def _two_samples(
         note = f"fewer than {MIN_PICKS} picks of a kind: no interval"
         return Estimate(value, note=note)
     rng = how.generator("picks")
-    drawn = (
-        rng.choice(sample, (how.n_resamples, len(sample))) for sample in (model, random)
-    )
+    drawn = (rng.choice(x, (how.n_resamples, len(x))) for x in (model, random))
     resampled = np.array([of(*both) for both in zip(*drawn, strict=True)])
     smaller = min(len(model), len(random))
     return Estimate(value, *how.quantiles(resampled, smaller))

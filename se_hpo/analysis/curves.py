@@ -19,7 +19,6 @@ RUN_KEYS = (["run", "se_set", "se"], ["run", "trial"])
 def run_curves(
     generations: pd.DataFrame,
     *,
-    keys: list[str] | None = None,
     finished: Collection[tuple[Any, ...]] | None = None,
     until: int | None = None,
 ) -> pd.DataFrame:
@@ -30,19 +29,18 @@ def run_curves(
 
     Args:
         generations: frame of `load_se_generations` or `load_generations`.
-        keys: columns that name a run; None for those of these two frames.
-        finished: values of `keys` of the runs that have ended. None: those whose last
-            generation solved the task.
+        finished: what names the runs that have ended (`RUN_KEYS`). None: those whose
+            last generation solved the task.
         until: last generation, from 0; None for the last of all runs.
 
     Returns:
-        `keys`, `generation`, `center_score`, `best_score`, `solved` (now or before),
-        `carried` (the run had ended before).
+        `RUN_KEYS`, `generation`, `center_score`, `best_score`, `solved` (now or
+        before), `carried` (the run had ended before).
 
     Raises:
         UserError: the frame is neither of the two.
     """
-    keys = keys or _keys_of(generations)
+    keys = _keys_of(generations)
     columns = [*keys, "generation", "center_score", "best_score", "solved", "carried"]
     if generations.empty:
         return pd.DataFrame(columns=columns)
@@ -50,9 +48,8 @@ def run_curves(
     parts = []
     for name, rows in generations.groupby(keys, sort=False, dropna=False):
         run = _run(rows, keys, last)
-        if name in finished if finished is not None else _has_solved(rows):
-            run = _carried(run, last)
-        parts.append(run)
+        ended = _has_solved(rows) if finished is None else name in finished
+        parts.append(_carried(run, last) if ended else run)
     return pd.concat(parts, ignore_index=True)[columns]
 
 
@@ -71,12 +68,8 @@ def _run(rows: pd.DataFrame, keys: list[str], last: int) -> pd.DataFrame:
     center = numbers(rows["center_score"])
     best = numbers(rows["best_score"]) if "best_score" in rows else center
     solved = rows["solved"].astype("boolean").fillna(False).to_numpy(bool)
-    return rows[[*keys, "generation"]].assign(
-        center_score=center,
-        best_score=best,
-        solved=np.logical_or.accumulate(solved),
-        carried=False,
-    )
+    frame = rows[[*keys, "generation"]].assign(center_score=center, best_score=best)
+    return frame.assign(solved=np.logical_or.accumulate(solved), carried=False)
 
 
 def _has_solved(rows: pd.DataFrame) -> bool:
@@ -98,30 +91,22 @@ def nes_curves(
     generations: pd.DataFrame,
     *,
     by: str | None = None,
-    keys: list[str] | None = None,
     finished: Collection[tuple[Any, ...]] | None = None,
     until: int | None = None,
 ) -> pd.DataFrame:
     """Mean, median and spread of the center score over runs, by generation.
 
-    Args:
-        generations: as for `run_curves`.
-        by: a column to tell curves apart, `se_set` say; None for one curve.
-        keys: as for `run_curves`.
-        finished: as for `run_curves`.
-        until: as for `run_curves`.
-
-    Returns:
-        `by`, then per generation: `n_runs`, `n_known` (with a score at it, carried
-        forward or not), `mean`, `median`, `std` (divisor n - 1), `q25`, `q75` of the
-        known, and `share_solved`: solved now or before, of all `n_runs`; so a run under
-        way counts as not solved yet, and the share never falls.
+    Of what `run_curves` takes, one curve per value of the column `by` (`se_set`, say).
+    `n_known` runs have a score at the generation, carried forward or not; `mean`,
+    `median`, `std` (divisor n - 1), `q25`, `q75` are of these. `share_solved`: now or
+    before, of all `n_runs`; a run under way counts as not solved yet, so that the share
+    never falls.
     """
     parts = [("", generations)] if by is None else generations.groupby(by, sort=False)
     curves = []
     for name, rows in parts:
-        runs = run_curves(rows, keys=keys, finished=finished, until=until)
-        averaged = _averaged(runs, keys or _keys_of(generations))
+        runs = run_curves(rows, finished=finished, until=until)
+        averaged = _averaged(runs, _keys_of(generations))
         if by is not None:
             averaged.insert(0, by, name)
         curves.append(averaged)

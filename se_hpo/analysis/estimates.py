@@ -83,17 +83,9 @@ class Bootstrap:
 class Clusters:
     """Resamples of one set of agents, shared by all statistics of it."""
 
-    def __init__(
-        self, labels: Sequence[object] | np.ndarray, how: Bootstrap, unit: str = "SE"
-    ) -> None:
-        """Draw the resamples.
-
-        Args:
-            labels: cluster of each value, any sortable type of one kind.
-            how: seed, number of resamples and confidence.
-            unit: what a cluster is, for the notes.
-        """
-        self.how, self.unit = how, unit
+    def __init__(self, labels: Sequence[object] | np.ndarray, how: Bootstrap) -> None:
+        """Draw the resamples; `labels` has the cluster of each value."""
+        self.how = how
         names, codes = np.unique(np.asarray(labels), return_inverse=True)
         self.n_clusters, self.n_values = len(names), len(codes)
         self.weights = self._draw(codes)
@@ -117,17 +109,12 @@ class Clusters:
         if not math.isfinite(value):
             return Estimate(math.nan, note="not defined for these values")
         if self.n_clusters == 1:
-            return Estimate(value, note=f"one {self.unit}: no interval")
+            return Estimate(value, note="one SE: no interval")
         if not np.isfinite(resampled).any():
             return Estimate(value, note="no interval: no resample has a value")
-        return Estimate(
-            value, *self.how.quantiles(resampled, self.n_clusters), note=self._rough()
-        )
-
-    def _rough(self) -> str:
-        if self.n_clusters >= FEW_CLUSTERS:
-            return ""
-        return f"only {self.n_clusters} {self.unit}s: intervals are too narrow"
+        few = f"only {self.n_clusters} SEs: intervals are too narrow"
+        note = few * (self.n_clusters < FEW_CLUSTERS)
+        return Estimate(value, *self.how.quantiles(resampled, self.n_clusters), note)
 
 
 def mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -25,13 +25,8 @@ def forest_r2(
     stay in one fold, so that nothing about an SE is known before. Below 0 where
     hyperparameters predict nothing.
 
-    Args:
-        agents: rows with a score, `cluster` and the columns `names`.
-        names: columns of hyperparameters.
-        how: the seed is used.
-
-    Returns:
-        R^2, or NaN with the reason.
+    Of rows with a score, `cluster` and hyperparameters, the columns `names`; NaN with
+    the reason where there is none.
     """
     try:
         from sklearn.ensemble import RandomForestRegressor

@@ -22,9 +22,7 @@ METHODS = ("fanova", "ped_anova")
 
 MIN_TRIALS = 10
 """Fewer say nothing about importance."""
-
 PREFIX = "config."
-
 NOT_INSTALLED = "optuna is missing (pip install 'se-hpo[analysis]')"
 
 
@@ -50,23 +48,14 @@ def hyperparameter_importance(
 ) -> Importance:
     """How much of the loss each hyperparameter decides, at one budget.
 
-    `fanova` (Hutter et al. 2014): share of the variance of a random forest's prediction
-    of the loss over the space, main effect of each hyperparameter; conditional ones are
-    left out. What they lack to 1 is interactions. `ped_anova` (Watanabe et al. 2023):
-    how far the distribution of a hyperparameter among the best tenth differs from all,
-    relative, with sum 1. Numbers are given to both on
-    the scale that was searched, logarithmic where the space says so.
-
-    Args:
-        trials: frame of `load_trials`.
-        configspace: contents of the run's `configspace.json`, for ranges and scales;
-            None: the range of the values, linear.
-        budget: None: the one with most different losses, of equals the largest.
-        method: a name in `METHODS`.
-        seed: of the forest.
+    By a method of `METHODS`, see docs/analysis.md: `fanova` leaves out conditional
+    hyperparameters, `ped_anova` compares the best tenth with all. Numbers are given to
+    both on the scale that was searched, as `configspace.json` has it; without it on
+    the range of the values, linear. `budget` is by default that with most different
+    losses, of equals the largest. `seed` is the forest's.
 
     Raises:
-        UserError: an unknown method or budget; see also `bohb.with_loss`.
+        UserError: an unknown method or budget; see also `budgets.with_loss`.
     """
     if method not in METHODS:
         raise UserError(f"unknown method {method!r}: {did_you_mean(method, METHODS)}")
@@ -76,24 +65,17 @@ def hyperparameter_importance(
     names = [n for n in frame.columns if str(n).startswith(PREFIX)]
     names = [n for n in names if frame[n].nunique() > 1]
     n = len(frame)
-    found: dict[str, float] | None = None
-    note = _too_little(frame, names)
-    if not note:
-        try:
-            found = _evaluate(frame, names, configspace or {}, method, seed)
-        except ImportError:
-            note = NOT_INSTALLED
-        except RuntimeError as error:
-            note = f"no importance: {error}"
-    if found is None:
+    if note := _too_little(frame, names):
         return Importance(None, note, budget, n)
+    try:
+        found = _evaluate(frame, names, configspace or {}, method, seed)
+    except ImportError:
+        return Importance(None, NOT_INSTALLED, budget, n)
+    except RuntimeError as error:
+        return Importance(None, f"no importance: {error}", budget, n)
     rows = [{"hyperparameter": k, "importance": v} for k, v in found.items()]
-    return Importance(
-        tidy(rows, table_columns.IMPORTANCE),
-        _weakness(n, names, found, method),
-        budget,
-        n,
-    )
+    table = tidy(rows, table_columns.IMPORTANCE)
+    return Importance(table, _weakness(n, names, found, method), budget, n)
 
 
 def _budget(frame: pd.DataFrame, budget: float | None) -> float:
@@ -131,7 +113,7 @@ def _weakness(n: int, names: list[str], found: Mapping[str, float], method: str)
 def _evaluate(
     frame: pd.DataFrame,
     names: list[str],
-    configspace: Mapping[str, Any],
+    space: Mapping[str, Any],
     method: str,
     seed: int,
 ) -> dict[str, float]:
@@ -149,12 +131,7 @@ def _evaluate(
     )
 
     forest_seed = int(Bootstrap(seed).generator("importance").integers(2**31))
-    evaluator = (
-        FanovaImportanceEvaluator(seed=forest_seed)
-        if method == "fanova"
-        else PedAnovaImportanceEvaluator()
-    )
-    declared = {p["name"]: p for p in configspace.get("hyperparameters", [])}
+    declared = {p["name"]: p for p in space.get("hyperparameters", [])}
     encoded = {}
     for column in names:
         name = column.removeprefix(PREFIX)
@@ -162,9 +139,10 @@ def _evaluate(
     study = _study(encoded, frame["loss"].to_numpy())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)  # for `normalize`
-        return get_param_importances(
-            study, evaluator=evaluator, normalize=method != "fanova"
-        )
+        if method == "fanova":
+            forest = FanovaImportanceEvaluator(seed=forest_seed)
+            return get_param_importances(study, evaluator=forest, normalize=False)
+        return get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
 
 
 def _study(encoded: Mapping[str, list[Any]], losses: np.ndarray) -> Any:
@@ -196,8 +174,7 @@ def _quiet_study() -> Any:
 def _encode(values: pd.Series, declared: Mapping[str, Any]) -> list[Any]:
     """Numbers in [0, 1] on the searched scale, others by name; None: inactive."""
     there = values.notna().to_numpy(bool)
-    listed = bool({"choices", "sequence"} & set(declared))
-    kind = values.dtype
+    listed, kind = bool({"choices", "sequence"} & set(declared)), values.dtype
     is_bool = pd.api.types.is_bool_dtype(kind)
     if listed or is_bool or not pd.api.types.is_numeric_dtype(kind):
         names = values.astype(str)

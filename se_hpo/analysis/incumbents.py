@@ -11,23 +11,11 @@ from se_hpo.analysis.trained_agents import numbers
 from se_hpo.results.ranking import incumbents
 
 TRAJECTORY_COLUMNS = [
-    "trial",
-    "budget",
-    "loss",
-    "finished",
-    "hours",
-    "generations_total",
-    "env_steps_se_total",
-    "env_steps_task_total",
-    "cpu_hours_total",
-    "best_loss",
-    "incumbent",
-    "incumbent_budget",
-    "incumbent_loss",
-    "improved",
+    *("trial", "budget", "loss", "finished", "hours", "generations_total"),
+    *("env_steps_se_total", "env_steps_task_total", "cpu_hours_total", "best_loss"),
+    *("incumbent", "incumbent_budget", "incumbent_loss", "improved"),
 ]
 """Columns of `incumbent_trajectory`."""
-
 _CUMULATIVE = ("generations", "env_steps_se", "env_steps_task")
 
 
@@ -64,15 +52,13 @@ def bohb_cost(trials: pd.DataFrame) -> Cost:
 def incumbent_trajectory(trials: pd.DataFrame) -> pd.DataFrame:
     """One row per evaluation, by the time it finished, with the best so far.
 
-    `hours`: since the first evaluation began, pauses of the run included.
-    `generations_total`, `env_steps_*_total`, `cpu_hours_total`: of the run up to here;
-    what a promoted trial had done before counts once. `best_loss`: lowest so far at
-    this row's budget. `incumbent`, `incumbent_budget`, `incumbent_loss`: as
-    `load_incumbent`, the lowest loss among the finished at the largest budget so far,
-    so that the loss rises where a larger budget begins; `improved`: it changed here.
+    `TRAJECTORY_COLUMNS`, see docs/analysis.md. `hours` are since the first evaluation
+    began, pauses included; `*_total` of the run up to here, `best_loss` the lowest so
+    far at this row's budget, the incumbent that of `load_incumbent`; `improved`: it
+    changed here.
 
     Raises:
-        UserError: see `bohb.with_loss`.
+        UserError: see `budgets.with_loss`.
     """
     frame = with_loss(trials).reset_index(drop=True)
     for name in _CUMULATIVE:

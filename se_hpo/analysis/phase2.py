@@ -6,7 +6,6 @@ import math
 from functools import partial
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from se_hpo.analysis import estimates, table_columns
@@ -15,6 +14,7 @@ from se_hpo.analysis.table_columns import KEYS, SE_KEYS
 from se_hpo.analysis.trained_agents import (
     REAL,
     groups,
+    of_keys,
     pairs,
     prepare,
     solved_return_of,
@@ -36,15 +36,11 @@ def train_env_table(
     the cluster bootstrap over SEs. What compares with `real` uses the agents that were
     trained on both, pair by pair.
 
-    Args:
-        evaluations: frame of `se_hpo.load_evaluations`, one task.
-        solved_return: score from which an agent solved the task; None for the task's.
-        seed: of the bootstrap.
-        n_resamples: of the bootstrap.
-        confidence: of all intervals.
+    Of a frame of `se_hpo.load_evaluations`, one task; `solved_return` stands in for the
+    task's own.
 
     Raises:
-        UserError: see `evaluations.prepare`.
+        UserError: see `trained_agents.prepare`.
     """
     prepared = prepare(evaluations)
     how = Bootstrap(seed, n_resamples, confidence)
@@ -52,9 +48,8 @@ def train_env_table(
     both = pairs(prepared)
     rows = []
     for keys, agents in groups(prepared):
-        matched = both[(both[KEYS] == pd.Series(keys)).all(axis=1)]
         alone, why_alone = _alone(agents, solved_at, how)
-        against, why_against = _against_real(matched, how)
+        against, why_against = _against_real(of_keys(both, keys), how)
         if keys["train_env"] == REAL:
             against, why_against = dict.fromkeys(against, math.nan), []
             against["n_pairs"] = 0
@@ -70,17 +65,14 @@ def _alone(
     there = agents[agents["score"].notna()]
     scores = there["score"].to_numpy()
     clusters = Clusters(there["cluster"].to_numpy(str), how)
-    solved = (
-        np.full(len(scores), math.nan) if solved_at is None else scores >= solved_at
+    statistics = {"mean": estimates.mean, "iqm": estimates.interquartile_mean}
+    statistics["worst_decile"] = estimates.worst_decile
+    found = {n: clusters.estimate(partial(f, scores)) for n, f in statistics.items()}
+    found["share_solved"] = (
+        Estimate(math.nan, note="solved return not known")
+        if solved_at is None
+        else clusters.estimate(partial(estimates.mean, scores >= solved_at))
     )
-    found = {
-        "mean": clusters.estimate(partial(estimates.mean, scores)),
-        "iqm": clusters.estimate(partial(estimates.interquartile_mean, scores)),
-        "share_solved": clusters.estimate(partial(estimates.mean, solved)),
-        "worst_decile": clusters.estimate(partial(estimates.worst_decile, scores)),
-    }
-    if solved_at is None:
-        found["share_solved"] = Estimate(math.nan, note="solved return not known")
     row: dict[str, Any] = {"task": agents["task"].iloc[0], **_se_counts(agents)}
     row |= {"n_agents": len(there), "n_missing": len(agents) - len(there)}
     row |= {"std": there["score"].std(), "median": there["score"].median()}
@@ -113,10 +105,9 @@ def _against_real(
     steps, real_steps = (matched[f"env_steps_{s}"].to_numpy() for s in ("se", "real"))
     better = estimates.improvement(ours, real)
     clusters = Clusters(matched["cluster"].to_numpy(str), how)
+    saved = clusters.estimate(lambda w: 1.0 - (w @ steps) / (w @ real_steps))
     found = {
-        "env_steps_saved": clusters.estimate(
-            lambda w: 1.0 - (w @ steps) / (w @ real_steps)
-        ),
+        "env_steps_saved": saved,
         "difference": clusters.estimate(partial(estimates.mean, ours - real)),
         "improvement": clusters.estimate(partial(estimates.mean, better)),
     }
@@ -141,7 +132,7 @@ def se_table(
         row = dict(zip([*KEYS, *SE_KEYS], values, strict=True))
         row |= {name: agents[name].iloc[0] for name in ("se_solved", "se_score")}
         row |= {"n_agents": len(scores), "share_solved": solved}
-        row |= {"mean": scores.mean(), "median": scores.median()}
+        row |= dict(scores.agg(["mean", "median"]))
         row |= {"minimum": scores.min(), "maximum": scores.max()}
         rows.append({**row, "env_steps_mean": agents["env_steps"].mean()})
     return tidy(rows, table_columns.SE_TABLE)

@@ -7,6 +7,7 @@ an SE also do well on the task, agents can be tuned on the SE.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -36,24 +37,13 @@ def rank_agreement(
 ) -> pd.DataFrame:
     """Rank correlation between agents on SEs and the same agents on the task.
 
-    One row per rule, agent, SE train_env, level and measure (`spearman`, `kendall`):
-
-    * `pooled`: over all pairs (n pairs); differences between SEs blur it. Interval:
-      bootstrap over SEs.
-    * `within_se`: the correlation among the agents of one SE, averaged over SEs (n
-      SEs): what somebody who tunes on one SE gets. Interval: bootstrap over SEs.
-    * `averaged`: over hyperparameter configurations that several SEs share, with the
-      value on the SEs averaged over them (n configurations). Interval: Fisher's.
-
-    Args:
-        evaluations: frame of `se_hpo.load_evaluations`, one task.
-        value: `score` (mean test return) or `env_steps` (training steps).
-        seed: of the bootstrap.
-        n_resamples: of the bootstrap.
-        confidence: of the intervals.
+    One row per rule, agent, SE train_env, level (see docs/analysis.md) and measure
+    (`spearman`, `kendall`), of a frame of `se_hpo.load_evaluations`, one task; `value`
+    is `score` (mean test return) or `env_steps` (training steps). Intervals: bootstrap
+    over SEs, at the level `averaged` Fisher's.
 
     Raises:
-        UserError: an unknown value; see also `evaluations.prepare`.
+        UserError: an unknown value; see also `trained_agents.prepare`.
     """
     if value not in VALUES:
         raise UserError(f"unknown value {value!r}: {did_you_mean(value, VALUES)}")
@@ -92,16 +82,13 @@ def _within_se(both: pd.DataFrame, measure: str, how: Bootstrap) -> Found:
     counts = {"n": len(known), "n_clusters": len(known)}
     if not len(known):
         note = "no SE has agents that differ both on it and on the task"
-        if most < MIN_PAIRS:
-            note = f"no SE has {MIN_PAIRS} agents"
-        return Estimate(math.nan, note=note), counts
+        few = f"no SE has {MIN_PAIRS} agents"
+        return Estimate(math.nan, note=few if most < MIN_PAIRS else note), counts
     found = Clusters(np.arange(len(known)), how).estimate(lambda w: mean(known, w))
-    left_out = len(per_se) - len(known)
-    if not left_out:
-        return found, counts
-    note = f"{left_out} of {len(per_se)} SEs left out: too few agents that differ"
-    note = "; ".join(n for n in (found.note, note) if n)
-    return Estimate(found.value, found.low, found.high, note), counts
+    if left_out := len(per_se) - len(known):
+        note = f"{left_out} of {len(per_se)} SEs left out: too few agents that differ"
+        found = replace(found, note="; ".join(filter(None, (found.note, note))))
+    return found, counts
 
 
 def _averaged(both: pd.DataFrame, measure: str, how: Bootstrap) -> Found:
@@ -110,9 +97,8 @@ def _averaged(both: pd.DataFrame, measure: str, how: Bootstrap) -> Found:
     if not hp:
         return Estimate(math.nan, note="hyperparameters are not recorded"), counts
     configuration = both.groupby(hp, sort=False, dropna=False)
-    shared = configuration.agg(
-        x=("x", "mean"), y=("y", "mean"), n_ses=("cluster", "nunique")
-    )
+    means = {"x": ("x", "mean"), "y": ("y", "mean")}
+    shared = configuration.agg(**means, n_ses=("cluster", "nunique"))
     shared = shared[shared["n_ses"] > 1]
     counts["n"] = len(shared)
     if shared.empty:

@@ -83,18 +83,11 @@ def rank_correlation(
     how: Bootstrap,
     clusters: np.ndarray | None = None,
 ) -> Estimate:
-    """A rank correlation with its interval; pairs with a missing value are left out.
+    """A rank correlation of x and y, both (n,), with its interval.
 
-    Args:
-        x: values, (n,).
-        y: values, (n,).
-        measure: `spearman` or `kendall`.
-        how: seed, resamples, confidence.
-        clusters: label of each pair, for an interval by drawing clusters anew; None for
-            independent pairs, whose interval is Fisher's.
-
-    Returns:
-        NaN with a reason where x or y is constant or pairs are fewer than three.
+    Pairs with a missing value are left out. With a label of each pair, clusters are
+    drawn anew; independent pairs have Fisher's interval. NaN with a reason where x or y
+    is constant or pairs are fewer than `MIN_PAIRS`.
     """
     there = np.isfinite(x) & np.isfinite(y)
     x, y = x[there], y[there]

@@ -9,13 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from se_hpo.analysis import estimates, table_columns
-from se_hpo.analysis.effects import (
-    additive_basis,
-    adjusted_r2,
-    epsilon_squared,
-    levels,
-)
+from se_hpo.analysis import effects, estimates, table_columns
+from se_hpo.analysis.effects import epsilon_squared, levels
 from se_hpo.analysis.estimates import Bootstrap, Clusters
 from se_hpo.analysis.forest import forest_r2
 from se_hpo.analysis.ranks import rank_correlation
@@ -39,17 +34,10 @@ def sensitivity_table(
 ) -> pd.DataFrame:
     """One row per rule, agent and train_env: spread of the return, what explains it.
 
-    `std`: of the agents' scores, with its bootstrap interval over SEs; `variance` its
-    square. `explained`: share of the variance that the main effects of all
-    hyperparameters explain together (`effects.adjusted_r2`); `explained_variance` =
-    explained x variance, in squared returns, comparable between train_envs. `p_value`:
-    how often shuffled scores are explained as well, (1 + count) / (1 + n_permutations).
-    `between_se`: share of the variance between SEs (`effects.epsilon_squared`).
-    `explained_forest`: out-of-sample R^2 of a random forest, interactions included
-    (extra `analysis`).
+    docs/analysis.md explains the columns.
 
     Raises:
-        UserError: see `evaluations.prepare`.
+        UserError: see `trained_agents.prepare`.
     """
     how = Bootstrap(seed, n_resamples, confidence)
     rows = []
@@ -62,10 +50,8 @@ def sensitivity_table(
         row: dict[str, Any] = {**keys, "n_agents": len(agents), **spread.columns("std")}
         row |= {"variance": spread.value**2, **explained}
         row["explained_variance"] = row["explained"] * row["variance"]
-        row["between_se"] = math.nan
-        if keys["train_env"] != REAL:
-            se = agents["cluster"].to_numpy(str)
-            row["between_se"] = epsilon_squared(scores, se)
+        between = epsilon_squared(scores, agents["cluster"].to_numpy(str))
+        row["between_se"] = math.nan if keys["train_env"] == REAL else between
         notes = dict.fromkeys(n for n in (spread.note, note) if n)
         rows.append({**row, "note": "; ".join(notes)})
     return tidy(rows, table_columns.SENSITIVITY)
@@ -81,15 +67,15 @@ def _explained(
         return nothing, "hyperparameters are not recorded, or do not vary"
     if np.all(scores == scores[0]):
         return nothing, "all agents have the same score"
-    basis = additive_basis([levels(agents[name]) for name in names])
+    basis = effects.additive_basis([levels(agents[name]) for name in names])
     n, p = basis.shape
     if n < 2 * (p + 1):
         return nothing, f"{n} agents: too few for the effects of {p} groups"
-    explained = float(adjusted_r2(scores, basis))
+    explained = float(effects.adjusted_r2(scores, basis))
     rng = how.generator("permutations")
     shuffled = rng.permuted(np.tile(scores, (n_permutations, 1)), axis=1)
     # Shuffled scores that tie with the real ones must not lose to rounding.
-    as_good = adjusted_r2(shuffled, basis) >= explained - 1e-12
+    as_good = effects.adjusted_r2(shuffled, basis) >= explained - 1e-12
     forest, note = forest_r2(agents, names, how)
     return {
         "explained": explained,
@@ -101,12 +87,11 @@ def _explained(
 def main_effects(evaluations: pd.DataFrame) -> pd.DataFrame:
     """One row per rule, agent, train_env and hyperparameter that varies.
 
-    `share`: of the variance of the score, by this hyperparameter alone
-    (`effects.epsilon_squared` over `n_levels` groups); `spearman`: rank correlation of
-    a numeric hyperparameter with the score, for the direction of the effect.
+    `share` of the variance of the score, by this one alone (`epsilon_squared` over
+    `n_levels` groups); `spearman`: direction of a numeric one.
 
     Raises:
-        UserError: see `evaluations.prepare`.
+        UserError: see `trained_agents.prepare`.
     """
     rows = []
     for keys, agents in groups(prepare(evaluations)):
@@ -118,11 +103,7 @@ def main_effects(evaluations: pd.DataFrame) -> pd.DataFrame:
             note = "" if math.isfinite(share) else "scores or groups do not differ"
             row = {"hyperparameter": name.removeprefix("hp."), "share": share}
             row |= {"n_levels": len(np.unique(group)), "note": note}
-            rows.append({**keys, **row, "spearman": _direction(agents, name)})
+            with_score = (numbers(agents[name]), scores, "spearman", Bootstrap())
+            row["spearman"] = rank_correlation(*with_score).value
+            rows.append({**keys, **row})
     return tidy(rows, table_columns.MAIN_EFFECTS)
-
-
-def _direction(agents: pd.DataFrame, name: str) -> float:
-    values = numbers(agents[name])
-    scores = agents["score"].to_numpy()
-    return rank_correlation(values, scores, "spearman", Bootstrap()).value

@@ -2,20 +2,7 @@
 
 from __future__ import annotations
 
-
-def numbers(*names: str) -> dict[str, str]:
-    """Columns of float64."""
-    return dict.fromkeys(names, "float64")
-
-
-def counts(*names: str) -> dict[str, str]:
-    """Columns of int64."""
-    return dict.fromkeys(names, "int64")
-
-
-def texts(*names: str) -> dict[str, str]:
-    """Columns of strings."""
-    return dict.fromkeys(names, "string")
+from se_hpo.results.columns import counts, numbers, texts
 
 
 def estimated(*names: str) -> dict[str, str]:

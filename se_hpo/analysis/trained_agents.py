@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import pandas as pd
 
-from se_hpo.agents.registry import AGENTS
 from se_hpo.analysis.table_columns import KEYS, SE_KEYS
 from se_hpo.envs.tasks import known_solved_return
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.names import REAL, TRAIN_ENVS
+from se_hpo.registries import AGENTS
 
 _REQUIRED = ("train_env", "task", "se_set", "se", "agent", "pair", "rule", "score")
 _NUMBERS = ("score", "env_steps", "episodes", "seconds", "test_env_steps", "se_score")
@@ -42,9 +42,8 @@ def prepare(evaluations: pd.DataFrame) -> pd.DataFrame:
     frame["cluster"] = _clusters(frame)
     order = pd.DataFrame({key: _ranked(frame[key], key) for key in KEYS})
     order["pair"], order["cluster"] = frame["pair"], frame["cluster"]
-    return frame.loc[order.sort_values(list(order.columns)).index].reset_index(
-        drop=True
-    )
+    order = order.sort_values(list(order.columns))
+    return frame.loc[order.index].reset_index(drop=True)
 
 
 def numbers(column: pd.Series) -> np.ndarray:
@@ -57,6 +56,11 @@ def groups(prepared: pd.DataFrame) -> Iterator[tuple[dict[str, str], pd.DataFram
     """Keys and rows of each (rule, agent, train_env), in the order of tables."""
     for values, rows in prepared.groupby(KEYS, sort=False):
         yield dict(zip(KEYS, map(str, values), strict=True)), rows
+
+
+def of_keys(rows: pd.DataFrame, keys: dict[str, str]) -> pd.DataFrame:
+    """The rows of one (rule, agent, train_env)."""
+    return rows[(rows[KEYS] == pd.Series(keys)).all(axis=1)]
 
 
 def hyperparameters(rows: pd.DataFrame) -> list[str]:
@@ -78,10 +82,8 @@ def solved_only(evaluations: pd.DataFrame) -> pd.DataFrame:
 def paired(evaluations: pd.DataFrame) -> pd.DataFrame:
     """Agents trained on an SE beside the same agents trained on the task.
 
-    Returns:
-        One row per agent on an SE whose pair is there for the task too: `rule`,
-        `agent`, `train_env`, `se_set`, `se`, `pair`, then `score`, `env_steps` and
-        `seconds`, each with `_se` and `_real`, then `hp.*`, `cluster`.
+    One row per agent on an SE whose pair is there for the task too: its keys, then
+    `score`, `env_steps`, `seconds`, each with `_se` and `_real`, `hp.*`, `cluster`.
     """
     return pairs(prepare(evaluations))
 
@@ -166,14 +168,11 @@ def _clusters(frame: pd.DataFrame) -> pd.Series:
     se = frame.loc[on_se]
     slots = se["se"].astype(str).str.zfill(3)  # as files are named; sorted by number
     match = ["rule", "agent", "pair"]  # what an SE's pairs are is each evaluation's own
-    slot_of = dict(
-        zip(se[match].itertuples(index=False, name=None), slots, strict=True)
-    )
+    of_se = se[match].itertuples(index=False, name=None)
+    slot_of = dict(zip(of_se, slots, strict=True))
     keys = frame[match].itertuples(index=False, name=None)
-    labels = pd.Series(
-        [f"slot {slot_of.get(key, f'of pair {key[-1]:06d}')}" for key in keys],
-        frame.index,
-    )
+    named = [slot_of.get(key, f"of pair {key[-1]:06d}") for key in keys]
+    labels = pd.Series([f"slot {name}" for name in named], frame.index)
     labels[on_se] = se["se_set"].astype(str) + "/" + slots
     return labels.astype(str)
 

@@ -14,6 +14,7 @@ import traceback
 from collections.abc import Mapping
 from typing import Any
 
+from se_hpo.storage.files import parse_json
 from se_hpo.storage.records import Status, to_builtin
 from se_hpo.text import first_line, shortened
 
@@ -30,8 +31,13 @@ def failed_result(reason: str, error: str | None = None) -> dict[str, Any]:
         reason: one line.
         error: the traceback, if there is one.
     """
+    # Halves of characters, which a message may have, cannot be stored.
+    reason, error = (
+        text.encode(errors="backslashreplace").decode()
+        for text in (reason, error or reason)
+    )
     info = {"status": str(Status.FAILED), "reason": f"failed: {first_line(reason)}"}
-    return {"loss": FAILED_LOSS, "info": {**info, "error": error or reason}}
+    return {"loss": FAILED_LOSS, "info": {**info, "error": error}}
 
 
 def failure_of(error: BaseException) -> dict[str, Any]:
@@ -65,11 +71,14 @@ def checked_result(value: Any) -> dict[str, Any]:
         info = to_builtin(value.get("info") or {})
         info = info if isinstance(info, dict) else {"value": info}
         result = {"loss": loss, "info": {"status": str(Status.FINISHED), **info}}
-        size = len(json.dumps(result, allow_nan=False))
+        text = json.dumps(result, allow_nan=False)
+        parse_json(text)  # as its reader does: not every text can be stored
     except (TypeError, ValueError, RecursionError) as error:
         return failed_result(f"its info cannot be stored: {error}")
-    if size > MAX_RESULT_BYTES:
-        return failed_result(f"its info takes {size} bytes, over {MAX_RESULT_BYTES}")
+    if len(text) > MAX_RESULT_BYTES:
+        return failed_result(
+            f"its info takes {len(text)} bytes, over {MAX_RESULT_BYTES}"
+        )
     return result
 
 

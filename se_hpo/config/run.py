@@ -1,4 +1,4 @@
-"""Frozen configurations of agent, synthetic environment and NES.
+"""Frozen configurations of NES and of a whole run, and their flat names.
 
 Defaults are the paper's untuned CartPole settings (the ones behind its Fig. 3).
 `from_configuration` is the only place that knows the flat names of a search space
@@ -12,31 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from se_hpo.agents.config import ACTIVATIONS, AgentConfig
-from se_hpo.agents.ddqn_config import DDQNConfig
-from se_hpo.agents.dueling_ddqn_config import DuelingDDQNConfig
+from se_hpo.agents.config import AgentConfig
 from se_hpo.agents.registry import algorithm_of, find_agent, kind_of
-from se_hpo.agents.td3_discrete_config import TD3DiscreteConfig
+from se_hpo.envs import learned
+from se_hpo.envs.learned import LearnedConfig
 from se_hpo.errors import UserError, check, check_one_of, check_types, did_you_mean
-from se_hpo.registries import STRATEGIES
+from se_hpo.registries import AGENTS, LEARNED, STRATEGIES
 from se_hpo.storage.json_records import record
-
-__all__ = [
-    "ACTIVATIONS",
-    "SAMPLINGS",
-    "SCORE_TRANSFORMS",
-    "AgentConfig",
-    "DDQNConfig",
-    "DuelingDDQNConfig",
-    "NESConfig",
-    "RunConfig",
-    "SyntheticEnvConfig",
-    "TD3DiscreteConfig",
-    "algorithm_of",
-    "from_configuration",
-    "run_config_from_dict",
-    "with_configuration",
-]
 
 SCORE_TRANSFORMS = (
     "linear",
@@ -50,24 +32,6 @@ SCORE_TRANSFORMS = (
     "centered_rank",
 )
 SAMPLINGS = ("mirrored_best", "antithetic", "single")
-
-
-@dataclass(frozen=True)
-class SyntheticEnvConfig:
-    """The three networks (next state, reward, done) of an SE; same size for each."""
-
-    activation: str = "leaky_relu"
-    """Activation of the hidden layers; outputs are linear."""
-    hidden_size: int = 128
-    """Units per hidden layer."""
-    hidden_layers: int = 1
-    """Hidden layers, 1 to 3."""
-
-    def __post_init__(self) -> None:
-        check_types(self)
-        check_one_of(self, "activation", ACTIVATIONS)
-        check(self.hidden_size >= 1, self, "hidden_size", ">= 1")
-        check(1 <= self.hidden_layers <= 3, self, "hidden_layers", "1, 2 or 3")
 
 
 @dataclass(frozen=True)
@@ -129,14 +93,16 @@ class RunConfig:
 
     task: str = "CartPole-v0"
     """The real environment."""
-    agent: AgentConfig = field(default_factory=DDQNConfig)
-    se: SyntheticEnvConfig = field(default_factory=SyntheticEnvConfig)
+    agent: AgentConfig = field(default_factory=lambda: AGENTS["ddqn"].config())
+    se: LearnedConfig = field(default_factory=lambda: LEARNED["mdp"].config())
     nes: NESConfig = field(default_factory=NESConfig)
 
     def to_dict(self) -> dict[str, Any]:
-        """Nested builtin types, with the agent's algorithm by name."""
+        """Nested builtin types, agent's algorithm and SE's kind by name."""
         data = dataclasses.asdict(self)
         data["agent"] = {"algorithm": algorithm_of(self.agent), **data["agent"]}
+        if (kind := learned.kind_of(self.se).name) != learned.UNSAID:
+            data["se"] = {"kind": kind, **data["se"]}
         return data
 
 
@@ -150,10 +116,12 @@ def run_config_from_dict(data: Any) -> RunConfig:
     agent = dict(parts.agent)
     algorithm = agent.pop("algorithm", None)
     cls = find_agent(algorithm, "unknown agent.algorithm").config
+    se = dict(parts.se)
+    kind = LEARNED.find(se.pop("kind", learned.UNSAID), "unknown se.kind")
     return RunConfig(
         task=parts.task,
         agent=record(cls, agent, unknown="refuse", at="agent"),
-        se=record(SyntheticEnvConfig, parts.se, unknown="refuse", at="se"),
+        se=record(kind.config, se, unknown="refuse", at="se"),
         nes=record(NESConfig, parts.nes, unknown="refuse", at="nes"),
     )
 
@@ -168,6 +136,7 @@ class _Parts:
     nes: dict[str, Any]
 
 
+_KIND = "se.kind"
 # Flat names that search better on another scale than the field they set.
 _TRANSFORMS = {"one_minus_gamma": "gamma", "one_minus_eps_decay": "eps_decay"}
 
@@ -179,7 +148,8 @@ def from_configuration(
 
     Args:
         configuration: `{"nes.step_size": 0.5, "se.hidden_size": 83, "ddqn.lr": 1e-3}`
-            with builtin values; the prefix of agent names is `algorithm`.
+            with builtin values; the prefix of agent names is `algorithm`. `se.kind` is
+            a name in `registries.LEARNED`.
         task: task id.
         algorithm: name of a registered agent.
 
@@ -209,10 +179,19 @@ def with_configuration(
     >>> with_configuration(RunConfig(), {"nes.step_size": 0.5}).nes.step_size
     0.5
     """
-    kind = kind_of(config.agent)
-    classes = {"nes": NESConfig, "se": SyntheticEnvConfig, kind.name: kind.config}
+    kind, se = kind_of(config.agent), config.se
+    if _KIND in configuration:
+        cls = LEARNED.find(configuration[_KIND], f"unknown {_KIND}").config
+        se = se if type(se) is cls else cls()
+    classes: dict[str, type[Any]] = {
+        "nes": NESConfig,
+        "se": type(se),
+        kind.name: kind.config,
+    }
     values: dict[str, dict[str, Any]] = {prefix: {} for prefix in classes}
     for name, value in configuration.items():
+        if name == _KIND:
+            continue
         prefix, key, value = _resolve(name, value, classes)
         if key in values[prefix]:
             raise UserError(
@@ -223,18 +202,19 @@ def with_configuration(
     return dataclasses.replace(
         config,
         agent=dataclasses.replace(config.agent, **values[kind.name]),
-        se=dataclasses.replace(config.se, **values["se"]),
+        se=dataclasses.replace(se, **values["se"]),
         nes=dataclasses.replace(config.nes, **values["nes"]),
     )
 
 
 def _resolve(
-    name: str, value: Any, classes: Mapping[str, type]
+    name: str, value: Any, classes: Mapping[str, type[Any]]
 ) -> tuple[str, str, Any]:
     prefix, _, key = name.partition(".")
     target = _TRANSFORMS.get(key, key)
     if prefix not in classes or target not in {f.name for f in fields(classes[prefix])}:
         known = [f"{p}.{f.name}" for p, cls in classes.items() for f in fields(cls)]
+        known += [_KIND]
         known += [
             f"{p}.{t}"
             for p, cls in classes.items()

@@ -22,7 +22,7 @@ from se_hpo.doctor import (
     run_state,
     trial,
 )
-from se_hpo.doctor.finding import Finding, in_words, mend_of, safely
+from se_hpo.doctor.finding import Finding, error, ok, refused, safely
 from se_hpo.doctor.scratch import Scratch
 from se_hpo.errors import UserError
 from se_hpo.machine.addresses import in_slurm_job
@@ -62,10 +62,8 @@ def main(options: DoctorOptions) -> int:
     for finding in examine(options):
         count[finding.level] += 1
         line = Text(f"{finding.level:<7} ", style=_STYLE[finding.level])
-        console.print(
-            line.append(f"{finding.what}: {finding.value}", style="default"),
-            soft_wrap=True,
-        )
+        line.append(f"{finding.what}: {finding.value}", style="default")
+        console.print(line, soft_wrap=True)
         if finding.mend:
             console.print(Text(f"        -> {finding.mend}"), soft_wrap=True)
     console.print(f"{count['error']} errors, {count['warning']} warnings")
@@ -83,9 +81,11 @@ def examine(options: DoctorOptions) -> Iterator[Finding]:
             yield from safely("nameserver", lambda: _others(scratch, options))
             yield from safely("one generation", lambda: trial.check(scratch))
     except OSError as problem:  # neither there nor in /tmp
-        yield Finding("folder", in_words(problem), "error", mend_of(problem))
-    if options.run is not None and _is_run(RunPaths(options.run)):
-        yield from run_state.check(RunPaths(options.run))
+        yield refused("folder", problem)
+    run = RunPaths(wanted)
+    is_run = any(path.exists() for path in (run.run, run.lock, run.credentials))
+    if options.run is not None and is_run:
+        yield from run_state.check(run)
 
 
 def _others(scratch: Scratch, options: DoctorOptions) -> Iterator[Finding]:
@@ -99,7 +99,7 @@ def _others(scratch: Scratch, options: DoctorOptions) -> Iterator[Finding]:
         server = network.start_nameserver(scratch, host)
     except UserError as problem:
         mend = "choose another with --nic (ip -br addr) or --host"
-        yield Finding("address", str(problem), "error", mend)
+        yield error("address", str(problem), mend)
     try:
         scratch.lock()
         yield from safely("second process", lambda: network.second_process(scratch))
@@ -107,15 +107,10 @@ def _others(scratch: Scratch, options: DoctorOptions) -> Iterator[Finding]:
             request = nodes.Request(options.partition, options.setup, options.sbatch)
             yield from safely("second node", lambda: nodes.check(scratch, request))
         else:
-            yield Finding("SLURM", "none here: runs are of this machine")
+            yield ok("SLURM", "none here: runs are of this machine")
     finally:
         if server is not None:
             server.shutdown()
-
-
-def _is_run(paths: RunPaths) -> bool:
-    """Whether there is anything of a run to look at."""
-    return any(p.exists() for p in (paths.run, paths.lock, paths.credentials))
 
 
 if __name__ == "__main__":

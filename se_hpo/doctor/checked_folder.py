@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from se_hpo.doctor.finding import Finding, error, in_words, mend_of, ok, warning
+from se_hpo.doctor.finding import Finding, error, ok, refused, warning
 from se_hpo.doctor.scratch import Scratch
 
 LOW_BYTES, NO_BYTES = 1e9, 20e6
@@ -19,8 +19,7 @@ _MEND = "make space, or choose another folder with --run"
 def check(scratch: Scratch) -> Iterator[Finding]:
     """Whether it can be written to, its free space, and its free inodes."""
     if scratch.problem is not None:
-        what = in_words(scratch.problem)
-        yield error("folder", what, mend_of(scratch.problem))
+        yield refused("folder", scratch.problem)
     elif scratch.existing == scratch.wanted:
         yield ok("folder", f"{scratch.wanted} can be written to")
     else:
@@ -32,7 +31,8 @@ def room(folder: Path) -> Iterator[Finding]:
     """Free space and inodes, as far as the file system tells."""
     system = os.statvfs(folder)
     free = system.f_bavail * system.f_frsize
-    yield _judged("free space", _size(free), free, LOW_BYTES, NO_BYTES)
+    size = f"{free / 1e9:,.1f} GB" if free >= 1e9 else f"{free / 1e6:,.1f} MB"
+    yield _judged("free space", size, free, LOW_BYTES, NO_BYTES)
     if system.f_files:  # some file systems have no fixed number
         left = system.f_favail
         yield _judged("free inodes", f"{left:,} files", left, LOW_FILES, NO_FILES)
@@ -42,7 +42,3 @@ def _judged(what: str, value: str, left: float, low: float, none: float) -> Find
     if left < none:
         return error(what, value, _MEND)
     return warning(what, value, _MEND) if left < low else ok(what, value)
-
-
-def _size(n: float) -> str:
-    return f"{n / 1e9:,.1f} GB" if n >= 1e9 else f"{n / 1e6:,.1f} MB"

@@ -45,8 +45,7 @@ def check() -> Iterator[Finding]:
 
 def python() -> Iterator[Finding]:
     """Which Python, on what."""
-    version = f"{platform.python_version()} ({sys.executable})"
-    yield ok("python", version)
+    yield ok("python", f"{platform.python_version()} ({sys.executable})")
     yield ok("se_hpo", f"{se_hpo.__version__} on {platform.platform(terse=True)}")
 
 
@@ -98,11 +97,11 @@ def cores() -> Iterator[Finding]:
     load = os.getloadavg()[0]
     n, there = available_cores(), os.cpu_count() or 1
     value = f"{n} usable of {there}, load {load:.1f}"
-    if load > 1.5 * there:
-        mend = "expect runs to be slower, or wait"
-        yield warning("cores", f"{value}: others are using them", mend)
-    else:
+    if load <= 1.5 * there:
         yield ok("cores", value)
+    else:
+        value = f"{value}: others are using them"
+        yield warning("cores", value, "expect runs to be slower, or wait")
 
 
 def threads() -> Iterator[Finding]:
@@ -120,11 +119,9 @@ def threads() -> Iterator[Finding]:
 def open_files() -> Iterator[Finding]:
     """How many workers a master here can serve: each keeps a connection open."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard == resource.RLIM_INFINITY:
-        yield ok("open files", f"{soft}, may be raised without limit")
-        return
-    value = f"{soft}, may be raised to {hard}"
-    if hard >= FEW_FILES:
+    endless = hard == resource.RLIM_INFINITY
+    value = f"{soft}, may be raised {'without limit' if endless else f'to {hard}'}"
+    if endless or hard >= FEW_FILES:
         yield ok("open files", value)
     else:
         workers = max(0, hard - 320) // FILES_PER_WORKER  # strangers, files

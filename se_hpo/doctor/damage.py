@@ -25,21 +25,17 @@ class Damage:
 def damaged_files(run: RunPaths, in_use: bool) -> Iterator[Damage]:
     """Every damaged file of a run; nothing is touched.
 
-    Args:
-        run: the run.
-        in_use: a master or worker may be writing: the last line of a file that grows
-            may be incomplete.
+    Where it is `in_use` the last line of a file that grows may be incomplete.
     """
     others = {*run.journals, run.credentials}  # credentials have their own check
-    vital = {run.run, run.jobs}
-    for path in _found(run, JSON, others):
-        if (what := _json_problem(path)) is not None:
-            yield Damage(path, what, path in vital)
-    for path in (*run.journals, *_found(run, LINES)):
-        yield from _line_problems(path, in_use)
-    for path in _found(run, TENSORS):
-        if (what := _tensor_problem(path)) is not None:
-            yield Damage(path, what)
+    problems: list[tuple[Path, str | None]] = [
+        *((path, _json_problem(path)) for path in _found(run, JSON, others)),
+        *((p, _line_problem(p, in_use)) for p in (*run.journals, *_found(run, LINES))),
+        *((path, _tensor_problem(path)) for path in _found(run, TENSORS)),
+    ]
+    for path, what in problems:
+        if what is not None:
+            yield Damage(path, what, vital=path in (run.run, run.jobs))
 
 
 def set_aside_files(run: RunPaths) -> list[Path]:
@@ -64,18 +60,16 @@ def _json_problem(path: Path) -> str | None:
     return None if isinstance(data, (dict, list)) else "not what belongs there"
 
 
-def _line_problems(path: Path, in_use: bool) -> Iterator[Damage]:
+def _line_problem(path: Path, in_use: bool) -> str | None:
     try:
         bad = [n for n, value in read_json_lines(path) if value is None]
         whole = not bad or path.read_bytes().endswith(b"\n")
     except OSError as problem:
-        yield Damage(path, str(problem.strerror))
-        return
+        return str(problem.strerror)
     if bad and in_use and not whole:
         bad.pop()  # being written
-    if bad:
-        lines = ", ".join(map(str, bad[:5])) + (", ..." if len(bad) > 5 else "")
-        yield Damage(path, f"line {lines} is no JSON")
+    lines = ", ".join(map(str, bad[:5])) + (", ..." if len(bad) > 5 else "")
+    return f"line {lines} is no JSON" if bad else None
 
 
 def _tensor_problem(path: Path) -> str | None:

@@ -40,34 +40,25 @@ def error(what: str, value: str, mend: str) -> Finding:
 
 
 def safely(what: str, check: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
-    """The findings of a check; one that raises is a finding too.
-
-    Args:
-        what: what it looks at, for that case.
-        check: yields findings.
-    """
+    """The findings of a check; one that raises is a finding, too, about `what`."""
     try:
         yield from check()
     except UserError as problem:  # names its own mend
         value, _, mend = str(problem).rpartition(": ")
         yield error(what, value or str(problem), mend)
     except OSError as problem:
-        yield error(what, in_words(problem), mend_of(problem))
+        yield refused(what, problem)
     except Exception as problem:  # noqa: BLE001 - the doctor reports what is broken
         name = type(problem).__name__
         yield error(what, f"{name}: {problem}", "see the error above")
 
 
-def in_words(problem: OSError) -> str:
-    """What the system said, and of which file."""
-    what = problem.strerror or str(problem)
-    return what if problem.filename is None else f"{what}: {problem.filename}"
-
-
-def mend_of(problem: OSError) -> str:
-    """What to do about an error of the file system."""
+def refused(what: str, problem: OSError) -> Finding:
+    """An error of the file system: what it said, of which file, and what to do."""
+    said, mend = problem.strerror or str(problem), "see the error above"
     if problem.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "make space, or choose another folder with --run"
+        mend = "make space, or choose another folder with --run"
     if problem.errno in (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR):
-        return "choose a folder that you may write to with --run"
-    return "see the error above"
+        mend = "choose a folder that you may write to with --run"
+    where = "" if problem.filename is None else f": {problem.filename}"
+    return error(what, f"{said}{where}", mend)

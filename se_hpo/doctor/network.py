@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
+from typing import Any
 
 from se_hpo.bohb.wire.credentials import new_key
 from se_hpo.bohb.wire.nameserver import NameServer
@@ -22,6 +22,7 @@ from se_hpo.text import last_line
 SKEW_SECONDS = 2.0
 """Clocks further apart than this make the ages that `--status` shows wrong."""
 PROBE_SECONDS = 60.0
+_CLOCKS = "have the clocks set (chrony, NTP): ages and durations are wrong else"
 _FOLDER = "choose a folder on another file system with --run"
 
 
@@ -49,8 +50,8 @@ def start_nameserver(scratch: Scratch, host: str) -> NameServer:
     Raises:
         UserError: `host` is no address of this machine.
     """
-    path = RunPaths(scratch.path).credentials
-    server = NameServer("doctor", new_key(), path, host)
+    credentials = RunPaths(scratch.path).credentials
+    server = NameServer("doctor", new_key(), credentials, host)
     server.start()
     return server
 
@@ -58,14 +59,12 @@ def start_nameserver(scratch: Scratch, host: str) -> NameServer:
 def second_process(scratch: Scratch) -> Iterator[Finding]:
     """What another process of this machine sees."""
     command = [sys.executable, "-m", "se_hpo.doctor.probe", str(scratch.path)]
+    ask: Any = {"capture_output": True, "text": True, "timeout": PROBE_SECONDS}
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=PROBE_SECONDS
-        )
+        done = subprocess.run(command, **ask)
     except subprocess.TimeoutExpired:
-        yield error(
-            "second process", "no answer in a minute", "see the load of this machine"
-        )
+        mend = "see the load of this machine"
+        yield error("second process", "no answer in a minute", mend)
         return
     report = read_report(done.stdout)
     if report is None:
@@ -86,13 +85,7 @@ def read_report(text: str) -> Report | None:
 
 
 def judged(report: Report, who: str, scratch: Scratch) -> Iterator[Finding]:
-    """What a probe saw, as findings.
-
-    Args:
-        report: its answer.
-        who: what to call it.
-        scratch: where it looked.
-    """
+    """What a probe, called `who`, saw of the scratch folder."""
     if report.nameserver:
         mend = "choose an interface that all nodes reach with --nic (ip -br addr)"
         yield error("nameserver", f"{who} does not reach it: {report.nameserver}", mend)
@@ -107,24 +100,18 @@ def judged(report: Report, who: str, scratch: Scratch) -> Iterator[Finding]:
 
 def _files(report: Report, who: str, scratch: Scratch) -> Iterator[Finding]:
     there = report.renamed or report.appended
+    lines = ["doctor", "doctor", "probe"]
     back = waited_for(lambda: renamed(scratch.path, "probe", "probe-"))
-    back = back or waited_for(
-        lambda: appended(scratch.path, ["doctor", "doctor", "probe"])
-    )
+    back = back or waited_for(lambda: appended(scratch.path, lines))
     (scratch.path / f"probe-{RENAMED}").unlink(missing_ok=True)
-    _forget_lines(scratch.path / APPENDED)
+    ours = (scratch.path / APPENDED).read_bytes().splitlines(keepends=True)[:2]
+    (scratch.path / APPENDED).write_bytes(b"".join(ours))  # for the next probe
     if there:
         yield error("rename and append", f"{who} does not see ours: {there}", _FOLDER)
     elif back:
         yield error("rename and append", f"not seen of {who}: {back}", _FOLDER)
     else:
         yield ok("rename and append", f"seen by {who}, and its own are seen here")
-
-
-def _forget_lines(path: Path) -> None:
-    """Keep what the doctor wrote, for the next probe."""
-    lines = path.read_bytes().splitlines(keepends=True)
-    path.write_bytes(b"".join(lines[:2]))
 
 
 def _locks(report: Report, who: str) -> Iterator[Finding]:
@@ -144,9 +131,6 @@ def _clock(report: Report, who: str, scratch: Scratch) -> Iterator[Finding]:
     for whose, skew in clocks:
         value = f"{whose} is {abs(skew):.1f} s {'ahead' if skew > 0 else 'behind'}"
         if abs(skew) > SKEW_SECONDS:
-            mend = (
-                "have the clocks set (chrony, NTP): ages and durations are wrong else"
-            )
-            yield warning("clock", value, mend)
+            yield warning("clock", value, _CLOCKS)
         else:
             yield ok("clock", f"that of {whose} agrees with ours")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shlex
@@ -12,6 +13,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from se_hpo.doctor.finding import Finding, error, ok, warning
 from se_hpo.doctor.network import judged, read_report
@@ -64,15 +66,16 @@ def check(scratch: Scratch, request: Request) -> Iterator[Finding]:
     yield ok("SLURM", f"{len(answer)} nodes, {len(free)} others with room now")
     if not others:
         value = "this cluster has no node but this one: nothing to reach"
-        yield warning("second node", value, "none is needed on one machine")
+        mend = "none is needed on one machine"
     elif not free:
         value = "none has room now: not known whether one reaches the nameserver"
-        yield warning("second node", value, "run the doctor again later")
+        mend = "run the doctor again later"
     elif scratch.problem is not None:
-        value = "not asked: the folder cannot be written to"
-        yield warning("second node", value, "mend that first")
+        value, mend = "not asked: the folder cannot be written to", "mend that first"
     else:
         yield from _ask(scratch, request, [name for name in here if name in answer])
+        return
+    yield warning("second node", value, mend)
 
 
 def _nodes(request: Request) -> dict[str, str] | str:
@@ -101,14 +104,9 @@ def _ask(
 ) -> Iterator[Finding]:
     name = f"se_hpo-doctor-{socket.gethostname()}-{os.getpid()}"
     command = _command(scratch.path, request, without, name)
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=_outside_of_jobs(),
-    )
+    pipes: Any = dict.fromkeys(("stdout", "stderr"), subprocess.PIPE)
+    pipes |= {"stdin": subprocess.DEVNULL, "text": True}
+    process = subprocess.Popen(command, env=_outside_of_jobs(), **pipes)
     try:
         out, err = process.communicate(timeout=ANSWER_SECONDS)
     except subprocess.TimeoutExpired:
@@ -156,10 +154,8 @@ def _give_up(process: subprocess.Popen[str], name: str) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-    try:
+    with contextlib.suppress(UserError):  # it ends by its time limit of two minutes
         slurm_queue.cancel([name])
-    except UserError:
-        return  # it ends by its time limit of two minutes
 
 
 def _no_answer(text: str) -> Finding:

@@ -26,6 +26,7 @@ from se_hpo.storage.paths import RunPaths, sets_in
 from se_hpo.terminal.cli import as_typed
 
 _SHOWN = 5
+_RESTORE = "restore it from a copy, or start over with --overwrite"
 _AGAIN = "the same command starts it again"
 
 
@@ -58,17 +59,14 @@ def credentials(run: RunPaths, alive: bool) -> Iterator[Finding]:
     """Whether workers find the master through its credentials, and reach it."""
     path = run.credentials
     if not path.exists() and not path.is_symlink():
-        if alive:
-            value = "none, though the master is alive: workers cannot find it"
-            yield warning(
-                "credentials", value, "wait if it is just starting, else --stop"
-            )
-        else:
+        if not alive:
             yield ok("credentials", "none, as no master is running")
+            return
+        value = "none, though the master is alive: workers cannot find it"
+        yield warning("credentials", value, "wait if it is just starting, else --stop")
         return
     try:
         found = read_credentials(path)
-        host, port = found.host, found.port
     except UserError as problem:
         mend = f"chmod 600 or remove {path}, then start the run again"
         yield error("credentials", str(problem), mend)
@@ -77,29 +75,29 @@ def credentials(run: RunPaths, alive: bool) -> Iterator[Finding]:
         mend = f"remove {path}: a master writes it anew when it starts"
         yield warning("credentials", str(problem), mend)
         return
+    host, port = found.host, found.port
+    value = f"mode 0600, but nobody answers at {host}:{port}"
     try:
         with pyro.name_server(host, port, found.key) as server:
             server.ping()
     except pyro.PyroError:
-        yield _unreached(f"mode 0600, but nobody answers at {host}:{port}", alive)
+        if alive:
+            mend = "from a node, not from here? else launch with --nic (ip -br addr)"
+            yield error("credentials", value, mend)
+        else:
+            mend = f"none is needed: {_AGAIN} and replaces them"
+            yield warning(
+                "credentials", f"{value}: left by a master that is gone", mend
+            )
     else:
         yield ok("credentials", f"mode 0600, the master answers at {host}:{port}")
-
-
-def _unreached(value: str, alive: bool) -> Finding:
-    if alive:
-        mend = "from a node, not from here? else launch with --nic (ip -br addr)"
-        return error("credentials", value, mend)
-    mend = f"none is needed: {_AGAIN} and replaces them"
-    return warning("credentials", f"{value}: left by a master that is gone", mend)
 
 
 def files(run: RunPaths, alive: bool) -> Iterator[Finding]:
     """Damaged files by name."""
     damage = list(damaged_files(run, alive))
     for each in [d for d in damage if d.vital]:
-        mend = "restore it from a copy, or start over with --overwrite"
-        yield error("files", f"{each.path}: {each.what}", mend)
+        yield error("files", f"{each.path}: {each.what}", _RESTORE)
     others = [d for d in damage if not d.vital]
     for each in others[:_SHOWN]:
         mend = "none is needed: it is set aside and computed again when the run goes on"
@@ -132,9 +130,7 @@ def progress(run: RunPaths, alive: bool) -> Iterator[Finding]:
         planned = plan(settings.bracket_list(data["n_brackets"])).evaluations
     except RecordError as problem:
         value = f"{run.run}: its settings are not whole ({problem})"
-        yield error(
-            "run", value, "restore it from a copy, or start over with --overwrite"
-        )
+        yield error("run", value, _RESTORE)
         return
     with warnings.catch_warnings(action="ignore"):  # named by `files`
         done = len(read_evaluations(run))

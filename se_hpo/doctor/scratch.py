@@ -20,11 +20,7 @@ class Scratch:
     """
 
     def __init__(self, wanted: Path) -> None:
-        """Prepare.
-
-        Args:
-            wanted: a run's folder, which need not exist yet.
-        """
+        """Prepare; a run's folder need not exist yet."""
         absolute = wanted.absolute()
         self.wanted = absolute
         self.existing = next(p for p in (absolute, *absolute.parents) if p.exists())

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from se_hpo.doctor.finding import Finding, error, ok
 from se_hpo.doctor.scratch import Scratch
-from se_hpo.optimize.objectives import Objective
+from se_hpo.optimize.objectives.objective import Objective
 from se_hpo.search_spaces.loading import load_space
 from se_hpo.storage.paths import RunPaths
 from se_hpo.storage.records import Status, to_builtin

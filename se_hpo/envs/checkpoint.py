@@ -16,13 +16,12 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 import se_hpo
-from se_hpo.config.run import SyntheticEnvConfig
-from se_hpo.envs.learned import KINDS, kind_of
-from se_hpo.envs.learned.mdp import MDP
+from se_hpo.envs.learned import UNSAID, LearnedConfig, kind_of
 from se_hpo.envs.parameters import parameter_shapes, split_psi
 from se_hpo.envs.tasks import get_task, list_tasks
 from se_hpo.errors import UserError
 from se_hpo.names import with_train_env
+from se_hpo.registries import LEARNED
 from se_hpo.storage.files import parse_json, tensor_bytes, write_atomic
 from se_hpo.storage.records import to_builtin
 from se_hpo.text import one_line
@@ -39,7 +38,7 @@ class SECheckpoint:
     """Parameters, float32 vector (layout: `se_parameters`)."""
     task: str
     """Id of the task it stands in for."""
-    se_config: SyntheticEnvConfig
+    se_config: LearnedConfig
     """Sizes of its networks."""
     metadata: dict[str, Any] = field(default_factory=dict)
     """Builtin values: scores, seed, generation, package version, ..."""
@@ -49,7 +48,7 @@ def save_se(
     path: Path | str,
     psi: np.ndarray,
     task: str,
-    se_config: SyntheticEnvConfig,
+    se_config: LearnedConfig,
     metadata: Mapping[str, Any] | None = None,
 ) -> None:
     """Write an SE; readers see the old file or the new one, never a part.
@@ -78,8 +77,8 @@ def save_se(
         "se": json.dumps(dataclasses.asdict(se_config)),
         "metadata": json.dumps(data, allow_nan=False),
     }
-    if (kind := kind_of(se_config)) is not MDP:  # unsaid in all files before it
-        header["kind"] = kind.name
+    if (kind := kind_of(se_config).name) != UNSAID:
+        header["kind"] = kind
     write_atomic(Path(path), tensor_bytes(tensors, header))
 
 
@@ -103,7 +102,7 @@ def load_se(path: Path | str, task: str | None = None) -> SECheckpoint:
         if header.get("format") != FORMAT:
             raise ValueError("it does not hold a synthetic environment of this version")
         found = header["task"]
-        kind = KINDS[header.get("kind", MDP.name)]
+        kind = LEARNED.find(header.get("kind", UNSAID), "unknown kind")
         config = kind.config(**parse_json(header["se"]))
         metadata = with_train_env(parse_json(header["metadata"]))
         if not isinstance(metadata, dict):
@@ -155,7 +154,7 @@ def _sizes(header: Mapping[str, str]) -> tuple[int, int]:
 
 def _join(
     tensors: dict[str, np.ndarray],
-    config: SyntheticEnvConfig,
+    config: LearnedConfig,
     obs_size: int,
     n_actions: int,
 ) -> np.ndarray:

@@ -13,17 +13,17 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from se_hpo.config.run import SyntheticEnvConfig
-from se_hpo.envs.learned import kind_of
+from se_hpo.envs.learned import LearnedConfig, kind_of
 from se_hpo.envs.tasks import TaskSpec
 from se_hpo.errors import UserError
 
 
 def parameter_shapes(
-    config: SyntheticEnvConfig, obs_size: int, n_actions: int
+    config: LearnedConfig, obs_size: int, n_actions: int
 ) -> dict[str, tuple[int, ...]]:
     """Name and shape of every parameter, in the order of psi.
 
+    >>> from se_hpo.envs.learned.mdp import SyntheticEnvConfig
     >>> config = SyntheticEnvConfig(hidden_size=3, hidden_layers=1)
     >>> shapes = parameter_shapes(config, obs_size=4, n_actions=2)
     >>> len(shapes), shapes["state.0.weight"], shapes["reward.1.bias"]
@@ -39,9 +39,10 @@ def parameter_shapes(
     return shapes
 
 
-def n_parameters(config: SyntheticEnvConfig, obs_size: int, n_actions: int) -> int:
+def n_parameters(config: LearnedConfig, obs_size: int, n_actions: int) -> int:
     """Length of psi.
 
+    >>> from se_hpo.envs.learned.mdp import SyntheticEnvConfig
     >>> n_parameters(SyntheticEnvConfig(hidden_size=83), obs_size=4, n_actions=2)
     2247
     """
@@ -50,7 +51,7 @@ def n_parameters(config: SyntheticEnvConfig, obs_size: int, n_actions: int) -> i
 
 
 def check_psi(
-    psi: object, config: SyntheticEnvConfig, obs_size: int, n_actions: int
+    psi: object, config: LearnedConfig, obs_size: int, n_actions: int
 ) -> None:
     """Raise `UserError` unless psi is a float32 vector of the right length."""
     size = n_parameters(config, obs_size, n_actions)
@@ -66,7 +67,7 @@ def check_psi(
 
 
 def split_psi(
-    psi: np.ndarray, config: SyntheticEnvConfig, obs_size: int, n_actions: int
+    psi: np.ndarray, config: LearnedConfig, obs_size: int, n_actions: int
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Yield name and value of every parameter, as views of `psi`.
 
@@ -82,7 +83,7 @@ def split_psi(
 
 
 def initial_psi(
-    config: SyntheticEnvConfig, task: TaskSpec, rng: np.random.Generator
+    config: LearnedConfig, task: TaskSpec, rng: np.random.Generator
 ) -> np.ndarray:
     """A random float32 psi with the distribution of `torch.nn.Linear`'s default.
 

@@ -13,8 +13,8 @@ import torch
 from torch import nn
 
 from se_hpo.agents.mlp import MLP
-from se_hpo.config.run import SyntheticEnvConfig
 from se_hpo.envs.checkpoint import SECheckpoint, load_se
+from se_hpo.envs.learned import LearnedConfig, kind_of
 from se_hpo.envs.learned.mdp import layout
 from se_hpo.envs.parameters import n_parameters, split_psi
 from se_hpo.envs.tasks import TaskSpec, get_task, import_task
@@ -24,12 +24,15 @@ from se_hpo.errors import UserError
 class SyntheticEnvNet(nn.Module):
     """Three MLPs on concat(one-hot action, state), with linear outputs."""
 
-    def __init__(
-        self, config: SyntheticEnvConfig, obs_size: int, n_actions: int
-    ) -> None:
+    def __init__(self, config: LearnedConfig, obs_size: int, n_actions: int) -> None:
         super().__init__()
+        kind, nets = kind_of(config), layout(config, obs_size, n_actions)
+        if kind.layout(config, obs_size, n_actions) != nets:
+            raise UserError(
+                f"a {kind.label} has other networks than a synthetic environment: make "
+                "its own environment"
+            )
         self.config, self.obs_size, self.n_actions = config, obs_size, n_actions
-
         self.state, self.reward, self.done = (
             MLP(
                 net.inputs,
@@ -39,7 +42,7 @@ class SyntheticEnvNet(nn.Module):
                 config.activation,
                 torch.Generator(),  # overwritten by load_psi
             )
-            for net in layout(config, obs_size, n_actions)
+            for net in nets
         )
         self.requires_grad_(False)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from se_hpo.config.run import AgentConfig
+from se_hpo.agents.config import AgentConfig
 
 
 def stop_on_plateau(returns: Sequence[float], config: AgentConfig) -> str | None:

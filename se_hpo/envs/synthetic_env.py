@@ -16,8 +16,8 @@ from gymnasium.error import InvalidAction, ResetNeeded
 from gymnasium.spaces import Box, Discrete
 from gymnasium.wrappers import TimeLimit
 
-from se_hpo.config.run import SyntheticEnvConfig
 from se_hpo.envs.checkpoint import SECheckpoint
+from se_hpo.envs.learned.mdp import SyntheticEnvConfig
 from se_hpo.envs.parameters import initial_psi, n_parameters, parameter_shapes
 from se_hpo.envs.se_net import FusedNets, SyntheticEnvNet, se_net
 from se_hpo.envs.tasks import TaskSpec, make_env

@@ -82,7 +82,7 @@ class Progress(LiveLog):
         return time.monotonic() - self._started
 
     @property
-    def eta(self) -> float | None:
+    def time_to_go(self) -> float | None:
         """Seconds still to go, by what each algorithm costs in each train_env."""
         if not self.cpu_seconds:
             return None
@@ -107,7 +107,7 @@ class Progress(LiveLog):
     def _head(self) -> str:
         done = sum(t.done for t in self.tallies.values())
         planned = sum(t.planned for t in self.tallies.values())
-        return f"{done:,} of {planned:,} agents, {duration(self.eta)} to go"
+        return f"{done:,} of {planned:,} agents, {duration(self.time_to_go)} to go"
 
     def _line(self) -> str:
         means = [

@@ -8,11 +8,13 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from se_hpo import seeding
-from se_hpo.agents.registry import AGENTS, algorithm_of, find_agent, kind_of
+from se_hpo.agents.config import AgentConfig
+from se_hpo.agents.registry import algorithm_of, find_agent, kind_of
 from se_hpo.bohb.encoding import SpaceEncoding
-from se_hpo.config.run import AgentConfig, with_configuration
+from se_hpo.config.run import with_configuration
 from se_hpo.config.variation import vary_agent
 from se_hpo.errors import UserError, did_you_mean
+from se_hpo.registries import AGENTS
 from se_hpo.results.se_sets import SESet
 from se_hpo.search_spaces.loading import Space, load_space
 from se_hpo.storage.records import to_builtin

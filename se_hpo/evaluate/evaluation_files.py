@@ -17,6 +17,7 @@ from typing import Any
 import se_hpo
 from se_hpo.envs.tasks import returns_of, use_returns
 from se_hpo.errors import UserError, unwritable
+from se_hpo.names import with_train_env
 from se_hpo.results.evaluations import evaluation_name, read_records
 from se_hpo.results.lines import read_json
 from se_hpo.storage.files import append_json_line, write_json
@@ -163,7 +164,7 @@ class EvaluationFiles:
             if header is None:
                 why = "missing"
             elif header.format == FORMAT and {"agents", "sets"} <= {*header.settings}:
-                return header.settings
+                return with_train_env(header.settings)
             else:
                 why = "another format"
         except (OSError, RecordError) as error:

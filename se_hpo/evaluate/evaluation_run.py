@@ -80,7 +80,7 @@ class Evaluation:
         if out is None:
             self._run_folder = RunPaths(run_of(options.envs))
             out = self._run_folder.evaluation(rules.name)
-            out = self._run_folder.evaluations / f"{rules.name}.jsonl"
+            out = self._run_folder.evaluation(rules.name)
         self.files = EvaluationFiles(out, self.shard)
 
     def _engines(self) -> dict[str, str]:

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 import tyro
 
-from se_hpo.agents.registry import AGENTS
 from se_hpo.names import TRAIN_ENVS
+from se_hpo.registries import AGENTS
 
 
 @dataclass(frozen=True)

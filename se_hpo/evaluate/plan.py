@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from se_hpo import seeding
-from se_hpo.config.run import AgentConfig
+from se_hpo.agents.config import AgentConfig
 from se_hpo.envs.learned import LearnedEnv
 from se_hpo.errors import UserError
 from se_hpo.evaluate.chosen_sets import UsedSE, UsedSet

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -11,8 +13,8 @@ from se_hpo.figures.style import (
     FAINT,
     Picture,
     agents_in,
-    house_style,
-    new_figure,
+    drawing,
+    n_words,
     train_env_color,
     train_envs_in,
 )
@@ -24,25 +26,18 @@ def draw_agreement(
 ) -> Picture | None:
     """A panel per train_env (rows) and agent (columns), a point per pair.
 
-    Args:
-        pairs: from `analysis.paired`, of one stopping rule.
-        agreement: from `analysis.rank_agreement`, of the same.
-        name: stem of the figure's files.
-        what: the stopping rule in words.
+    Of `analysis.paired` and `analysis.rank_agreement`, of one stopping rule, which is
+    called `what`.
     """
     pairs = pairs.dropna(subset=["score_se", "score_real"])
     if pairs.empty:
         return None
     agents, train_envs = agents_in(pairs["agent"]), train_envs_in(pairs["train_env"])
-    with house_style():
-        figure = new_figure(height=1.85 * len(train_envs) + 0.7)
-        grid = figure.subplots(
-            len(train_envs), len(agents), sharex=True, sharey=True, squeeze=False
-        )
-        ends = [
-            min(pairs["score_se"].min(), pairs["score_real"].min()),
-            max(pairs["score_se"].max(), pairs["score_real"].max()),
-        ]
+    scores = pairs[["score_se", "score_real"]].to_numpy()
+    ends = [scores.min(), scores.max()]
+    shared: Any = {"sharex": True, "sharey": True, "squeeze": False}
+    with drawing(height=1.85 * len(train_envs) + 0.7) as figure:
+        grid = figure.subplots(len(train_envs), len(agents), **shared)
         for row, train_env in zip(grid, train_envs, strict=True):
             for axes, agent in zip(row, agents, strict=True):
                 some = (pairs["agent"] == agent) & (pairs["train_env"] == train_env)
@@ -50,15 +45,12 @@ def draw_agreement(
                 title = _correlation(agreement, agent, train_env) if some.any() else ""
                 if train_env == train_envs[0]:
                     axes.set_title(agent_label(agent), pad=17)
-                axes.text(
-                    0, 1.02, title, transform=axes.transAxes, fontsize=9, va="bottom"
-                )
+                place = {"transform": axes.transAxes, "va": "bottom"}
+                axes.text(0, 1.02, title, fontsize=9, **place)
             row[0].set_ylabel(train_env_label(train_env))
         figure.supxlabel("score, trained on the task", fontsize=10)
         figure.supylabel("score, trained on an SE", fontsize=10)
-    sizes = pairs.groupby(["agent", "train_env"]).size()
-    n = f"{sizes.min()}" if sizes.min() == sizes.max() else f"{sizes.min()} to "
-    n += "" if sizes.min() == sizes.max() else f"{sizes.max()}"
+    n = n_words(pairs.groupby(["agent", "train_env"]).size())
     columns = ["agent", "train_env", "se_set", "se", "pair", "score_real", "score_se"]
     return Picture(
         name,
@@ -70,7 +62,7 @@ def draw_agreement(
         "mean that the SE ranks hyperparameters as the task does, 0 that it says "
         "nothing. On the diagonal both did equally well.",
         figure,
-        {"": pairs[[c for c in columns if c in pairs]].reset_index(drop=True)},
+        {"": pairs.filter(columns).reset_index(drop=True)},
     )
 
 
@@ -78,25 +70,16 @@ def _draw_panel(
     axes: Axes, pairs: pd.DataFrame, train_env: str, ends: list[float]
 ) -> None:
     axes.plot(ends, ends, color=FAINT, linewidth=1, zorder=0)
-    axes.scatter(
-        pairs["score_real"],
-        pairs["score_se"],
-        s=9,
-        alpha=0.5,
-        color=train_env_color(train_env),
-        linewidths=0,
-    )
+    x, y, color = pairs["score_real"], pairs["score_se"], train_env_color(train_env)
+    axes.scatter(x, y, s=9, alpha=0.5, color=color, linewidths=0)
 
 
 def _correlation(agreement: pd.DataFrame, agent: str, train_env: str) -> str:
     if agreement.empty:
         return ""
-    rows = agreement[
-        (agreement["agent"] == agent)
-        & (agreement["train_env"] == train_env)
-        & (agreement["level"] == "pooled")
-        & (agreement["measure"] == "spearman")
-    ]
+    wanted = [agent, train_env, "pooled", "spearman"]
+    keys = agreement[["agent", "train_env", "level", "measure"]]
+    rows = agreement[(keys == wanted).all(axis=1)]
     if rows.empty or not np.isfinite(rows["correlation"].iloc[0]):
         return "rho unknown"
     row = rows.iloc[0]

@@ -13,36 +13,28 @@ from se_hpo.figures.sensitivity_figure import label_rows, row_places
 from se_hpo.figures.style import (
     GREY,
     Picture,
-    agents_in,
-    house_style,
-    new_figure,
+    arms_in,
+    drawing,
     train_env_color,
-    train_envs_in,
 )
 
-_UNITS = {
-    "env_steps_task": "in real env steps",
-    "cpu_seconds": "in processor time",
-}
+_UNITS = {"env_steps_task": "in real env steps", "cpu_seconds": "in processor time"}
 
 
 def draw_break_even(table: pd.DataFrame, name: str, what: str) -> Picture | None:
     """Agents until an SE has paid for itself: a panel per unit, a row per train_env.
 
-    Args:
-        table: from `analysis.break_even`, of one stopping rule.
-        name: stem of the figure's files.
-        what: the stopping rule in words.
+    Of `analysis.break_even`, of one stopping rule, which is called `what`.
     """
     if table.empty:
         return None
-    keys = [(a, s) for a in agents_in(table["agent"]) for s in _train_envs(table, a)]
+    keys = arms_in(table)
     rows = pd.DataFrame(keys, columns=["agent", "train_env"])
     places = row_places(rows["agent"])
     drawn = table[table["unit"].isin(_UNITS)]
-    most = float(np.nanmax([10.0, *_finite(drawn)])) * 3
-    with house_style():
-        figure = new_figure(height=0.27 * -places.min() + 1.0)
+    values = drawn[["agents", "agents_low", "agents_high"]].to_numpy(float)
+    most = float(values[np.isfinite(values)].max(initial=10.0)) * 3
+    with drawing(height=0.27 * -places.min() + 1.0) as figure:
         panels = figure.subplots(1, len(_UNITS), sharey=True, sharex=True)
         for axes, (unit, title) in zip(panels, _UNITS.items(), strict=True):
             axes.set_xscale("log")
@@ -67,15 +59,6 @@ def draw_break_even(table: pd.DataFrame, name: str, what: str) -> Picture | None
     )
 
 
-def _train_envs(table: pd.DataFrame, agent: str) -> list[str]:
-    return train_envs_in(table.loc[table["agent"] == agent, "train_env"])
-
-
-def _finite(table: pd.DataFrame) -> list[float]:
-    values = table[["agents", "agents_low", "agents_high"]].to_numpy(float).ravel()
-    return [float(value) for value in values if np.isfinite(value)]
-
-
 def _draw_row(
     axes: Axes, place: float, rows: pd.DataFrame, color: str, most: float
 ) -> None:
@@ -83,16 +66,13 @@ def _draw_row(
         agents: Any = row["agents"]
         if not np.isfinite(agents):
             if not row["with_bohb"]:
-                axes.text(
-                    0.95, place, row["verdict"], color=GREY, fontsize=9, va="center"
-                )
-            continue
-        if row["with_bohb"]:
-            axes.plot(
-                agents, place, "o", markersize=6, mfc="white", mec=color, zorder=3
-            )
-            continue
-        low, high = row["agents_low"], row["agents_high"]
-        if not np.isnan(low) and not np.isnan(high):
-            axes.hlines(place, max(low, 0.8), min(high, most), color=color, lw=2)
-        axes.plot(agents, place, "o", color=color, markersize=6, zorder=2)
+                look: Any = {"color": GREY, "fontsize": 9, "va": "center"}
+                axes.text(0.95, place, row["verdict"], **look)
+        elif row["with_bohb"]:
+            ring: Any = {"markersize": 6, "mfc": "white", "mec": color}
+            axes.plot(agents, place, "o", zorder=3, **ring)
+        else:
+            low, high = row["agents_low"], row["agents_high"]
+            if not np.isnan(low) and not np.isnan(high):
+                axes.hlines(place, max(low, 0.8), min(high, most), color=color, lw=2)
+            axes.plot(agents, place, "o", color=color, markersize=6, zorder=2)

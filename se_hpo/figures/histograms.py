@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from se_hpo.figures.style import (
-    HIGHLIGHT,
-    TRAIN_ENV_COLORS,
-    Picture,
-    house_style,
-    new_figure,
-)
+from se_hpo.figures.style import HIGHLIGHT, TRAIN_ENV_COLORS, Picture, drawing
 
 KIND_COLORS = {
     "se_training": TRAIN_ENV_COLORS["se_varied"],
@@ -29,12 +25,8 @@ _STATE_NAMES = {
     "CartPole-v0": _CARTPOLE,
     "CartPole-v1": _CARTPOLE,
     "Acrobot-v1": (
-        "cos of angle 1",
-        "sin of angle 1",
-        "cos of angle 2",
-        "sin of angle 2",
-        "velocity 1",
-        "velocity 2",
+        *("cos of angle 1", "sin of angle 1", "cos of angle 2", "sin of angle 2"),
+        *("velocity 1", "velocity 2"),
     ),
     "MountainCar-v0": ("position", "velocity"),
 }
@@ -44,18 +36,15 @@ _COLUMNS = 3
 def draw_histograms(counts: pd.DataFrame, task: str, source: str) -> Picture | None:
     """A panel per dimension of the next state, and one for the reward; log counts.
 
-    Args:
-        counts: from `transitions.transition_counts`.
-        task: its id, for the names of the dimensions.
-        source: which SE it is, for the caption.
+    Of `transitions.transition_counts`; the task's id names the dimensions, `source`
+    says which SE it is.
     """
     if counts.empty:
         return None
     quantities = list(dict.fromkeys(counts["quantity"]))
     cells = len(quantities) + 1  # the last one holds the legend
     rows = -(-cells // _COLUMNS)
-    with house_style():
-        figure = new_figure(height=1.9 * rows + 0.2)
+    with drawing(height=1.9 * rows + 0.2) as figure:
         grid = list(figure.subplots(rows, _COLUMNS, sharey=True, squeeze=False).flat)
         for axes, quantity in zip(grid, quantities, strict=False):
             _draw_quantity(axes, counts[counts["quantity"] == quantity])
@@ -94,9 +83,8 @@ def _draw_quantity(axes: Axes, counts: pd.DataFrame) -> None:
             continue
         edges = np.append(mine["left"], mine["right"].iloc[-1])
         heights = mine["count"].to_numpy(float)
-        axes.stairs(
-            heights, edges, baseline=0.5, fill=True, color=color, alpha=0.18, zorder=1
-        )
+        area: Any = {"baseline": 0.5, "fill": True, "alpha": 0.18, "zorder": 1}
+        axes.stairs(heights, edges, color=color, **area)
         axes.stairs(np.maximum(heights, 0.5), edges, color=color, linewidth=1.1)
     axes.set_yscale("log")
     axes.set_ylim(bottom=0.7)
@@ -109,14 +97,6 @@ def _draw_legend(axes: Axes, counts: pd.DataFrame) -> None:
     height = 0.95
     for kind, color in KIND_COLORS.items():
         label = f"{_KIND_LABELS[kind]}\n(n = {int(sizes.get(kind, 0)):,})"
-        axes.text(
-            0.0,
-            height,
-            label,
-            transform=axes.transAxes,
-            va="top",
-            fontsize=9,
-            fontweight="bold",
-            color=color,
-        )
+        look: Any = {"va": "top", "fontsize": 9, "fontweight": "bold", "color": color}
+        axes.text(0.0, height, label, transform=axes.transAxes, **look)
         height -= 0.13 * (label.count("\n") + 1.4)

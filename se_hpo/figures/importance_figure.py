@@ -18,8 +18,8 @@ from se_hpo.figures.style import (
     INK,
     SEQUENTIAL,
     Picture,
-    house_style,
-    new_figure,
+    beside,
+    drawing,
 )
 
 _MOST_BARS = 12
@@ -31,36 +31,25 @@ _LINE = 11
 def draw_importance(importance: pd.DataFrame, note: str) -> Picture | None:
     """Bars of hyperparameter importance, the most important on top.
 
-    Args:
-        importance: `hyperparameter`, `importance`, and `budget`, `n_trials` of all.
-        note: a caution of the analysis, added to the caption.
+    Columns `hyperparameter`, `importance`, and `budget`, `n_trials`, the same in all
+    rows; the analysis' `note` is added to the caption.
     """
     if importance.empty:
         return None
     top = importance.sort_values("importance", ascending=False, kind="stable")
     top = top.head(_MOST_BARS).iloc[::-1]
-    with house_style():
-        figure = new_figure(height=0.28 * len(top) + 0.9)
+    with drawing(height=0.28 * len(top) + 0.9) as figure:
         axes = figure.subplots()
         axes.barh(top["hyperparameter"], top["importance"], color=GREY, height=0.6)
         for place, value in enumerate(top["importance"]):
-            axes.annotate(
-                f"{value:.2f}",
-                (value, place),
-                xytext=(3, 0),
-                textcoords="offset points",
-                va="center",
-                fontsize=9,
-            )
+            text = f"{value:.2f}"
+            beside(axes, text, (value, place), (3, 0), va="center", fontsize=9)
         axes.set_xlim(left=0)
         axes.margins(x=0.1)
         axes.set_xlabel("share of the variance of the loss, main effect")
     budget, n = importance["budget"].iloc[0], importance["n_trials"].iloc[0]
-    few = (
-        f" The {_MOST_BARS} largest of {len(importance)}."
-        if len(importance) > _MOST_BARS
-        else ""
-    )
+    is_cut = len(importance) > _MOST_BARS
+    few = f" The {_MOST_BARS} largest of {len(importance)}." * is_cut
     return Picture(
         "hyperparameter_importance",
         "Which hyperparameters decide?",
@@ -76,31 +65,28 @@ def draw_parallel(
 ) -> Picture | None:
     """A line per trial through its hyperparameters to its loss.
 
-    Args:
-        trials: from `load_trials`.
-        importance: decides which hyperparameters are shown; empty: the first ones.
-        configspace: the search space, in ConfigSpace's JSON, for scales and ranges.
+    Of `load_trials`. Importance decides which hyperparameters are shown (empty: the
+    first ones), the search space in ConfigSpace's JSON their scales and ranges.
     """
     done = trials[(trials["status"] == "finished") & trials["loss"].notna()]
     if done.empty:
         return None
-    done = done.sort_values("budget", kind="stable").drop_duplicates(
-        "trial", keep="last"
-    )
+    done = done.sort_values("budget", kind="stable")
+    done = done.drop_duplicates("trial", keep="last")
     names = _shown(done, importance)
     if not names:
         return None
     space = {str(p.get("name")): p for p in configspace.get("hyperparameters", [])}
     scales = [_Scale(done[f"config.{name}"], space.get(name, {})) for name in names]
     places = np.column_stack([s.places for s in scales] + [1 - done["loss"]])
-    with house_style():
-        figure = new_figure(height=4.2)
+    with drawing(height=4.2) as figure:
         axes = figure.subplots()
         _draw_lines(axes, places, done)
         for column, scale in enumerate(scales):
             _draw_axis(axes, column, scale.ticks)
         _draw_axis(axes, len(names), [(1 - v, f"{v:g}") for v in (0, 0.5, 1)])
-        axes.set_xticks(range(len(names) + 1), [*map(_broken, names), "loss"])
+        broken = (name.replace(".", ".\n", 1) for name in names)
+        axes.set_xticks(range(len(names) + 1), [*broken, "loss"])
         axes.tick_params(axis="x", length=0, labelsize=8.5, labelrotation=30)
         for label in axes.get_xticklabels():
             label.set_horizontalalignment("right")
@@ -126,21 +112,14 @@ def draw_parallel(
 
 def _shown(done: pd.DataFrame, importance: pd.DataFrame) -> list[str]:
     """Names of hyperparameters that vary, the most important first."""
-    varied = [
-        str(column).removeprefix("config.")
-        for column in done.columns
-        if str(column).startswith("config.")
-        and done[column].dropna().astype(str).nunique() > 1
-    ]
+    searched = [c for c in map(str, done.columns) if c.startswith("config.")]
+    varied = [c for c in searched if done[c].dropna().astype(str).nunique() > 1]
+    varied = [column.removeprefix("config.") for column in varied]
     if len(importance):
         order = importance.sort_values("importance", ascending=False, kind="stable")
         first = [n for n in order["hyperparameter"] if n in varied]
         varied = first + [n for n in varied if n not in first]
     return varied[:_MOST_AXES]
-
-
-def _broken(name: str) -> str:
-    return name.replace(".", ".\n", 1)
 
 
 def _folded(name: str) -> str:
@@ -161,9 +140,8 @@ class _Scale:
     """Values of one hyperparameter as places from 0 to 1, with ticks."""
 
     def __init__(self, values: pd.Series, parameter: Mapping[str, Any]) -> None:
-        numeric = pd.api.types.is_numeric_dtype(values.dtype)
-        numeric = numeric and not pd.api.types.is_bool_dtype(values.dtype)
-        if numeric:
+        kind = values.dtype
+        if pd.api.types.is_numeric_dtype(kind) and not pd.api.types.is_bool_dtype(kind):
             self._number(values.astype(float), parameter)
         else:
             self._category(values, parameter)
@@ -176,19 +154,16 @@ class _Scale:
         moved = np.log(values) if is_log else values
         self.places = ((moved - ends[0]) / (ends[1] - ends[0])).to_numpy(float)
         middle = np.exp(ends.mean()) if is_log else ends.mean()
-        self.ticks = [
-            (place, f"{value:.3g}")
-            for place, value in zip((0, 0.5, 1), (low, middle, high), strict=True)
-        ]
+        marked = {0.0: low, 0.5: middle, 1.0: high}
+        self.ticks = [(place, f"{value:.3g}") for place, value in marked.items()]
 
     def _category(self, values: pd.Series, parameter: Mapping[str, Any]) -> None:
         declared = parameter.get("choices") or parameter.get("sequence") or []
         found = [str(v) for v in values.dropna().unique()]
         names = list(dict.fromkeys([*map(str, declared), *sorted(found)]))
         spots = {n: i / max(1, len(names) - 1) for i, n in enumerate(names)}
-        self.places = values.map(
-            lambda v: np.nan if pd.isna(v) else spots[str(v)]
-        ).to_numpy(float)
+        found_at = [np.nan if pd.isna(v) else spots[str(v)] for v in values]
+        self.places = np.array(found_at, float)
         self.ticks = [(spot, _folded(name)) for name, spot in spots.items()]
 
 
@@ -210,13 +185,6 @@ def _draw_lines(axes: Axes, places: np.ndarray, done: pd.DataFrame) -> None:
 def _draw_axis(axes: Axes, x: float, ticks: Sequence[tuple[float, str]]) -> None:
     axes.vlines(x, 0, 1, color=INK, linewidth=0.8)
     for place, text in ticks:
-        axes.annotate(
-            text,
-            (x, place),
-            xytext=(3, 1),
-            textcoords="offset points",
-            fontsize=8,
-            va="bottom",
-            zorder=5,
-            bbox={"facecolor": "white", "alpha": 0.7, "linewidth": 0, "pad": 0.5},
-        )
+        box = {"facecolor": "white", "alpha": 0.7, "linewidth": 0, "pad": 0.5}
+        look = {"fontsize": 8, "va": "bottom", "zorder": 5, "bbox": box}
+        beside(axes, text, (x, place), (3, 1), **look)

@@ -15,8 +15,7 @@ from se_hpo.figures.style import (
     GREY,
     HIGHLIGHT,
     Picture,
-    house_style,
-    new_figure,
+    drawing,
     panel_grid,
     threshold,
     train_env_color,
@@ -36,11 +35,8 @@ def draw_nes_curves(
 ) -> Picture | None:
     """One panel per set of SEs: a thin line per NES run, a thick one for their mean.
 
-    Args:
-        curves: from `load_se_generations`.
-        means: from `analysis.nes_curves`, by `se_set`.
-        train_envs: train_env of each set.
-        solved_return: of the task; None where it is not known.
+    Curves of `load_se_generations`, means of `analysis.nes_curves` by `se_set`, and
+    the train_env of each set.
     """
     curves = curves.dropna(subset=["center_score"])
     if curves.empty:
@@ -53,22 +49,17 @@ def draw_nes_curves(
     ]
     if not sets:
         return None
-    with house_style():
-        rows = -(-len(sets) // _COLUMNS)
-        figure = new_figure(height=2.9 * rows + 0.2)
-        for axes, name in zip(
-            panel_grid(figure, len(sets), _COLUMNS), sets, strict=True
-        ):
+    rows = -(-len(sets) // _COLUMNS)
+    with drawing(height=2.9 * rows + 0.2) as figure:
+        panels = panel_grid(figure, len(sets), _COLUMNS)
+        for axes, name in zip(panels, sets, strict=True):
             own, mean = curves[curves["se_set"] == name], means[means["se_set"] == name]
             _draw_set(axes, own, mean, train_envs[name])
             label = train_env_label(train_envs[name])
             axes.set_title(f"{label}  (n = {own['se'].nunique()} NES runs)")
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-            if solved_return is not None:
-                threshold(axes, solved_return, f"solved: {solved_return:g}")
+            _mark(axes, solved_return)
         figure.supxlabel("generation", fontsize=10)
         figure.supylabel("mean return on the task", fontsize=10)
-    known = [column for column in _CURVE if column in curves]
     return Picture(
         "nes_curves",
         "Can synthetic environments be learned?",
@@ -78,8 +69,14 @@ def draw_nes_curves(
         "A dot marks where a run stands or ended. Dashed: the return from which the "
         "task counts as solved. Arranged as Fig. 2 of the paper.",
         figure,
-        {"": curves[known].reset_index(drop=True), "mean": means},
+        {"": curves.filter(_CURVE).reset_index(drop=True), "mean": means},
     )
+
+
+def _mark(axes: Axes, solved_return: float | None) -> None:
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if solved_return is not None:
+        threshold(axes, solved_return, f"solved: {solved_return:g}")
 
 
 def _draw_set(
@@ -97,18 +94,11 @@ def _draw_set(
 def draw_trial_curves(
     generations: pd.DataFrame, best_trial: str | None, solved_return: float | None
 ) -> Picture | None:
-    """The NES runs of BOHB's trials, the best trial's among them.
-
-    Args:
-        generations: from `load_generations`.
-        best_trial: its name, drawn in colour.
-        solved_return: of the task; None where it is not known.
-    """
+    """The NES runs of BOHB's trials; `best_trial` in colour."""
     curves = generations.dropna(subset=["center_score"])
     if curves.empty:
         return None
-    with house_style():
-        figure = new_figure(height=3.2)
+    with drawing(height=3.2) as figure:
         axes = figure.subplots()
         for name, run in curves.groupby("trial"):
             is_best = name == best_trial
@@ -118,11 +108,9 @@ def draw_trial_curves(
             axes.plot(x[-1:], y[-1:], "o", color=color if is_best else GREY, ms=3)
             if is_best:
                 axes.set_title(f"best trial {name}", color=HIGHLIGHT)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        _mark(axes, solved_return)
         axes.set_xlabel(f"generation  (n = {curves['trial'].nunique()} trials)")
         axes.set_ylabel("mean return on the task")
-        if solved_return is not None:
-            threshold(axes, solved_return, f"solved: {solved_return:g}")
     columns = ["trial", "generation", "center_score", "best_score", "solved"]
     return Picture(
         "trial_curves",
@@ -131,5 +119,5 @@ def draw_trial_curves(
         "the task of the agents trained on its unperturbed SE. Lines end where the "
         "budget of the trial ended (dot). In colour: the trial that is best now.",
         figure,
-        {"": curves[[c for c in columns if c in curves]].reset_index(drop=True)},
+        {"": curves.filter(columns).reset_index(drop=True)},
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from itertools import product
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,8 +14,10 @@ from se_hpo.figures.style import (
     INK,
     Picture,
     agents_in,
-    house_style,
-    new_figure,
+    arms_in,
+    beside,
+    drawing,
+    n_words,
     train_env_color,
     train_envs_in,
 )
@@ -30,13 +33,8 @@ _BARS = {"env_steps": "env steps", "episodes": "episodes"}
 def draw_returns(evaluations: pd.DataFrame, name: str, what: str) -> Picture | None:
     """A column per agent: densities of test returns over bars of steps and episodes.
 
-    Args:
-        evaluations: from `load_evaluations`, of one task and one stopping rule.
-        name: stem of the figure's files.
-        what: the stopping rule in words, for the caption.
+    Of `load_evaluations`, of one task and one stopping rule, which is called `what`.
     """
-    if evaluations.empty:
-        return None
     returns = long_returns(evaluations)
     if returns.empty:
         return None
@@ -45,11 +43,9 @@ def draw_returns(evaluations: pd.DataFrame, name: str, what: str) -> Picture | N
     means = summary(evaluations, returns)
     peaks = curves.groupby(["agent", "train_env"], sort=False)["density"].max()
     top = min(float(peaks.max()), _TALLEST * float(peaks.median()))
-    with house_style():
-        figure = new_figure(height=6.0)
-        grid = figure.subplots(
-            3, len(agents), squeeze=False, sharey="row", height_ratios=[2.4, 1, 1]
-        )
+    heights: Any = {"sharey": "row", "height_ratios": [2.4, 1, 1]}
+    with drawing(height=6.0) as figure:
+        grid = figure.subplots(3, len(agents), squeeze=False, **heights)
         for column, agent in zip(grid.T, agents, strict=True):
             mine = means[means["agent"] == agent]
             shown = curves[curves["agent"] == agent]
@@ -64,8 +60,7 @@ def draw_returns(evaluations: pd.DataFrame, name: str, what: str) -> Picture | N
         grid[0, 0].set_ylabel("density")
         for axes, label in zip(grid[1:, 0], _BARS.values(), strict=True):
             axes.set_ylabel(f"{label}\nin training")
-    least, most = means["agents"].min(), means["agents"].max()
-    n = f"{least}" if least == most else f"{least} to {most}"
+    n = n_words(means["agents"])
     return Picture(
         name,
         f"What are the SEs worth to agents? ({what})",
@@ -103,16 +98,8 @@ def densities(returns: pd.DataFrame, agent: str) -> pd.DataFrame:
     for train_env in train_envs_in(returns["train_env"]):
         own = returns.loc[returns["train_env"] == train_env, "return"].to_numpy(float)
         density = _reflected_density(own, grid)
-        parts.append(
-            pd.DataFrame(
-                {
-                    "agent": agent,
-                    "train_env": train_env,
-                    "return": grid,
-                    "density": density,
-                }
-            )
-        )
+        part = {"agent": agent, "train_env": train_env, "return": grid}
+        parts.append(pd.DataFrame({**part, "density": density}))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -126,9 +113,8 @@ def _reflected_density(values: np.ndarray, grid: np.ndarray) -> np.ndarray:
     edges = np.concatenate([[low], (grid[1:] + grid[:-1]) / 2, [high]])
     weights = np.histogram(values, edges)[0] / len(values)
     mirrors = (grid, 2 * low - grid, 2 * high - grid)
-    kernel = sum(
-        np.exp(-0.5 * ((grid[:, None] - m[None, :]) / width) ** 2) for m in mirrors
-    )
+    distances = ((grid[:, None] - mirror[None, :]) / width for mirror in mirrors)
+    kernel = sum(np.exp(-0.5 * distance**2) for distance in distances)
     density: np.ndarray = kernel @ weights / (width * np.sqrt(2 * np.pi))
     return density
 
@@ -136,23 +122,12 @@ def _reflected_density(values: np.ndarray, grid: np.ndarray) -> np.ndarray:
 def summary(evaluations: pd.DataFrame, returns: pd.DataFrame) -> pd.DataFrame:
     """Per agent and train_env: counts, mean return, what steps and episodes took."""
     keys = ["agent", "train_env"]
-    table = evaluations.groupby(keys).agg(
-        agents=("env_steps", "size"),
-        **{
-            f"{quantity}_{statistic}": (quantity, statistic)
-            for quantity in _BARS
-            for statistic in ("mean", "std", "median")
-        },
-    )
+    both = product(_BARS, ("mean", "std", "median"))
+    took = {f"{quantity}_{of}": (quantity, of) for quantity, of in both}
+    table = evaluations.groupby(keys).agg(agents=("env_steps", "size"), **took)
     table.insert(0, "mean_return", returns.groupby(keys)["return"].mean())
     table.insert(1, "returns", returns.groupby(keys).size())
-    order = [
-        (agent, train_env)
-        for agent in agents_in(evaluations["agent"])
-        for train_env in train_envs_in(evaluations["train_env"])
-        if (agent, train_env) in table.index
-    ]
-    return table.loc[order].reset_index()
+    return table.loc[arms_in(evaluations)].reset_index()
 
 
 def _draw_densities(axes: Axes, curves: pd.DataFrame, means: pd.DataFrame) -> None:
@@ -164,17 +139,10 @@ def _draw_densities(axes: Axes, curves: pd.DataFrame, means: pd.DataFrame) -> No
     rows = means.dropna(subset=["mean_return"])
     for place, row in enumerate(rows.to_dict("records")):
         text = f"{train_env_label(row['train_env'])}: {row['mean_return']:.1f}"
-        axes.text(
-            0.03,
-            1 - _LINE * (place + 0.3),
-            text,
-            transform=axes.transAxes,
-            ha="left",
-            va="top",
-            fontsize=9,
-            color=_darker(train_env_color(row["train_env"])),
-            fontweight="bold",
-        )
+        look: Any = {"va": "top", "fontsize": 9, "fontweight": "bold"}
+        look["color"] = _darker(train_env_color(row["train_env"]))
+        height = 1 - _LINE * (place + 0.3)
+        axes.text(0.03, height, text, transform=axes.transAxes, ha="left", **look)
     axes.set_xlabel("test return")
 
 
@@ -187,7 +155,7 @@ def _darker(color: str) -> tuple[float, ...]:
 
 
 def _draw_bars(axes: Axes, means: pd.DataFrame, quantity: str) -> None:
-    train_envs: Sequence[str] = list(means["train_env"])
+    train_envs = list(means["train_env"])
     values = means[f"{quantity}_mean"].to_numpy(float)
     medians = means[f"{quantity}_median"].to_numpy(float)
     colors = [train_env_color(s) for s in train_envs]
@@ -196,15 +164,8 @@ def _draw_bars(axes: Axes, means: pd.DataFrame, quantity: str) -> None:
     axes.hlines(medians, places - 0.36, places + 0.36, color=INK, linewidth=1.2)
     for place, value, median in zip(places, values, medians, strict=True):
         if np.isfinite(value):
-            axes.annotate(
-                _short(value),
-                (place, max(value, median)),
-                xytext=(0, 2),
-                textcoords="offset points",
-                ha="center",
-                va="bottom",
-                fontsize=8.5,
-            )
+            look: Any = {"ha": "center", "va": "bottom", "fontsize": 8.5}
+            beside(axes, _short(value), (place, max(value, median)), (0, 2), **look)
     axes.set_xticks([])
     axes.set_xlim(-0.6, len(train_envs) - 0.4)
     axes.margins(y=0.2)

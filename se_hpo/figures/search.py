@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -12,57 +14,41 @@ from se_hpo.figures.style import (
     INK,
     SEQUENTIAL,
     Picture,
-    house_style,
-    new_figure,
+    drawing,
 )
 from se_hpo.results.ranking import incumbents
 
+_RIM: Any = {"edgecolors": "white", "linewidths": 0.5}
 _UNITS = ((3 * 86400.0, 86400.0, "days"), (2 * 3600.0, 3600.0, "hours"))
 
 
 def draw_losses_over_time(trials: pd.DataFrame) -> Picture | None:
-    """Loss of every finished evaluation at the time it finished, and the incumbent's.
-
-    Args:
-        trials: from `load_trials`.
-    """
+    """Loss of every finished evaluation of `load_trials` over time, the incumbent's."""
     frame = losses_over_time(trials)
     if frame.empty:
         return None
     divisor, unit = _time_unit(float(frame["elapsed_seconds"].max()))
-    with house_style():
-        figure = new_figure(height=3.3)
+    line: Any = {"color": HIGHLIGHT, "linewidth": 1.6}
+    with drawing(height=3.3) as figure:
         axes = figure.subplots()
         x = frame["elapsed_seconds"] / divisor
-        axes.step(
-            x, frame["incumbent_loss"], where="post", color=HIGHLIGHT, linewidth=1.6
-        )
+        axes.step(x, frame["incumbent_loss"], where="post", **line)
         for budget, color in budget_colors(frame["budget"]).items():
             for picked, marker in ((False, "o"), (True, "D")):
                 some = (frame["budget"] == budget) & (frame["model_based"] == picked)
-                axes.scatter(
-                    x[some],
-                    frame.loc[some, "loss"],
-                    s=26,
-                    marker=marker,
-                    color=color,
-                    edgecolors="white",
-                    linewidths=0.5,
-                    zorder=3,
-                )
+                look: Any = {"marker": marker, "color": color, "zorder": 3, **_RIM}
+                axes.scatter(x[some], frame.loc[some, "loss"], s=26, **look)
             axes.scatter([], [], s=26, color=color, label=f"budget {budget:g}")
         axes.scatter([], [], s=26, marker="D", color="white", edgecolors=INK)
-        axes.plot([], [], color=HIGHLIGHT, linewidth=1.6, label="incumbent")
+        axes.plot([], [], label="incumbent", **line)
         if frame["model_based"].any():
-            axes.scatter(
-                [], [], s=22, marker="D", color=INK, label="picked by the model"
-            )
+            label = "picked by the model"
+            axes.scatter([], [], s=22, marker="D", color=INK, label=label)
         axes.set_ylim(-0.03, 1.03)
         axes.set_xlabel(f"time since the run began ({unit})")
         axes.set_ylabel("loss (lower is better)")
-        figure.legend(
-            loc="outside upper left", ncols=5, columnspacing=1.0, handletextpad=0.3
-        )
+        room = {"columnspacing": 1.0, "handletextpad": 0.3}
+        figure.legend(loc="outside upper left", ncols=5, **room)
     return Picture(
         "bohb_over_time",
         "What the search found, and when",
@@ -81,18 +67,12 @@ def losses_over_time(trials: pd.DataFrame) -> pd.DataFrame:
     done = trials[(trials["status"] == "finished") & trials["loss"].notna()]
     done = done.sort_values("finished", kind="stable")
     start = trials["started"].min()
-    best = incumbents(done)
-    return pd.DataFrame(
-        {
-            "trial": done["trial"],
-            "budget": done["budget"],
-            "loss": done["loss"],
-            "model_based": done["model_based"].fillna(False).astype(bool),
-            "elapsed_seconds": (done["finished"] - start).dt.total_seconds(),
-            "incumbent_budget": best["incumbent_budget"],
-            "incumbent_loss": best["incumbent_loss"],
-        }
-    ).reset_index(drop=True)
+    best = incumbents(done)[["incumbent_budget", "incumbent_loss"]]
+    frame = done[["trial", "budget", "loss"]].assign(
+        model_based=done["model_based"].fillna(False).astype(bool),
+        elapsed_seconds=(done["finished"] - start).dt.total_seconds(),
+    )
+    return pd.concat([frame, best], axis=1).reset_index(drop=True)
 
 
 def _time_unit(seconds: float) -> tuple[float, str]:
@@ -106,11 +86,8 @@ def budget_colors(budgets: pd.Series) -> dict[float, str]:
     """A colour per budget, dark for low and bright for high."""
     values = sorted(budgets.unique())
     palette = matplotlib.colormaps[SEQUENTIAL]
-    shades = np.linspace(0.1, 0.8, len(values))
-    return {
-        float(value): matplotlib.colors.to_hex(palette(shade))
-        for value, shade in zip(values, shades, strict=True)
-    }
+    shades = palette(np.linspace(0.1, 0.8, len(values)))
+    return dict(zip(values, map(matplotlib.colors.to_hex, shades), strict=True))
 
 
 def draw_losses_over_budgets(trials: pd.DataFrame) -> Picture | None:
@@ -122,28 +99,19 @@ def draw_losses_over_budgets(trials: pd.DataFrame) -> Picture | None:
     frame = done[["trial", "bracket", "budget", "loss"]].copy()
     frame["x"] = frame["budget"].map(budgets.index) + _spread(frame)
     colors = budget_colors(frame["budget"])
-    with house_style():
-        figure = new_figure(height=3.2)
+    with drawing(height=3.2) as figure:
         axes = figure.subplots()
         for _, trial in frame.sort_values("budget").groupby("trial"):
             axes.plot(trial["x"], trial["loss"], color=FAINT, linewidth=0.9, zorder=1)
         for budget in budgets:
             at = frame[frame["budget"] == budget]
-            axes.scatter(
-                at["x"],
-                at["loss"],
-                s=24,
-                color=colors[budget],
-                edgecolors="white",
-                linewidths=0.5,
-                zorder=2,
-            )
+            color = colors[budget]
+            axes.scatter(at["x"], at["loss"], s=24, color=color, zorder=2, **_RIM)
             median, place = float(at["loss"].median()), budgets.index(budget)
             axes.hlines(median, place - 0.3, place + 0.3, color=INK, linewidth=1.4)
         sizes = frame.groupby("budget").size()
-        axes.set_xticks(
-            range(len(budgets)), [f"{b:g}\n(n = {sizes[b]})" for b in budgets]
-        )
+        labels = [f"{budget:g}\n(n = {sizes[budget]})" for budget in budgets]
+        axes.set_xticks(range(len(budgets)), labels)
         axes.set_xlim(-0.5, len(budgets) - 0.5)
         axes.set_ylim(-0.03, 1.03)
         axes.set_xlabel("budget (generations or seeds)")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -10,10 +12,10 @@ from se_hpo.agents.registry import agent_label
 from se_hpo.figures.style import (
     Picture,
     agents_in,
-    house_style,
-    new_figure,
+    arms_in,
+    beside,
+    drawing,
     train_env_color,
-    train_envs_in,
 )
 from se_hpo.names import train_env_label
 
@@ -21,18 +23,15 @@ from se_hpo.names import train_env_label
 def draw_sensitivity(table: pd.DataFrame, name: str, what: str) -> Picture | None:
     """Spread of the scores, and the share that hyperparameters explain.
 
-    Args:
-        table: from `analysis.sensitivity_table`, of one stopping rule.
-        name: stem of the figure's files.
-        what: the stopping rule in words.
+    Of `analysis.sensitivity_table`, of one stopping rule, which is called `what`.
     """
     table = table.dropna(subset=["std"])
     if table.empty:
         return None
-    rows = _ordered(table)
-    with house_style():
-        places = row_places(rows["agent"])
-        figure = new_figure(height=0.27 * -places.min() + 1.0)
+    arms = pd.MultiIndex.from_frame(table[["agent", "train_env"]])
+    rows = table.set_index(arms).loc[arms_in(table)].reset_index(drop=True)
+    places = row_places(rows["agent"])
+    with drawing(height=0.27 * -places.min() + 1.0) as figure:
         left, right = figure.subplots(1, 2, sharey=True)
         _draw_spread(left, rows, places)
         _draw_explained(right, rows, places)
@@ -50,15 +49,6 @@ def draw_sensitivity(table: pd.DataFrame, name: str, what: str) -> Picture | Non
     )
 
 
-def _ordered(table: pd.DataFrame) -> pd.DataFrame:
-    parts = [
-        table[(table["agent"] == agent) & (table["train_env"] == train_env)]
-        for agent in agents_in(table["agent"])
-        for train_env in train_envs_in(table["train_env"])
-    ]
-    return pd.concat(parts, ignore_index=True)
-
-
 def row_places(agents: pd.Series) -> np.ndarray:
     """Heights of rows, from the top down, with room for a heading over each agent."""
     names = agents.to_numpy(str)
@@ -74,16 +64,9 @@ def label_rows(axes: Axes, rows: pd.DataFrame, places: np.ndarray) -> None:
     axes.set_ylim(places.min() - 0.6, 0.15)
     for agent in agents_in(rows["agent"]):
         top = places[(rows["agent"] == agent).to_numpy()].max()
-        axes.annotate(
-            agent_label(agent),
-            (0, top + 0.85),
-            xycoords=("axes fraction", "data"),
-            xytext=(4, 0),
-            textcoords="offset points",
-            fontsize=9,
-            fontweight="bold",
-            va="center",
-        )
+        look: Any = {"fontsize": 9, "fontweight": "bold", "va": "center"}
+        look["xycoords"] = ("axes fraction", "data")
+        beside(axes, agent_label(agent), (0, top + 0.85), (4, 0), **look)
 
 
 def _draw_spread(axes: Axes, rows: pd.DataFrame, places: np.ndarray) -> None:
@@ -101,14 +84,9 @@ def _draw_explained(axes: Axes, rows: pd.DataFrame, places: np.ndarray) -> None:
     colors = [train_env_color(s) for s in rows["train_env"]]
     axes.barh(places, np.nan_to_num(shares), height=0.5, color=colors)
     for place, share in zip(places, shares, strict=True):
-        axes.annotate(
-            f"{share:.0%}" if np.isfinite(share) else "unknown",
-            (max(0.0, np.nan_to_num(share)), place),
-            xytext=(3, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=8.5,
-        )
+        text = f"{share:.0%}" if np.isfinite(share) else "unknown"
+        end = max(0.0, np.nan_to_num(share))
+        beside(axes, text, (end, place), (3, 0), va="center", fontsize=8.5)
     axes.axvline(0, color="#767676", linewidth=0.8)
     axes.set_xlim(min(0.0, float(np.nanmin([*shares, 0.0]))), 1)
     axes.set_xlabel("explained by hyperparameters")

@@ -11,17 +11,17 @@ import io
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import matplotlib
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from se_hpo.agents.registry import AGENTS
 from se_hpo.names import TRAIN_ENVS
+from se_hpo.registries import AGENTS
 from se_hpo.storage.files import write_atomic
 
 WIDTH = 5.8  # inches
@@ -88,18 +88,20 @@ def house_style() -> Iterator[None]:
         yield
 
 
-def new_figure(height: float, width: float = WIDTH) -> Figure:
-    """An empty figure, in inches, that lays itself out."""
-    return Figure(figsize=(width, height), layout="constrained")
+@contextmanager
+def drawing(height: float) -> Iterator[Figure]:
+    """An empty figure of so many inches that lays itself out, in the house's style."""
+    with house_style():
+        yield Figure(figsize=(WIDTH, height), layout="constrained")
 
 
 def png_bytes(figure: Figure) -> bytes:
-    """The figure as PNG; the same bytes for the same figure."""
+    """The same bytes for the same figure."""
     return _saved(figure, "png", {"Software": None})
 
 
 def pdf_bytes(figure: Figure) -> bytes:
-    """The figure as PDF, without the date."""
+    """Without the date."""
     return _saved(figure, "pdf", {"CreationDate": None, "Producer": None})
 
 
@@ -128,15 +130,11 @@ def _saved(figure: Figure, kind: str, metadata: dict[str, Any]) -> bytes:
 
 def train_envs_in(values: Iterable[str]) -> list[str]:
     """The train_envs that occur, known ones in their order, others after them."""
-    return _ordered(values, TRAIN_ENVS)
+    return agents_in(values, TRAIN_ENVS)
 
 
-def agents_in(values: Iterable[str]) -> list[str]:
+def agents_in(values: Iterable[str], known: Iterable[str] = AGENTS) -> list[str]:
     """The agents that occur, known ones in their order, others after them."""
-    return _ordered(values, AGENTS)
-
-
-def _ordered(values: Iterable[str], known: Iterable[str]) -> list[str]:
     found = set(values)
     order = [name for name in known if name in found]
     return order + sorted(found - set(order))
@@ -147,35 +145,31 @@ def train_env_color(train_env: str) -> str:
     return TRAIN_ENV_COLORS.get(train_env, "#009E73")
 
 
-def count(value: float) -> str:
-    """A number of steps, episodes or the like, short enough for a label.
+def arms_in(table: pd.DataFrame) -> list[tuple[str, str]]:
+    """The pairs of `agent` and `train_env` that occur, in their order."""
+    there = set(zip(table["agent"], table["train_env"], strict=True))
+    order = product(agents_in(table["agent"]), train_envs_in(table["train_env"]))
+    return [arm for arm in order if arm in there]
 
-    >>> count(6819.4), count(250), count(1_899_018), count(12.5), count(float("nan"))
-    ('6,819', '250', '1.90 M', '12.5', '-')
-    """
-    if not np.isfinite(value):
-        return "-"
-    if abs(value) >= 1e6:
-        return f"{value / 1e6:.2f} M"
-    if abs(value) < 100 and value != round(value):
-        return f"{value:.1f}"
-    return f"{value:,.0f}"
+
+def n_words(sizes: pd.Series) -> str:
+    """How many, where it may differ: `20`, or `10 to 20`."""
+    least, most = sizes.min(), sizes.max()
+    return f"{least}" if least == most else f"{least} to {most}"
+
+
+def beside(
+    axes: Axes, text: str, at: tuple[Any, Any], points: tuple[int, int], **more: Any
+) -> None:
+    """A text so many points from a place."""
+    axes.annotate(text, at, xytext=points, textcoords="offset points", **more)
 
 
 def threshold(axes: Axes, value: float, text: str) -> None:
     """A dashed horizontal line with its name at the left end, where curves are low."""
     axes.axhline(value, color=GREY, linestyle=(0, (4, 3)), linewidth=1, zorder=1)
-    axes.annotate(
-        text,
-        (0, value),
-        xycoords=("axes fraction", "data"),
-        xytext=(2, 2),
-        textcoords="offset points",
-        ha="left",
-        va="bottom",
-        fontsize=8.5,
-        color=GREY,
-    )
+    look = {"ha": "left", "va": "bottom", "fontsize": 8.5, "color": GREY}
+    beside(axes, text, (0, value), (2, 2), xycoords=("axes fraction", "data"), **look)
 
 
 def panel_grid(figure: Figure, n: int, columns: int) -> list[Axes]:
@@ -185,8 +179,8 @@ def panel_grid(figure: Figure, n: int, columns: int) -> list[Axes]:
         rows, min(columns, n), squeeze=False, sharex=True, sharey=True
     )
     axes = list(grid.flat)
-    for spare in axes[n:]:
-        spare.remove()
+    for empty in axes[n:]:
+        empty.remove()
     for above in axes[max(0, n - min(columns, n)) : n]:
         above.tick_params(labelbottom=True)
     return axes[:n]

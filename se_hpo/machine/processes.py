@@ -1,4 +1,4 @@
-"""Processes: cores, children with a log that do not outlive their parent, their end."""
+"""This process: its cores, how it is told to end, and with whom it ends."""
 
 from __future__ import annotations
 
@@ -6,13 +6,8 @@ import contextlib
 import ctypes
 import os
 import signal
-import subprocess
 import sys
-import time
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
-TERMINATE_SECONDS = 2.0
 _PR_SET_PDEATHSIG = 1
 
 
@@ -51,37 +46,3 @@ def die_with_parent(parent: int) -> None:
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:  # it was gone before the kernel was asked
         raise SystemExit(f"the process {parent} that started this worker is gone")
-
-
-def start_logged(
-    command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None
-) -> subprocess.Popen[bytes]:
-    """Start a process in a session of its own, its output appended to `log`.
-
-    Ctrl-C reaches the parent alone. `environment` is that of the parent if left out.
-    """
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as output:
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            start_new_session=True,
-        )
-
-
-def end_all(processes: Iterable[subprocess.Popen[bytes]]) -> None:
-    """End children: politely, then for certain."""
-    processes = list(processes)
-    for process in processes:
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-    deadline = time.monotonic() + TERMINATE_SECONDS
-    for process in processes:
-        try:
-            process.wait(max(0.0, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()

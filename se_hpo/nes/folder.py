@@ -7,9 +7,12 @@ generation is computed again, to the same bytes.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
+import time
+from collections.abc import Callable, Container, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -117,8 +120,13 @@ def restore(
     except UserError as error:
         set_run_aside(paths, str(error))
         return None
-    _keep_lines(paths.generations, state.generation)
-    _keep_timing(paths.timing, state.generation)
+    _keep_lines(paths.generations, range(1, state.generation + 1))
+    if paths.timing.exists():  # for information only: damaged lines are dropped
+        before = range(state.generation)
+        lines = read_json_lines(paths.timing)
+        dicts = [(number, x) for number, x in lines if isinstance(x, dict)]
+        kept = {number for number, x in dicts if x.get("generation") in before}
+        _keep_lines(paths.timing, kept)
     return state, history
 
 
@@ -140,10 +148,13 @@ def _history(path: Path, generations: int) -> list[dict[str, Any]]:
     return history
 
 
-def _keep_lines(path: Path, count: int) -> None:
-    lines = path.read_bytes().splitlines(keepends=True)
-    if len(lines) > count:
-        write_atomic(path, b"".join(lines[:count]))
+def _keep_lines(path: Path, numbers: Container[int]) -> None:
+    """Drop all lines but these, numbered from 1."""
+    with path.open("rb") as file:
+        lines = list(file)
+    kept = [line for number, line in enumerate(lines, 1) if number in numbers]
+    if len(kept) < len(lines):
+        write_atomic(path, b"".join(kept))
 
 
 def append_generation(path: Path, line: dict[str, Any], size: int) -> int:
@@ -164,28 +175,30 @@ def append_generation(path: Path, line: dict[str, Any], size: int) -> int:
     if path.exists() and path.stat().st_size != size:
         if size >= 0:
             log.warning("%s: another process has written to it", path)
-        if _has_line(path, line):
+        lines, g = [found for _, found in read_json_lines(path)], line["generation"]
+        if len(lines) > g and lines[g] == parsed(json.dumps(line)):
             return -1
-        _keep_lines(path, line["generation"])
+        _keep_lines(path, range(1, g + 1))
     append_json_line(path, line)
     return path.stat().st_size
 
 
-def _has_line(path: Path, line: dict[str, Any]) -> bool:
-    """Whether a generation's line is there, at its place."""
-    lines = [found for _, found in read_json_lines(path)]
-    g = line["generation"]
-    return len(lines) > g and lines[g] == parsed(json.dumps(line))
+@contextlib.contextmanager
+def timed(
+    paths: TrialPaths, cpu_seconds: Callable[[], float], **place: int
+) -> Iterator[None]:
+    """Append to `timing.jsonl` what the block took.
 
-
-def _keep_timing(path: Path, generations: int) -> None:
-    """Timing is for information only: damaged lines are dropped."""
-    lines = [line for _, line in read_json_lines(path) if isinstance(line, dict)]
-    before = range(generations)
-    kept = [line for line in lines if line.get("generation") in before]
-    text = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in kept)
-    if path.exists() and path.read_text(errors="replace") != text:
-        write_atomic(path, text)
+    A file apart, since it differs from run to run; `place` is what the line is of.
+    """
+    started, cpu = time.time(), cpu_seconds()
+    yield
+    timing = {
+        "started": started,
+        "wall_seconds": time.time() - started,
+        "cpu_seconds": cpu_seconds() - cpu,
+    }
+    append_json_line(paths.timing, {**place, **timing})
 
 
 def set_run_aside(paths: TrialPaths, reason: str) -> None:

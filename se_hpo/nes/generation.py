@@ -16,8 +16,16 @@ from se_hpo import seeding
 from se_hpo.config.run import NESConfig, RunConfig
 from se_hpo.config.variation import vary_agent
 from se_hpo.envs.learned import LearnedEnv
+from se_hpo.envs.parameters import initial_psi
+from se_hpo.envs.tasks import import_task
 from se_hpo.nes.strategies import make_strategy
 from se_hpo.training.jobs import TrainingJob, TrainingResult
+
+
+def random_psi(config: RunConfig, seed: int, *place: int) -> np.ndarray:
+    """A random SE, float32: the one at this place among those of the seed."""
+    rng = seeding.generator(seed, "psi", *place)
+    return initial_psi(config.se, import_task(config.task), rng)
 
 
 def inner_loop_job(config: RunConfig, psi: np.ndarray, seed: int) -> TrainingJob:
@@ -64,14 +72,11 @@ def confirmation_jobs(
     config: RunConfig, center: np.ndarray, run_seed: int, g: int
 ) -> list[TrainingJob]:
     """`n_confirmations` more inner loops on the center of generation `g`."""
-    return [
-        inner_loop_job(
-            config,
-            center,
-            seeding.integer_seed(run_seed, "generation", g, "confirmation", k),
-        )
+    seeds = [
+        seeding.integer_seed(run_seed, "generation", g, "confirmation", k)
         for k in range(config.nes.n_confirmations)
     ]
+    return [inner_loop_job(config, center, seed) for seed in seeds]
 
 
 def n_trainings(nes: NESConfig, generations: int) -> int:

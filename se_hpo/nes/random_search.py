@@ -7,11 +7,9 @@ is judged as the center of an NES run is, and not by the luck that made it a fin
 
 from __future__ import annotations
 
-import json
 import logging
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +17,13 @@ import numpy as np
 
 from se_hpo import seeding
 from se_hpo.config.run import RunConfig
-from se_hpo.envs.parameters import initial_psi
-from se_hpo.envs.tasks import import_task
 from se_hpo.errors import UserError
-from se_hpo.nes.folder import fingerprint
-from se_hpo.nes.generation import inner_loop_job
-from se_hpo.storage.files import append_json_line, read_json_lines, write_atomic
+from se_hpo.nes.folder import fingerprint, timed
+from se_hpo.nes.generation import inner_loop_job, random_psi
+from se_hpo.storage.files import append_json_line, read_json_lines, write_json_lines
 from se_hpo.storage.json_records import RecordError, record
 from se_hpo.storage.paths import TrialPaths
 from se_hpo.training.inner_loop import InnerLoop
-from se_hpo.training.jobs import TrainingResult
 
 log = logging.getLogger(__name__)
 
@@ -107,32 +102,46 @@ def run_random_search(
     plan = search_plan(trainings, config.nes.n_center_evaluations)
     owner = fingerprint(config, seed, inner_loop.engine_name)
     lines = _restore(paths.candidates, owner, plan)
-    scores = [score for line in lines for score in line["scores"]]
+    scores = [score for line in lines for score in line.scores]
+
+    def score(jobs: list[tuple[int, int]]) -> None:
+        """Train an agent per `(candidate, agent seed)` and append the line."""
+        with timed(paths, inner_loop.cpu_seconds):
+            results = inner_loop.train_agents(
+                [
+                    inner_loop_job(config, random_psi(config, seed, n), s)
+                    for n, s in jobs
+                ]
+            )
+            line = _Scores(
+                trainings_before=len(scores),
+                scores=[result.score for result in results],
+                env_steps_se=sum(result.env_steps for result in results),
+                env_steps_task=sum(int(result.test_env_steps) for result in results),
+            )
+            append_json_line(paths.candidates, asdict(line))
+        lines.append(line)
+
     while len(scores) < plan.candidates:
         numbers = range(len(scores), min(len(scores) + CHUNK, plan.candidates))
-        jobs = [(n, seeding.integer_seed(seed, "candidate", n)) for n in numbers]
-        lines.append(_score(config, seed, paths, inner_loop, jobs, len(scores)))
-        scores += lines[-1]["scores"]
+        score([(n, seeding.integer_seed(seed, "candidate", n)) for n in numbers])
+        scores += lines[-1].scores
         log.info("%d of %d random SEs scored", len(scores), plan.candidates)
     first = np.array(scores[: plan.candidates])
     finalists = np.argsort(-first, kind="stable")[: plan.finalists]
     if len(scores) == plan.candidates:
-        jobs = [
-            (int(n), seeding.integer_seed(seed, "finalist", k))
-            for n in finalists
-            for k in range(plan.agents)
-        ]
-        lines.append(_score(config, seed, paths, inner_loop, jobs, len(scores)))
-    means = np.array(lines[-1]["scores"]).reshape(plan.finalists, -1).mean(axis=1)
+        seeds = [seeding.integer_seed(seed, "finalist", k) for k in range(plan.agents)]
+        score([(int(n), each) for n in finalists for each in seeds])
+    means = np.array(lines[-1].scores).reshape(plan.finalists, -1).mean(axis=1)
     best = int(np.argmax(means))
     winner = int(finalists[best])
     return SearchOutcome(
-        psi=_psi(config, seed, winner),
+        psi=random_psi(config, seed, winner),
         candidate=winner,
         score=float(means[best]),
         first_score=float(first[winner]),
-        env_steps_se=sum(line["env_steps_se"] for line in lines),
-        env_steps_task=sum(line["env_steps_task"] for line in lines),
+        env_steps_se=sum(line.env_steps_se for line in lines),
+        env_steps_task=sum(line.env_steps_task for line in lines),
     )
 
 
@@ -160,75 +169,29 @@ def _scores(line: Any) -> _Scores | None:
         return None
 
 
-def _psi(config: RunConfig, seed: int, candidate: int) -> np.ndarray:
-    rng = seeding.generator(seed, "psi", candidate)
-    return initial_psi(config.se, import_task(config.task), rng)
-
-
-def _score(
-    config: RunConfig,
-    seed: int,
-    paths: TrialPaths,
-    inner_loop: InnerLoop,
-    jobs: Sequence[tuple[int, int]],
-    n_before: int,
-) -> dict[str, Any]:
-    """Train an agent per `(candidate, agent seed)` and append the line of scores."""
-    started, cpu = time.time(), inner_loop.cpu_seconds()
-    results = inner_loop.train_agents(
-        [inner_loop_job(config, _psi(config, seed, n), s) for n, s in jobs]
-    )
-    line = _line(n_before, results)
-    append_json_line(paths.candidates, line)
-    timing = {
-        "started": started,
-        "wall_seconds": time.time() - started,
-        "cpu_seconds": inner_loop.cpu_seconds() - cpu,
-    }
-    append_json_line(paths.timing, timing)
-    return line
-
-
-def _line(n_before: int, results: Sequence[TrainingResult]) -> dict[str, Any]:
-    return {
-        "trainings_before": n_before,
-        "scores": [result.score for result in results],
-        "env_steps_se": sum(result.env_steps for result in results),
-        "env_steps_task": sum(int(result.test_env_steps) for result in results),
-    }
-
-
-def _restore(path: Path, owner: str, plan: SearchPlan) -> list[dict[str, Any]]:
+def _restore(path: Path, owner: str, plan: SearchPlan) -> list[_Scores]:
     """The lines so far; from the first that does not fit on, they are cut off."""
     header = {"owner": owner}
-    lines: list[dict[str, Any]] = []
+    lines: list[_Scores] = []
     found: list[Any] = [line for _, line in read_json_lines(path)]
-    if found[:1] != [header]:
-        if found:
-            log.warning("%s is damaged or of another search: starts again", path)
-        found = [header]
-    for line in found[1:]:
-        if not _fits(line, lines, plan):
+    if found and found[0] != header:
+        log.warning("%s is damaged or of another search: starts again", path)
+    for line in found[1:] if found[:1] == [header] else []:
+        scores = _scores(line)
+        if scores is None or not _fits(scores, lines, plan):
             log.warning("%s is damaged after %d lines: goes on there", path, len(lines))
             break
-        lines.append(line)
-    text = "".join(
-        json.dumps(line, separators=(",", ":")) + "\n" for line in [header, *lines]
-    )
-    if not path.exists() or path.read_bytes() != text.encode():
-        write_atomic(path, text)
+        lines.append(scores)
+    whole = [header, *map(asdict, lines)]
+    if found != whole:
+        write_json_lines(path, whole)
     return lines
 
 
-def _fits(line: Any, before: Sequence[dict[str, Any]], plan: SearchPlan) -> bool:
-    done = sum(len(earlier["scores"]) for earlier in before)
+def _fits(line: _Scores, before: Sequence[_Scores], plan: SearchPlan) -> bool:
+    done = sum(len(earlier.scores) for earlier in before)
     if done < plan.candidates:
         expected = min(CHUNK, plan.candidates - done)
     else:
         expected = plan.finalists * plan.agents if done == plan.candidates else -1
-    found = _scores(line)
-    return (
-        found is not None
-        and found.trainings_before == done
-        and len(found.scores) == expected
-    )
+    return line.trainings_before == done and len(line.scores) == expected

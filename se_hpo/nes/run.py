@@ -7,8 +7,6 @@ generation and ends with the same bytes as one that was never interrupted.
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,27 +14,33 @@ import numpy as np
 
 from se_hpo import seeding
 from se_hpo.config.run import RunConfig
-from se_hpo.envs.parameters import initial_psi
+from se_hpo.envs.checkpoint import save_se
 from se_hpo.envs.tasks import import_task
-from se_hpo.nes.folder import append_generation, fingerprint, restore, save_state
+from se_hpo.nes.folder import (
+    ForeignStateError,
+    append_generation,
+    fingerprint,
+    restore,
+    save_state,
+    set_run_aside,
+    timed,
+)
 from se_hpo.nes.generation import (
     aggregate,
     collect,
     confirmation_jobs,
     generation_jobs,
     initial_jobs,
+    random_psi,
 )
 from se_hpo.nes.nes_state import NESState
-from se_hpo.nes.outputs import append_timing, generation_line, save_center
 from se_hpo.nes.strategies import Update, make_strategy
-from se_hpo.storage.files import write_json
+from se_hpo.storage.files import Guard, write_json
 from se_hpo.storage.paths import TrialPaths
+from se_hpo.storage.records import to_builtin
 from se_hpo.training.inner_loop import InnerLoop
 
 log = logging.getLogger(__name__)
-
-Guard = Callable[[], None]
-"""Called before a generation is written; raises when the run is no longer ours."""
 
 
 @dataclass(frozen=True)
@@ -97,15 +101,13 @@ class NESRun:
         file = self.paths.generations
         self._written = file.stat().st_size if file.exists() else 0
         while (reason := self._ended(state, history, n_generations)) is None:
-            started, cpu = time.time(), self.inner_loop.cpu_seconds()
-            if state is None:
-                state = self._initial_state()
-            best_before = state.best_score
-            state, line = self._generation(state)
-            history.append(line)
-            self._save(state, line, improved=state.best_score > best_before)
-            spent = self.inner_loop.cpu_seconds() - cpu
-            append_timing(self.paths.timing, line["generation"], started, spent)
+            cpu_seconds = self.inner_loop.cpu_seconds
+            with timed(self.paths, cpu_seconds, generation=len(history)):
+                state = state or self._initial_state()
+                best_before = state.best_score
+                state, line = self._generation(state)
+                history.append(line)
+                self._save(state, line, improved=state.best_score > best_before)
         assert state is not None
         self.guard()
         self._save_center("last", state)
@@ -130,12 +132,7 @@ class NESRun:
     def _initial_state(self) -> NESState:
         """The first center: a random SE, or the best of `n_initial` of them."""
         n = self.config.nes.n_initial
-        candidates = [
-            initial_psi(
-                self.config.se, self.task, seeding.generator(self.seed, "psi", i)
-            )
-            for i in range(n)
-        ]
+        candidates = [random_psi(self.config, self.seed, i) for i in range(n)]
         best = 0
         if n > 1:
             results = self.inner_loop.train_agents(
@@ -174,7 +171,21 @@ class NESRun:
             )
         state = replace(state, strategy=new, generation=g + 1)
         first = self._first_line if g == 0 else {}
-        return state, generation_line(g, state, scores, update, first)
+        line = {
+            "generation": g,
+            "center_scores": scores.center,
+            "member_scores": scores.members,
+            "weights": update.weights,
+            "step_norm": update.step_norm,
+            "env_steps_se": scores.env_steps_se + first.get("env_steps_se", 0),
+            "env_steps_task": scores.env_steps_task + first.get("env_steps_task", 0),
+            "best_score": state.best_score,
+            "center_diverged": scores.center_diverged,
+            "stop_reasons": scores.stop_reasons,
+        }
+        if "initial_scores" in first:
+            line["initial_scores"] = first["initial_scores"]
+        return state, dict(to_builtin(line))
 
     def _save(self, state: NESState, line: dict[str, Any], improved: bool) -> None:
         self.guard()
@@ -186,10 +197,20 @@ class NESRun:
         log.info("generation %d: center score %.1f", state.generation, score)
 
     def _save_center(self, kind: str, state: NESState) -> None:
+        """Write the `best` or `last` center as a checkpoint, unless it has diverged."""
         best = kind == "best"
-        path = self.paths.best_se if best else self.paths.last_se
         psi = state.best_psi if best else state.psi
-        save_center(path, psi, state, self.config, self.seed, kind)
+        if not np.isfinite(psi).all():
+            return
+        metadata = {
+            "kind": kind,
+            "seed": self.seed,
+            "generation": state.generation,
+            "best_score": state.best_score,
+            "solved_at": state.solved_at,
+        }
+        path = self.paths.best_se if best else self.paths.last_se
+        save_se(path, psi, self.config.task, self.config.se, to_builtin(metadata))
 
 
 def run_nes(
@@ -199,8 +220,21 @@ def run_nes(
     inner_loop: InnerLoop,
     n_generations: int,
     guard: Guard = lambda: None,
+    restart: bool = False,
 ) -> NESOutcome:
-    """Run or continue an NES run up to `n_generations`; see `NESRun`."""
+    """Run or continue an NES run up to `n_generations`; see `NESRun`.
+
+    With `restart`, a state of another run, where it can only be of another version, is
+    set aside, and the run starts again.
+    """
     if not paths.config.exists():
         write_json(paths.config, {**config.to_dict(), "seed": seed})
-    return NESRun(config, seed, paths, inner_loop, guard).run(n_generations)
+    run = NESRun(config, seed, paths, inner_loop, guard)
+    try:
+        return run.run(n_generations)
+    except ForeignStateError as error:
+        if not restart:
+            raise
+        guard()
+        set_run_aside(paths, str(error))
+        return run.run(n_generations)

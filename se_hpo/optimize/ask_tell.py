@@ -103,7 +103,7 @@ class BOHB:
         self._n_brackets, self._which = n_brackets, brackets
         n = 1 if n_brackets is None else n_brackets
         hyperband_brackets(*self._budgets, n, brackets)  # checks them
-        self._space = space.to_serialized_dict()["hyperparameters"]
+        self._space = space.to_serialized_dict()
         self._generator = BOHBGenerator(
             space,
             seed,
@@ -204,7 +204,9 @@ class BOHB:
         )
 
         rows = [_row(t) for t in (*self._told.values(), *self._out.values())]
-        dtypes = hyperparameter_dtypes(to_builtin(self._space)).items()
+        dtypes = hyperparameter_dtypes(
+            to_builtin(self._space)["hyperparameters"]
+        ).items()
         declared = {f"config.{name}": dtype for name, dtype in dtypes}
         columns = {name: TRIAL_COLUMNS[name] for name in (*_COLUMNS, "model_based")}
         return tidy(rows, {**columns, **dtypes_of(rows, "config.", declared)})

@@ -14,7 +14,7 @@ import numpy as np
 from rich.table import Table
 
 from se_hpo import seeding
-from se_hpo.optimize.objectives import Objective
+from se_hpo.optimize.objectives.objective import Objective
 from se_hpo.results.lines import read_configurations, read_evaluations
 from se_hpo.results.ranking import best_first
 from se_hpo.storage.files import write_json

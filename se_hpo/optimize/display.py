@@ -1,24 +1,25 @@
-"""How the progress of a run looks in a terminal, from 80 columns on."""
+"""What a person sees of a run while it lasts, from 80 columns on."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
-from rich.console import Console, Group, RenderableType
-from rich.progress_bar import ProgressBar
-from rich.table import Table
+from rich.console import Group, RenderableType
 from rich.text import Text
 
-from se_hpo.optimize.progress import Bracket, Plan, RunningTrial, Snapshot, WorkerState
+from se_hpo.results.curve_reader import CurveReader
+from se_hpo.results.master_status import Bracket, MasterStatus, Worker
+from se_hpo.results.master_status import Running as RunningTrial
+from se_hpo.results.ranking import best_first
+from se_hpo.storage.damaged import DamageReport
+from se_hpo.storage.paths import RunPaths
 from se_hpo.storage.records import EvaluationRecord, Status
-from se_hpo.terminal.live import LiveLog
-from se_hpo.text import duration, first_line, sparkline
+from se_hpo.terminal.live import LiveLog, Running, running_rows
+from se_hpo.text import duration, first_line
 
-_CURVE_WIDTH = 16
-_LATEST = 3
 _MAX_BRACKETS = 4
-STATUS_STYLES = {Status.FINISHED: "", Status.FAILED: "red"}
 
 
 def evaluation_line(record: EvaluationRecord) -> str:
@@ -42,66 +43,131 @@ def evaluation_line(record: EvaluationRecord) -> str:
     return " ".join([*parts, f"in {duration(record.wall_seconds)}"])
 
 
-def draw(
-    plan: Plan,
-    snapshot: Snapshot,
-    age: float,
-    latest: Sequence[EvaluationRecord],
-    height: int,
-) -> RenderableType:
-    """The live display.
+class RunDisplay(LiveLog):
+    """A BOHB run while it lasts: a line per finished evaluation, or live.
 
     Args:
-        plan: what stays the same.
-        snapshot: the state to show.
-        age: seconds since it was taken; clocks go on by as much.
-        latest: evaluations that ended last, newest first.
-        height: lines of the terminal.
+        run: the run's folder.
+        title: space and optimizer.
+        unit: what a budget counts, `generations`.
+        earlier: records of earlier attempts, for the incumbent.
+        shown: `quiet`, `verbose` and `console` of `LiveLog`.
     """
-    fixed = 6 + min(len(snapshot.brackets), _MAX_BRACKETS) + len(latest)
-    rows = max(1, height - fixed - 2)
-    grid = Table.grid(padding=(0, 1), expand=True)
-    grid.add_column(width=11, style="dim", no_wrap=True)
-    grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
-    grid.add_row("evaluations", _totals(snapshot, age))
-    for index, line in enumerate(_brackets(snapshot.brackets)):
-        grid.add_row("" if index else "brackets", line)
-    grid.add_row("incumbent", _incumbent(snapshot, plan))
-    grid.add_row("workers", _workers(snapshot.workers))
-    if snapshot.running:
-        grid.add_row("running", _running(snapshot, age, rows))
-    for index, record in enumerate(latest):
-        line = Text(evaluation_line(record), style=STATUS_STYLES.get(record.status, ""))
-        grid.add_row("" if index else "latest", line)
-    return Group(_head(plan, snapshot.elapsed + age), grid)
+
+    def __init__(
+        self,
+        run: RunPaths,
+        title: str,
+        unit: str,
+        earlier: Iterable[EvaluationRecord] = (),
+        **shown: Any,
+    ) -> None:
+        super().__init__(title, str(run.root), **shown)
+        self.run, self.unit = run, unit
+        self.status = MasterStatus("running", self.began, 0, 0, 0, 0, [], [], [])
+        self.running: list[Running] = []
+        """What is under way, longest first."""
+        self.best: EvaluationRecord | None = None
+        """The incumbent."""
+        self._damaged = DamageReport(run.trials, "*")
+        self._curves: dict[str, CurveReader] = {}
+        self._spent_before: float | None = None
+        for record in earlier:
+            self._compare(record)
+
+    def _compare(self, record: EvaluationRecord) -> None:
+        records = [record] if self.best is None else [self.best, record]
+        self.best = next(iter(best_first(records, lambda each: each)), None)
+
+    def evaluation_finished(self, record: EvaluationRecord) -> None:
+        """Log the line of an evaluation that ended, and which files were damaged."""
+        self._compare(record)
+        self._damaged.tell(record.trial)
+        style = "red" if record.status is Status.FAILED else ""
+        self.tell_end(evaluation_line(record), style)
+
+    def update(self, status: MasterStatus) -> None:
+        """Show this state of the run from now on."""
+        several = len({worker.host for worker in status.workers}) > 1
+        by_age = sorted(status.running, key=lambda trial: trial.since)
+        running = [self._row(trial, several) for trial in by_age]
+        self.status, self.running, self.eta_at = status, running, time.time()
+        self.eta = self._time_to_go()
+
+    def _row(self, trial: RunningTrial, with_host: bool) -> Running:
+        path = self.run.trial(trial.config_id).generations
+        curve = self._curves.setdefault(trial.trial, CurveReader(path)).read()
+        host = _short_host(trial.host) if with_host else ""
+        return Running(trial.trial, len(curve), trial.budget, trial.since, curve, host)
+
+    def _time_to_go(self) -> float | None:
+        """Remaining budget at the pace of this attempt; None before a first step."""
+        brackets = self.status.brackets
+        spent, planned = spent_budget(brackets)
+        for each in self.running:  # what no finished evaluation has counted
+            rungs = brackets[int(each.name.partition("-")[0])].rungs
+            below = max((r.budget for r in rungs if r.budget < each.of), default=0.0)
+            spent += max(0.0, each.done - below)
+        if self._spent_before is None:
+            self._spent_before = spent
+        gained = spent - self._spent_before
+        if spent >= planned:
+            return 0.0
+        elapsed = self.eta_at - self.began
+        return elapsed * (planned - spent) / gained if gained > 0 else None
+
+    def rows(self, height: int) -> Iterator[tuple[str, RenderableType]]:
+        """Totals, brackets, incumbent, workers, and evaluations under way."""
+        status = self.status
+        yield "evaluations", self.bar(status.finished, status.planned)
+        for line in _bracket_lines(status.brackets):
+            yield "brackets", line
+        yield "incumbent", self._incumbent()
+        yield "workers", _alive(status.workers)
+        if self.running:
+            n_brackets = min(len(status.brackets), _MAX_BRACKETS)
+            fixed = 6 + n_brackets + len(self.latest)
+            yield "running", self._running(max(1, height - fixed - 2))
+
+    def _incumbent(self) -> Text:
+        if self.best is None:
+            return Text("none yet", style="dim")
+        return Text.assemble(
+            (f"loss {self.best.loss:.4f}", "bold green"),
+            f"  trial {self.best.trial}  {self.best.budget:g} {self.unit}",
+        )
+
+    def _running(self, rows: int) -> RenderableType:
+        """A row per evaluation under way, longest first; with hosts, if several."""
+        n = len(self.running) if len(self.running) <= rows else max(1, rows - 1)
+        table, more = running_rows(self.running[:n]), len(self.running) - n
+        return Group(table, Text(f"and {more} more", style="dim")) if more else table
 
 
-def _head(plan: Plan, elapsed: float) -> RenderableType:
-    head = Table.grid(expand=True, padding=(0, 1))
-    head.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
-    head.add_column(justify="right", no_wrap=True)
-    title = Text.assemble((plan.title, "bold"), f"  {plan.run}")
-    head.add_row(title, Text(duration(elapsed)))
-    return head
+def spent_budget(brackets: Iterable[Bracket]) -> tuple[float, float]:
+    """Budget spent and planned; a promoted trial pays only the difference.
+
+    >>> from se_hpo.results.master_status import Rung
+    >>> spent_budget([Bracket(0, False, [Rung(1, 3, 3), Rung(3, 0, 1)])])
+    (3.0, 5.0)
+    """
+    spent = planned = 0.0
+    for bracket in brackets:
+        below = 0.0
+        for rung in bracket.rungs:
+            step, below = rung.budget - below, rung.budget
+            spent += step * rung.done
+            planned += step * rung.planned
+    return spent, planned
 
 
-def _totals(snapshot: Snapshot, age: float) -> RenderableType:
-    done, planned = snapshot.evaluations_done, snapshot.evaluations_planned
-    eta = None if snapshot.eta is None else max(0.0, snapshot.eta - age)
-    line = Table.grid(expand=True, padding=(0, 1))
-    line.add_column(ratio=1)
-    line.add_column(no_wrap=True, justify="right")
-    bar = ProgressBar(total=max(planned, 1), completed=done)
-    line.add_row(bar, f"{done}/{planned}  ETA {duration(eta)}")
-    return line
-
-
-def _brackets(brackets: Sequence[Bracket]) -> list[Text]:
+def _bracket_lines(brackets: Sequence[Bracket]) -> list[Text]:
     """The brackets being worked on, and how many lie before and after them."""
-    begun = [b for b in brackets if b.done < b.total]
-    shown = begun[:_MAX_BRACKETS] or list(brackets[-1:])
-    lines = [_bracket(b) for b in shown]
-    before = sum(b.done >= b.total for b in brackets if b not in shown)
+    complete = [all(r.done >= r.planned for r in b.rungs) for b in brackets]
+    begun = [i for i, done in enumerate(complete) if not done][:_MAX_BRACKETS]
+    shown = begun or list(range(len(brackets)))[-1:]
+    lines = [_bracket(brackets[i]) for i in shown]
+    before = sum(done for i, done in enumerate(complete) if i not in shown)
     after = len(brackets) - len(shown) - before
     rest = [f"{n} {word}" for n, word in ((before, "done"), (after, "to come")) if n]
     if rest:
@@ -110,25 +176,15 @@ def _brackets(brackets: Sequence[Bracket]) -> list[Text]:
 
 
 def _bracket(bracket: Bracket) -> Text:
-    text = Text(f"{bracket.index:<3d}")
+    text = Text(f"{bracket.bracket:<3d}")
     for rung in bracket.rungs:
-        style = "green" if rung.done >= rung.total else "" if rung.done else "dim"
+        style = "green" if rung.done >= rung.planned else "" if rung.done else "dim"
         text.append(f" {rung.budget:g}: ", style="dim")
-        text.append(f"{rung.done}/{rung.total} ", style=style)
+        text.append(f"{rung.done}/{rung.planned} ", style=style)
     return text
 
 
-def _incumbent(snapshot: Snapshot, plan: Plan) -> Text:
-    best = snapshot.incumbent
-    if best is None:
-        return Text("none yet", style="dim")
-    return Text.assemble(
-        (f"loss {best.loss:.4f}", "bold green"),
-        f"  trial {best.trial}  {best.budget:g} {plan.unit}",
-    )
-
-
-def _workers(workers: Sequence[WorkerState]) -> Text:
+def _alive(workers: Sequence[Worker]) -> Text:
     if not workers:
         return Text("none: waiting for the first to register", style="yellow")
     idle = sum(worker.trial is None for worker in workers)
@@ -137,73 +193,7 @@ def _workers(workers: Sequence[WorkerState]) -> Text:
     return Text(f"{len(workers)} alive on {on}" + (f", {idle} idle" if idle else ""))
 
 
-def _running(snapshot: Snapshot, age: float, rows: int) -> RenderableType:
-    """A row per evaluation under way, longest first; with hosts, if several."""
-    hosts = {worker.trial: worker.host for worker in snapshot.workers if worker.trial}
-    several = len({worker.host for worker in snapshot.workers}) > 1
-    running = sorted(snapshot.running, key=lambda trial: -trial.seconds)
-    shown = running if len(running) <= rows else running[: max(1, rows - 1)]
-    table = Table.grid(padding=(0, 2))
-    for _ in range(6):
-        table.add_column(no_wrap=True)
-    for trial in shown:
-        host = _short_host(hosts.get(trial.trial, "")) if several else ""
-        table.add_row(*_running_row(trial, age), Text(host, style="dim"))
-    more = len(running) - len(shown)
-    return Group(table, Text(f"and {more} more", style="dim")) if more else table
-
-
 def _short_host(host: str, width: int = 12) -> str:
     """The first label of a host name (not of an address), cut to `width`."""
     first = host.partition(".")[0]
     return (host if first.isdigit() else first)[:width]
-
-
-def _running_row(trial: RunningTrial, age: float) -> list[str]:
-    curve = trial.curve
-    return [
-        trial.trial,
-        f"{len(curve)}/{trial.budget:g}" if curve else f"0/{trial.budget:g}",
-        duration(trial.seconds + age),
-        sparkline(curve, _CURVE_WIDTH),
-        f"{curve[-1]:.1f}" if curve else "",
-    ]
-
-
-class ProgressDisplay(LiveLog):
-    """Shows a BOHB run while it lasts: a line per finished evaluation, or live.
-
-    Args:
-        plan: what stays the same during the run.
-        quiet: see `LiveLog`, as for the others.
-        verbose: likewise.
-        console: likewise.
-    """
-
-    def __init__(
-        self,
-        plan: Plan,
-        *,
-        quiet: bool = False,
-        verbose: bool = False,
-        console: Console | None = None,
-    ) -> None:
-        self.plan = plan
-        self._snapshot = Snapshot()
-        self._taken = time.monotonic()
-        self._latest: tuple[EvaluationRecord, ...] = ()
-        super().__init__(quiet=quiet, verbose=verbose, console=console)
-
-    def update(self, snapshot: Snapshot) -> None:
-        """Show this state of the run from now on."""
-        self._snapshot, self._taken = snapshot, time.monotonic()
-
-    def evaluation_finished(self, record: EvaluationRecord) -> None:
-        """Log the line of an evaluation that ended, however it ended."""
-        self._latest = (record, *self._latest)[:_LATEST]
-        self.say(evaluation_line(record))
-
-    def view(self, height: int) -> RenderableType:
-        """The state of the run, its clocks as of now."""
-        age = time.monotonic() - self._taken
-        return draw(self.plan, self._snapshot, age, self._latest, height)

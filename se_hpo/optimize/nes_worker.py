@@ -11,7 +11,7 @@ from se_hpo.errors import storage_line
 from se_hpo.storage.paths import ConfigId, RunPaths
 
 if TYPE_CHECKING:
-    from se_hpo.optimize.objectives import Objective
+    from se_hpo.optimize.objectives.objective import Objective
     from se_hpo.training.inner_loop import InnerLoop
 
 _STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE)

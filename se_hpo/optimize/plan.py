@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,10 +11,9 @@ from rich.table import Table
 
 from se_hpo import seeding
 from se_hpo.bohb.brackets import Bracket, plan
-from se_hpo.optimize.objectives import Objective
-from se_hpo.registries import OBJECTIVES, load
-from se_hpo.training.inner_loop import InnerLoop
-from se_hpo.training.jobs import TrainingJob
+from se_hpo.optimize.objectives.objective import Objective
+from se_hpo.registries import OBJECTIVES
+from se_hpo.training.inner_loop import time_agents
 
 SAMPLES = 8  # random configurations whose inner loops are timed
 
@@ -26,8 +24,6 @@ class Cost:
 
     inner_loops_per_generation: float
     """Agents trained per unit of budget, mean over sampled configurations."""
-    inner_loops_per_trial: float
-    """Agents trained once per trial, to choose among `n_initial` random SEs."""
     seconds_per_inner_loop: float
     """One agent on one core, mean over sampled configurations."""
     wall_seconds: float
@@ -41,10 +37,7 @@ def measure_cost(
     engine: str,
     n_parallel: int,
 ) -> Cost:
-    """Time one inner loop of each configuration, on one core, and extrapolate.
-
-    An estimate from the start of learning: on a better SE agents train longer or
-    shorter, so expect a factor of two either way.
+    """Time one inner loop of each configuration, and extrapolate; see `time_agents`.
 
     Args:
         brackets: what will be run.
@@ -53,32 +46,16 @@ def measure_cost(
         engine: `auto`, `native` or `torch`.
         n_parallel: workers times threads.
     """
-    jobs, counts, starts = zip(
-        *(_sample_job(objective, c, i) for i, c in enumerate(configurations)),
-        strict=True,
-    )
-    with InnerLoop(engine, n_threads=1) as inner_loop:
-        # A first, tiny job pays for what only the first one pays for.
-        short = replace(jobs[0].agent, train_episodes=1, test_episodes=1)
-        inner_loop.train_agents([replace(jobs[0], agent=short)])
-        started = time.perf_counter()
-        inner_loop.train_agents(list(jobs))
-        seconds = (time.perf_counter() - started) / len(jobs)
-    per_budget, per_trial = float(np.mean(counts)), float(np.mean(starts))
-    planned = plan(brackets)
-    loops = planned.generations * per_budget + planned.trials * per_trial
-    return Cost(per_budget, per_trial, seconds, loops * seconds / n_parallel)
-
-
-def _sample_job(
-    objective: Objective, configuration: Mapping[str, Any], index: int
-) -> tuple[TrainingJob, int, int]:
-    """An inner loop of a configuration; how many a budget unit and a trial take."""
-    config = objective.run_config(configuration)
-    seed = seeding.integer_seed(objective.run_seed, "plan", index)
-    cost: tuple[TrainingJob, int, int]
-    cost = load(OBJECTIVES[objective.kind]).cost(config, seed)
-    return cost
+    cost_of = OBJECTIVES[objective.kind].cost
+    samples = []
+    for index, configuration in enumerate(configurations):
+        seed = seeding.integer_seed(objective.run_seed, "plan", index)
+        samples.append(cost_of(objective.run_config(configuration), seed))
+    jobs, per_budget, per_trial = zip(*samples, strict=True)
+    seconds, planned = time_agents(engine, list(jobs)), plan(brackets)
+    loops = float(np.mean(per_budget))
+    total = planned.generations * loops + planned.trials * float(np.mean(per_trial))
+    return Cost(loops, seconds, total * seconds / n_parallel)
 
 
 def bracket_table(brackets: Sequence[Bracket], unit: str) -> Table:

@@ -19,24 +19,24 @@ from se_hpo.bohb.run import run_locked_master
 from se_hpo.errors import UserError, unwritable
 from se_hpo.machine.addresses import in_slurm_job, published_host
 from se_hpo.machine.processes import Terminated, available_cores
-from se_hpo.optimize.display import ProgressDisplay
+from se_hpo.optimize.display import RunDisplay
 from se_hpo.optimize.local_workers import LocalWorkers
-from se_hpo.optimize.monitor import Monitor
 from se_hpo.optimize.options import Options
-from se_hpo.optimize.progress import Plan
 from se_hpo.optimize.run_folder import open_run
 from se_hpo.optimize.settings import Settings, resolve_settings
 from se_hpo.optimize.start_from import resolve_start
+from se_hpo.registries import OBJECTIVES
 from se_hpo.results.lines import read_evaluations
+from se_hpo.results.master_status import MasterStatus
 from se_hpo.search_spaces.loading import Space
 from se_hpo.search_spaces.user_code import code_of
 from se_hpo.storage.files import write_json
+from se_hpo.storage.json_records import record
 from se_hpo.storage.lock import RunLock
 from se_hpo.storage.paths import RunPaths, trial_name
 from se_hpo.storage.records import EvaluationRecord, Status
 from se_hpo.terminal.flags import at_least, check_seed
 from se_hpo.training.inner_loop import InnerLoop
-from se_hpo.training.jobs import TrainingJob
 
 DEFAULT_CYCLES = 2  # enough for BOHB's model to have a say
 DEFAULT_TRIALS = 30  # likewise, where a bracket is a single trial
@@ -64,7 +64,7 @@ class Session:
         self.host = published_host(options.host, options.nic, distributed)
         _check_host(self.host)
         self.threads = options.threads or max(1, available_cores() // options.n_workers)
-        job = TrainingJob(space.task, space.resolve({}).agent, seed=0)
+        job, _, _ = OBJECTIVES[space.objective].cost(space.resolve({}), 0)
         engine = InnerLoop(options.engine).engine_for(job)
         self.settings = resolve_settings(options, space, engine)
         self.paths = RunPaths(options.run or _default_folder(self.settings))
@@ -129,17 +129,15 @@ class Session:
     def _run_brackets(self, brackets: tuple[Bracket, ...]) -> None:
         options, settings = self.options, self.settings
         earlier = (e.record for e in read_evaluations(self.paths))
-        monitor = Monitor(self.paths, earlier)
         title = f"{settings.space}, {settings.optimizer}"
-        shown = Plan(title, str(self.paths.root), settings.unit)
+        shown = {"quiet": options.quiet, "verbose": options.verbose}
+        display = RunDisplay(self.paths, title, settings.unit, earlier, **shown)
         with contextlib.ExitStack() as stack:
-            display = stack.enter_context(
-                ProgressDisplay(shown, quiet=options.quiet, verbose=options.verbose)
-            )
+            stack.enter_context(display)
             workers: list[LocalWorkers] = []
 
             def draw(status: dict[str, Any]) -> None:
-                display.attempt(lambda: display.update(monitor.snapshot(status)))
+                display.attempt(lambda: display.update(record(MasterStatus, status)))
 
             def start_workers(master: Master) -> None:
                 status = master.status()
@@ -156,12 +154,8 @@ class Session:
             def take(evaluation: Evaluation) -> None:
                 for pool in workers:
                     pool.note_result()
-                display.attempt(lambda: tell(record_of(evaluation)))
-
-            def tell(record: EvaluationRecord) -> None:
-                monitor.add(record)
-                monitor.tell_damage(record.trial)
-                display.evaluation_finished(record)
+                ended = record_of(evaluation)
+                display.attempt(lambda: display.evaluation_finished(ended))
 
             def how_it_died(host: str, pid: int) -> str | None:
                 told = (pool.how_it_died(host, pid) for pool in workers)

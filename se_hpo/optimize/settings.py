@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from se_hpo.bohb.brackets import Bracket, budget_ladder, hyperband_brackets
-from se_hpo.optimize.objectives import Objective
+from se_hpo.optimize.objectives.objective import Objective
 from se_hpo.optimize.options import Options
 from se_hpo.registries import budget_unit
 from se_hpo.search_spaces.loading import Space

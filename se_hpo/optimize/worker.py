@@ -19,6 +19,7 @@ from se_hpo.optimize.nes_worker import NESWorker
 from se_hpo.optimize.run_folder import read_run
 from se_hpo.optimize.settings import Settings, settings_from_dict
 from se_hpo.search_spaces.user_code import prepare
+from se_hpo.storage.json_records import RecordError
 from se_hpo.storage.paths import RunPaths
 from se_hpo.terminal.cli import log_to_stderr, run_command
 from se_hpo.training.inner_loop import InnerLoop
@@ -79,9 +80,9 @@ def _settings(run: RunPaths) -> Settings:
     prepare(data, run.run, trusted=True)
     try:
         return settings_from_dict(data["settings"])
-    except (KeyError, TypeError) as error:
+    except RecordError as error:
         raise UserError(
-            f"{run.run} does not say what is tuned ({error!r}): start the worker with "
+            f"{run.run} does not say what is tuned ({error}): start the worker with "
             "the version of se_hpo that its master has, or restore the file"
         ) from error
 

@@ -44,15 +44,10 @@ def analyse(data: RunData) -> Answers:
     if not data.trials.empty:
         _analyse_bohb(data, answers)
     if not data.se_generations.empty:
-        keys = ["run", "se_set", "se"]
-        ended = set(data.ses[keys].itertuples(index=False, name=None))
-        _table(
-            answers,
-            "curves",
-            lambda: analysis.nes_curves(
-                data.se_generations, by="se_set", finished=ended
-            ),
-        )
+        keys = data.ses[["run", "se_set", "se"]]
+        ended = set(keys.itertuples(index=False, name=None))
+        curves, generations = analysis.nes_curves, data.se_generations
+        _table(answers, "curves", curves, generations, by="se_set", finished=ended)
     if not data.evaluations.empty:
         _analyse_phase2(data, answers)
     return answers
@@ -60,42 +55,33 @@ def analyse(data: RunData) -> Answers:
 
 def _analyse_bohb(data: RunData, answers: Answers) -> None:
     trials = data.trials
-    _table(answers, "budgets", lambda: analysis.budget_correlation(trials))
     exclude = () if data.settings.get("random_start", True) else ("000-0-000",)
-    _table(
-        answers, "picks", lambda: analysis.model_based_picks(trials, exclude=exclude)
-    )
-    _table(answers, "trajectory", lambda: analysis.incumbent_trajectory(trials))
+    _table(answers, "budgets", analysis.budget_correlation, trials)
+    _table(answers, "picks", analysis.model_based_picks, trials, exclude=exclude)
+    _table(answers, "trajectory", analysis.incumbent_trajectory, trials)
+    space = data.configspace or None
     try:
-        importance = analysis.hyperparameter_importance(
-            trials, configspace=data.configspace or None
-        )
+        found = analysis.hyperparameter_importance(trials, configspace=space)
     except UserError as error:
         answers.importance_note = str(error)
         return
-    answers.importance_note = importance.note
-    if importance.frame is not None:
-        answers.importance = importance.frame.assign(
-            budget=importance.budget, n_trials=importance.n_trials
-        )
+    answers.importance_note = found.note
+    if found.frame is not None:
+        of = {"budget": found.budget, "n_trials": found.n_trials}
+        answers.importance = found.frame.assign(**of)
 
 
 def _analyse_phase2(data: RunData, answers: Answers) -> None:
-    rows, solved = _usable(data.evaluations, answers), data.solved_return
-    answers.evaluations = rows
-    functions: dict[str, Callable[[], pd.DataFrame]] = {
-        "train_envs": lambda: analysis.train_env_table(rows, solved_return=solved),
-        "ses": lambda: analysis.se_table(rows, solved_return=solved),
-        "pairs": lambda: analysis.paired(rows),
-        "rank_agreement": lambda: analysis.rank_agreement(rows),
-        "sensitivity": lambda: analysis.sensitivity_table(rows),
-        "main_effects": lambda: analysis.main_effects(rows),
-        "break_even": lambda: analysis.break_even(
-            rows, data.ses, data.trials if len(data.trials) else None
-        ),
-    }
-    for name, function in functions.items():
-        _table(answers, name, function)
+    rows = answers.evaluations = _usable(data.evaluations, answers)
+    solved = {"solved_return": data.solved_return}
+    _table(answers, "train_envs", analysis.train_env_table, rows, **solved)
+    _table(answers, "ses", analysis.se_table, rows, **solved)
+    _table(answers, "pairs", analysis.paired, rows)
+    _table(answers, "rank_agreement", analysis.rank_agreement, rows)
+    _table(answers, "sensitivity", analysis.sensitivity_table, rows)
+    _table(answers, "main_effects", analysis.main_effects, rows)
+    trials = data.trials if len(data.trials) else None
+    _table(answers, "break_even", analysis.break_even, rows, data.ses, trials)
 
 
 def _usable(evaluations: pd.DataFrame, answers: Answers) -> pd.DataFrame:
@@ -115,12 +101,16 @@ def _usable(evaluations: pd.DataFrame, answers: Answers) -> pd.DataFrame:
     return evaluations[names.isin(used)] if used else evaluations
 
 
-def _table(answers: Answers, name: str, function: Callable[[], pd.DataFrame]) -> None:
-    """Put the table in its place; bad input costs this table only, and is named."""
+def _table(
+    answers: Answers,
+    name: str,
+    of: Callable[..., pd.DataFrame],
+    *of_what: Any,
+    **how: Any,
+) -> None:
+    """Put a table in its place; bad input costs this table only, and is named."""
     try:
-        value: Any = function()
+        setattr(answers, name, of(*of_what, **how))
     except UserError as error:
         if str(error) not in answers.problems:
             answers.problems.append(str(error))
-        return
-    setattr(answers, name, value)

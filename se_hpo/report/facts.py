@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from se_hpo.storage.json_records import RecordError, checked
 from se_hpo.terminal.cli import as_typed
 
 Fact = tuple[str, str]
+_DATE = "%Y-%m-%d %H:%M UTC"
 
 
 def facts(data: RunData) -> list[Fact]:
@@ -31,11 +33,10 @@ def facts(data: RunData) -> list[Fact]:
 
 
 def _task(data: RunData) -> Iterator[Fact]:
-    if data.task is None:
-        return
     at = data.solved_return
     known = f", solved at a mean return of {at:g}" if at is not None else ""
-    yield "Task", f"{data.task}{known}"
+    if data.task is not None:
+        yield "Task", f"{data.task}{known}"
 
 
 def _search(data: RunData) -> Iterator[Fact]:
@@ -43,29 +44,25 @@ def _search(data: RunData) -> Iterator[Fact]:
     if not settings:
         yield "Search", "run.json is missing or damaged"
         return
-    agent = str(settings.get("agent", "?"))
-    name = settings.get("objective")
+    known = defaultdict(lambda: "?", settings)
+    name, eta = settings.get("objective"), settings.get("eta")
     kind = objective_kind(name)
     yield (
         "Search",
-        f"{settings.get('optimizer', '?')} over the space {settings.get('space', '?')} "
+        f"{known['optimizer']} over the space {known['space']} "
         f"({len(data.configspace.get('hyperparameters', []))} hyperparameters), "
         f"evaluating {kind.what if kind else '?'} with "
-        f"{agent_label(agent)}",
+        f"{agent_label(str(known['agent']))}",
     )
     yield (
         "Budgets",
-        f"{settings.get('min_budget', '?')} to {settings.get('max_budget', '?')} "
-        f"{budget_unit(name)}, eta {_number(settings.get('eta'))}, "
+        f"{known['min_budget']} to {known['max_budget']} {budget_unit(name)}, "
+        f"eta {f'{eta:g}' if isinstance(eta, int | float) else '?'}, "
         f"{data.info.get('n_brackets', '?')} brackets",
     )
-    yield "Seed and engine", f"{settings.get('seed', '?')}, {settings.get('engine')}"
+    yield "Seed and engine", f"{known['seed']}, {settings.get('engine')}"
     n = data.trials["trial"].nunique() if len(data.trials) else 0
     yield "Evaluated", f"{n} trials, {len(data.trials)} evaluations"
-
-
-def _number(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, int | float) else "?"
 
 
 def _sets(data: RunData) -> Iterator[Fact]:
@@ -93,17 +90,15 @@ def _provenance(data: RunData) -> Iterator[Fact]:
     sources = [data.info, *(read_json(s.paths.set) for s in data.sets)]
     versions: dict[str, set[str]] = {}
     for source in sources:
-        if isinstance(source.get("versions"), Mapping):
-            for name, version in source["versions"].items():
-                versions.setdefault(str(name), set()).add(str(version))
+        found = source.get("versions")
+        for name, version in found.items() if isinstance(found, Mapping) else ():
+            versions.setdefault(str(name), set()).add(str(version))
     if versions:
         shown = (f"{n} {' and '.join(sorted(v))}" for n, v in versions.items())
         yield "Versions", ", ".join(shown)
-    commits = dict.fromkeys(
-        str(s["git_commit"]) for s in sources if s.get("git_commit")
-    )
+    commits = [str(s["git_commit"]) for s in sources if s.get("git_commit")]
     if commits:
-        yield "Commit", ", ".join(commits)
+        yield "Commit", ", ".join(dict.fromkeys(commits))
     attempts = [a for s in sources for a in _attempts(s)]
     commands = dict.fromkeys(as_typed(a.command or ["?"]) for a in attempts)
     if commands:
@@ -115,16 +110,14 @@ def _provenance(data: RunData) -> Iterator[Fact]:
         yield "Hosts", ", ".join(sorted(hosts))
     dates = [a.started for a in attempts if a.started]
     if dates:
-        yield "Begun", f"{_date(min(dates))}, in {len(attempts)} attempt(s)"
+        first = datetime.fromtimestamp(min(dates), UTC).strftime(_DATE)
+        yield "Begun", f"{first}, in {len(attempts)} attempt(s)"
     if len(data.trials) and data.trials["finished"].notna().any():
-        last = data.trials["finished"].max()
-        yield "Last evaluation", last.strftime("%Y-%m-%d %H:%M UTC")
+        yield "Last evaluation", data.trials["finished"].max().strftime(_DATE)
 
 
 @dataclass(frozen=True)
 class _Attempt:
-    """What is told of an attempt."""
-
     command: list[str] = field(default_factory=lambda: ["?"])
     host: str = ""
     started: float = 0.0
@@ -140,7 +133,3 @@ def _attempts(source: Mapping[str, Any]) -> list[_Attempt]:
         return list(checked(list[_Attempt], source.get("attempts")))
     except RecordError:
         return []
-
-
-def _date(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")

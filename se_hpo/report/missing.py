@@ -19,11 +19,12 @@ from se_hpo.storage.paths import JSON
 
 def missing(data: RunData, answers: Answers) -> list[str]:
     """What the report does not have, and what would make it; a sentence each."""
+    why = answers.importance_note * answers.importance.empty
     return [
         *_missing_bohb(data),
         *_missing_phase2(data),
         *answers.problems,
-        *_no_importance(answers),
+        *([f"No importance of hyperparameters: {why}"] if why else []),
         *(line for line in data.unreadable if not _only_unfinished(line)),
     ]
 
@@ -32,11 +33,6 @@ def _only_unfinished(line: str) -> bool:
     """It says of a set no more than that SEs are not finished; so does a sentence."""
     damaged = "unreadable" in line or "missing" in line
     return ": not finished: " in line and not damaged
-
-
-def _no_importance(answers: Answers) -> Iterator[str]:
-    if answers.importance.empty and answers.importance_note:
-        yield f"No importance of hyperparameters: {answers.importance_note}"
 
 
 def _missing_bohb(data: RunData) -> Iterator[str]:
@@ -52,10 +48,8 @@ def _missing_bohb(data: RunData) -> Iterator[str]:
             f"The BOHB run is not finished: {done} of {planned} evaluations. The same "
             "command goes on from there."
         )
-    if len(data.trials):
-        failed = (data.trials["status"] == "failed").sum()
-        if failed:
-            yield f"{failed} evaluation(s) failed: see the table of them."
+    if failed := (data.trials["status"] == "failed").sum():
+        yield f"{failed} evaluation(s) failed: see the table of them."
 
 
 def _missing_phase2(data: RunData) -> Iterator[str]:
@@ -66,11 +60,9 @@ def _missing_phase2(data: RunData) -> Iterator[str]:
             f"{root}"
         )
     for se_set in data.sets:
-        left = se_set.n_envs - len(se_set.outcomes)
-        if left:
+        if left := se_set.n_envs - len(se_set.outcomes):
             yield f"SE set {se_set.name}: {left} of {se_set.n_envs} are not finished."
-        unsolved = sum(not outcome.solved for outcome in se_set.outcomes)
-        if unsolved:
+        if unsolved := sum(not outcome.solved for outcome in se_set.outcomes):
             yield (
                 f"SE set {se_set.name}: {unsolved} of {len(se_set.outcomes)} finished "
                 "SEs did not solve the task; they are kept, and marked in the tables."
@@ -87,9 +79,8 @@ def _missing_phase2(data: RunData) -> Iterator[str]:
     for name, parts in headers.items():
         yield from _unfinished_evaluation(name, parts, data.evaluations)
     present = set(data.evaluations["train_env"])
-    for train_env in TRAIN_ENVS:
-        if train_env not in present:
-            yield f"No agents were trained on {train_env_prose(train_env)}."
+    for train_env in [name for name in TRAIN_ENVS if name not in present]:
+        yield f"No agents were trained on {train_env_prose(train_env)}."
 
 
 def _unfinished_evaluation(
@@ -102,27 +93,20 @@ def _unfinished_evaluation(
         return
     mine = evaluations[evaluation_names(evaluations) == name]
     done = mine["se_set"].fillna("the real task").value_counts()
-    short = [
-        f"{done.get(place, 0):,} of {n:,} on {place}"
-        for place, n in expected.items()
-        if done.get(place, 0) < n
-    ]
+    left = {place: n for place, n in expected.items() if done.get(place, 0) < n}
+    short = [f"{done.get(place, 0):,} of {n:,} on {place}" for place, n in left.items()]
     if short:
         yield f"Evaluation {name} is not finished: agents {', '.join(short)}."
 
 
 @dataclass(frozen=True)
 class _Chosen:
-    """SEs of a set that were chosen, by number."""
-
     train_env: str
     ses: dict[str, Any]
 
 
 @dataclass(frozen=True)
 class _Settings:
-    """What an evaluation's header says of its size."""
-
     agents: dict[str, Any]
     sets: dict[str, _Chosen]
     num_agents: int
@@ -143,10 +127,9 @@ def _expected(headers: Sequence[_Header]) -> dict[str, int]:
     wanted: set[str] = set()
     sets: dict[str, tuple[str, set[str]]] = {}
     for header in headers:
-        settings = header.settings
-        agents.update(settings.agents)
+        agents.update(header.settings.agents)
         wanted.update(header.wanted)
-        for name, chosen in settings.sets.items():
+        for name, chosen in header.settings.sets.items():
             sets.setdefault(name, (chosen.train_env, set()))[1].update(chosen.ses)
     per_se = headers[0].settings.num_agents * len(agents)
     expected = {

@@ -6,6 +6,7 @@ import base64
 import importlib.resources
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
@@ -58,18 +59,16 @@ class Page:
 def render(page: Page) -> str:
     """The whole file; every text is escaped."""
     folder = importlib.resources.files("se_hpo.report")
-    environment = Environment(
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    template = environment.from_string(
-        folder.joinpath("report.html.j2").read_text(encoding="utf-8")
-    )
-    style, script = (
+    template, style, script = (
         folder.joinpath(name).read_text(encoding="utf-8")
-        for name in ("report.css", "report.js")
+        for name in ("report.html.j2", "report.css", "report.js")
     )
-    return template.render(page=page, style=style, script=script)
+    blocks: Any = {
+        "trim_blocks": True,
+        "lstrip_blocks": True,
+        "keep_trailing_newline": True,
+    }
+    environment = Environment(autoescape=True, undefined=StrictUndefined, **blocks)
+    return environment.from_string(template).render(
+        page=page, style=style, script=script
+    )

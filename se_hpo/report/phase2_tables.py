@@ -12,7 +12,7 @@ from se_hpo.report.analyses import Answers
 from se_hpo.report.paper import paper_numbers
 from se_hpo.report.rules import rule_in_words
 from se_hpo.report.run_data import RunData
-from se_hpo.report.tables import Column, Table, make_table, number, text
+from se_hpo.report.tables import Column, Table, make_table, number, numbers, text, texts
 
 _AGENT = text("agent", words=agent_label)
 _TRAIN_ENV = text("train_env", "trained on", train_env_label)
@@ -24,15 +24,21 @@ _UNITS = {
 }
 
 
+_CAPPED = (
+    " There no number of steps ends a training on an SE; here one does (evaluate "
+    "--no-step-cap lifts it)."
+)
+
+
 def _keys(frame: pd.DataFrame) -> list[Column]:
     """What a row is of; the stopping rule only where there are several."""
     several = "rule" in frame and frame["rule"].nunique() > 1
     return [*([_RULE] if several else []), _AGENT, _TRAIN_ENV]
 
 
-def phase2_tables(data: RunData, answers: Answers) -> list[Table]:
+def phase2_tables(data: RunData, answers: Answers) -> list[Table | None]:
     """Returns, training, rank agreement, sensitivity and SEs, where there are any."""
-    tables = [
+    return [
         *_train_env_tables(answers.train_envs),
         _paper_table(data, answers),
         make_table(
@@ -40,10 +46,8 @@ def phase2_tables(data: RunData, answers: Answers) -> list[Table]:
             _named(answers.rank_agreement),
             [
                 *_keys(answers.rank_agreement),
-                text("level"),
-                text("measure"),
-                number("n"),
-                number("n_clusters", "SEs"),
+                *texts(level="level", measure="measure"),
+                *numbers(n="n", n_clusters="SEs"),
                 number("correlation", spec=".2f", interval=True),
             ],
             caption="Rank correlation between the scores of the same agents trained "
@@ -88,17 +92,14 @@ def phase2_tables(data: RunData, answers: Answers) -> list[Table]:
                 number("se", "SE", "03.0f"),
                 text("se_solved", "SE solved the task"),
                 number("n_agents", "agents"),
-                number("mean", "mean return", ".1f"),
-                number("median", spec=".1f"),
-                number("minimum", spec=".1f"),
-                number("maximum", spec=".1f"),
+                *numbers(".1f", mean="mean return", median="median"),
+                *numbers(".1f", minimum="minimum", maximum="maximum"),
                 number("share_solved", "agents that solved", ".0%"),
                 number("env_steps_mean", "mean env steps"),
             ],
             folded=True,
         ),
     ]
-    return [table for table in tables if table is not None]
 
 
 def _named(frame: pd.DataFrame) -> pd.DataFrame:
@@ -114,12 +115,9 @@ def _train_env_tables(table: pd.DataFrame) -> Iterator[Table | None]:
         frame,
         [
             *_keys(frame),
-            number("n_ses", "SEs"),
-            number("n_ses_solved", "of these solved"),
-            number("n_agents", "agents"),
-            number("n_missing", "without score"),
-            number("mean", "mean return", ".1f", interval=True),
-            number("iqm", "interquartile mean", ".1f", interval=True),
+            *numbers(n_ses="SEs", n_ses_solved="of these solved"),
+            *numbers(n_agents="agents", n_missing="without score"),
+            *numbers(".1f", True, mean="mean return", iqm="interquartile mean"),
             number("median", spec=".1f"),
             number("share_solved", "agents that solved", ".0%", interval=True),
             number("worst_decile", "worst decile", ".1f", interval=True),
@@ -134,12 +132,10 @@ def _train_env_tables(table: pd.DataFrame) -> Iterator[Table | None]:
         frame.drop(columns="note", errors="ignore"),
         [
             *_keys(frame),
-            number("env_steps_mean", "env steps, mean"),
-            number("env_steps_std", "std"),
+            *numbers(env_steps_mean="env steps, mean", env_steps_std="std"),
             number("env_steps_median", "median"),
             number("env_steps_saved", "fewer than real", ".1%", interval=True),
-            number("episodes_mean", "episodes, mean", ".1f"),
-            number("episodes_std", "std", ".1f"),
+            *numbers(".1f", episodes_mean="episodes, mean", episodes_std="std"),
             number("episodes_median", "median", ".1f"),
             number("seconds_mean", "cpu seconds", ".2f"),
         ],
@@ -150,6 +146,8 @@ def _train_env_tables(table: pd.DataFrame) -> Iterator[Table | None]:
 def _paper_table(data: RunData, answers: Answers) -> Table | None:
     if answers.train_envs.empty or "paper" not in set(answers.train_envs["rule"]):
         return None
+    rows = answers.evaluations
+    steps = rows.loc[rows["rule"] == "paper", "max_env_steps"]
     agents = [str(agent) for agent in answers.train_envs["agent"]]
     figure, rows = paper_numbers(data.task, agents)
     return make_table(
@@ -159,24 +157,12 @@ def _paper_table(data: RunData, answers: Answers) -> Table | None:
             _AGENT,
             _TRAIN_ENV,
             number("mean", "mean return", ".1f"),
-            number("env_steps_mean", "env steps, mean"),
-            number("env_steps_std", "std"),
+            *numbers(env_steps_mean="env steps, mean", env_steps_std="std"),
             number("saved", "fewer than real", ".1%"),
         ],
         caption=f"{figure} of the paper: 40 SEs that solved the task, 10 agents each."
-        + _CAPPED * _is_capped(answers.evaluations),
+        + _CAPPED * bool(steps.notna().any()),
     )
-
-
-_CAPPED = (
-    " There no number of steps ends a training on an SE; here one does (evaluate "
-    "--no-step-cap lifts it)."
-)
-
-
-def _is_capped(evaluations: pd.DataFrame) -> bool:
-    by_paper = evaluations["rule"] == "paper"
-    return bool(evaluations.loc[by_paper, "max_env_steps"].notna().any())
 
 
 def break_even_table(answers: Answers) -> Table | None:

@@ -7,20 +7,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from se_hpo.figures import (
-    Picture,
-    draw_agreement,
-    draw_break_even,
-    draw_histograms,
-    draw_importance,
-    draw_losses_over_budgets,
-    draw_losses_over_time,
-    draw_nes_curves,
-    draw_parallel,
-    draw_returns,
-    draw_sensitivity,
-    draw_trial_curves,
-)
+from se_hpo import figures
+from se_hpo.figures import Picture
 from se_hpo.report.analyses import Answers
 from se_hpo.report.rules import rule_in_words, rules_of, slug, with_rule
 from se_hpo.report.run_data import RunData
@@ -39,25 +27,21 @@ def draw_phase2(data: RunData, answers: Answers) -> Iterator[Picture]:
     """What the SEs are worth: a set of figures per stopping rule."""
     for rule in rules_of(answers.train_envs):
         stem, what = slug(rule), rule_in_words(rule)
-        own = [
-            _of(table, rule)
-            for table in (
-                answers.pairs,
-                answers.rank_agreement,
-                answers.sensitivity,
-                answers.break_even,
-            )
-        ]
-        pairs, agreement, sensitivity, break_even = own
+        rows = with_rule(answers.evaluations, rule)
+        yield from _there(figures.draw_returns(rows, f"returns-{stem}", what))
+        pairs, agreement = _of(answers.pairs, rule), _of(answers.rank_agreement, rule)
+        sensitivity, break_even = (
+            _of(answers.sensitivity, rule),
+            _of(answers.break_even, rule),
+        )
+        if len(pairs):
+            name = f"rank_agreement-{stem}"
+            yield from _there(figures.draw_agreement(pairs, agreement, name, what))
+        if len(sensitivity):
+            name = f"sensitivity-{stem}"
+            yield from _there(figures.draw_sensitivity(sensitivity, name, what))
         yield from _there(
-            draw_returns(with_rule(answers.evaluations, rule), f"returns-{stem}", what),
-            draw_agreement(pairs, agreement, f"rank_agreement-{stem}", what)
-            if len(pairs)
-            else None,
-            draw_sensitivity(sensitivity, f"sensitivity-{stem}", what)
-            if len(sensitivity)
-            else None,
-            draw_break_even(break_even, f"break_even-{stem}", what),
+            figures.draw_break_even(break_even, f"break_even-{stem}", what)
         )
 
 
@@ -67,15 +51,11 @@ def draw_ses(
     """How the SEs were learned, and how one differs from the task."""
     train_envs = {se_set.name: se_set.train_env for se_set in data.sets}
     if not data.se_generations.empty:
-        yield from _there(
-            draw_nes_curves(
-                data.se_generations, answers.curves, train_envs, data.solved_return
-            )
-        )
+        of = (data.se_generations, answers.curves, train_envs, data.solved_return)
+        yield from _there(figures.draw_nes_curves(*of))
     if transitions is not None:
-        yield from _there(
-            draw_histograms(transitions.counts, data.task or "", transitions.source)
-        )
+        counts, source = transitions.counts, transitions.source
+        yield from _there(figures.draw_histograms(counts, data.task or "", source))
 
 
 def draw_bohb(data: RunData, answers: Answers) -> Iterator[Picture]:
@@ -84,11 +64,11 @@ def draw_bohb(data: RunData, answers: Answers) -> Iterator[Picture]:
         return
     best = data.incumbent.trial if data.incumbent else None
     yield from _there(
-        draw_losses_over_time(data.trials),
-        draw_losses_over_budgets(data.trials),
-        draw_trial_curves(data.generations, best, data.solved_return),
-        draw_importance(answers.importance, answers.importance_note),
-        draw_parallel(data.trials, answers.importance, data.configspace),
+        figures.draw_losses_over_time(data.trials),
+        figures.draw_losses_over_budgets(data.trials),
+        figures.draw_trial_curves(data.generations, best, data.solved_return),
+        figures.draw_importance(answers.importance, answers.importance_note),
+        figures.draw_parallel(data.trials, answers.importance, data.configspace),
     )
 
 

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pandas as pd
 
 from se_hpo.envs.tasks import known_solved_return
 from se_hpo.errors import UserError
-from se_hpo.results.columns import (
-    GENERATION_COLUMNS,
-    SE_COLUMNS,
-    SE_GENERATION_COLUMNS,
-    TRIAL_COLUMNS,
-    tidy,
-)
+from se_hpo.results import columns as c
+from se_hpo.results.columns import tidy
 from se_hpo.results.evaluations import EVALUATION_COLUMNS, load_evaluations
 from se_hpo.results.lines import (
     UnreadableWarning,
@@ -45,8 +40,6 @@ from se_hpo.results.trials import (
 )
 from se_hpo.storage.paths import LINES, RunPaths, sets_in
 
-T = TypeVar("T")
-
 
 @dataclass(frozen=True)
 class Confirmed:
@@ -66,9 +59,9 @@ class RunData:
     paths: RunPaths
     info: dict[str, Any] = field(default_factory=dict)
     """`run.json`; empty where the folder has none."""
-    trials: pd.DataFrame = field(default_factory=partial(tidy, [], TRIAL_COLUMNS))
+    trials: pd.DataFrame = field(default_factory=partial(tidy, [], c.TRIAL_COLUMNS))
     generations: pd.DataFrame = field(
-        default_factory=partial(tidy, [], GENERATION_COLUMNS)
+        default_factory=partial(tidy, [], c.GENERATION_COLUMNS)
     )
     """Of the trials."""
     incumbent: Incumbent | None = None
@@ -77,9 +70,9 @@ class RunData:
     confirmations: list[Confirmed] = field(default_factory=list)
     """What fresh seeds said of the best trials."""
     sets: list[SESet] = field(default_factory=list)
-    ses: pd.DataFrame = field(default_factory=partial(tidy, [], SE_COLUMNS))
+    ses: pd.DataFrame = field(default_factory=partial(tidy, [], c.SE_COLUMNS))
     se_generations: pd.DataFrame = field(
-        default_factory=partial(tidy, [], SE_GENERATION_COLUMNS)
+        default_factory=partial(tidy, [], c.SE_GENERATION_COLUMNS)
     )
     evaluations: pd.DataFrame = field(
         default_factory=partial(tidy, [], EVALUATION_COLUMNS)
@@ -136,10 +129,8 @@ def read_run(folder: str | Path) -> RunData:
             raise UserError(f"{paths.root} is no run: name a folder in results/")
         _read_sets(data)
         if any(paths.evaluations.glob(f"*{LINES}")):
-            empty = data.evaluations
-            data.evaluations = _or_note(
-                data, lambda: load_evaluations(paths.root), empty
-            )
+            with _noting_errors(data):
+                data.evaluations = load_evaluations(paths.root)
     return data
 
 
@@ -151,8 +142,7 @@ def _read_bohb(data: RunData) -> None:
     if len(ranked(data.trials)):
         data.incumbent = load_incumbent(root)
     data.configspace = read_space(data.paths)
-    kind: Any = list[Confirmed]
-    data.confirmations = read_checked(data.paths.confirmation, kind, [])
+    data.confirmations = read_checked(data.paths.confirmation, list[Confirmed], [])
 
 
 def _read_sets(data: RunData) -> None:
@@ -160,9 +150,8 @@ def _read_sets(data: RunData) -> None:
         return
     outcomes, generations = [], []
     for folder in find_sets(data.paths.root):
-        se_set = _or_note(data, lambda f=folder: read_set(f), None)  # type: ignore[misc]
-        if se_set is not None:
-            data.sets.append(se_set)
+        with _noting_errors(data):
+            data.sets.append(read_set(folder))
             outcomes.append(load_ses(folder))
             generations.append(load_se_generations(folder))
     if data.sets:
@@ -170,13 +159,13 @@ def _read_sets(data: RunData) -> None:
         data.se_generations = pd.concat(generations, ignore_index=True)
 
 
-def _or_note(data: RunData, read: Callable[[], T], default: T) -> T:
-    """What `read` gives, or the default with its error noted."""
+@contextmanager
+def _noting_errors(data: RunData) -> Iterator[None]:
+    """What cannot be read goes into the report; the rest is read."""
     try:
-        return read()
+        yield
     except UserError as error:
         data.unreadable.append(str(error))
-        return default
 
 
 @contextmanager
@@ -186,10 +175,9 @@ def _noting_unreadable(data: RunData) -> Iterator[None]:
         warnings.simplefilter("always")
         yield
     for warning in caught:
-        if issubclass(warning.category, UnreadableWarning):
-            data.unreadable.append(str(warning.message))
+        said, kind = warning.message, warning.category
+        if issubclass(kind, UnreadableWarning):
+            data.unreadable.append(str(said))
         else:
-            warnings.warn_explicit(
-                warning.message, warning.category, warning.filename, warning.lineno
-            )
+            warnings.warn_explicit(said, kind, warning.filename, warning.lineno)
     data.unreadable = list(dict.fromkeys(data.unreadable))

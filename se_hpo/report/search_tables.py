@@ -11,20 +11,20 @@ from se_hpo.analysis import bohb_cost
 from se_hpo.names import train_env_label
 from se_hpo.report.analyses import Answers
 from se_hpo.report.run_data import Confirmed, RunData
-from se_hpo.report.tables import Table, is_missing, make_table, number, text
+from se_hpo.report.tables import Table, make_table, number, numbers, text, texts
 from se_hpo.results.ranking import ranked
 from se_hpo.text import short_number
 
 _BEST = 20
 
 
-def bohb_tables(data: RunData, answers: Answers) -> list[Table]:
+def bohb_tables(data: RunData, answers: Answers) -> list[Table | None]:
     """Best trials, fresh seeds, rank information of budgets, the model's picks."""
     if data.trials.empty:
         return []
     steps = data.trials["env_steps_se"] + data.trials["env_steps_task"]
     best = ranked(data.trials.assign(env_steps=steps))
-    tables = [
+    return [
         make_table(
             "Best trials" + (f" ({_BEST} of {len(best)})" if len(best) > _BEST else ""),
             best.head(_BEST),
@@ -32,8 +32,7 @@ def bohb_tables(data: RunData, answers: Answers) -> list[Table]:
                 text("trial"),
                 number("budget", spec="g"),
                 number("loss", spec=".4f"),
-                number("score_final", "last score", ".1f"),
-                number("score_best", "best score", ".1f"),
+                *numbers(".1f", score_final="last score", score_best="best score"),
                 number("generations_to_solve", "solved at generation"),
                 text("model_based", "picked by the model"),
                 number("env_steps", "env steps"),
@@ -59,11 +58,9 @@ def bohb_tables(data: RunData, answers: Answers) -> list[Table]:
             "Do low budgets rank as high ones do?",
             answers.budgets,
             [
-                number("low_budget", spec="g"),
-                number("high_budget", spec="g"),
+                *numbers("g", low_budget="low budget", high_budget="high budget"),
                 number("n_trials", "trials"),
-                number("spearman", "Spearman", ".2f", interval=True),
-                number("kendall", "Kendall", ".2f", interval=True),
+                *numbers(".2f", True, spearman="Spearman", kendall="Kendall"),
                 number("tied_share", "tied at the low budget", ".0%"),
                 text("informative"),
             ],
@@ -74,8 +71,7 @@ def bohb_tables(data: RunData, answers: Answers) -> list[Table]:
             answers.picks,
             [
                 number("budget", spec="g"),
-                number("n_model", "by the model"),
-                number("n_random", "at random"),
+                *numbers(n_model="by the model", n_random="at random"),
                 number("median_model", "median loss, model", ".3f"),
                 number("median_random", "median loss, random", ".3f"),
                 number("gain", spec="+.3f", interval=True),
@@ -91,14 +87,11 @@ def bohb_tables(data: RunData, answers: Answers) -> list[Table]:
             [
                 text("trial"),
                 number("budget", spec="g"),
-                text("status"),
-                text("reason", "ended by"),
-                text("last_line", "error"),
+                *texts(status="status", reason="ended by", last_line="error"),
             ],
             folded=True,
         ),
     ]
-    return [table for table in tables if table is not None]
 
 
 def _confirmation(row: Confirmed) -> dict[str, Any]:
@@ -120,23 +113,16 @@ def configuration_table(data: RunData) -> Table | None:
     for name, value in data.incumbent.configuration.items():
         parameter = space.get(name, {})
         default = parameter.get("default_value", parameter.get("value"))
-        row = {
-            "name": name,
-            "value": short_number(value, 5),
-            "range": _range(parameter),
-        }
-        rows.append(
-            {**row, "default": "-" if default is None else short_number(default, 5)}
-        )
+        row = {"name": name, "value": short_number(value, 5)}
+        row["range"] = _range(parameter)
+        row["default"] = "-" if default is None else short_number(default, 5)
+        rows.append(row)
     return make_table(
         f"Configuration of the best trial, {data.incumbent.trial}",
         pd.DataFrame(rows),
-        [
-            text("name", "hyperparameter"),
-            text("value"),
-            text("range", "searched"),
-            text("default"),
-        ],
+        texts(
+            name="hyperparameter", value="value", range="searched", default="default"
+        ),
         caption="A name with one_minus_ sets 1 - value. What the space does not "
         "search is fixed.",
     )
@@ -163,11 +149,9 @@ def se_table(data: RunData) -> Table | None:
             text("solved", "solved the task"),
             number("solved_at", "at generation"),
             number("generations"),
-            number("best_score", "best score", ".1f"),
-            number("final_score", "last score", ".1f"),
+            *numbers(".1f", best_score="best score", final_score="last score"),
             text("reason", "ended by"),
-            number("trainings", "agents trained"),
-            number("env_steps_se", "env steps on SEs"),
+            *numbers(trainings="agents trained", env_steps_se="env steps on SEs"),
             number("env_steps_task", "env steps on the task"),
             number("cpu_seconds", "cpu seconds", ",.0f"),
         ],
@@ -208,15 +192,6 @@ def _costs(data: RunData) -> Iterator[dict[str, Any]]:
     if not rows.empty:
         real = rows["train_env"] == "real"
         on_task = rows["test_env_steps"].sum() + rows.loc[real, "env_steps"].sum()
-        yield {
-            "what": "evaluation of agents",
-            "cpu_seconds": rows["seconds"].sum(),
-            "env_steps_task": on_task,
-            "env_steps_se": rows.loc[~real, "env_steps"].sum(),
-        }
-
-
-def cpu_hours(data: RunData) -> float:
-    """Processor time of all parts, as far as it was recorded."""
-    seconds = (row["cpu_seconds"] for row in _costs(data))
-    return sum(float(s) for s in seconds if not is_missing(s)) / 3600
+        values = (rows["seconds"].sum(), on_task, rows.loc[~real, "env_steps"].sum())
+        sums = dict(zip(columns, values, strict=True))
+        yield {"what": "evaluation of agents", **sums}

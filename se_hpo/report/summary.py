@@ -24,8 +24,7 @@ def answer(data: RunData, answers: Answers) -> list[str]:
     paragraphs = []
     table = answers.train_envs
     for rule in rules_of(table):
-        for agent in dict.fromkeys(table.loc[table["rule"] == rule, "agent"]):
-            rows = table[(table["rule"] == rule) & (table["agent"] == agent)]
+        for agent, rows in table[table["rule"] == rule].groupby("agent", sort=False):
             paragraphs.append(" ".join(_agent(rule, str(agent), rows, answers)))
     if table.empty:
         paragraphs.append(
@@ -114,9 +113,8 @@ def verdict(row: Row) -> str:
     low, high = row["difference_low"], row["difference_high"]
     if not math.isfinite(difference):
         return "no pairs to compare the returns with the real task's"
-    by = f"({difference:+.1f})"
     if not (math.isfinite(low) and math.isfinite(high)):
-        return f"too few SEs to say whether the return differs {by}"
+        return f"too few SEs to say whether the return differs ({difference:+.1f})"
     by = f"({_with_interval(row, 'difference', '+.1f')})"
     if high < 0:
         return f"the return falls short of the real task's {by}"
@@ -127,15 +125,10 @@ def verdict(row: Row) -> str:
 
 def _paid(rule: str, agent: str, of: Row, answers: Answers) -> Iterator[str]:
     """When what found the SEs of a train_env has paid for itself in real steps."""
-    table = answers.break_even
-    if table.empty:
-        return
     keys = {"rule": rule, "agent": agent, "train_env": of["train_env"]}
-    for row in rows_of(table):
-        wanted = row["unit"] == "env_steps_task" and not row["with_bohb"]
-        if not wanted or any(row[key] != value for key, value in keys.items()):
-            continue
-        if row["verdict"] == "pays off":
+    keys |= {"unit": "env_steps_task", "with_bohb": False, "verdict": "pays off"}
+    for row in rows_of(answers.break_even):
+        if keys.items() <= row.items():
             agents = f"{row['agents']:,.0f} agent{'s' * (row['agents'] != 1)}"
             what = "random search" if of["train_env"] == "se_random" else "NES run"
             lower = -of["difference_low"]

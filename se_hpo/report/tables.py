@@ -67,14 +67,8 @@ def make_table(
     if frame.empty:
         return None
     rows = rows_of(frame)
-    return Table(
-        title,
-        list(columns),
-        [[column.make(row) for column in columns] for row in rows],
-        caption,
-        tuple(_notes(rows)),
-        folded,
-    )
+    cells = [[column.make(row) for column in columns] for row in rows]
+    return Table(title, list(columns), cells, caption, tuple(_notes(rows)), folded)
 
 
 def rows_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -88,16 +82,13 @@ def _notes(rows: Iterable[Mapping[str, Any]]) -> list[str]:
     for row in rows:
         note = row.get("note")
         if isinstance(note, str) and note:
-            of.setdefault(note, []).append(_row_name(row))
+            parts = (row.get(k) for k in ("agent", "train_env", "hyperparameter"))
+            name = " ".join(str(part) for part in parts if part is not None)
+            of.setdefault(note, []).append(name)
     return [
         f"{', '.join(dict.fromkeys(filter(None, names)))}: {note}".removeprefix(": ")
         for note, names in of.items()
     ]
-
-
-def _row_name(row: Mapping[str, Any]) -> str:
-    parts = (row.get(k) for k in ("agent", "train_env", "hyperparameter"))
-    return " ".join(str(part) for part in parts if part is not None)
 
 
 def text(
@@ -109,16 +100,11 @@ def text(
         value = row.get(name)
         if is_missing(value):
             return Cell("-", "")
-        shown = (words or _yes_no)(value)
+        plain = ("no", "yes")[value] if isinstance(value, bool) else str(value)
+        shown = words(value) if words else plain
         return Cell(shown, shown)
 
     return Column(label or name.replace("_", " "), make, numeric=False)
-
-
-def _yes_no(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return str(value)
 
 
 def number(
@@ -148,6 +134,16 @@ def number(
     return Column(label or name.replace("_", " "), make)
 
 
+def texts(**labels: str) -> list[Column]:
+    """Columns of words, by name."""
+    return [text(name, label) for name, label in labels.items()]
+
+
+def numbers(spec: str = ",.0f", interval: bool = False, **labels: str) -> list[Column]:
+    """Columns of numbers of one kind, by name."""
+    return [number(n, label, spec, interval=interval) for n, label in labels.items()]
+
+
 def is_missing(value: Any) -> bool:
     """None, NaN, NaT or pandas' NA."""
     return value is None or bool(pd.api.types.is_scalar(value) and pd.isna(value))
@@ -159,6 +155,4 @@ def list_words(words: Sequence[str]) -> str:
     >>> list_words(["a"]), list_words(["a", "b", "c"])
     ('a', 'a, b and c')
     """
-    if len(words) < 2:
-        return "".join(words)
-    return f"{', '.join(words[:-1])} and {words[-1]}"
+    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from se_hpo.config.run import AgentConfig, run_config_from_dict
+from se_hpo.agents.config import AgentConfig
+from se_hpo.config.run import run_config_from_dict
 from se_hpo.errors import UserError
 from se_hpo.names import TRAIN_ENVS
 from se_hpo.report.report_figures import Transitions
@@ -53,35 +54,27 @@ def transitions_of(data: RunData, n_agents: int = 0) -> Transitions | None:
         data.unreadable.append(str(error))
         return None
     if counts is None:
-        data.unreadable.append(_no_counts(data))
+        folder = shlex.quote(str(data.paths.root))
+        data.unreadable.append(
+            "No agents were trained for histograms of an SE's transitions (a minute or "
+            f"two): python -m se_hpo.report {folder} --transition-agents 10"
+        )
         return None
     return Transitions(counts, source.words)
-
-
-def _no_counts(data: RunData) -> str:
-    folder = shlex.quote(str(data.paths.root))
-    return (
-        "No agents were trained for histograms of an SE's transitions (a minute or "
-        f"two): python -m se_hpo.report {folder} --transition-agents 10"
-    )
 
 
 def _source(data: RunData) -> _Source | None:
     if not data.ses.empty:
         rows = data.ses.dropna(subset=["checkpoint", "best_score"])
         rows = rows.assign(place=rows["train_env"].map(TRAIN_ENVS.index))
-        rows = rows.sort_values(
-            ["place", "solved", "best_score", "se"],
-            ascending=[True, False, False, True],
-            kind="stable",
-        )
+        order = {"place": True, "solved": False, "best_score": False, "se": True}
+        up = list(order.values())
+        rows = rows.sort_values(list(order), ascending=up, kind="stable")
         for row in rows.head(1).to_dict("records"):
             config = next(s.config for s in data.sets if s.name == row["se_set"])
             how = "solved the task" if row["solved"] else "did not solve the task"
-            words = (
-                f"SE {row['se']} of the set {row['se_set']}, the best of it, which "
-                f"{how}: score {row['best_score']:.1f}"
-            )
+            words = f"SE {row['se']} of the set {row['se_set']}, the best of it, which "
+            words += f"{how}: score {row['best_score']:.1f}"
             return _Source(Path(row["checkpoint"]), config.agent, words)
     best = data.incumbent
     if best is None or best.checkpoint is None:

@@ -1,15 +1,14 @@
-"""Tidy frames: columns and dtypes of everything that `se_hpo.results.trials` returns.
+"""Tidy frames: columns and dtypes, also without rows.
 
-What a column means is said above it or, without a comment there, by the record that it
-comes from; docs/results.md shows both (`make docs-tables`). A column is there with its
-dtype whether the frame has rows or not.
+docs/results.md shows what they mean: what the records say of their fields, and
+docs/tables.py of the other columns (`make docs-tables`).
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, get_origin, get_type_hints
 
 import pandas as pd
 
@@ -18,104 +17,84 @@ from se_hpo.storage.json_records import fits
 
 TIME = "datetime64[us, UTC]"
 
-TRIAL_COLUMNS: dict[str, str] = {
-    # Name of the run's folder.
-    "run": "string",
-    "trial": "string",
-    "bracket": "int64",
-    "rung": "int64",
-    "budget": "float64",
-    # `finished`; `failed`: it raised; `running`.
-    "status": "string",
-    "loss": "float64",
-    "reason": "string",
-    # The configuration was picked by BOHB's model, not at random.
+
+def numbers(*names: str) -> dict[str, str]:
+    """Columns of float64."""
+    return dict.fromkeys(names, "float64")
+
+
+def counts(*names: str) -> dict[str, str]:
+    """Columns of int64."""
+    return dict.fromkeys(names, "int64")
+
+
+def texts(*names: str) -> dict[str, str]:
+    """Columns of strings."""
+    return dict.fromkeys(names, "string")
+
+
+_STEPS = counts("env_steps_se", "env_steps_task")
+_SECONDS = numbers("wall_seconds", "cpu_seconds")
+
+TRIAL_COLUMNS = {
+    **texts("run", "trial"),
+    **counts("bracket", "rung"),
+    **numbers("budget"),
+    **texts("status"),
+    **numbers("loss"),
+    **texts("reason"),
     "model_based": "boolean",
-    "score_final": "float64",
-    "score_best": "float64",
-    "generations": "int64",
+    **numbers("score_final", "score_best"),
+    **counts("generations"),
     "generations_to_solve": "Int64",
-    "env_steps_se": "int64",
-    "env_steps_task": "int64",
-    "wall_seconds": "float64",
-    "cpu_seconds": "float64",
+    **(_STEPS | _SECONDS),
     "seed": "Int64",
-    "worker": "string",
-    "host": "string",
-    # Queued by the master.
-    "submitted": TIME,
-    # Begun by the worker.
-    "started": TIME,
-    # Ended; missing while it runs.
-    "finished": TIME,
-    "error": "string",
+    **texts("worker", "host"),
+    **dict.fromkeys(("submitted", "started", "finished"), TIME),
+    **texts("error"),
 }
 """Columns of `load_trials`, before `config.*` and `info.*`."""
 
-GENERATION_COLUMNS: dict[str, str] = {
-    # Name of the run's folder.
-    "run": "string",
-    # Name of the trial.
-    "trial": "string",
-    "generation": "int64",
-    "center_score": "float64",
-    # Their sample standard deviation; NaN for a single agent.
-    "center_std": "float64",
-    # Mean score over the perturbed SEs, both signs.
-    "member_score_mean": "float64",
-    # Best score of a perturbed SE.
-    "member_score_max": "float64",
-    "best_score": "float64",
-    # The center score reached the task's solved return; missing for tasks outside the
-    # package's list.
+_GENERATION = {
+    **counts("generation"),
+    **numbers("center_score", "center_std", "member_score_mean", "member_score_max"),
+    **numbers("best_score"),
     "solved": "boolean",
-    "step_norm": "float64",
+    **numbers("step_norm"),
     "center_diverged": "Int64",
-    "env_steps_se": "int64",
-    "env_steps_task": "int64",
-    **{f"stop_reasons.{reason}": "int64" for reason in STOP_REASONS},
-    "wall_seconds": "float64",
-    "cpu_seconds": "float64",
+    **_STEPS,
+    **counts(*(f"stop_reasons.{reason}" for reason in STOP_REASONS)),
+    **_SECONDS,
 }
+GENERATION_COLUMNS = texts("run", "trial") | _GENERATION
 """Columns of `load_generations`."""
 
-SE_COLUMNS: dict[str, str] = {
-    # Name of the run's folder; missing for a set elsewhere.
-    "run": "string",
-    # Name of the set's folder.
-    "se_set": "string",
-    # Number of the SE in its set, from 0.
-    "se": "int64",
-    "train_env": "string",
-    "task": "string",
+_SE = texts("run", "se_set") | counts("se")
+SE_COLUMNS = {
+    **_SE,
+    **texts("train_env", "task"),
     "solved": "boolean",
     "solved_at": "Int64",
-    "generations": "int64",
-    "best_score": "float64",
-    "final_score": "float64",
-    "reason": "string",
-    "trainings": "int64",
-    "env_steps_se": "int64",
-    "env_steps_task": "int64",
-    "wall_seconds": "float64",
-    "cpu_seconds": "float64",
+    **counts("generations"),
+    **numbers("best_score", "final_score"),
+    **texts("reason"),
+    **counts("trainings"),
+    **(_STEPS | _SECONDS),
     "seed": "Int64",
-    "engine": "string",
-    "host": "string",
-    # File of the SE; missing where the run raised.
-    "checkpoint": "string",
+    **texts("engine", "host", "checkpoint"),
 }
 """Columns of `load_ses`."""
 
-SE_GENERATION_COLUMNS: dict[str, str] = {
-    "run": "string",
-    "se_set": "string",
-    "se": "int64",
-    **{k: v for k, v in GENERATION_COLUMNS.items() if k not in ("run", "trial")},
-}
+SE_GENERATION_COLUMNS = _SE | _GENERATION
 """Columns of `load_se_generations`."""
 
 _NUMBERS = {"int64": 0, "float64": float("nan")}
+_DTYPES: dict[Any, str] = {
+    **dict.fromkeys((str, str | None), "string"),
+    **dict.fromkeys((float, float | None), "float64"),
+    **{int: "int64", int | None: "Int64", bool | None: "boolean"},
+    list[float]: "object",
+}
 
 
 def tidy(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> pd.DataFrame:
@@ -123,12 +102,14 @@ def tidy(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> pd.Da
 
     Missing counts are 0. Times are Unix seconds in the rows; 0 is no time.
     """
-    return pd.DataFrame(
-        {
-            name: _column([row.get(name) for row in rows], dtype)
-            for name, dtype in columns.items()
-        }
-    )
+    values = {name: [row.get(name) for row in rows] for name in columns}
+    return pd.DataFrame({n: _column(values[n], dtype) for n, dtype in columns.items()})
+
+
+def columns_of(record: type) -> dict[str, str]:
+    """A column per field of a checked dataclass, as its annotation says."""
+    hints = get_type_hints(record).items()
+    return {n: "string" if get_origin(h) is Literal else _DTYPES[h] for n, h in hints}
 
 
 def _column(values: list[Any], dtype: str) -> pd.Series:
@@ -198,11 +179,7 @@ def dtype_of(values: Iterable[Any]) -> str:
     kinds = {type(v) for v in known}
     if int in kinds and any(type(v) is int and not fits(v) for v in known):
         return "object"
-    names: list[tuple[set[type], str]] = [
-        ({bool}, "boolean"),
-        ({int}, "Int64"),
-        ({int, float}, "float64"),
-        ({str}, "string"),
-    ]
-    found = (name for allowed, name in names if kinds and kinds <= allowed)
-    return next(found, "object")
+    if kinds == {int, float}:
+        return "float64"
+    names = {bool: "boolean", int: "Int64", float: "float64", str: "string"}
+    return names.get(kinds.pop(), "object") if len(kinds) == 1 else "object"

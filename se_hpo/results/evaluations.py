@@ -19,7 +19,7 @@ import pandas as pd
 
 from se_hpo.errors import UserError, check_one_of
 from se_hpo.names import STOP_REASONS
-from se_hpo.results.columns import dtypes_of, tidy
+from se_hpo.results.columns import columns_of, dtypes_of, texts, tidy
 from se_hpo.results.lines import parsed_lines, read_json, warn_unreadable
 from se_hpo.storage.json_records import record
 from se_hpo.storage.paths import LINES, RunPaths, header_of
@@ -27,38 +27,70 @@ from se_hpo.storage.paths import LINES, RunPaths, header_of
 RULES = ("paper", "fixed_steps")
 """What ends a training; see docs/evaluate.md."""
 
-EVALUATION_COLUMNS: dict[str, str] = {
-    "train_env": "string",
-    "task": "string",
-    "se_set": "string",
-    "se": "Int64",
-    "se_solved": "boolean",
-    "se_score": "float64",
-    "agent": "string",
-    "pair": "int64",
-    "agent_seed": "int64",
-    "rule": "string",
-    "max_env_steps": "Int64",
-    "env_steps": "int64",
-    "episodes": "int64",
-    "stop_reason": "string",
-    "test_returns": "object",
-    "score": "float64",
-    "test_env_steps": "int64",
-    "seconds": "float64",
-    "engine": "string",
-    # File it was read from.
-    "record_file": "string",
-    # Fingerprint of what all agents of the algorithm share; missing where the settings
-    # beside the records are.
-    "agent_base": "string",
-}
-"""Columns of `load_evaluations`, before `hp.*`; docs/results.md shows them all."""
+
+@dataclass(frozen=True)
+class _Trained:
+    """What is known of a trained agent; field order is column order."""
+
+    train_env: str
+    """`real`: the task itself; else as in `load_ses`."""
+    task: str
+    """Task id."""
+    se_set: str | None
+    """Folder of the set; missing for `real`."""
+    se: int | None
+    """Number of the SE in it; missing for `real`."""
+    se_solved: bool | None
+    """The SE solved the task when it was trained."""
+    se_score: float | None
+    """Its best score then."""
+    agent: str
+    """Algorithm."""
+    pair: int
+    """Number of the draw of hyperparameters and seed that agents on SEs and on the task
+    share."""
+    agent_seed: int
+    """Seed of the training."""
+    rule: Literal["paper", "fixed_steps"]
+    """What ends a training: `paper` or `fixed_steps`."""
+    max_env_steps: int | None
+    """Most training steps; missing: no such limit."""
+    env_steps: int
+    """Training steps."""
+    episodes: int
+    """Training episodes."""
+    stop_reason: str
+    """Why the training ended."""
+    test_returns: list[float]
+    """Returns of the test episodes; the task's worst one for a diverged agent."""
+    score: float
+    """Their mean."""
+    test_env_steps: int
+    """Steps of the test episodes."""
+    seconds: float
+    """Processor time of training and tests of this agent, in the process that had it to
+    itself; what reading and recording take is not in it."""
+    engine: str
+    """`native` or `torch`."""
+
+    def __post_init__(self) -> None:
+        check_one_of(self, "stop_reason", STOP_REASONS)
+
+
+@dataclass(frozen=True)
+class _AgentRecord(_Trained):
+    """A line of a records file."""
+
+    hyperparameters: dict[str, bool | int | str | float | None]
+
+
+EVALUATION_COLUMNS = columns_of(_Trained) | texts("record_file", "agent_base")
+"""Columns of `load_evaluations`, before `hp.*`; see docs/results.md."""
 
 _SHARD = re.compile(r"\.shard-\d+-of-\d+$")
 
 Key = tuple[str, str | None, int | None, str, int]
-"""`train_env`, set, SE, agent, pair: what makes an agent of an evaluation."""
+"""Setting, set, SE, agent, pair: what makes an agent of an evaluation."""
 
 
 def load_evaluations(path: str | Path) -> pd.DataFrame:
@@ -82,10 +114,13 @@ def load_evaluations(path: str | Path) -> pd.DataFrame:
             key = (evaluation_name(file), record_key(found))
             twice += key in seen
             if key not in seen:
-                base = bases.get(found["agent"])
-                rows.append(
-                    _row(found) | {"record_file": file.name, "agent_base": base}
-                )
+                drawn = found["hyperparameters"].items()
+                hp = {f"hp.{name}": value for name, value in drawn}
+                own = {
+                    "record_file": file.name,
+                    "agent_base": bases.get(found["agent"]),
+                }
+                rows.append(found | hp | own)
             seen.add(key)
         if twice:
             warn_unreadable(file, f"a second record of {twice} agent(s)")
@@ -143,79 +178,10 @@ def evaluation_names(evaluations: pd.DataFrame) -> pd.Series:
 
 def read_records(file: Path) -> Iterable[dict[str, Any]]:
     """Every record of a file that can be read; the others are named in a warning."""
-    return parsed_lines(file, _checked)
+    return parsed_lines(file, lambda line: vars(record(_AgentRecord, line)))
 
 
 def record_key(found: Mapping[str, Any]) -> Key:
     """What makes an agent of an evaluation."""
-    return (
-        found["train_env"],
-        found["se_set"],
-        found["se"],
-        found["agent"],
-        found["pair"],
-    )
-
-
-@dataclass(frozen=True)
-class _AgentRecord:
-    """A line of a records file."""
-
-    train_env: str
-    """`real`: the task itself; else as in `load_ses`."""
-    task: str
-    """Task id."""
-    se_set: str | None
-    """Folder of the set; missing for `real`."""
-    se: int | None
-    """Number of the SE in it; missing for `real`."""
-    se_solved: bool | None
-    """The SE solved the task when it was trained."""
-    se_score: float | None
-    """Its best score then."""
-    agent: str
-    """Algorithm."""
-    pair: int
-    """Number of the draw of hyperparameters and seed that agents on SEs and on the task
-    share."""
-    agent_seed: int
-    """Seed of the training."""
-    rule: Literal["paper", "fixed_steps"]
-    """What ends a training: `paper` or `fixed_steps`."""
-    max_env_steps: int | None
-    """Most training steps; missing: no such limit."""
-    env_steps: int
-    """Training steps."""
-    episodes: int
-    """Training episodes."""
-    stop_reason: str
-    """Why the training ended."""
-    test_returns: list[float]
-    """Returns of the test episodes; the task's worst one for a diverged agent."""
-    score: float
-    """Their mean."""
-    test_env_steps: int
-    """Steps of the test episodes."""
-    seconds: float
-    """Processor time of training and tests of this agent, in the process that had it to
-    itself; what reading and recording take is not in it."""
-    engine: str
-    """`native` or `torch`."""
-    hyperparameters: dict[str, bool | int | str | float | None]
-
-    def __post_init__(self) -> None:
-        check_one_of(self, "stop_reason", STOP_REASONS)
-
-
-def _checked(line: Any) -> dict[str, Any]:
-    """A record with every value of its type.
-
-    Raises:
-        UserError: it is none.
-    """
-    return vars(record(_AgentRecord, line))
-
-
-def _row(found: Mapping[str, Any]) -> dict[str, Any]:
-    drawn = found["hyperparameters"]
-    return {**found, **{f"hp.{name}": value for name, value in drawn.items()}}
+    train_env, se_set, se = found["train_env"], found["se_set"], found["se"]
+    return train_env, se_set, se, found["agent"], found["pair"]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
+from se_hpo.errors import did_you_mean
 from se_hpo.storage.files import read_json_lines
 from se_hpo.storage.json_records import RecordError, checked, parsed, record
 from se_hpo.storage.paths import ConfigId, RunPaths, TrialPaths, trial_name
@@ -65,19 +66,32 @@ def warn_unreadable(where: object, why: object) -> None:
     warnings.warn(f"{where}: {why}; left out", UnreadableWarning, stacklevel=2)
 
 
+def not_there(
+    folder: Path, kind: str, inside: list[Path], beside: list[str], otherwise: str
+) -> str:
+    """What is said of a folder that is no run or set; names those that are near."""
+    what = f"is no {kind}" if folder.exists() else "does not exist"
+    if inside:
+        hint = "name one in it: " + ", ".join(map(str, inside[-3:]))
+    elif beside:
+        hint = f"{did_you_mean(folder.name, beside)} (in {folder.parent})"
+    else:
+        hint = otherwise
+    return f"{folder} {what}: {hint}"
+
+
 def parsed_lines(path: Path, parse: Callable[[Any], T]) -> Iterator[T]:
     """`parse` of every JSON line; a line that is torn or does not fit is left out."""
     for number, value in read_json_lines(path):
-        where = f"{path}:{number}"
-        if value is None:
-            warn_unreadable(where, "not a whole JSON line")
-            continue
         try:
-            parsed = parse(value)
+            found = None if value is None else parse(value)
         except ValueError as error:
-            warn_unreadable(where, f"not what belongs here ({error})")
+            warn_unreadable(f"{path}:{number}", f"not what belongs here ({error})")
             continue
-        yield parsed
+        if found is None:
+            warn_unreadable(f"{path}:{number}", "not a whole JSON line")
+        else:
+            yield found
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -86,22 +100,16 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_checked(path: Path, kind: Any, default: T) -> T:
-    """What a JSON file holds, if it is of that kind; else it is named, and left out.
+    """What a JSON file holds, if it is of that kind (see `checked`); else the default.
 
-    Args:
-        path: the file; it may be missing.
-        kind: see `checked`.
-        default: the answer where nothing can be read.
+    A file that is there and cannot be read is named.
     """
     try:
         value: T = checked(kind, parsed(path.read_bytes()))
     except FileNotFoundError:
         return default
-    except RecordError as error:
-        warn_unreadable(path, error)
-        return default
-    except OSError as error:
-        warn_unreadable(path, error.strerror)
+    except (RecordError, OSError) as error:
+        warn_unreadable(path, getattr(error, "strerror", error))
         return default
     return value
 
@@ -145,11 +153,9 @@ def _with_rungs(evaluations: list[Evaluation]) -> Iterator[Evaluation]:
     for e in evaluations:
         budgets[e.config_id[0]].add(e.record.budget)
     for e in evaluations:
-        if e.record.rung >= 0:
-            yield e
-        else:
-            rung = sorted(budgets[e.config_id[0]]).index(e.record.budget)
-            yield replace(e, record=replace(e.record, rung=rung))
+        counted = sorted(budgets[e.config_id[0]]).index(e.record.budget)
+        rung = e.record.rung if e.record.rung >= 0 else counted
+        yield replace(e, record=replace(e.record, rung=rung))
 
 
 @dataclass(frozen=True)
@@ -179,17 +185,13 @@ def check_time(name: str, value: float) -> None:
 def _parse_evaluation(line: Any) -> Evaluation:
     config_id, budget, times, result, error = checked(_LINE, line)
     failed = result is None or error is not None
-    values: dict[str, Any] = {
-        "trial": trial_name(config_id),
-        "bracket": config_id[0],
-        "rung": -1,
-        "budget": budget,
+    values: dict[str, Any] = {"bracket": config_id[0], "rung": -1, "budget": budget}
+    values |= {"trial": trial_name(config_id), "error": error}
+    values |= {"started": times.started or 0.0, "finished": times.finished or 0.0}
+    values |= {
         "status": Status.FAILED if failed else Status.FINISHED,
         "loss": 1.0 if result is None else _loss(result.get("loss")),
         "reason": "failed" if failed else "",
-        "started": times.started or 0.0,
-        "finished": times.finished or 0.0,
-        "error": error,
     }
     info = None if result is None else result.get("info")
     if isinstance(info, dict) and "trial" in info:  # a record of ours
@@ -199,9 +201,8 @@ def _parse_evaluation(line: Any) -> Evaluation:
         check_time("finished", found.finished)
         return Evaluation(config_id, found, times.submitted)
     known, rest = _known(info)
-    return Evaluation(
-        config_id, EvaluationRecord(**{**values, **known}), times.submitted, rest
-    )
+    found = EvaluationRecord(**{**values, **known})
+    return Evaluation(config_id, found, times.submitted, rest)
 
 
 def _loss(value: Any) -> float:

@@ -6,13 +6,8 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from se_hpo.results.lines import (
-    Evaluation,
-    check_time,
-    read_generations,
-    read_json,
-    warn_unreadable,
-)
+from se_hpo.results import lines
+from se_hpo.results.lines import Evaluation
 from se_hpo.storage.json_records import RecordError, checked
 from se_hpo.storage.paths import ConfigId, RunPaths, TrialPaths, trial_name
 from se_hpo.storage.records import EvaluationRecord, Status
@@ -101,23 +96,20 @@ def read_running(run: RunPaths, ended: list[Evaluation]) -> list[Evaluation]:
     done = {(e.config_id, e.record.budget) for e in ended}
     running = []
     try:
-        entries = read_json(run.status).get("running", [])
+        entries = lines.read_json(run.status).get("running", [])
         for entry in checked(list[Running], entries, "running"):
             if (entry.config_id, entry.budget) not in done:
                 running.append(_running(entry, run, ended))
     except RecordError as error:
-        warn_unreadable(run.status, f"running trials not understood ({error})")
+        lines.warn_unreadable(run.status, f"running trials not understood ({error})")
     return running
 
 
 def _running(entry: Running, run: RunPaths, ended: list[Evaluation]) -> Evaluation:
-    check_time("since", entry.since)
+    lines.check_time("since", entry.since)
     config_id = entry.config_id
-    before = [
-        e.record
-        for e in ended
-        if e.config_id == config_id and e.record.budget < entry.budget
-    ]
+    mine = (e.record for e in ended if e.config_id == config_id)
+    before = [record for record in mine if record.budget < entry.budget]
     record = EvaluationRecord(
         trial=trial_name(config_id),
         bracket=config_id[0],
@@ -137,13 +129,13 @@ def _running(entry: Running, run: RunPaths, ended: list[Evaluation]) -> Evaluati
 
 def _so_far(files: TrialPaths) -> dict[str, Any]:
     """What the finished generations of a running trial add up to."""
-    lines = list(read_generations(files))
-    if not lines:
+    done = list(lines.read_generations(files))
+    if not done:
         return {}
+    last = done[-1]
     return {
-        "generations": len(lines),
-        "score_final": lines[-1].center_score,
-        "score_best": lines[-1].best_score,
-        "env_steps_se": sum(line.env_steps_se for line in lines),
-        "env_steps_task": sum(line.env_steps_task for line in lines),
+        **{"score_final": last.center_score, "score_best": last.best_score},
+        "generations": len(done),
+        "env_steps_se": sum(line.env_steps_se for line in done),
+        "env_steps_task": sum(line.env_steps_task for line in done),
     }

@@ -12,11 +12,16 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 
-from se_hpo.results.columns import tidy
+from se_hpo.results.columns import numbers, texts, tidy
 from se_hpo.storage.records import EvaluationRecord, Status
 
 T = TypeVar("T")
 
+_INCUMBENTS = {
+    **texts("incumbent"),
+    **numbers("incumbent_budget", "incumbent_loss"),
+    "improved": "bool",
+}
 Rank = tuple[float, float]
 """Minus the budget, and the loss: the lower, the better."""
 
@@ -54,21 +59,10 @@ def incumbents(trials: pd.DataFrame) -> pd.DataFrame:
         improved = bool(is_ranked) and (best is None or place < best)
         if improved:
             best = place
-            found = {
-                "incumbent": trial,
-                "incumbent_budget": float(budget),
-                "incumbent_loss": float(loss),
-            }
+            found = {"incumbent": trial, "incumbent_budget": float(budget)}
+            found["incumbent_loss"] = float(loss)
         rows.append({**found, "improved": improved})
     return tidy(rows, _INCUMBENTS).set_index(trials.index)
-
-
-_INCUMBENTS = {
-    "incumbent": "string",
-    "incumbent_budget": "float64",
-    "incumbent_loss": "float64",
-    "improved": "bool",
-}
 
 
 def _is_ranked(trials: pd.DataFrame) -> pd.Series:

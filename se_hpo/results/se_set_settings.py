@@ -9,8 +9,9 @@ from typing import Any
 
 from se_hpo import seeding
 from se_hpo.config.run import RunConfig, run_config_from_dict
-from se_hpo.errors import UserError, did_you_mean
+from se_hpo.errors import UserError
 from se_hpo.names import SE_TRAIN_ENVS, with_train_env
+from se_hpo.results.lines import not_there
 from se_hpo.results.se_outcome import SEOutcome
 from se_hpo.search_spaces.user_code import prepare
 from se_hpo.storage.json_records import RecordError, parsed, record
@@ -64,11 +65,7 @@ def read_settings(paths: SESetPaths) -> SetSettings:
 
 
 def settings_from_set(paths: SESetPaths, data: Mapping[str, Any]) -> SetSettings:
-    """The settings in the contents of a `set.json`.
-
-    Raises:
-        UserError: it is damaged.
-    """
+    """The settings in the contents of a `set.json`; a `UserError` if it is damaged."""
     try:
         config = run_config_from_dict(data.get("config"))
         settings = record(SetSettings, {"engine": "", **data, "config": config})
@@ -80,11 +77,7 @@ def settings_from_set(paths: SESetPaths, data: Mapping[str, Any]) -> SetSettings
 
 
 def n_envs_from_set(paths: SESetPaths, data: Mapping[str, Any]) -> int:
-    """The number of SEs in the contents of a `set.json`.
-
-    Raises:
-        UserError: it is damaged.
-    """
+    """The number of SEs of a `set.json`; a `UserError` if it is damaged."""
     n_envs = data.get("n_envs")
     if type(n_envs) is not int or not 0 <= n_envs <= MOST_ENVS:
         raise damaged(paths, f"n_envs = {n_envs!r}")
@@ -121,13 +114,7 @@ def read_set_json(paths: SESetPaths) -> dict[str, Any]:
 
 def no_set(folder: Path) -> str:
     """What is said of a folder that is no set; names the sets that are near."""
-    what = "is no set of SEs" if folder.exists() else "does not exist"
     inside = sets_in(RunPaths(folder).ses) or sets_in(folder)
-    beside = [p.name for p in sets_in(folder.parent)]
-    if inside:
-        hint = "name one in it: " + ", ".join(str(p) for p in inside[-3:])
-    elif beside:
-        hint = f"{did_you_mean(folder.name, beside)} (in {folder.parent})"
-    else:
-        hint = "train one with `python -m se_hpo.train`"
-    return f"{folder} {what}: {hint}"
+    beside = [path.name for path in sets_in(folder.parent)]
+    otherwise = "train one with `python -m se_hpo.train`"
+    return not_there(folder, "set of SEs", inside, beside, otherwise)

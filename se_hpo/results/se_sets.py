@@ -5,7 +5,6 @@ What is damaged, foreign or unfinished is named in one warning per set and left 
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ import pandas as pd
 from se_hpo.config.run import RunConfig
 from se_hpo.errors import UserError
 from se_hpo.results.columns import SE_COLUMNS, SE_GENERATION_COLUMNS, tidy
-from se_hpo.results.lines import UnreadableWarning
+from se_hpo.results.lines import warn_unreadable
 from se_hpo.results.se_outcome import SEOutcome, read_outcome
 from se_hpo.results.se_set_settings import (
     n_envs_from_set,
@@ -59,26 +58,13 @@ def read_set(path: str | Path) -> SESet:
     """
     paths = SESetPaths(Path(path))
     data = read_set_json(paths)
-    settings = settings_from_set(paths, data)
-    train_env, task = settings.train_env, settings.config.task
-    n_envs = n_envs_from_set(paths, data)
+    of, n_envs = settings_from_set(paths, data), n_envs_from_set(paths, data)
+    train_env, task = of.train_env, of.config.task
     outcomes, left_out = _outcomes(paths, train_env, task, n_envs)
     if left_out:
-        warnings.warn(
-            f"{paths.root}: {'; '.join(left_out)}; left out",
-            UnreadableWarning,
-            stacklevel=2,
-        )
-    return SESet(
-        paths=paths,
-        train_env=train_env,
-        task=task,
-        config=settings.config,
-        seed=settings.seed,
-        n_envs=n_envs,
-        generations=settings.generations,
-        outcomes=outcomes,
-    )
+        warn_unreadable(paths.root, "; ".join(left_out))
+    decided = (of.config, of.seed, n_envs, of.generations)
+    return SESet(paths, train_env, task, *decided, outcomes)
 
 
 def _outcomes(
@@ -133,11 +119,7 @@ def find_sets(path: str | Path) -> list[Path]:
 def load_ses(path: str | Path) -> pd.DataFrame:
     """One row per finished SE of a set, or of all sets of a run.
 
-    Args:
-        path: `results/<run>/ses/<set>` or `results/<run>`.
-
-    Returns:
-        `columns.SE_COLUMNS`.
+    `SE_COLUMNS` of docs/results.md, of `results/<run>/ses/<set>` or `results/<run>`.
 
     Raises:
         UserError: there is no set.
@@ -147,9 +129,8 @@ def load_ses(path: str | Path) -> pd.DataFrame:
         se_set = read_set(folder)
         for outcome in se_set.outcomes:
             row = {"run": _run_of(folder), "se_set": se_set.name, "se": outcome.index}
-            checkpoint = str(se_set.paths.checkpoint(outcome.index))
-            has_se = outcome.best_score is not None
-            row["checkpoint"] = checkpoint if has_se else None
+            if outcome.best_score is not None:
+                row["checkpoint"] = str(se_set.paths.checkpoint(outcome.index))
             rows.append({**outcome.to_dict(), **row})
     return tidy(rows, SE_COLUMNS)
 
@@ -157,11 +138,7 @@ def load_ses(path: str | Path) -> pd.DataFrame:
 def load_se_generations(path: str | Path) -> pd.DataFrame:
     """One row per generation of each SE, also of those still being trained.
 
-    Args:
-        path: `results/<run>/ses/<set>` or `results/<run>`.
-
-    Returns:
-        `columns.SE_GENERATION_COLUMNS`.
+    `SE_GENERATION_COLUMNS` of docs/results.md; the path is as in `load_ses`.
 
     Raises:
         UserError: there is no set.

@@ -27,6 +27,7 @@ from se_hpo.results.columns import (
 from se_hpo.results.lines import (
     Configuration,
     Evaluation,
+    not_there,
     parsed_lines,
     read_configurations,
     read_evaluations,
@@ -60,14 +61,9 @@ class Incumbent:
 def load_trials(run: str | Path, *, running: bool = False) -> pd.DataFrame:
     """One row per evaluation (trial x budget), sorted by the time it finished.
 
-    Args:
-        run: the run's folder, `results/<run>`.
-        running: also the evaluations under way, with status `running`, at the end.
-
-    Returns:
-        `columns.TRIAL_COLUMNS`, then `config.<name>` per hyperparameter, then
-        `info.<name>` (or `info`, where that is one value) with what a worker of another
-        kind returned.
+    `TRIAL_COLUMNS` of docs/results.md, then `config.<name>` per hyperparameter, then
+    `info.<name>` (or `info`, where that is one value) with what a worker of another
+    kind returned. With `running` also the evaluations under way, at the end.
 
     Raises:
         UserError: the folder is no run.
@@ -118,24 +114,19 @@ def load_generations(
 ) -> pd.DataFrame:
     """One row per generation of each trial, in the order of trials and generations.
 
-    Args:
-        run: the run's folder.
-        trials: names of trials (`"000-0-003"`, or a column of `load_trials`); None
-            for all.
-
-    Returns:
-        `columns.GENERATION_COLUMNS`.
+    `GENERATION_COLUMNS` of docs/results.md, of all trials or of those with the given
+    names (`"000-0-003"`, or a column of `load_trials`).
 
     Raises:
         UserError: the folder is no run, or has no trial of that name.
     """
     paths = run_paths(run)
     name = paths.root.resolve().name
-    rows: list[dict[str, Any]] = []
-    for trial in _trial_names(paths, trials):
-        files = TrialPaths(paths.trials / trial)
-        own = {"run": name, "trial": trial}
-        rows += [own | row for row in generation_rows(files)]
+    rows = [
+        {"run": name, "trial": trial} | row
+        for trial in _trial_names(paths, trials)
+        for row in generation_rows(TrialPaths(paths.trials / trial))
+    ]
     return tidy(rows, GENERATION_COLUMNS)
 
 
@@ -152,7 +143,7 @@ def _trial_names(paths: RunPaths, trials: str | Iterable[str] | None) -> list[st
 
 
 def generation_rows(files: TrialPaths) -> Iterator[dict[str, Any]]:
-    """A row of `columns.GENERATION_COLUMNS` per generation, without run and trial."""
+    """A row per generation of one NES run, without what names the run."""
     solved_return = known_solved_return(read_json(files.config).get("task"))
     timing = {
         line.generation: vars(line)
@@ -182,9 +173,8 @@ def _generation_row(line: GenerationLine) -> dict[str, Any]:
 def load_incumbent(run: str | Path) -> Incumbent:
     """The best configuration so far.
 
-    Among the evaluations with status `finished` and a finite loss, those at the largest
-    budget count; of these the one with the lowest loss, and of equal losses the one
-    that finished first.
+    Of the finished evaluations with a finite loss those at the largest budget count; of
+    these the lowest loss, and of equal losses the first.
 
     Raises:
         UserError: the folder is no run, or nothing has finished yet.
@@ -196,13 +186,11 @@ def load_incumbent(run: str | Path) -> Incumbent:
     best = evaluations[0]
     configuration = read_configurations(paths).get(best.config_id)
     checkpoint = paths.trial(best.config_id).best_se
+    found = best.record
     return Incumbent(
-        run=paths.root,
-        trial=best.record.trial,
-        budget=best.record.budget,
-        loss=best.record.loss,
+        *(paths.root, found.trial, found.budget, found.loss),
         configuration={} if configuration is None else configuration.values,
-        record=best.record,
+        record=found,
         checkpoint=checkpoint if checkpoint.exists() else None,
     )
 
@@ -216,21 +204,15 @@ def run_paths(run: str | Path) -> RunPaths:
     paths = RunPaths(Path(run))
     if _is_run(paths):
         return paths
-    what = "is no run" if paths.root.is_dir() else "does not exist"
+    beside = [path.name for path in _runs_in(paths.root.parent)]
+    otherwise = "name a folder that `python -m se_hpo.optimize` made (results/...)"
     inside = _runs_in(paths.root)
-    beside = _runs_in(paths.root.parent)
-    if inside:
-        hint = "name one in it: " + ", ".join(str(paths.root / n) for n in inside[-3:])
-    elif beside:
-        hint = did_you_mean(paths.root.name, beside) + f" (in {paths.root.parent})"
-    else:
-        hint = "name a folder that `python -m se_hpo.optimize` made (results/...)"
-    raise UserError(f"{paths.root} {what}: {hint}")
+    raise UserError(not_there(paths.root, "run", inside, beside, otherwise))
 
 
 def _is_run(paths: RunPaths) -> bool:
     return paths.run.is_file() or paths.results.is_file()
 
 
-def _runs_in(folder: Path) -> list[str]:
-    return sorted(p.name for p in folder.glob("*") if _is_run(RunPaths(p)))
+def _runs_in(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*") if _is_run(RunPaths(path)))

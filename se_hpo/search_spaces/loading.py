@@ -24,14 +24,13 @@ from ConfigSpace.hyperparameters import (
     OrdinalHyperparameter,
 )
 
-from se_hpo.agents.registry import AGENTS
 from se_hpo.bohb.brackets import check_budgets
 from se_hpo.bohb.conditions import defaults_unchecked
 from se_hpo.bohb.encoding import SpaceEncoding
 from se_hpo.config.run import RunConfig, from_configuration
 from se_hpo.envs.tasks import check_task
 from se_hpo.errors import UserError, did_you_mean
-from se_hpo.registries import OBJECTIVES
+from se_hpo.registries import AGENTS, OBJECTIVES
 from se_hpo.search_spaces.user_code import run_file
 from se_hpo.storage.records import to_builtin
 from se_hpo.text import typed_line
@@ -184,9 +183,7 @@ def _check_meta(meta: Mapping[str, Any]) -> None:
                 f"({type(meta[key]).__name__}): must be {wanted}"
             )
     for key, known in (("objective", OBJECTIVES), ("agent", AGENTS)):
-        if meta[key] not in known:
-            hint = did_you_mean(meta[key], known)
-            raise UserError(f"unknown {key} {meta[key]!r}: {hint}")
+        known.find(meta[key], f"unknown {key}")
     check_task(meta["task"])
     check_budgets(meta["min_budget"], meta["max_budget"], meta["eta"])
 

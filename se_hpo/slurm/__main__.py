@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
 import sys
 
 import tyro
@@ -10,7 +11,7 @@ from rich.console import Console
 
 from se_hpo.errors import UserError
 from se_hpo.slurm.control import add_workers, stop
-from se_hpo.slurm.options import ShardOptions, SlurmOptions
+from se_hpo.slurm.options import ShardOptions, SlurmOptions, flags
 from se_hpo.slurm.slurm_jobs import Launch
 from se_hpo.slurm.slurm_status import show
 from se_hpo.storage.paths import RunPaths
@@ -43,12 +44,12 @@ def main(options: SlurmOptions) -> int:
 
 
 def _launch(options: SlurmOptions, console: Console) -> int:
+    if options.is_local():
+        words = flags(options.optimize_options(), set())
+        return subprocess.call([sys.executable, "-m", "se_hpo.optimize", *words])
     # With torch, which takes seconds: the other flags do without.
-    from se_hpo.optimize import __main__ as optimize
     from se_hpo.slurm.launch import launch
 
-    if options.is_local():
-        return optimize.main(options.optimize_options())
     told = _told(*launch(options))
     console.print(told, soft_wrap=True, markup=False)
     return 0
@@ -56,36 +57,28 @@ def _launch(options: SlurmOptions, console: Console) -> int:
 
 def _told(paths: RunPaths, made: Launch) -> str:
     """What a launch did, and what to type next."""
-    folder = shlex.quote(str(paths.slurm))
     lines = [f"scripts in {paths.slurm}"]
     if not made.ids:
-        return "\n".join(
-            [
-                *lines,
-                "to submit them:",
-                f"  cd {folder}",
-                "  master=$(sbatch --parsable master.sbatch)",
-                "  sbatch --dependency=after:$master workers.sbatch",
-                "  sbatch --dependency=afterany:$master cleanup.sbatch",
-            ]
-        )
-    ids = {role: ", ".join(jobs) for role, jobs in made.ids.items()}
-    return "\n".join(
-        [
-            *lines,
-            f"master   job {ids['master']}",
-            f"workers  job {ids['worker']}, {made.n} of them",
-            f"cleanup  job {ids['cleanup']}, for a master that dies with its node",
-            *_next_commands(paths, join=True),
+        lines += [
+            "to submit them:",
+            f"  cd {shlex.quote(str(paths.slurm))}",
+            "  master=$(sbatch --parsable master.sbatch)",
+            "  sbatch --dependency=after:$master workers.sbatch",
+            "  sbatch --dependency=afterany:$master cleanup.sbatch",
         ]
-    )
+        return "\n".join(lines)
+    ids = {role: ", ".join(jobs) for role, jobs in made.ids.items()}
+    lines += [
+        f"master   job {ids['master']}",
+        f"workers  job {ids['worker']}, {made.n} of them",
+        f"cleanup  job {ids['cleanup']}, for a master that dies with its node",
+    ]
+    next_ = _next_commands(paths, look="--status", join="--add-workers 8", end="--stop")
+    return "\n".join([*lines, *next_])
 
 
-def _next_commands(paths: RunPaths, join: bool = False) -> list[str]:
+def _next_commands(paths: RunPaths, **verbs: str) -> list[str]:
     command = f"python -m se_hpo.slurm --run {shlex.quote(str(paths.root))}"
-    verbs = {"look": "--status", "join": "--add-workers 8", "end": "--stop"}
-    if not join:
-        del verbs["join"]
     return [f"{verb:<8} {command} {flag}" for verb, flag in verbs.items()]
 
 
@@ -107,7 +100,7 @@ def share(name: str, arguments: list[str]) -> int:
     lines = [f"script {paths.script(made.kind)}"]
     for job in made.ids.get(made.kind, []):
         lines.append(f"job    {job}, {made.n} tasks")
-        lines += _next_commands(paths)
+        lines += _next_commands(paths, look="--status", end="--stop")
     Console(highlight=False).print("\n".join(lines), soft_wrap=True, markup=False)
     return 0
 

@@ -65,11 +65,8 @@ def add_workers(paths: RunPaths, n: int) -> str:
                 f"no master of {paths.root} is queued or running: launch the run again "
                 "with the same command as before"
             )
-        job = slurm_queue.submit(
-            paths.script("workers"),
-            f"--array=0-{n - 1}",
-            f"--dependency=after:{masters[0].id}",
-        )
+        options = (f"--array=0-{n - 1}", f"--dependency=after:{masters[0].id}")
+        job = slurm_queue.submit(paths.script("workers"), *options)
         ids = {**made.ids, "worker": [*made.ids.get("worker", []), job]}
         write_launch(paths.jobs, replace(made, ids=ids))
     return job

@@ -81,14 +81,10 @@ def script_texts(
     Raises:
         UserError: something that sbatch cannot read.
     """
-    scripts = Scripts(
-        paths.root, paths.slurm, paths.logs, made.name, options.resources()
-    )
+    scripts, n = Scripts(paths, made.name, options.resources()), options.n_workers
     return {
-        "master": scripts.master(master_command(paths, options), options.n_workers),
-        "workers": scripts.workers(
-            worker_command(paths, options, made), options.n_workers
-        ),
+        "master": scripts.master(master_command(paths, options), n),
+        "workers": scripts.workers(worker_command(paths, options, made), n),
         "cleanup": scripts.cleanup(),
     }
 

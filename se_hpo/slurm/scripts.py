@@ -104,20 +104,13 @@ def head(
     array: str | None = None,
     keep: bool = True,
 ) -> str:
-    """The head of a script: what it is, and what it asks SLURM for.
+    """The head of a script: what it is (`about`), and what it asks SLURM for.
 
-    Args:
-        about: what it is, in lines of prose.
-        name: the job's name.
-        output: where its output goes.
-        resources: what the user asks for.
-        cpus: per task.
-        array: indices of a job array.
-        keep: run it again after preemption, and warn it before the time limit.
+    `cpus` are per task; a job to `keep` is run again after preemption, and warned
+    before its time limit.
     """
-    options = ["ntasks=1", f"cpus-per-task={cpus}"]
-    if array is not None:
-        options.insert(0, f"array={array}")
+    options = [] if array is None else [f"array={array}"]
+    options += ["ntasks=1", f"cpus-per-task={cpus}"]
     if resources.partition is not None:
         options.append(f"partition={directive(resources.partition)}")
     if keep:
@@ -182,51 +175,41 @@ def fill(text: str, **values: str) -> str:
 
 @dataclass(frozen=True)
 class Scripts:
-    """Writes the scripts of one launch.
+    """Writes the scripts of one launch."""
 
-    Args:
-        run: the run's folder, absolute.
-        folder: where the scripts go.
-        logs: where their output goes.
-        name: what the names of its jobs begin with; no other launch has it.
-        resources: what the user asks for.
-    """
-
-    run: Path
-    folder: Path
-    logs: Path
+    paths: RunPaths
+    """Absolute."""
     name: str
+    """What the names of its jobs begin with; no other launch has it."""
     resources: Resources
 
     def _body(self, text: str, command: Sequence[str], job: str, **more: str) -> str:
-        setup, folder = self.resources.setup, shlex.quote(str(self.folder))
+        setup, folder = self.resources.setup, shlex.quote(str(self.paths.slurm))
         prelude = fill(bash.RUN, setup=setup, slurm=folder, id=job)
         commands = {"command": quoted(command), "indented": quoted(command, 8 * " ")}
         return prelude + fill(text, name=self.name, id=job, **commands, **more)
 
     def _head(self, about: str, role: str, log: str, **more: Any) -> str:
-        output = Path(str(self.logs).replace("%", "%%")) / f"{log}{LOG}"
+        output = Path(str(self.paths.logs).replace("%", "%%")) / f"{log}{LOG}"
         name = f"{self.name}-{role}"
         return head(about, name, output, self.resources, **more)
 
     def master(self, command: Sequence[str], n_workers: int) -> str:
         """The job that runs BOHB; `n_workers` are to be there when it starts again."""
         about = (
-            f"BOHB master of {self.run}:\n"
+            f"BOHB master of {self.paths.root}:\n"
             "proposes configurations, hands them to workers.\n"
             "Edit as you like. To submit the run again:\n"
             "    python -m se_hpo.slurm with the same options, or, with these files,\n"
             "    sbatch master.sbatch; sbatch workers.sbatch"
         )
-        text = self._head(about, "master", "master-%j", cpus=1)
-        return text + self._body(
-            bash.MASTER, command, bash.JOB, n_workers=str(n_workers)
-        )
+        text, n = self._head(about, "master", "master-%j", cpus=1), str(n_workers)
+        return text + self._body(bash.MASTER, command, bash.JOB, n_workers=n)
 
     def workers(self, command: Sequence[str], n: int) -> str:
         """The job array of workers."""
         about = (
-            f"BOHB workers of {self.run}: each evaluates one trial at a time.\n"
+            f"BOHB workers of {self.paths.root}: each evaluates one trial at a time.\n"
             "Start and end them whenever you like; they find the master by themselves."
         )
         cpus, array = self.resources.cpus_per_task, f"0-{n - 1}"
@@ -236,8 +219,8 @@ class Scripts:
     def cleanup(self) -> str:
         """The job that ends the workers of a master that could not do so itself."""
         about = (
-            f"Ends the workers of {self.run} after a master that could not (its node\n"
-            "died, say). Waits for the master's end, takes a second."
+            f"Ends the workers of {self.paths.root} after a master that could not (its "
+            "node\ndied, say). Waits for the master's end, takes a second."
         )
         text = self._head(about, "cleanup", "cleanup-%j", cpus=1, keep=False)
         return text + fill(bash.CLEANUP, name=self.name)
@@ -245,6 +228,5 @@ class Scripts:
     def shards(self, about: str, role: str, command: Sequence[str], array: str) -> str:
         """A job array whose tasks share the work of one command."""
         cpus = self.resources.cpus_per_task
-        log = f"{role}-%A_%a"
-        text = self._head(about, role, log, cpus=cpus, array=array)
+        text = self._head(about, role, f"{role}-%A_%a", cpus=cpus, array=array)
         return text + self._body(bash.SHARD, command, bash.TASK)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import tyro
 
 from se_hpo.errors import UserError
 from se_hpo.evaluate.evaluation_run import Evaluation
-from se_hpo.evaluate.evaluation_run import main as evaluate
 from se_hpo.evaluate.options import EvaluateOptions
 from se_hpo.machine import slurm_queue
 from se_hpo.slurm.control import refuse_second_launch
@@ -27,58 +27,17 @@ from se_hpo.slurm.slurm_jobs import (
 from se_hpo.storage.files import write_atomic
 from se_hpo.storage.paths import RunPaths
 from se_hpo.terminal.flags import at_least
-from se_hpo.train import __main__ as train
 from se_hpo.train.options import TrainOptions
 from se_hpo.train.request import resolve_request
 
-
-@dataclass(frozen=True)
-class Command:
-    """A command whose work can be shared."""
-
-    parse: Callable[[Sequence[str]], object]
-    run_here: Callable[[Sequence[str]], int]
-    """What it does without SLURM."""
-    output: Callable[[Sequence[str]], Path]
-    """What it writes; raises a `UserError` if its flags make no sense."""
-    local: frozenset[str]
-    """Flags that only ask it something."""
-
-
-def _train(arguments: Sequence[str]) -> TrainOptions:
-    return tyro.cli(TrainOptions, args=arguments, config=_CONFIG)
-
-
-def _evaluate(arguments: Sequence[str]) -> EvaluateOptions:
-    return tyro.cli(EvaluateOptions, args=arguments, config=_CONFIG)
-
-
-_CONFIG = (tyro.conf.FlagCreatePairsOff,)
-COMMANDS = {
-    "train": Command(
-        _train,
-        lambda words: train.main(_train(words)),
-        lambda words: resolve_request(_train(words)).paths.root,
-        frozenset({"--plan", "--list-configs", "--help", "-h"}),
-    ),
-    "evaluate": Command(
-        _evaluate,
-        lambda words: evaluate(_evaluate(words)),
-        lambda words: Evaluation(_evaluate(words)).files.records,
-        frozenset({"--plan", "--help", "-h"}),
-    ),
-}
+_ASKING = {"--plan", "--list-configs", "--help", "-h"}
+"""Flags with which a command writes nothing."""
 
 
 def launch_shards(
     name: str, options: ShardOptions, rest: Sequence[str]
 ) -> tuple[RunPaths, Launch] | int:
-    """Submit a command as an array of shards.
-
-    Args:
-        name: `train` or `evaluate`.
-        options: what to ask SLURM for.
-        rest: the command's own flags.
+    """Submit `train` or `evaluate` with its own flags as an array of shards.
 
     Returns:
         Where, and what was submitted; an exit code if the flags only asked something.
@@ -86,19 +45,18 @@ def launch_shards(
     Raises:
         UserError: flags that make no sense, or SLURM's refusal.
     """
-    command = COMMANDS[name]
-    if command.local & set(rest):
-        return command.run_here(rest)
+    if _ASKING & set(rest):
+        return subprocess.call([sys.executable, "-m", f"se_hpo.{name}", *rest])
     at_least(1, shards=options.shards)
     if any(word.partition("=")[0] == "--shard" for word in rest):
         raise UserError("--shard: each task gets its own; say how many with --shards")
     resources = options.resources()
     if not options.dry_run:
         slurm_queue.require_slurm()
-    output = command.output(rest).absolute()
+    output = _output(name, rest).absolute()
     paths, role = home(output), name_of_shards(name, output)
     made = new_launch(paths.root, role, options.shards)
-    text = _script(paths, made, resources, name, rest)
+    text = _script(paths, made, resources, [name, *rest])
     with submitting(paths):
         refuse_second_launch(paths, (role,))
         prepare_folder(paths)
@@ -109,6 +67,21 @@ def launch_shards(
             made = replace(made, ids={role: [slurm_queue.submit(script)]})
             write_launch(paths.jobs, made)
     return paths, made
+
+
+def _output(name: str, words: Sequence[str]) -> Path:
+    """What the command would write.
+
+    Raises:
+        UserError: its flags make no sense.
+    """
+    config = (tyro.conf.FlagCreatePairsOff,)
+    if name == "train":
+        request = tyro.cli(TrainOptions, args=words, config=config)
+        return resolve_request(request).paths.root
+    return Evaluation(
+        tyro.cli(EvaluateOptions, args=words, config=config)
+    ).files.records
 
 
 def home(output: Path) -> RunPaths:
@@ -125,18 +98,14 @@ def home(output: Path) -> RunPaths:
 
 
 def _script(
-    paths: RunPaths,
-    made: Launch,
-    resources: Resources,
-    name: str,
-    rest: Sequence[str],
+    paths: RunPaths, made: Launch, resources: Resources, rest: list[str]
 ) -> str:
-    role, n = made.kind, made.n
-    scripts = Scripts(paths.root, paths.slurm, paths.logs, made.name, resources)
-    words = [sys.executable, "-m", f"se_hpo.{name}", *rest]
+    name, n = rest[0], made.n
+    scripts = Scripts(paths, made.name, resources)
+    words = [sys.executable, "-m", f"se_hpo.{name}", *rest[1:]]
     words += ["--shard", f'"${{SLURM_ARRAY_TASK_ID}}/{n}"']
     about = (
         f"{name} in {paths.root}: each of {n} tasks does its share.\n"
         "Submit it again with sbatch to continue what was interrupted."
     )
-    return scripts.shards(about, role, words, f"1-{n}")
+    return scripts.shards(about, made.kind, words, f"1-{n}")

@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from se_hpo.errors import UserError
 from se_hpo.storage.files import write_json
@@ -56,13 +55,10 @@ def roles(kind: str) -> tuple[str, ...]:
 
 def new_launch(root: Path, kind: str, n: int) -> Launch:
     """A launch with names that no other has, also not one of another folder."""
-    now = time.time()
-    unique = f"{root.resolve()} {now} {socket.gethostname()}"
-    mark = hashlib.sha256(os.fsencode(unique)).hexdigest()[:6]
-    plain = _plain(root.resolve().name)[:40]
-    return Launch(
-        f"se_hpo-{plain}-{mark}", kind, n, {}, now, socket.gethostname(), sys.argv
-    )
+    now, host = time.time(), socket.gethostname()
+    mark = _mark(f"{root.resolve()} {now} {host}")
+    name = f"se_hpo-{_plain(root.resolve().name)[:40]}-{mark}"
+    return Launch(name, kind, n, {}, now, host, sys.argv)
 
 
 def name_of_shards(command: str, output: Path) -> str:
@@ -73,8 +69,12 @@ def name_of_shards(command: str, output: Path) -> str:
     """
     plain = _plain(output.stem)
     if plain != output.stem:  # others may look like it
-        plain += "-" + hashlib.sha256(os.fsencode(output.stem)).hexdigest()[:6]
+        plain += f"-{_mark(output.stem)}"
     return f"{command}-{plain}"
+
+
+def _mark(text: str) -> str:
+    return hashlib.sha256(os.fsencode(text)).hexdigest()[:6]
 
 
 def _plain(name: str) -> str:
@@ -91,10 +91,8 @@ def read_launches(path: Path) -> list[Launch]:
     try:
         found = read_record(path, _Launches)
     except RecordError as error:
-        raise UserError(
-            f"{path} is damaged ({error}): cancel what squeue --me lists, then remove "
-            "it"
-        ) from error
+        mend = "cancel what squeue --me lists, then remove it"
+        raise UserError(f"{path} is damaged ({error}): {mend}") from error
     return [] if found is None else found.launches
 
 
@@ -108,9 +106,7 @@ class _Launches:
 def write_launch(path: Path, launch: Launch) -> None:
     """Add a launch, or put it in the place of the one with its name."""
     others = [each for each in read_launches(path) if each.name != launch.name]
-    launches: list[dict[str, Any]] = [
-        dataclasses.asdict(each) for each in (*others, launch)
-    ]
+    launches = [dataclasses.asdict(each) for each in (*others, launch)]
     write_json(path, {"format": FORMAT, "launches": launches})
 
 
@@ -133,9 +129,8 @@ def submitting(paths: RunPaths) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise UserError(
-                f"{folder}: another command is submitting right now"
-            ) from None
+            busy = f"{folder}: another command is submitting right now"
+            raise UserError(busy) from None
         except OSError as error:
             log.info("%s: this file system has no locks (%s)", folder, error)
         yield

@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, replace
-from typing import Any
+from dataclasses import replace
 
 from rich.console import Console
 from rich.table import Table
@@ -14,10 +13,8 @@ from rich.text import Text
 
 from se_hpo.errors import UserError
 from se_hpo.machine import slurm_queue
-from se_hpo.optimize.display import draw
-from se_hpo.optimize.monitor import Monitor
+from se_hpo.optimize.display import RunDisplay
 from se_hpo.optimize.outcome import best_trials, final_notes
-from se_hpo.optimize.progress import Plan
 from se_hpo.registries import budget_unit
 from se_hpo.results.lines import read_checked, read_evaluations, read_json
 from se_hpo.results.master_status import MasterStatus
@@ -63,7 +60,7 @@ def _show_master(paths: RunPaths, console: Console) -> None:
     status = read_status(paths)
     if status is not None:
         _show_status(paths, status, console)
-        if status["state"] == "running" and status["workers"]:
+        if status.state == "running" and status.workers:
             console.print(worker_table(status))
 
 
@@ -138,53 +135,52 @@ def _ended_by_hand(
     return [(name, slurm_queue.final_state(name, folder)) for name in strange]
 
 
-def read_status(paths: RunPaths) -> dict[str, Any] | None:
+def read_status(paths: RunPaths) -> MasterStatus | None:
     """What the master wrote last; None if that is nothing, or cannot be read."""
-    status = read_checked(paths.status, MasterStatus, None)
-    return None if status is None else asdict(status)
+    return read_checked(paths.status, MasterStatus, None)
 
 
-def _show_status(paths: RunPaths, status: dict[str, Any], console: Console) -> None:
+def _show_status(paths: RunPaths, status: MasterStatus, console: Console) -> None:
     """The view of a running master, as its own terminal would show it."""
-    age = max(0.0, time.time() - status["time"])
-    if status["state"] != "running":
+    age = max(0.0, time.time() - status.time)
+    if status.state != "running":
         console.print(_ended_line(status, age))
         return
     if age > STALE_SECONDS:
         console.print(
             Text(f"No word from the master for {duration(age)}.", style="yellow")
         )
-    monitor = Monitor(paths, (e.record for e in read_evaluations(paths)))
     settings = read_json(paths.run).get("settings")
     settings = settings if isinstance(settings, dict) else {}
-    unit = budget_unit(settings.get("objective"))
     title = f"{settings.get('space', '?')}, {settings.get('optimizer', '?')}"
-    snapshot = monitor.snapshot(status)
-    plan = Plan(title, str(paths.root), unit)
-    console.print(draw(plan, snapshot, age, (), _ENOUGH))
+    unit = budget_unit(settings.get("objective"))
+    earlier = (evaluation.record for evaluation in read_evaluations(paths))
+    display = RunDisplay(paths, title, unit, earlier)
+    display.update(status)
+    display.began = status.time
+    console.print(display.view(_ENOUGH))
 
 
-def _ended_line(status: dict[str, Any], age: float) -> str:
+def _ended_line(status: MasterStatus, age: float) -> str:
     """One sentence about a run that has no master now."""
-    brackets = status["brackets"]
-    complete = sum(bracket["finished"] for bracket in brackets)
+    complete = sum(bracket.finished for bracket in status.brackets)
     return (
-        f"The run is {status['state']}, since {duration(age)}: {status['finished']} of "
-        f"{status['planned']} evaluations, {complete} of {len(brackets)} brackets, "
-        f"{status['failed']} failed, {status['lost']} interrupted and repeated."
+        f"The run is {status.state}, since {duration(age)}: {status.finished} of "
+        f"{status.planned} evaluations, {complete} of {len(status.brackets)} brackets, "
+        f"{status.failed} failed, {status.lost} interrupted and repeated."
     )
 
 
-def worker_table(status: dict[str, Any]) -> Table:
+def worker_table(status: MasterStatus) -> Table:
     """Workers: where they are and what they evaluate."""
     table = Table(title="Workers", title_justify="left", title_style="bold")
     for column in ("host", "pid", "trial", "budget", "for"):
         table.add_column(column, no_wrap=True)
-    running = {each["worker"]: each for each in status["running"]}
-    for worker in sorted(status["workers"], key=lambda w: (w["host"], w["pid"])):
-        now = running.get(worker["worker"])
-        trial = worker["trial"] or "idle"
-        budget = f"{now['budget']:g}" if now else ""
-        since = duration(status["time"] - now["since"]) if now else ""
-        table.add_row(worker["host"], str(worker["pid"]), trial, budget, since)
+    running = {each.worker: each for each in status.running}
+    for worker in sorted(status.workers, key=lambda w: (w.host, w.pid)):
+        now = running.get(worker.worker)
+        budget = f"{now.budget:g}" if now else ""
+        since = duration(status.time - now.since) if now else ""
+        trial = worker.trial or "idle"
+        table.add_row(worker.host, str(worker.pid), trial, budget, since)
     return table

@@ -11,7 +11,7 @@ import json
 import os
 import re
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,9 @@ MOST_LEVELS = 100
 
 PROBE_BYTES = 2**18
 """More than the files of a trial take; a disk with less left is full."""
+
+Guard = Callable[[], None]
+"""Called before anything is written; raises where that may no longer be."""
 
 
 @contextlib.contextmanager

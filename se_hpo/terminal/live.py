@@ -3,22 +3,58 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from rich.console import Console, Group, RenderableType
 from rich.constrain import Constrain
 from rich.highlighter import NullHighlighter
 from rich.live import Live
 from rich.logging import RichHandler
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
 
-from se_hpo.text import typed_line
+from se_hpo.text import duration, short_number, sparkline, typed_line
 
 log = logging.getLogger(__name__)
 
 REFRESHES_PER_SECOND = 2
+LATEST = 3
+"""So many of what ended last are shown."""
+CURVE_WIDTH = 16
+
+
+class Running(NamedTuple):
+    """Something under way that has a curve."""
+
+    name: str
+    done: int
+    of: float
+    since: float
+    """Unix seconds."""
+    curve: Sequence[float]
+    host: str = ""
+
+
+def running_rows(running: Iterable[Running]) -> Table:
+    """A row each: name, how far, clock, curve, its last value, host."""
+    table = Table.grid(padding=(0, 2))
+    for _ in range(6):
+        table.add_column(no_wrap=True)
+    for each in running:
+        table.add_row(
+            each.name,
+            f"{each.done}/{short_number(each.of, 6)}",
+            duration(max(0.0, time.time() - each.since)),
+            sparkline(each.curve, CURVE_WIDTH),
+            f"{each.curve[-1]:.1f}" if each.curve else "",
+            Text(each.host, style="dim"),
+        )
+    return table
 
 
 class LiveLog:
@@ -27,21 +63,33 @@ class LiveLog:
     On a terminal at the bottom of the screen, with log lines scrolling above it; else
     log lines only. While it is open, it owns how `se_hpo` log records reach the screen
     (other libraries' from WARNING on), and the lines of `cli.log_to_stderr` are set
-    aside. Subclasses say what is drawn.
+    aside. Subclasses give the rows between the head and what ended last.
 
     Args:
+        title: what stays the same, in bold.
+        place: the folder, as the user named it.
         quiet: no display, and log lines from WARNING on only.
         verbose: log lines from DEBUG on, and those of `say` on a terminal too.
         console: where to write; standard error by default.
     """
 
+    label_width = 11
+
     def __init__(
         self,
+        title: str = "",
+        place: str = "",
         *,
         quiet: bool = False,
         verbose: bool = False,
         console: Console | None = None,
     ) -> None:
+        self.title, self.place = title, place
+        self.began = time.time()
+        self.latest: tuple[Text, ...] = ()
+        self.eta: float | None = None
+        """Seconds still to go at `eta_at`, Unix seconds; None while nobody knows."""
+        self.eta_at = self.began
         self.console = console or Console(stderr=True, highlight=False)
         terminal = self.console.is_terminal and not self.console.is_dumb_terminal
         self._live: Live | None = None
@@ -101,9 +149,50 @@ class LiveLog:
         """Log what the display, where there is one, shows in its own way."""
         log.info("%s", line)
 
+    def tell_end(self, line: str, style: str = "", more: str = "") -> None:
+        """`say` how something ended, and keep it among the latest, without `more`."""
+        self.latest = (Text(line, style), *self.latest)[:LATEST]
+        self.say(line + more)
+
     def view(self, height: int) -> RenderableType:
         """What to draw on a terminal with so many lines."""
-        raise NotImplementedError
+        grid = Table.grid(padding=(0, 1), expand=True)
+        grid.add_column(width=self.label_width, style="dim", no_wrap=True)
+        grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+        before = ""
+        for label, row in (*self.rows(height), *(("latest", x) for x in self.latest)):
+            grid.add_row("" if label == before else label, row)
+            before = label
+        return Group(self.head(), grid)
+
+    def rows(self, height: int) -> Iterable[tuple[str, RenderableType]]:
+        """What changes, with labels; one label may have several rows."""
+        return ()
+
+    @property
+    def clock(self) -> str:
+        """How long this attempt has taken."""
+        return duration(time.time() - self.began)
+
+    def head(self) -> RenderableType:
+        """Title, folder and, at the right edge, the clock."""
+        head = Table.grid(expand=True, padding=(0, 1))
+        head.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+        head.add_column(justify="right", no_wrap=True)
+        title = Text.assemble((self.title, "bold"), f"  {self.place}")
+        head.add_row(title, Text(self.clock))
+        return head
+
+    def bar(self, done: int, total: int, note: str = "") -> RenderableType:
+        """How much is done, and the time to go, which runs down between updates."""
+        age = time.time() - self.eta_at
+        eta = None if self.eta is None else max(0.0, self.eta - age)
+        line = Table.grid(expand=True, padding=(0, 1))
+        line.add_column(ratio=1)
+        line.add_column(no_wrap=True, justify="right")
+        bar = ProgressBar(total=max(total, 1), completed=done)
+        line.add_row(bar, f"{done}/{total}{note}  ETA {duration(eta)}")
+        return line
 
     def _draw(self) -> RenderableType:
         width, height = self.console.size

@@ -4,120 +4,119 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
-from rich.console import Console, Group, RenderableType
-from rich.progress_bar import ProgressBar
+import numpy as np
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from se_hpo.nes.random_search import scored_candidates
+from se_hpo.results.curve_reader import CurveReader
 from se_hpo.results.se_outcome import SEOutcome
-from se_hpo.terminal.live import LiveLog
-from se_hpo.text import duration, sparkline
-
-_CURVE_WIDTH = 16
-_LATEST = 3
-
-
-@dataclass(frozen=True)
-class RunningSE:
-    """An SE in training."""
-
-    index: int
-    done: int
-    """Generations, or agents of a random search."""
-    of: int
-    """At most so many."""
-    seconds: float
-    """Since its process started."""
-    curve: tuple[float, ...] = ()
-    """Mean center score of each generation."""
-
-
-@dataclass(frozen=True)
-class SetProgress:
-    """Everything that changes."""
-
-    done: int = 0
-    """SEs of this shard."""
-    total: int = 0
-    solved: int = 0
-    running: tuple[RunningSE, ...] = ()
-    elapsed: float = 0.0
-    """Seconds of this attempt."""
-    eta: float | None = None
-    """Seconds still to go; None while nobody knows."""
+from se_hpo.results.se_set_settings import SetSettings
+from se_hpo.storage.damaged import DamageReport
+from se_hpo.storage.paths import SESetPaths
+from se_hpo.terminal.live import LATEST, LiveLog, Running, running_rows
+from se_hpo.text import duration
+from se_hpo.train.supervisor import SEWorkers
 
 
 class SetDisplay(LiveLog):
-    """Shows a set while it is trained.
+    """A set while it is trained: curves, pace, who solved the task, time to go.
 
     Args:
-        title: what stays the same: train_env and task.
-        folder: the set's, as the user named it.
-        quiet: only warnings.
+        paths: the set.
+        settings: of the set.
+        total: SEs of this shard.
+        shown: `quiet` and `console` of `LiveLog`.
     """
 
+    label_width = 8
+
     def __init__(
-        self,
-        title: str,
-        folder: str,
-        *,
-        quiet: bool = False,
-        console: Console | None = None,
+        self, paths: SESetPaths, settings: SetSettings, total: int, **shown: Any
     ) -> None:
-        self.title, self.folder = title, folder
-        self._progress = SetProgress()
-        self._taken = time.monotonic()
-        self._latest: tuple[str, ...] = ()
-        super().__init__(quiet=quiet, console=console)
+        title = f"{settings.train_env}, {settings.config.task}"
+        super().__init__(title, str(paths.root), **shown)
+        self.paths, self.settings, self.total = paths, settings, total
+        self.done = self.solved = 0
+        self.running: list[Running] = []
+        self._curves: dict[int, CurveReader] = {}
+        self._begun_at: dict[str, int] = {}
+        self._seconds: list[float] = []
+        self._damaged = DamageReport(paths.root, "runs/*")
 
-    def update(self, progress: SetProgress) -> None:
-        """Show this state from now on."""
-        self._progress, self._taken = progress, time.monotonic()
-
-    def finished(self, outcome: SEOutcome, wall_seconds: float) -> None:
+    def ended(self, outcome: SEOutcome, workers: SEWorkers) -> None:
         """Log the line of an SE that is finished, with how far the set is."""
-        line = outcome_line(outcome, wall_seconds)
-        self._latest = (line, *self._latest)[:_LATEST]
-        now = self._progress
-        far = f"({now.done}/{now.total}, ETA {duration(now.eta)})"
-        self.say(f"{line} {far}")
+        self.solved += outcome.solved
+        self._seconds.append(time.time() - workers.started.pop(outcome.index))
+        self.update(workers)
+        far = f" ({self.done}/{self.total}, ETA {duration(self.eta)})"
+        self.tell_end(outcome_line(outcome, self._seconds[-1]), more=far)
 
-    def view(self, height: int) -> RenderableType:
-        """The state of the set, its clocks as of now."""
-        now, age = self._progress, time.monotonic() - self._taken
-        grid = Table.grid(padding=(0, 1), expand=True)
-        grid.add_column(width=8, style="dim", no_wrap=True)
-        grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
-        eta = None if now.eta is None else max(0.0, now.eta - age)
-        bar = Table.grid(expand=True, padding=(0, 1))
-        bar.add_column(ratio=1)
-        bar.add_column(no_wrap=True, justify="right")
-        count = f"{now.done}/{now.total}, {now.solved} solved  ETA {duration(eta)}"
-        bar.add_row(ProgressBar(total=max(now.total, 1), completed=now.done), count)
-        grid.add_row("SEs", bar)
-        if now.running:
-            grid.add_row("running", _running(now.running, age, height))
-        for k, line in enumerate(self._latest):
-            grid.add_row("" if k else "latest", Text(line))
-        head = Text.assemble((self.title, "bold"), f"  {self.folder}  ")
-        head.append(duration(now.elapsed + age))
-        return Group(head, grid)
+    def update(self, workers: SEWorkers) -> None:
+        """Show how far they are; name files that one of them had to set aside."""
+        self.running = [
+            self._running(index, workers.started[index])
+            for index in sorted(workers.running)
+        ]
+        left = (workers.running, workers.waiting, workers.lost, workers.held)
+        self.done = self.total - sum(map(len, left))
+        self.eta_at = time.time()
+        self.eta = self._time_to_go(len(workers.waiting), workers.n_parallel)
+        self._damaged.tell("runs/*")
 
+    def _running(self, index: int, since: float) -> Running:
+        files, name = self.paths.run(index), f"{index:03d}"
+        curve: tuple[float, ...] = ()
+        if self.settings.trainings is not None:
+            done, of = scored_candidates(files), self.settings.trainings
+        else:
+            reader = self._curves.setdefault(index, CurveReader(files.generations))
+            curve = reader.read()
+            done, of = len(curve), self.settings.generations
+        self._begun_at.setdefault(name, done)
+        return Running(name, done, of, since, curve)
 
-def _running(running: Sequence[RunningSE], age: float, height: int) -> RenderableType:
-    rows = max(1, height - 5 - _LATEST)
-    table = Table.grid(padding=(0, 2))
-    for _ in range(5):
-        table.add_column(no_wrap=True)
-    for se in running[:rows]:
-        score = f"{se.curve[-1]:.1f}" if se.curve else ""
-        done, clock = f"{se.done}/{se.of}", duration(se.seconds + age)
-        curve = sparkline(se.curve, _CURVE_WIDTH)
-        table.add_row(f"{se.index:03d}", done, clock, curve, score)
-    return table
+    def _time_to_go(self, waiting: int, n_parallel: int) -> float | None:
+        """From the SEs that ended; before, as if none solved the task early."""
+        remaining = [self._remaining(se) for se in self.running]
+        known = [seconds for seconds in remaining if seconds is not None]
+        if len(known) < len(remaining):
+            return None
+        whole = self._seconds or [
+            self.eta_at - se.since + left
+            for se, left in zip(self.running, known, strict=True)
+        ]
+        if waiting:
+            if not whole:
+                return None
+            known += [float(np.mean(whole))] * waiting
+        return max([sum(known) / n_parallel, *known], default=0.0)
+
+    def _remaining(self, se: Running) -> float | None:
+        """Seconds that an SE still takes."""
+        seconds, done_now = self.eta_at - se.since, se.done - self._begun_at[se.name]
+        limits = []
+        if done_now:
+            limits.append(seconds / done_now * (se.of - se.done))
+        if self._seconds:
+            limits.append(max(0.0, float(np.mean(self._seconds)) - seconds))
+        return min(limits, default=None)
+
+    def head(self) -> RenderableType:
+        """Title, folder and clock."""
+        place = f"  {self.place}  {self.clock}"
+        return Text.assemble((self.title, "bold"), place)
+
+    def rows(self, height: int) -> Iterator[tuple[str, RenderableType]]:
+        """How many SEs are finished, and a row for each in training."""
+        yield "SEs", self.bar(self.done, self.total, f", {self.solved} solved")
+        if self.running:
+            shown = self.running[: max(1, height - 5 - LATEST)]
+            yield "running", running_rows(shown)
 
 
 def outcome_line(outcome: SEOutcome, wall_seconds: float) -> str:

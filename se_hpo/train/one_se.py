@@ -18,10 +18,9 @@ import numpy as np
 from se_hpo.envs.checkpoint import save_se
 from se_hpo.envs.tasks import get_task
 from se_hpo.errors import UserError
-from se_hpo.nes.folder import ForeignStateError, set_run_aside
 from se_hpo.nes.generation import n_trainings
 from se_hpo.nes.random_search import run_random_search, scored_candidates
-from se_hpo.nes.run import NESOutcome, run_nes
+from se_hpo.nes.run import run_nes
 from se_hpo.results.se_outcome import SEOutcome
 from se_hpo.results.se_set_settings import SetSettings
 from se_hpo.storage.files import read_json_lines, write_json
@@ -67,12 +66,15 @@ def train_se(
         task=settings.config.task,
         engine=inner_loop.engine_name,
         host=socket.gethostname(),
-        wall_seconds=_seconds(files, "wall_seconds"),
-        cpu_seconds=_seconds(files, "cpu_seconds"),
+        wall_seconds=_sum(_lines(files.timing), "wall_seconds"),
+        cpu_seconds=_sum(_lines(files.timing), "cpu_seconds"),
         **trained.values,
     )
     if trained.psi is not None:
-        _save(settings, paths, outcome, trained.psi)
+        keep = ("index", "seed", "train_env", "solved", "solved_at", "generations")
+        metadata = {key: getattr(outcome, key) for key in (*keep, "best_score")}
+        config, path = settings.config, paths.checkpoint(index)
+        save_se(path, trained.psi, config.task, config.se, {"kind": "best", **metadata})
     write_json(paths.outcome(index), outcome.to_dict())
     return outcome
 
@@ -80,18 +82,12 @@ def train_se(
 def _nes(
     settings: SetSettings, seed: int, files: TrialPaths, inner_loop: InnerLoop
 ) -> _Trained:
-    config, budget = settings.config, settings.generations
-    try:
-        outcome = run_nes(config, seed, files, inner_loop, budget)
-    except ForeignStateError as error:  # set.json is ours, so of another version
-        set_run_aside(files, str(error))
-        outcome = run_nes(config, seed, files, inner_loop, budget)
-    return _Trained(outcome.state.best_psi, _nes_values(settings, outcome))
-
-
-def _nes_values(settings: SetSettings, outcome: NESOutcome) -> dict[str, Any]:
+    # set.json is ours: a foreign state is of another version.
+    outcome = run_nes(
+        settings.config, seed, files, inner_loop, settings.generations, restart=True
+    )
     state = outcome.state
-    return {
+    values = {
         "solved": state.solved_at is not None,
         "solved_at": state.solved_at,
         "generations": state.generation,
@@ -102,6 +98,7 @@ def _nes_values(settings: SetSettings, outcome: NESOutcome) -> dict[str, Any]:
         "env_steps_se": outcome.total("env_steps_se"),
         "env_steps_task": outcome.total("env_steps_task"),
     }
+    return _Trained(state.best_psi, values)
 
 
 def _random_search(
@@ -145,11 +142,6 @@ def _failed(settings: SetSettings, files: TrialPaths, error: Exception) -> _Trai
     return _Trained(None, values)
 
 
-def _seconds(files: TrialPaths, key: str) -> float:
-    """Of all finished generations, whichever process ran them."""
-    return _sum(_lines(files.timing), key)
-
-
 def _sum(lines: list[dict[str, Any]], key: str) -> float:
     """Of what is a number: damage here must not end a training."""
     values = [line.get(key) for line in lines]
@@ -159,13 +151,3 @@ def _sum(lines: list[dict[str, Any]], key: str) -> float:
 
 def _lines(path: Path) -> list[dict[str, Any]]:
     return [line for _, line in read_json_lines(path) if isinstance(line, dict)]
-
-
-def _save(
-    settings: SetSettings, paths: SESetPaths, outcome: SEOutcome, psi: np.ndarray
-) -> None:
-    keep = ("index", "seed", "train_env", "solved", "solved_at", "generations")
-    metadata = {key: getattr(outcome, key) for key in (*keep, "best_score")}
-    config = settings.config
-    path = paths.checkpoint(outcome.index)
-    save_se(path, psi, config.task, config.se, {"kind": "best", **metadata})

@@ -11,6 +11,7 @@ import numpy as np
 
 from se_hpo.config.overrides import parse_overrides
 from se_hpo.config.run import RunConfig, with_configuration
+from se_hpo.envs.learned import LearnedEnv
 from se_hpo.envs.tasks import check_task, import_task
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.nes.generation import n_trainings
@@ -82,7 +83,8 @@ def resolve_request(options: TrainOptions) -> Request:
     check_task(config.task)
     vary = options.vary_hp or config.nes.vary_agents
     nes = dataclasses.replace(config.nes, vary_agents=vary)
-    job = TrainingJob(config.task, config.agent, options.seed)
+    learned = LearnedEnv(config.se, np.empty(0, np.float32))
+    job = TrainingJob(config.task, config.agent, options.seed, learned)
     settings = SetSettings(
         train_env=_train_env(options.random_search, vary),
         config=dataclasses.replace(config, nes=nes),

@@ -16,7 +16,6 @@ from se_hpo.train.display import SetDisplay
 from se_hpo.train.request import Request
 from se_hpo.train.set_folder import open_set
 from se_hpo.train.supervisor import SEWorkers
-from se_hpo.train.watch import SetWatch
 
 POLL_SECONDS = 0.2
 
@@ -41,14 +40,13 @@ def train_set(
     paths, settings = request.paths, request.settings
     code = _code(request)
     open_set(paths, settings, request.n_envs, request.origin, code)
-    title = f"{settings.train_env}, {settings.config.task}"
-    with SetDisplay(title, str(paths.root), quiet=quiet) as display:
+    total = len(request.indices)
+    with SetDisplay(paths, settings, total, quiet=quiet) as display:
         before = {index: finished(request, index) for index in request.indices}
         todo = [index for index, outcome in before.items() if outcome is None]
-        solved = sum(outcome.solved for outcome in before.values() if outcome)
+        display.solved = sum(o.solved for o in before.values() if o)
         with SEWorkers(paths, todo, n_parallel, threads) as workers:
-            watch = SetWatch(paths, settings, request.indices, workers, solved)
-            _watch(watch, display)
+            _watch(workers, display)
     held = [index for index in workers.held if finished(request, index) is None]
     return {**workers.lost, **dict.fromkeys(held, "another process is at it")}
 
@@ -89,20 +87,17 @@ def finished(request: Request, index: int) -> SEOutcome | None:
     return outcome
 
 
-def _watch(watch: SetWatch, display: SetDisplay) -> None:
+def _watch(workers: SEWorkers, display: SetDisplay) -> None:
     """Train the SEs, and show how it goes."""
-    while watch.workers.busy:
-        for index in watch.workers.step():
-            display.attempt(partial(_show_finished, index, watch, display))
-        display.attempt(watch.tell_damage)
-        display.attempt(lambda: display.update(watch.progress()))
-        if watch.workers.busy:
+    while workers.busy:
+        for index in workers.step():
+            display.attempt(partial(_show_finished, index, workers, display))
+        display.attempt(partial(display.update, workers))
+        if workers.busy:
             time.sleep(POLL_SECONDS)
 
 
-def _show_finished(index: int, watch: SetWatch, display: SetDisplay) -> None:
-    outcome = read_outcome(watch.paths, index)
+def _show_finished(index: int, workers: SEWorkers, display: SetDisplay) -> None:
+    outcome = read_outcome(workers.paths, index)
     if outcome is not None:
-        seconds = watch.ended(outcome)
-        display.update(watch.progress())
-        display.finished(outcome, seconds)
+        display.ended(outcome, workers)

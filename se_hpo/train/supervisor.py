@@ -9,14 +9,12 @@ from __future__ import annotations
 import logging
 import os
 import subprocess
-import sys
 import time
 from collections import Counter, deque
 from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
 
-from se_hpo.machine.processes import end_all, start_logged
+from se_hpo.machine.children import Children, start_logged, worker_command
 from se_hpo.storage.files import check_writable
 from se_hpo.storage.paths import SESetPaths
 from se_hpo.text import last_line
@@ -29,8 +27,8 @@ HELD = 75
 """Exit code of a worker that leaves its SE to another process."""
 
 
-class SEWorkers:
-    """At most `n_parallel` processes at a time; use as a context manager.
+class SEWorkers(Children):
+    """At most `n_parallel` processes at a time; `running` has them by their SE.
 
     Args:
         paths: the set.
@@ -42,10 +40,9 @@ class SEWorkers:
     def __init__(
         self, paths: SESetPaths, indices: Iterable[int], n_parallel: int, threads: int
     ) -> None:
+        super().__init__()
         self.paths, self.n_parallel, self.threads = paths, n_parallel, threads
         self.waiting = deque(indices)
-        self.running: dict[int, subprocess.Popen[bytes]] = {}
-        """The process of each SE in training."""
         self.started: dict[int, float] = {}
         """Unix seconds at which an SE's first process was started."""
         self.lost: dict[int, str] = {}
@@ -54,17 +51,6 @@ class SEWorkers:
         """SEs that another process is at."""
         self._deaths: Counter[int] = Counter()
         self._refused: set[int] = set()
-
-    def __enter__(self) -> SEWorkers:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     @property
     def busy(self) -> bool:
@@ -77,23 +63,17 @@ class SEWorkers:
         Raises:
             OSError: a worker died, and the set's folder cannot be written to.
         """
-        ended = []
-        for index, process in list(self.running.items()):
-            code = process.poll()
-            if code is None:
-                continue
-            del self.running[index]
-            if code == 0:
-                ended.append(index)
-            else:
-                self._not_well(index, code)
+        ended = self.ended()
+        for index, code in ended:
+            if code:
+                self._on_bad_exit(index, code)
         while self.waiting and len(self.running) < self.n_parallel:
             index = self.waiting.popleft()
             self.started.setdefault(index, time.time())
             self.running[index] = self._start(index)
-        return ended
+        return [index for index, code in ended if code == 0]
 
-    def _not_well(self, index: int, code: int) -> None:
+    def _on_bad_exit(self, index: int, code: int) -> None:
         if code == HELD and index not in self._refused:
             self._refused.add(index)
             self.waiting.append(index)  # perhaps its holder is just ending
@@ -117,17 +97,11 @@ class SEWorkers:
         log.error("SE %03d: %s", index, self.lost[index])
 
     def _start(self, index: int) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "se_hpo.train.worker"]
-        command += ["--se-set", str(self.paths.root), "--index", str(index)]
-        command += ["--threads", str(self.threads), "--parent", str(os.getpid())]
+        flags = ("--se-set", self.paths.root, "--index", index)
+        command = worker_command("se_hpo.train.worker", *flags, threads=self.threads)
         # torch must not take all cores in each of the processes.
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         return start_logged(command, self.paths.log(index), environment)
-
-    def stop(self) -> None:
-        """End all: politely, then for certain."""
-        end_all(self.running.values())
-        self.running.clear()
 
 
 def _last_words(log: Path) -> str:

@@ -5,18 +5,18 @@ Each says what the replay buffer stores as done, and which rule stops a training
 
 from __future__ import annotations
 
-import pkgutil
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from se_hpo.config.run import AgentConfig
+from se_hpo.agents.config import AgentConfig
 from se_hpo.envs.checkpoint import SECheckpoint
 from se_hpo.envs.learned import LearnedEnv
 from se_hpo.envs.parameters import check_psi
 from se_hpo.envs.stopping import stop_when_solved
 from se_hpo.envs.tasks import TaskSpec, make_env
+from se_hpo.registries import load
 
 
 class Step(NamedTuple):
@@ -50,7 +50,7 @@ class LearnedTrainingEnv:
     def __init__(self, spec: TaskSpec, learned: LearnedEnv, seed: int) -> None:
         check_psi(learned.psi, learned.config, spec.obs_size, spec.n_actions)
         self._kind = learned.kind
-        make = pkgutil.resolve_name(self._kind.environment)
+        make = load(self._kind.environment)
         self._env = make(spec.id, SECheckpoint(learned.psi, spec.id, learned.config))
         self._env.reset(seed=seed)
         self._max_steps, self._steps = spec.max_steps, 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import importlib
 import importlib.util
@@ -14,7 +15,8 @@ from typing import Self
 from se_hpo.agents.registry import kind_of
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.training.jobs import TrainingJob, TrainingResult
-from se_hpo.training.process_pool import ProcessPool, Train
+from se_hpo.training.pool_process import Train
+from se_hpo.training.process_pool import ProcessPool, load_torch_engine
 
 ENGINES = ("auto", "native", "torch")
 """`auto` is `native` where that is built, else `torch`. Agents that the native engine
@@ -24,8 +26,7 @@ lacks, `auto` trains with the torch engine."""
 class InnerLoop:
     """Trains agents on `n_threads` cores; a context manager.
 
-    The results depend on the jobs and the engine, never on `n_threads`. Processes are
-    spawned: a script that uses them needs `if __name__ == "__main__":`.
+    The results depend on the jobs and the engine, never on `n_threads`.
 
     Args:
         engine: a name in `ENGINES`.
@@ -143,11 +144,23 @@ class InnerLoop:
             return self._pool.run(jobs)
         if not jobs:
             return []
-        from se_hpo.training.torch_engine import (
-            run_job,  # torch: only where it is needed
-        )
-
+        run_job = load_torch_engine()  # only where it is needed: it takes seconds
         return [run_job(job) for job in jobs]
+
+
+def time_agents(engine: str, jobs: Sequence[TrainingJob]) -> float:
+    """Mean seconds of a job on one core.
+
+    An estimate from the start of learning: on a better SE agents train longer or
+    shorter, so expect a factor of two either way.
+    """
+    with InnerLoop(engine, n_threads=1) as inner_loop:
+        # A first, tiny job pays for what only the first one pays for.
+        short = dataclasses.replace(jobs[0].agent, train_episodes=1, test_episodes=1)
+        inner_loop.train_agents([dataclasses.replace(jobs[0], agent=short)])
+        started = time.perf_counter()
+        inner_loop.train_agents(jobs)
+        return (time.perf_counter() - started) / len(jobs)
 
 
 def load_engine(engine: str, with_torch: bool) -> Train:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from se_hpo.config.run import AgentConfig
+from se_hpo.agents.config import AgentConfig
 from se_hpo.envs.learned import LearnedEnv
 from se_hpo.errors import UserError
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from se_hpo.agents.config import AgentConfig
 from se_hpo.agents.registry import kind_of
-from se_hpo.config.run import AgentConfig
 from se_hpo.envs.learned import LearnedEnv
 from se_hpo.envs.parameters import check_psi
 from se_hpo.envs.tasks import TaskSpec, make_env, measure_task

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import os
+import pkgutil
 import signal
-import threading
-import time
-import traceback
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from se_hpo.errors import DiedProcessError, UserError
-from se_hpo.search_spaces.user_code import State, restore, state
+from se_hpo.training import pool_process
 from se_hpo.training.jobs import TrainingJob, TrainingResult
+from se_hpo.training.pool_process import Reply, Train
 
 
 class Completed(NamedTuple):
@@ -33,24 +32,9 @@ class Completed(NamedTuple):
     """CPU seconds the process spent on this job."""
 
 
-class _Reply(NamedTuple):
-    position: int
-    result: TrainingResult | None
-    error: BaseException | None
-    details: str
-    cpu_seconds: float
-    """Of the process so far."""
-    job_seconds: float
-    """CPU seconds of this job."""
-
-
-Train = Callable[[TrainingJob], TrainingResult]
-
-
 def load_torch_engine() -> Train:
     """Import the torch engine, which takes seconds, and return what runs a job."""
-    from se_hpo.training.torch_engine import run_job
-
+    run_job: Train = pkgutil.resolve_name("se_hpo.training.torch_engine:run_job")
     return run_job
 
 
@@ -70,7 +54,7 @@ class ProcessPool:
     ) -> None:
         self._n_processes = n_processes
         self._load = load
-        self._processes: dict[Connection, BaseProcess] = {}
+        self._processes: dict[Connection, subprocess.Popen[bytes]] = {}
         self._cpu_seconds: dict[Connection, float] = {}
         self._cpu_seconds_of_ended = 0.0
 
@@ -105,8 +89,7 @@ class ProcessPool:
         for process in self._processes.values():
             process.kill()
         for connection, process in self._processes.items():
-            process.join()
-            process.close()
+            process.wait()
             connection.close()
         self._cpu_seconds_of_ended = self.cpu_seconds()
         self._processes, self._cpu_seconds = {}, {}
@@ -116,15 +99,21 @@ class ProcessPool:
         return self._cpu_seconds_of_ended + sum(self._cpu_seconds.values())
 
     def _start(self) -> None:
-        context = multiprocessing.get_context("spawn")
+        if pool_process.importing_main:
+            raise UserError("it trains when it is imported")
+        setup = pool_process.setup_of_this_process(self._load)
         with _interrupts_blocked():
             for _ in range(self._n_processes - len(self._processes)):
-                ours, theirs = context.Pipe()
-                arguments = (theirs, os.getpid(), self._load, state())
-                process = context.Process(target=_work, args=arguments, daemon=True)
-                process.start()
+                ours, theirs = multiprocessing.Pipe()
+                number = theirs.fileno()
+                self._processes[ours] = subprocess.Popen(
+                    [sys.executable, "-P", "-c", pool_process.START, str(number)],
+                    stdin=subprocess.DEVNULL,
+                    pass_fds=[number],
+                )
                 theirs.close()
-                self._processes[ours] = process
+                self._send(ours, sys.path)
+                self._send(ours, setup)
 
     def _run(self, jobs: Sequence[TrainingJob]) -> Iterator[Completed]:
         waiting = list(enumerate(jobs))[::-1]
@@ -143,22 +132,21 @@ class ProcessPool:
                 assert reply.result is not None
                 yield Completed(reply.position, reply.result, reply.job_seconds)
 
-    def _send(self, connection: Connection, job: tuple[int, TrainingJob]) -> None:
+    def _send(self, connection: Connection, what: Any) -> None:
         try:
-            connection.send(job)
+            connection.send(what)
         except OSError as error:
             raise self._died(connection) from error
 
     def _died(self, connection: Connection) -> DiedProcessError:
         process = self._processes[connection]
-        process.join()
-        code = process.exitcode
+        code = process.wait()
         why = ", perhaps out of memory: use fewer threads" if code == -9 else ""
         return DiedProcessError(f"a training process died (exit code {code}){why}")
 
-    def _receive(self, connection: Connection) -> _Reply:
+    def _receive(self, connection: Connection) -> Reply:
         try:
-            reply: _Reply = connection.recv()
+            reply: Reply = connection.recv()
         except (EOFError, OSError) as error:
             raise self._died(connection) from error
         self._cpu_seconds[connection] = reply.cpu_seconds
@@ -180,38 +168,3 @@ def _interrupts_blocked() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _work(
-    connection: Connection, parent: int, load: Callable[[], Train], shared: State
-) -> None:
-    """A process: run jobs as they come, until the parent is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_exit_with_parent, args=(parent,), daemon=True).start()
-    train: Train | None = None
-    while True:
-        position, result, error, details = -1, None, None, ""
-        started = time.process_time()
-        try:
-            if train is None:
-                restore(shared)  # first: a job may hold what a user's file defines
-            position, job = connection.recv()
-            train = train or load()
-            started = time.process_time()
-            result = train(job)
-        except EOFError:
-            return
-        except Exception as caught:  # noqa: BLE001  # raised again by the parent
-            details = traceback.format_exc()
-            # Of other types we cannot know that they can be pickled.
-            known = isinstance(caught, ValueError)
-            error = caught if known else RuntimeError(repr(caught))
-        now = time.process_time()
-        reply = _Reply(position, result, error, details, now, now - started)
-        connection.send(reply)
-
-
-def _exit_with_parent(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(0.5)
-    os._exit(1)

@@ -21,7 +21,7 @@ import torch
 
 from se_hpo import seeding
 from se_hpo.agents import Agent, DivergedError, make_agent
-from se_hpo.config.run import AgentConfig
+from se_hpo.agents.config import AgentConfig
 from se_hpo.envs.tasks import TaskSpec, measure_task
 from se_hpo.training.environments import (
     Step,

@@ -20,7 +20,8 @@ import torch
 
 from se_hpo import seeding
 from se_hpo.agents import Agent, DivergedError, make_agent
-from se_hpo.config.run import AgentConfig, DDQNConfig
+from se_hpo.agents.config import AgentConfig
+from se_hpo.agents.ddqn_config import DDQNConfig
 from se_hpo.envs.checkpoint import SECheckpoint, load_se
 from se_hpo.envs.learned import LearnedEnv
 from se_hpo.envs.synthetic_env import SyntheticEnvNet

@@ -7,9 +7,11 @@ from torch import nn
 
 from se_hpo.agents import AGENTS, DivergedError, make_agent, register_agent
 from se_hpo.agents.adam import Adam
+from se_hpo.agents.config import AgentConfig
+from se_hpo.agents.ddqn_config import DDQNConfig
+from se_hpo.agents.dueling_ddqn_config import DuelingDDQNConfig
 from se_hpo.agents.mlp import MLP
 from se_hpo.agents.replay import ReplayBuffer
-from se_hpo.config.run import AgentConfig, DDQNConfig, DuelingDDQNConfig
 from se_hpo.training.environments import Step
 from se_hpo.training.torch_engine import train_agent
 

@@ -12,8 +12,9 @@ from se_hpo.agents import DivergedError, make_agent
 from se_hpo.agents.actor_critic import gumbel_noise, gumbel_softmax
 from se_hpo.agents.mlp import MLP
 from se_hpo.agents.replay import ReplayBuffer
-from se_hpo.config.run import SyntheticEnvConfig, TD3DiscreteConfig
+from se_hpo.agents.td3_discrete_config import TD3DiscreteConfig
 from se_hpo.envs.learned import LearnedEnv
+from se_hpo.envs.learned.mdp import SyntheticEnvConfig
 from se_hpo.envs.parameters import initial_psi
 from se_hpo.envs.tasks import get_task
 from se_hpo.errors import UserError

@@ -5,15 +5,15 @@ import json
 import pytest
 
 from se_hpo.agents import AGENTS
+from se_hpo.agents.ddqn_config import DDQNConfig
+from se_hpo.agents.registry import algorithm_of
 from se_hpo.config.run import (
-    DDQNConfig,
     NESConfig,
     RunConfig,
-    SyntheticEnvConfig,
-    algorithm_of,
     from_configuration,
     run_config_from_dict,
 )
+from se_hpo.envs.learned.mdp import SyntheticEnvConfig
 from se_hpo.errors import UserError
 
 TUNED = {

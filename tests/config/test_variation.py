@@ -4,7 +4,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from se_hpo.config.run import DDQNConfig, DuelingDDQNConfig
+from se_hpo.agents.ddqn_config import DDQNConfig
+from se_hpo.agents.dueling_ddqn_config import DuelingDDQNConfig
 from se_hpo.config.variation import vary_agent
 
 BASE = DDQNConfig(batch_size=128, lr=1e-3, hidden_size=48, hidden_layers=2)

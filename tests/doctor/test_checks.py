@@ -18,7 +18,7 @@ from se_hpo.doctor import __main__ as doctor
 from se_hpo.doctor import checked_folder, checked_machine, network, nodes, probe, trial
 from se_hpo.doctor.finding import safely
 from se_hpo.doctor.scratch import Scratch
-from se_hpo.optimize.objectives import Objective
+from se_hpo.optimize.objectives.objective import Objective
 from se_hpo.training import native_engine as engine
 from tests.helpers.places import ROOT
 

@@ -191,7 +191,7 @@ def test_a_node_that_does_not_answer_is_given_up_and_its_job_cancelled(
     cancelled = []
     monkeypatch.setenv("PATH", f"{srun.parent}:/bin:/usr/bin")
     monkeypatch.setattr(nodes, "ANSWER_SECONDS", 1.0)
-    monkeypatch.setattr(nodes.queue, "cancel", cancelled.extend)
+    monkeypatch.setattr(nodes.slurm_queue, "cancel", cancelled.extend)
     states = {"node1": "idle", "node2": "idle"}
     found = told(states, monkeypatch, tmp_path / "run")["second node"]
     assert found.level == "warning"

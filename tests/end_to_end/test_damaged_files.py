@@ -8,6 +8,7 @@ import shutil
 import stat
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -30,13 +31,14 @@ from se_hpo.config.run import RunConfig
 from se_hpo.doctor import run_state
 from se_hpo.errors import UserError
 from se_hpo.evaluate.evaluation_files import EvaluationFiles
-from se_hpo.objective import Objective
-from se_hpo.optimize.progress import CurveReader
+from se_hpo.optimize.objectives import Objective
 from se_hpo.optimize.run_folder import read_run
 from se_hpo.optimize.settings import settings_from_dict
 from se_hpo.report import __main__ as report
 from se_hpo.report.analyses import analyse
 from se_hpo.report.run_data import read_run as read_all
+from se_hpo.results.curve_reader import CurveReader
+from se_hpo.results.lines import UnreadableWarning
 from se_hpo.results.master_status import MasterStatus
 from se_hpo.slurm import slurm_status
 from se_hpo.slurm.slurm_jobs import Launch, read_launches, write_launch
@@ -148,7 +150,7 @@ def cluster_status(run: RunPaths) -> None:
     if found is not None:
         console = Console(file=StringIO(), width=200)
         slurm_status._show_status(run, found, console)
-        slurm_status._show_status(run, {**found, "state": "stopped"}, console)
+        slurm_status._show_status(run, replace(found, state="stopped"), console)
         console.print(slurm_status.worker_table(found))
 
 
@@ -340,7 +342,7 @@ def survives(
             assert "\n" not in str(refused)
     (copy / name).write_bytes(good)
     for warning in caught:
-        assert issubclass(warning.category, se_hpo.reading.UnreadableWarning), warning
+        assert issubclass(warning.category, UnreadableWarning), warning
         assert str(copy) in str(warning.message)
 
 

@@ -27,7 +27,7 @@ FILE = re.compile(r"(?<![\w./-])[\w*/.-]+\.(?:py|cpp|hpp|sh)\b")
 IN_TREE = re.compile(
     r"(?<![\w./-])(?:se_hpo|csrc|tests|experiments|spaces|docs)/[\w*/.-]*"
 )
-YOURS = re.compile(r"^(\./)?my[_/]")
+YOURS = re.compile(r"^(\./)?(my[_/]|mine\.py)")
 """A file that a reader is to write."""
 THEIRS = {"bohb_params_*_cartpole.py"}
 """Files in the authors' code."""

@@ -16,8 +16,8 @@ import pytest
 import tyro
 
 import se_hpo
+from se_hpo.agents.ddqn_config import DDQNConfig
 from se_hpo.agents.registry import AGENTS, kind_of
-from se_hpo.config.run import DDQNConfig
 from se_hpo.errors import UserError
 from se_hpo.evaluate import evaluation_files, evaluation_run
 from se_hpo.evaluate.evaluation_run import main
@@ -548,7 +548,7 @@ def test_a_killed_training_process_ends_it_in_one_line(tmp_path, quick, start):
     wait_for_lines(run.evaluations / f"fixed-{steps}-0.jsonl", 1, process)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     for child in map(int, children.read_text().split()):
-        if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
+        if b"pool_process" in Path(f"/proc/{child}/cmdline").read_bytes():
             os.kill(child, signal.SIGKILL)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 1
@@ -566,7 +566,7 @@ def test_a_display_that_fails_says_so_once_and_ends_nothing(tmp_path, quick, cap
 
     run = make_sets(tmp_path / "run").root
     quick.setattr(evaluation_run.Progress, "add", fails)
-    assert main(options(run, quiet=False, settings=("se_varied",))) == 0
+    assert main(options(run, quiet=False, train_envs=("se_varied",))) == 0
     assert len(se_hpo.load_evaluations(run)) == 6
     assert capsys.readouterr().err.count("Input/output error") == 1
 

@@ -16,7 +16,7 @@ import pytest
 import se_hpo
 from se_hpo.errors import UserError
 from se_hpo.optimize.__main__ import main
-from se_hpo.optimize.monitor import Monitor
+from se_hpo.optimize.display import RunDisplay
 from se_hpo.optimize.options import Options
 from tests.helpers.places import ROOT
 
@@ -350,8 +350,8 @@ def test_a_display_that_fails_says_so_once_and_ends_nothing(
     def fails(*_):
         raise OSError(116, "Stale file handle")
 
-    monkeypatch.setattr(Monitor, "snapshot", fails)
-    monkeypatch.setattr("se_hpo.terminal.live.evaluation_line", fails)
+    monkeypatch.setattr(RunDisplay, "update", fails)
+    monkeypatch.setattr("se_hpo.optimize.display.evaluation_line", fails)
     assert main(Options(space="smoke", run=tmp_path / "run", n_brackets=2)) == 0
     assert len(se_hpo.load_trials(tmp_path / "run")) == 6
     assert capsys.readouterr().err.count("Stale file handle") == 1

@@ -20,9 +20,17 @@ import se_hpo
 from se_hpo.results.trials import load_incumbent, load_trials
 from tests.helpers.places import ROOT
 
-NOT_SOURCE = shutil.ignore_patterns(
-    ".*", "build", "dist", "*.egg-info", "__pycache__", "*.so", "results"
+_NOT_SOURCE = shutil.ignore_patterns(
+    ".*", "build", "dist", "*.egg-info", "__pycache__", "*.so"
 )
+
+
+def not_source(folder: str, names: list[str]) -> set[str]:
+    """What git would not clone, and results of runs and experiments."""
+    results = {"results"} if Path(folder) in (ROOT, ROOT / "experiments") else set()
+    return {*_NOT_SOURCE(folder, names), *results}
+
+
 CLEAN = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
 
 COMPILED = pytest.param(True, marks=pytest.mark.slow, id="with_engine")
@@ -52,7 +60,7 @@ def command(
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the checkout as git would clone it."""
     source = tmp_path_factory.mktemp("build") / "source"
-    shutil.copytree(ROOT, source, ignore=NOT_SOURCE)
+    shutil.copytree(ROOT, source, ignore=not_source)
     return source
 
 

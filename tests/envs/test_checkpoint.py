@@ -9,8 +9,8 @@ import pytest
 from safetensors.numpy import load, save
 
 import se_hpo
-from se_hpo.config.run import SyntheticEnvConfig
 from se_hpo.envs.checkpoint import load_se, save_se
+from se_hpo.envs.learned.mdp import SyntheticEnvConfig
 from se_hpo.envs.parameters import initial_psi, n_parameters, parameter_shapes
 from se_hpo.envs.tasks import get_task
 from se_hpo.errors import UserError

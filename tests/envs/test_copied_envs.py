@@ -9,8 +9,9 @@ import pytest
 from gymnasium.vector import AutoresetMode
 
 import se_hpo  # noqa: F401  # registers the ids
-from se_hpo.config.run import ACTIVATIONS, SyntheticEnvConfig
+from se_hpo.agents.config import ACTIVATIONS
 from se_hpo.envs.checkpoint import SECheckpoint
+from se_hpo.envs.learned.mdp import SyntheticEnvConfig
 from se_hpo.envs.parameters import initial_psi
 from se_hpo.envs.synthetic_env import SyntheticEnv
 from se_hpo.envs.tasks import get_task

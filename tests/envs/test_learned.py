@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-from se_hpo.config.run import DDQNConfig, SyntheticEnvConfig
-from se_hpo.envs import learned
+from se_hpo.agents.ddqn_config import DDQNConfig
 from se_hpo.envs.checkpoint import SECheckpoint, load_se, save_se
-from se_hpo.envs.learned import KINDS, LearnedEnv, kind_of
-from se_hpo.envs.learned.mdp import MDP
+from se_hpo.envs.learned import LearnedEnv, kind_of
+from se_hpo.envs.learned.mdp import MDP, SyntheticEnvConfig
 from se_hpo.envs.parameters import initial_psi, n_parameters, split_psi
 from se_hpo.envs.synthetic_env import SyntheticEnv
 from se_hpo.envs.tasks import get_task
 from se_hpo.errors import UserError
+from se_hpo.registries import LEARNED
 from se_hpo.training import native_engine
 from se_hpo.training.environments import LearnedTrainingEnv
 from se_hpo.training.inner_loop import InnerLoop
@@ -71,12 +71,12 @@ QUIET = dataclasses.replace(
 )
 
 
-NATIVE = [pytest.param(k, id=k.name) for k in KINDS.values() if k.native]
+NATIVE = [pytest.param(k, id=k.name) for k in LEARNED.values() if k.native]
 
 
-@pytest.fixture(params=[*KINDS.values(), QUIET], ids=lambda kind: kind.name)
+@pytest.fixture(params=[*LEARNED.values(), QUIET], ids=lambda kind: kind.name)
 def kind(request, monkeypatch):
-    monkeypatch.setitem(learned.KINDS, request.param.name, request.param)
+    monkeypatch.setitem(LEARNED, request.param.name, request.param)
     return request.param
 
 
@@ -100,7 +100,7 @@ def single(env):
 
 
 def test_it_has_a_name_a_label_and_a_configuration_of_its_own(kind):
-    assert KINDS[kind.name] is kind_of(kind.config()) is kind
+    assert LEARNED[kind.name] is kind_of(kind.config()) is kind
     assert kind.name.isidentifier()
     assert kind.label
     values = json.loads(json.dumps(dataclasses.asdict(kind.config())))
@@ -193,7 +193,7 @@ def test_a_training_ends_alike_in_both_engines(kind, done, stop_by_rule):
 
 
 def test_what_is_stored_as_done_and_what_ends_a_training_are_the_kinds_own(monkeypatch):
-    monkeypatch.setitem(learned.KINDS, "quiet", QUIET)
+    monkeypatch.setitem(LEARNED, "quiet", QUIET)
     for kind, stored in ((MDP, 0.75), (QUIET, 1.0)):
         env = LearnedTrainingEnv(SPEC, made(kind, done=0.75), seed=0)
         env.reset()
@@ -205,7 +205,7 @@ def test_what_is_stored_as_done_and_what_ends_a_training_are_the_kinds_own(monke
 
 @needs_engine
 def test_what_the_native_engine_lacks_is_trained_by_torch(monkeypatch):
-    monkeypatch.setitem(learned.KINDS, "quiet", QUIET)
+    monkeypatch.setitem(LEARNED, "quiet", QUIET)
     jobs = [TrainingJob(TASK, AGENT, 3, made(kind, 0.75)) for kind in (MDP, QUIET)]
     with InnerLoop("auto") as loop:
         assert [loop.engine_for(job) for job in jobs] == ["native", "torch"]

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from se_hpo.agents.config import ACTIVATIONS
 from se_hpo.agents.mlp import MLP, flatten_
-from se_hpo.config.run import ACTIVATIONS
 
 TORCH_ACTIVATIONS = {
     "tanh": nn.Tanh,

@@ -11,8 +11,9 @@ from gymnasium.error import InvalidAction, ResetNeeded
 from gymnasium.utils.env_checker import check_env
 
 import se_hpo  # noqa: F401  # registers the ids
-from se_hpo.config.run import ACTIVATIONS, SyntheticEnvConfig
+from se_hpo.agents.config import ACTIVATIONS
 from se_hpo.envs.checkpoint import SECheckpoint, save_se
+from se_hpo.envs.learned.mdp import SyntheticEnvConfig
 from se_hpo.envs.parameters import split_psi
 from se_hpo.envs.registration import register_synthetic_env
 from se_hpo.envs.synthetic_env import (

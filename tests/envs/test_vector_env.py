@@ -13,8 +13,9 @@ from gymnasium.wrappers import TimeLimit
 from gymnasium.wrappers.vector import RecordEpisodeStatistics
 
 import se_hpo  # noqa: F401  # registers the ids
-from se_hpo.config.run import ACTIVATIONS, SyntheticEnvConfig
+from se_hpo.agents.config import ACTIVATIONS
 from se_hpo.envs.checkpoint import SECheckpoint, load_se, save_se
+from se_hpo.envs.learned.mdp import SyntheticEnvConfig
 from se_hpo.envs.parameters import initial_psi, n_parameters, split_psi
 from se_hpo.envs.synthetic_env import SyntheticEnv
 from se_hpo.envs.tasks import get_task

@@ -27,11 +27,11 @@ def test_the_time_to_go_follows_what_each_setting_costs(monkeypatch):
     monkeypatch.setattr(time, "monotonic", lambda: next(now))
     progress = Progress(PLANNED, [make_record(0, "real", seconds=6.0)], quiet=True)
     with progress:
-        assert progress.eta is None, "nobody knows how fast this machine is"
+        assert progress.time_to_go is None, "nobody knows how fast this machine is"
         progress.add(make_record(0, "se_varied", seconds=2.0))
         progress.add(make_record(1, "real", seconds=8.0))
         # To go: 2 x 7 s and 3 x 2 s of CPU time, at 10 CPU seconds in 10 seconds.
-        assert progress.eta == pytest.approx(20.0)
+        assert progress.time_to_go == pytest.approx(20.0)
 
 
 def test_off_a_terminal_lines_say_how_far_it_is(monkeypatch, caplog):

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from se_hpo.config.run import DDQNConfig, SyntheticEnvConfig
+from se_hpo.agents.ddqn_config import DDQNConfig
 from se_hpo.envs import tasks
 from se_hpo.envs.learned import LearnedEnv
+from se_hpo.envs.learned.mdp import SyntheticEnvConfig
 from se_hpo.envs.parameters import initial_psi
 from se_hpo.envs.tasks import get_task
 from se_hpo.errors import UserError

@@ -10,13 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from se_hpo.config.run import (
-    AgentConfig,
-    DDQNConfig,
-    SyntheticEnvConfig,
-    TD3DiscreteConfig,
-)
+from se_hpo.agents.config import AgentConfig
+from se_hpo.agents.ddqn_config import DDQNConfig
+from se_hpo.agents.td3_discrete_config import TD3DiscreteConfig
 from se_hpo.envs.learned import LearnedEnv
+from se_hpo.envs.learned.mdp import SyntheticEnvConfig
 from se_hpo.envs.parameters import n_parameters
 from se_hpo.envs.tasks import get_task
 from se_hpo.training import native_engine

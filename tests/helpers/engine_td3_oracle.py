@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from se_hpo.config.run import TD3DiscreteConfig
+from se_hpo.agents.td3_discrete_config import TD3DiscreteConfig
 from se_hpo.training import native_engine
 from tests.helpers.engine_jobs import testing
 

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from se_hpo.config.run import DDQNConfig, RunConfig, SyntheticEnvConfig
+from se_hpo.agents.ddqn_config import DDQNConfig
+from se_hpo.config.run import RunConfig
 from se_hpo.envs.checkpoint import save_se
+from se_hpo.envs.learned.mdp import SyntheticEnvConfig
 from se_hpo.envs.parameters import initial_psi
 from se_hpo.envs.tasks import get_task
 from se_hpo.results.se_outcome import SEOutcome

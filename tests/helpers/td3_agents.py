@@ -5,7 +5,7 @@ import dataclasses
 import torch
 
 from se_hpo.agents.td3_discrete import UpdateNoise
-from se_hpo.config.run import TD3DiscreteConfig
+from se_hpo.agents.td3_discrete_config import TD3DiscreteConfig
 
 QUICK = TD3DiscreteConfig(
     batch_size=32,

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from se_hpo import seeding
-from se_hpo.config.run import DDQNConfig, NESConfig, RunConfig, SyntheticEnvConfig
+from se_hpo.agents.ddqn_config import DDQNConfig
+from se_hpo.config.run import NESConfig, RunConfig
+from se_hpo.envs.learned.mdp import SyntheticEnvConfig
 from se_hpo.envs.parameters import initial_psi
 from se_hpo.envs.tasks import get_task
 from se_hpo.errors import UserError

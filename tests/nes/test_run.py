@@ -7,14 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from se_hpo.config.run import (
-    DDQNConfig,
-    NESConfig,
-    RunConfig,
-    SyntheticEnvConfig,
-    run_config_from_dict,
-)
+from se_hpo.agents.ddqn_config import DDQNConfig
+from se_hpo.config.run import NESConfig, RunConfig, run_config_from_dict
 from se_hpo.envs.checkpoint import load_se
+from se_hpo.envs.learned.mdp import SyntheticEnvConfig
 from se_hpo.errors import UserError
 from se_hpo.nes.run import run_nes
 from se_hpo.storage.paths import TrialPaths

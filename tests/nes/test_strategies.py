@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
+from se_hpo.agents.ddqn_config import DDQNConfig
 from se_hpo.config.run import (
-    DDQNConfig,
     NESConfig,
     RunConfig,
-    SyntheticEnvConfig,
     from_configuration,
     run_config_from_dict,
 )
+from se_hpo.envs.learned.mdp import SyntheticEnvConfig
 from se_hpo.errors import UserError
 from se_hpo.nes.generation import n_trainings
 from se_hpo.nes.run import run_nes

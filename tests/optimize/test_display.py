@@ -3,25 +3,20 @@
 import io
 import logging
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 
-from se_hpo.optimize.display import ProgressDisplay, draw, evaluation_line
+from se_hpo.optimize.display import RunDisplay, evaluation_line
 from se_hpo.optimize.outcome import final_table, ranked
-from se_hpo.optimize.progress import (
-    Best,
-    Bracket,
-    CurveReader,
-    Plan,
-    Rung,
-    RunningTrial,
-    Snapshot,
-    WorkerState,
-)
+from se_hpo.results.curve_reader import CurveReader
+from se_hpo.results.master_status import Bracket, MasterStatus, Rung, Running, Worker
 from se_hpo.results.trials import load_trials
+from se_hpo.storage.paths import RunPaths
 from se_hpo.storage.records import Status
 from tests.helpers.fake_run import (
     add_configuration,
@@ -31,7 +26,6 @@ from tests.helpers.fake_run import (
     make_run,
 )
 
-PLAN = Plan("nes_cartpole, bohb", "results/nes_cartpole-0")
 RECORD = make_record((0, 0, 3), 9.0, 0.25, 2000.0)
 
 
@@ -52,32 +46,57 @@ def output(target: Console) -> str:
     return target.file.getvalue()
 
 
-def snapshot(n_workers: int = 3, n_brackets: int = 4, rungs: int = 4) -> Snapshot:
-    budgets = [3.0**k for k in range(rungs)]
-    return Snapshot(
-        brackets=tuple(
-            Bracket(i, tuple(Rung(b, 9 if i == 0 else 0, 9) for b in budgets))
-            for i in range(n_brackets)
-        ),
-        workers=tuple(
-            WorkerState(f"w{i}", f"node{i % 2}.very.long.domain.org", f"000-0-{i:03d}")
-            for i in range(n_workers)
-        ),
-        running=tuple(
-            RunningTrial(f"000-0-{i:03d}", 27.0, 100.0 + i, (20.0, 90.0, 160.5))
-            for i in range(n_workers)
-        ),
-        incumbent=Best("000-0-004", 9.0, 0.3124),
-        evaluations_done=23,
-        evaluations_planned=57,
-        elapsed=3600.0,
-        eta=600.0,
+def shown(
+    target: Console, folder: str = "results/nes_cartpole-0", **options: Any
+) -> RunDisplay:
+    """The display of a run, of which nothing is known yet."""
+    paths = RunPaths(Path(folder))
+    return RunDisplay(
+        paths, "nes_cartpole, bohb", "generations", console=target, **options
     )
 
 
-def drawn(state: Snapshot, width: int = 80, height: int = 24, age: float = 0) -> str:
+def status(n_workers: int = 3, n_brackets: int = 4, rungs: int = 4) -> MasterStatus:
+    budgets, now = [3.0**k for k in range(rungs)], time.time()
+    trials = [f"000-0-{i:03d}" for i in range(n_workers)]
+    hosts = [f"node{i % 2}.very.long.domain.org" for i in range(n_workers)]
+    return MasterStatus(
+        state="running", time=now, finished=23, planned=57, failed=0, lost=0,
+        brackets=[
+            Bracket(i, i == 0, [Rung(b, 9 if i == 0 else 0, 9) for b in budgets])
+            for i in range(n_brackets)
+        ],
+        workers=[
+            Worker(f"w{i}", hosts[i], i, trials[i]) for i in range(n_workers)
+        ],
+        running=[
+            Running((0, 0, i), 27.0, now - 100.5 - i, hosts[i], i, trials[i], f"w{i}")
+            for i in range(n_workers)
+        ],
+    )  # fmt: skip
+
+
+def begun(display: RunDisplay, state: MasterStatus, age: float = 0) -> RunDisplay:
+    """An hour later, with ten minutes to go; `age` seconds before it is drawn."""
+    display.update(state)
+    display.running = [
+        each._replace(done=3, curve=(20.0, 90.0, 160.5), since=each.since - age)
+        for each in display.running
+    ]
+    display.began = time.time() - 3600.5 - age
+    display.eta, display.eta_at = 600.5, time.time() - age
+    return display
+
+
+def drawn(
+    state: MasterStatus, width: int = 80, height: int = 24, age: float = 0
+) -> str:
     target = console(width, height)
-    target.print(draw(PLAN, state, age, [RECORD] * 3, height))
+    display = begun(shown(target), state, age)
+    for _ in range(4):
+        display.evaluation_finished(RECORD)
+    display.best = make_record((0, 0, 4), 9.0, 0.3124, 2000.0)
+    target.print(display.view(height))
     return output(target)
 
 
@@ -91,7 +110,7 @@ def logging_untouched() -> Iterator[None]:
 
 
 def test_the_display_shows_everything_a_person_waits_for() -> None:
-    text = drawn(snapshot())
+    text = drawn(status())
     for part in (
         "nes_cartpole, bohb  results/nes_cartpole-0",
         "1:00:00",
@@ -111,13 +130,13 @@ def test_the_display_shows_everything_a_person_waits_for() -> None:
 def test_no_line_is_wider_than_the_terminal(
     width: int, height: int, n_workers: int, n_brackets: int
 ) -> None:
-    text = drawn(snapshot(n_workers, n_brackets, rungs=6), width, height)
+    text = drawn(status(n_workers, n_brackets, rungs=6), width, height)
     assert max(len(line) for line in text.splitlines()) <= width
 
 
 @pytest.mark.parametrize("n_workers", [0, 5, 10, 200])
 def test_the_display_fits_80_by_24_however_many_workers(n_workers: int) -> None:
-    text = drawn(snapshot(n_workers, n_brackets=50))
+    text = drawn(status(n_workers, n_brackets=50))
     assert len(text.splitlines()) <= 23
     if n_workers == 200:
         assert re.search(r"and 19\d more", text)
@@ -126,12 +145,14 @@ def test_the_display_fits_80_by_24_however_many_workers(n_workers: int) -> None:
 
 
 def test_clocks_go_on_between_snapshots() -> None:
-    text = drawn(snapshot(), age=65)
+    text = drawn(status(), age=65)
     assert "1:01:05" in text and "ETA 0:08:55" in text and "0:02:47" in text
 
 
 def test_a_run_that_has_not_begun_says_what_it_waits_for() -> None:
-    text = drawn(Snapshot())
+    target = console()
+    target.print(shown(target).view(24))
+    text = output(target)
     assert "none: waiting for the first to register" in text
     assert "none yet" in text
     assert "0/0  ETA ?" in text
@@ -140,8 +161,8 @@ def test_a_run_that_has_not_begun_says_what_it_waits_for() -> None:
 def test_terminals_without_unicode_get_plain_lines() -> None:
     file = io.TextIOWrapper(io.BytesIO(), "latin-1")
     target = Console(file=file, force_terminal=True, width=80)
-    with ProgressDisplay(PLAN, console=target) as display:
-        display.update(snapshot())
+    with shown(target) as display:
+        display.update(status())
         display.evaluation_finished(RECORD)
     file.flush()
     text = file.buffer.getvalue().decode("latin-1")  # type: ignore[attr-defined]
@@ -150,9 +171,9 @@ def test_terminals_without_unicode_get_plain_lines() -> None:
 
 def test_off_a_terminal_each_evaluation_is_exactly_one_line() -> None:
     target = console(terminal=False)
-    with ProgressDisplay(PLAN, console=target) as display:
+    with shown(target) as display:
         for i in range(5):
-            display.update(snapshot())
+            display.update(status())
             display.evaluation_finished(make_record((0, 0, i), 1.0, 0.5, 2000.0))
     lines = output(target).splitlines()
     assert len(lines) == 5
@@ -162,9 +183,9 @@ def test_off_a_terminal_each_evaluation_is_exactly_one_line() -> None:
 
 def test_a_terminal_shows_evaluations_in_the_display_not_as_log_lines() -> None:
     target = console()
-    with ProgressDisplay(PLAN, console=target) as display:
+    with shown(target) as display:
         display.evaluation_finished(RECORD)
-        display.update(snapshot())
+        display.update(status())
         assert display._live is not None
         display._live.refresh()
     assert "INFO" not in output(target)
@@ -174,7 +195,7 @@ def test_a_terminal_shows_evaluations_in_the_display_not_as_log_lines() -> None:
 
 def test_verbose_adds_the_lines_on_a_terminal_and_debug_everywhere() -> None:
     target = console()
-    with ProgressDisplay(PLAN, verbose=True, console=target) as display:
+    with shown(target, verbose=True) as display:
         display.evaluation_finished(RECORD)
         logging.getLogger("se_hpo.bohb").debug("a detail")
     assert re.search(r"INFO +trial 000-0-003", output(target))
@@ -184,8 +205,8 @@ def test_verbose_adds_the_lines_on_a_terminal_and_debug_everywhere() -> None:
 @pytest.mark.parametrize("terminal", [True, False])
 def test_quiet_shows_warnings_only(terminal: bool) -> None:
     target = console(terminal=terminal)
-    with ProgressDisplay(PLAN, quiet=True, console=target) as display:
-        display.update(snapshot())
+    with shown(target, quiet=True) as display:
+        display.update(status())
         display.evaluation_finished(RECORD)
         logging.getLogger("se_hpo.bohb").info("hidden")
         logging.getLogger("se_hpo.bohb").warning("worker w1 is gone")
@@ -199,7 +220,7 @@ def test_log_lines_of_the_package_pass_and_others_from_warning_on(
     terminal: bool,
 ) -> None:
     target = console(terminal=terminal)
-    with ProgressDisplay(PLAN, console=target):
+    with shown(target):
         logging.getLogger("se_hpo.bohb").info("no result for 60 s")
         logging.getLogger("se_hpo_other").info("hidden a")
         logging.getLogger("hpbandster").info("hidden b")
@@ -212,8 +233,8 @@ def test_log_lines_of_the_package_pass_and_others_from_warning_on(
 
 def test_a_log_line_moves_the_display_down_instead_of_tearing_it() -> None:
     target = console()
-    with ProgressDisplay(PLAN, console=target) as display:
-        display.update(snapshot())
+    with shown(target) as display:
+        display.update(status())
         assert display._live is not None
         display._live.refresh()
         before = len(output(target))
@@ -225,8 +246,8 @@ def test_a_log_line_moves_the_display_down_instead_of_tearing_it() -> None:
 
 def test_an_echoed_interrupt_does_not_begin_a_line_of_its_own() -> None:
     target = console()
-    with ProgressDisplay(PLAN, console=target) as display:
-        display.update(snapshot())
+    with shown(target) as display:
+        display.update(status())
         assert display._live is not None
         display._live.refresh()
         drawing = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", output(target))
@@ -238,7 +259,7 @@ def test_plain_lines_of_the_command_are_set_aside_while_it_is_open() -> None:
     logging.getLogger().addHandler(plain)
     try:
         target = console(terminal=False)
-        with ProgressDisplay(PLAN, console=target):
+        with shown(target):
             logging.getLogger("se_hpo.x").warning("only once")
         assert plain in logging.getLogger().handlers
     finally:
@@ -249,7 +270,7 @@ def test_plain_lines_of_the_command_are_set_aside_while_it_is_open() -> None:
 
 def test_an_error_inside_leaves_the_terminal_and_logging_as_they_were() -> None:
     target = console()
-    with pytest.raises(KeyboardInterrupt), ProgressDisplay(PLAN, console=target):
+    with pytest.raises(KeyboardInterrupt), shown(target):
         raise KeyboardInterrupt
     assert output(target).count("\x1b[?25l") == output(target).count("\x1b[?25h") == 1
 
@@ -258,8 +279,8 @@ def test_dumb_terminals_get_plain_lines() -> None:
     target = Console(
         file=io.StringIO(), force_terminal=True, _environ={"TERM": "dumb"}, width=80
     )
-    with ProgressDisplay(PLAN, console=target) as display:
-        display.update(snapshot())
+    with shown(target) as display:
+        display.update(status())
         display.evaluation_finished(RECORD)
     assert "\x1b" not in output(target)
     assert len(output(target).splitlines()) == 1
@@ -359,11 +380,11 @@ def test_a_view_that_cannot_be_drawn_ends_neither_display_nor_run(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     target = console()
-    with ProgressDisplay(PLAN, console=target) as display:
-        display.update(None)  # type: ignore[arg-type]
+    with shown(target) as display:
+        display.status = None  # type: ignore[assignment]
         assert display._live is not None
         display._live.refresh()
-        display.update(snapshot())
+        display.update(status())
         display._live.refresh()
     assert "nes_cartpole, bohb" in output(target)
     assert caplog.text.count("the run goes on") == 1
@@ -376,7 +397,7 @@ def test_a_terminal_that_is_gone_ends_no_run(caplog: pytest.LogCaptureFixture) -
 
     target = console()
     target.file = Gone()
-    with ProgressDisplay(PLAN, console=target) as display:
-        display.update(snapshot())
+    with shown(target) as display:
+        display.update(status())
         display.evaluation_finished(RECORD)
     assert caplog.text.count("the run goes on") == 1

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from se_hpo.envs.tasks import get_task
-from se_hpo.optimize.objectives import Objective
 from se_hpo.optimize.objectives.agent_run import agent_loss
 from se_hpo.optimize.objectives.nes_run import nes_loss
+from se_hpo.optimize.objectives.objective import Objective
 from se_hpo.storage.paths import RunPaths
 from se_hpo.storage.records import Status
 from tests.helpers.fakes import FakeInnerLoop

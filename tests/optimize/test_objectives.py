@@ -6,7 +6,8 @@ import pytest
 
 from se_hpo.bohb.brackets import hyperband_brackets
 from se_hpo.errors import UserError
-from se_hpo.optimize.objectives import Objective, ObjectiveKind
+from se_hpo.optimize.objectives import ObjectiveKind
+from se_hpo.optimize.objectives.objective import Objective
 from se_hpo.optimize.plan import bracket_table
 from se_hpo.registries import OBJECTIVES, budget_unit, objective_kind
 from se_hpo.search_spaces.loading import list_spaces, load_space
@@ -122,7 +123,7 @@ def test_a_guard_that_raises_leaves_no_record(objective, tmp_path):
 def test_its_cost_is_what_an_evaluation_trains(objective, tmp_path):
     kind = objective_kind(objective.kind)
     job, per_budget, per_trial = kind.cost(objective.run_config({}), 1)
-    assert (job.psi is not None) == kind.learns_se
+    assert (job.learned is not None) == kind.learns_se
     _, inner_loop = evaluate(objective, tmp_path, 3)
     assert inner_loop.trained == per_trial + 3 * per_budget
 

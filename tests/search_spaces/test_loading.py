@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from se_hpo.agents.ddqn_config import DDQNConfig
 from se_hpo.bohb.encoding import SpaceEncoding
 from se_hpo.bohb.proposals import BOHBGenerator
-from se_hpo.config.run import DDQNConfig
 from se_hpo.errors import UserError
 from se_hpo.optimize.run_folder import open_run
 from se_hpo.search_spaces import loading

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 import se_hpo
-from se_hpo.config.run import SyntheticEnvConfig
 from se_hpo.envs import tasks
 from se_hpo.envs.checkpoint import save_se
+from se_hpo.envs.learned.mdp import SyntheticEnvConfig
 from se_hpo.envs.parameters import initial_psi
 from se_hpo.envs.registration import register_synthetic_env
 from se_hpo.errors import UserError
@@ -34,7 +34,7 @@ import numpy as np
 from ConfigSpace import ConfigurationSpace, Float
 from se_hpo.agents import register_agent
 from se_hpo.agents.ddqn import DDQN
-from se_hpo.config.run import DDQNConfig
+from se_hpo.agents.ddqn_config import DDQNConfig
 from ranges import NOISE
 
 class Line(gymnasium.Env):

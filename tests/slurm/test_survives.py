@@ -9,7 +9,8 @@ import re
 import pytest
 
 import se_hpo
-from se_hpo.slurm.scripts import Resources, Scripts
+from se_hpo.slurm.scripts import Resources, Scripts, prepare_folder
+from se_hpo.storage.paths import RunPaths
 from tests.helpers.slurm_cluster import wait_until
 from tests.helpers.slurm_runs import (
     END_PATIENCE,
@@ -173,9 +174,9 @@ def test_workers_that_start_before_the_master_wait_for_it(cluster, tmp_path):
 
 @pytest.mark.slow
 def test_before_the_time_limit_each_job_is_queued_again_once(cluster, tmp_path):
-    folder = tmp_path / "slurm"
-    (folder / "ended").mkdir(parents=True)
-    scripts = Scripts(tmp_path, folder, tmp_path, "limited", Resources(time="1"))
+    paths = RunPaths(tmp_path)
+    prepare_folder(paths)
+    folder, scripts = paths.slurm, Scripts(paths, "limited", Resources(time="1"))
     (folder / "master").write_text(scripts.master(["sleep", "500"], n_workers=2))
     (folder / "workers").write_text(scripts.workers(["sleep", "500"], 2))
     for name in ("master", "workers"):

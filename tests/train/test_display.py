@@ -4,6 +4,7 @@ import io
 import logging
 import time
 from collections import deque
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -14,15 +15,8 @@ from se_hpo.results.se_outcome import SEOutcome
 from se_hpo.results.se_set_settings import SetSettings
 from se_hpo.storage.files import append_json_line, write_json
 from se_hpo.storage.paths import SESetPaths
-from se_hpo.train.display import (
-    RunningSE,
-    SetDisplay,
-    SetProgress,
-    outcome_line,
-    set_table,
-    summary,
-)
-from se_hpo.train.watch import SetWatch
+from se_hpo.terminal.live import Running
+from se_hpo.train.display import SetDisplay, outcome_line, set_table, summary
 from tests.helpers.fake_run import generation_line
 
 SETTINGS = SetSettings("se_fixed", RunConfig(), seed=0, generations=10, engine="native")
@@ -98,12 +92,29 @@ def terminal(width=80, height=24):
     )  # fmt: skip
 
 
+def shown(console, quiet=False, **state):
+    """A display of five SEs in the middle of a training."""
+    display = SetDisplay(
+        SESetPaths(Path("results/x")), SETTINGS, 5, console=console, quiet=quiet
+    )
+    for name, value in {"done": 2, "solved": 1, **state}.items():
+        setattr(display, name, value)
+    return display
+
+
+def ago(seconds):
+    return time.time() - seconds - 0.5
+
+
 def test_the_live_view_shows_done_running_latest_and_eta():
-    display = SetDisplay("se_fixed, CartPole-v0", "results/x", console=terminal())
-    running = (RunningSE(2, 3, 10, 20.0, (10.0, 50.0, 120.5)), RunningSE(4, 0, 10, 1.0))
-    display.update(SetProgress(2, 5, 1, running, 60.0, 90.0))
+    running = [
+        Running("002", 3, 10, ago(20), (10.0, 50.0, 120.5)),
+        Running("004", 0, 10, ago(1), ()),
+    ]
+    times = {"began": ago(60), "eta": 90.0, "eta_at": ago(0)}
+    display = shown(terminal(), running=running, **times)
     with display:
-        display.finished(outcome(), 75.0)
+        display.tell_end(outcome_line(outcome(), 75.0))
         text = plain(display.view(24))
     assert "se_fixed, CartPole-v0  results/x  0:01:00" in text
     assert "2/5, 1 solved  ETA 0:01:29" in text
@@ -115,27 +126,28 @@ def test_the_live_view_shows_done_running_latest_and_eta():
 
 @pytest.mark.parametrize("height", [1, 8, 10])
 def test_the_live_view_leaves_out_what_does_not_fit(height):
-    display = SetDisplay("t", "f", console=terminal())
-    running = tuple(RunningSE(k, 0, 10, 1.0) for k in range(40))
-    display.update(SetProgress(0, 40, 0, running))
+    running = [Running(f"{k:03d}", 0, 10, ago(1), ()) for k in range(40)]
+    display = shown(terminal(), running=running, total=40)
     assert len(plain(display.view(height)).splitlines()) <= max(height, 3)
 
 
-def test_without_a_terminal_there_is_a_line_per_se(caplog):
+def test_without_a_terminal_there_is_a_line_per_se(tmp_path):
     console = Console(file=io.StringIO(), width=80)
-    with SetDisplay("t", "f", console=console) as display:
-        display.update(SetProgress(2, 5, 1, (), 60.0, 90.0))
-        display.finished(outcome(), 75.0)
-    assert "196.2 in 0:01:15 (2/5, ETA 0:01:30)\n" in console.file.getvalue()
+    running = {3: (75.0, 0)}
+    made, workers = watch(tmp_path, [1, 2], running, n_parallel=1, console=console)
+    with made:
+        del workers.running[3]
+        made.ended(outcome(), workers)
+    assert "196.2 in 0:01:15 (4/6, ETA 0:02:30)\n" in console.file.getvalue()
     quiet = Console(file=io.StringIO(), width=80)
-    with SetDisplay("t", "f", quiet=True, console=quiet) as display:
-        display.finished(outcome(), 75.0)
+    with shown(quiet, quiet=True) as display:
+        display.tell_end(outcome_line(outcome(), 75.0))
         logging.getLogger("se_hpo.x").warning("careful")
     assert quiet.file.getvalue().endswith("careful\n")
     assert "SE 003" not in quiet.file.getvalue()
 
 
-def watch(tmp_path, waiting, running, n_parallel=2, settings=SETTINGS, solved=0):
+def watch(tmp_path, waiting, running, n_parallel=2, settings=SETTINGS, console=None):
     """SEs 0 to 5 of a shard; `running`: index -> (seconds, generations)."""
     paths = SESetPaths(tmp_path)
     now = time.time()
@@ -143,10 +155,10 @@ def watch(tmp_path, waiting, running, n_parallel=2, settings=SETTINGS, solved=0)
         waiting=deque(waiting), running=dict.fromkeys(running), lost={}, held=[],
         started={}, n_parallel=n_parallel,
     )  # fmt: skip
-    made = SetWatch(paths, settings, range(6), workers, solved)
+    made = SetDisplay(paths, settings, 6, console=console)
     for index in running:
         workers.started[index] = now
-    made.progress()
+    made.update(workers)
     for index, (seconds, generations) in running.items():
         workers.started[index] = now - seconds
         for generation in range(generations):
@@ -156,50 +168,52 @@ def watch(tmp_path, waiting, running, n_parallel=2, settings=SETTINGS, solved=0)
 
 
 def test_nobody_knows_the_time_to_go_before_a_generation_is_done(tmp_path):
-    made, _ = watch(tmp_path, [2, 3, 4, 5], {0: (5.0, 0), 1: (5.0, 0)})
-    progress = made.progress()
-    assert progress.eta is None
-    assert (progress.done, progress.total, len(progress.running)) == (0, 6, 2)
+    made, workers = watch(tmp_path, [2, 3, 4, 5], {0: (5.0, 0), 1: (5.0, 0)})
+    made.update(workers)
+    assert made.eta is None
+    assert (made.done, made.total, len(made.running)) == (0, 6, 2)
 
 
 def test_the_time_to_go_before_any_se_ended_is_that_of_all_generations(tmp_path):
-    made, _ = watch(tmp_path, [2, 3, 4, 5], {0: (20.0, 2), 1: (20.0, 2)})
-    progress = made.progress()
-    assert progress.running[0].curve == (10.0, 10.0)
-    assert progress.eta == pytest.approx((2 * 80 + 4 * 100) / 2, rel=0.01)
+    made, workers = watch(tmp_path, [2, 3, 4, 5], {0: (20.0, 2), 1: (20.0, 2)})
+    made.update(workers)
+    assert made.running[0].curve == (10.0, 10.0)
+    assert made.eta == pytest.approx((2 * 80 + 4 * 100) / 2, rel=0.01)
 
 
 def test_the_time_to_go_follows_the_ses_that_ended(tmp_path):
     made, workers = watch(tmp_path, [4, 5], {1: (10.0, 1), 2: (10.0, 9)})
     workers.started |= {0: time.time() - 30.0, 3: time.time() - 50.0}
-    assert made.ended(outcome(0)) == pytest.approx(30.0, abs=1.0)
-    made.ended(UNSOLVED.__class__(**{**vars(UNSOLVED), "index": 3}))
-    progress = made.progress()
+    made.ended(outcome(0), workers)
+    assert made._seconds == [pytest.approx(30.0, abs=1.0)]
+    made.ended(UNSOLVED.__class__(**{**vars(UNSOLVED), "index": 3}), workers)
     left = [30.0, 10.0 / 9, 40.0, 40.0]
-    assert progress.eta == pytest.approx(sum(left) / 2, rel=0.02)
-    assert (progress.done, progress.solved) == (2, 1)
+    assert made.eta == pytest.approx(sum(left) / 2, rel=0.02)
+    assert (made.done, made.solved) == (2, 1)
 
 
 def test_a_random_search_is_watched_by_its_agents(tmp_path):
     settings = SetSettings("se_random", RunConfig(), 0, 10, "native", trainings=300)
-    made, _ = watch(tmp_path, [], {0: (10.0, 0)}, settings=settings)
+    made, workers = watch(tmp_path, [], {0: (10.0, 0)}, settings=settings)
     line = {"trainings_before": 0, "scores": [1.0] * 64}
+    line |= {"env_steps_se": 9, "env_steps_task": 9}
     append_json_line(made.paths.run(0).candidates, line)
-    progress = made.progress()
-    assert (progress.running[0].done, progress.running[0].of) == (64, 300)
-    assert progress.eta == pytest.approx(10.0 / 64 * 236, rel=0.01)
+    made.update(workers)
+    assert (made.running[0].done, made.running[0].of) == (64, 300)
+    assert made.eta == pytest.approx(10.0 / 64 * 236, rel=0.01)
 
 
 def test_files_that_a_worker_set_aside_are_named_once(tmp_path, caplog):
-    made, _ = watch(tmp_path, [], {0: (1.0, 1)})
+    made, workers = watch(tmp_path, [], {0: (1.0, 1)})
     damaged = made.paths.run(0).state.with_name("state.safetensors.damaged")
     write_json(damaged, {})
-    made.tell_damage()
-    made.tell_damage()
+    made.update(workers)
+    made.update(workers)
     assert caplog.text.count("state.safetensors was damaged") == 1
 
 
 def test_ses_that_were_finished_before_count_as_done_and_solved(tmp_path):
-    made, _ = watch(tmp_path, [2, 3, 4, 5], {}, solved=1)
-    progress = made.progress()
-    assert (progress.done, progress.solved, progress.eta) == (2, 1, None)
+    made, workers = watch(tmp_path, [2, 3, 4, 5], {})
+    made.solved = 1
+    made.update(workers)
+    assert (made.done, made.solved, made.eta) == (2, 1, None)

@@ -6,8 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from se_hpo.config.run import DDQNConfig, NESConfig, RunConfig, SyntheticEnvConfig
+from se_hpo.agents.ddqn_config import DDQNConfig
+from se_hpo.config.run import NESConfig, RunConfig
 from se_hpo.envs.checkpoint import load_se
+from se_hpo.envs.learned.mdp import SyntheticEnvConfig
 from se_hpo.errors import UserError
 from se_hpo.nes.generation import n_trainings
 from se_hpo.results.se_outcome import read_outcome

@@ -5,8 +5,10 @@ from dataclasses import asdict, replace
 
 import pytest
 
+from se_hpo.agents.ddqn_config import DDQNConfig
+from se_hpo.agents.td3_discrete_config import TD3DiscreteConfig
 from se_hpo.config.overrides import parse_value
-from se_hpo.config.run import DDQNConfig, RunConfig, TD3DiscreteConfig
+from se_hpo.config.run import RunConfig
 from se_hpo.errors import UserError
 from se_hpo.train.recipes import list_recipes, load_recipe
 from tests.helpers.places import EXPERIMENTS

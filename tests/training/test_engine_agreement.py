@@ -9,9 +9,11 @@ import pytest
 from scipy.stats import ks_2samp
 
 from se_hpo import seeding
-from se_hpo.config.run import DDQNConfig, DuelingDDQNConfig, SyntheticEnvConfig
+from se_hpo.agents.ddqn_config import DDQNConfig
+from se_hpo.agents.dueling_ddqn_config import DuelingDDQNConfig
 from se_hpo.config.variation import vary_agent
 from se_hpo.envs.learned import LearnedEnv
+from se_hpo.envs.learned.mdp import SyntheticEnvConfig
 from se_hpo.envs.parameters import split_psi
 from se_hpo.envs.tasks import get_task
 from se_hpo.errors import UserError

@@ -37,10 +37,12 @@ def checkout(tmp_path: Path) -> Path:
     for name in ("setup.py", "setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
         if (ROOT / name).exists():
             shutil.copy(ROOT / name, tmp_path)
-    for package in re.findall(r"^    se_hpo\.(\w+)$", SETUP, re.MULTILINE):
-        folder = "spaces" if package == "spaces" else f"se_hpo/{package}"
-        (tmp_path / folder).mkdir(parents=True)
-    shutil.copy(ROOT / "se_hpo" / "__init__.py", tmp_path / "se_hpo")
+    for package in re.findall(r"^    se_hpo\.([\w.]+)$", SETUP, re.MULTILINE):
+        folder = f"se_hpo/{package.replace('.', '/')}"
+        folder = "spaces" if package == "spaces" else folder
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+    for name in ("__init__.py", "version.py"):
+        shutil.copy(ROOT / "se_hpo" / name, tmp_path / "se_hpo")
     compiler = tmp_path / "compiler"
     compiler.write_text(COMPILER)
     compiler.chmod(0o755)

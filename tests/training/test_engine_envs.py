@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from se_hpo.config.run import ACTIVATIONS, DDQNConfig, SyntheticEnvConfig
-from se_hpo.envs.learned.mdp import layout
+from se_hpo.agents.config import ACTIVATIONS
+from se_hpo.agents.ddqn_config import DDQNConfig
+from se_hpo.envs.learned.mdp import SyntheticEnvConfig, layout
 from se_hpo.envs.synthetic_env import from_parameters
 from se_hpo.envs.tasks import get_task, list_tasks, make_env
 from se_hpo.training import native_engine

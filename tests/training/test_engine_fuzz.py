@@ -10,13 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from se_hpo.config.run import (
-    ACTIVATIONS,
-    DDQNConfig,
-    DuelingDDQNConfig,
-    SyntheticEnvConfig,
-)
+from se_hpo.agents.config import ACTIVATIONS
+from se_hpo.agents.ddqn_config import DDQNConfig
+from se_hpo.agents.dueling_ddqn_config import DuelingDDQNConfig
 from se_hpo.envs.learned import LearnedEnv
+from se_hpo.envs.learned.mdp import SyntheticEnvConfig
 from se_hpo.envs.tasks import get_task
 from se_hpo.errors import UserError
 from se_hpo.names import STOP_REASONS

@@ -12,13 +12,10 @@ import pytest
 import torch
 from torch import nn
 
-from se_hpo.config.run import (
-    ACTIVATIONS,
-    AgentConfig,
-    DDQNConfig,
-    DuelingDDQNConfig,
-    algorithm_of,
-)
+from se_hpo.agents.config import ACTIVATIONS, AgentConfig
+from se_hpo.agents.ddqn_config import DDQNConfig
+from se_hpo.agents.dueling_ddqn_config import DuelingDDQNConfig
+from se_hpo.agents.registry import algorithm_of
 from se_hpo.training import native_engine
 from tests.helpers.engine_jobs import needs_testing, testing
 from tests.helpers.grids import slow_but_for

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from se_hpo.agents.config import ACTIVATIONS
 from se_hpo.agents.td3_discrete import TD3Discrete, UpdateNoise
-from se_hpo.config.run import ACTIVATIONS, TD3DiscreteConfig
+from se_hpo.agents.td3_discrete_config import TD3DiscreteConfig
 from tests.helpers.engine_jobs import needs_testing
 from tests.helpers.engine_td3_oracle import (
     ACTIONS,

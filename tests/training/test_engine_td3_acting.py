@@ -8,7 +8,7 @@ import torch
 from scipy.stats import chisquare, kstest, norm
 from torch import nn
 
-from se_hpo.config.run import TD3DiscreteConfig
+from se_hpo.agents.td3_discrete_config import TD3DiscreteConfig
 from tests.helpers.engine_jobs import needs_testing, testing
 from tests.helpers.engine_td3_oracle import ACTIONS, ISAS, OBS, Net, native
 

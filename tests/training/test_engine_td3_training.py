@@ -17,7 +17,8 @@ from scipy.stats import ks_2samp
 
 from se_hpo import seeding
 from se_hpo.agents import AGENTS, kind_of, register_agent
-from se_hpo.config.run import ACTIVATIONS, TD3DiscreteConfig
+from se_hpo.agents.config import ACTIVATIONS
+from se_hpo.agents.td3_discrete_config import TD3DiscreteConfig
 from se_hpo.config.variation import vary_agent
 from se_hpo.envs.learned import LearnedEnv
 from se_hpo.errors import UserError

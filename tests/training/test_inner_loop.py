@@ -1,4 +1,5 @@
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,8 +12,10 @@ import numpy as np
 import pytest
 
 from se_hpo.agents import AGENTS, AgentKind
-from se_hpo.config.run import AgentConfig, DDQNConfig, SyntheticEnvConfig
+from se_hpo.agents.config import AgentConfig
+from se_hpo.agents.ddqn_config import DDQNConfig
 from se_hpo.envs.learned import LearnedEnv
+from se_hpo.envs.learned.mdp import SyntheticEnvConfig
 from se_hpo.envs.parameters import initial_psi
 from se_hpo.envs.tasks import get_task
 from se_hpo.errors import DiedProcessError, UserError
@@ -109,7 +112,7 @@ def test_a_killed_process_is_reported(pool):
     assert len(pool.train_agents(jobs(2))) == 2
     victim = next(iter(pool._pool._processes.values()))
     os.kill(victim.pid, signal.SIGKILL)
-    victim.join()
+    victim.wait()
     with pytest.raises(DiedProcessError, match=r"exit code -9.*use fewer threads"):
         pool.train_agents(jobs())
 
@@ -120,8 +123,8 @@ def test_closing_ends_the_processes_and_keeps_their_cpu_seconds(pool):
     assert len(processes) == 2
     pool.__exit__(None, None, None)
     for process in processes:
-        with pytest.raises(ValueError, match="closed"):
-            process.is_alive()
+        assert process.returncode == -signal.SIGKILL
+        assert not Path(f"/proc/{process.pid}").exists(), "not even as a zombie"
     assert pool.cpu_seconds() >= before
 
 
@@ -138,7 +141,7 @@ def test_no_jobs_no_results(pool):
 
 SCRIPT = """
     import sys, numpy as np
-    from se_hpo.config.run import DDQNConfig
+    from se_hpo.agents.ddqn_config import DDQNConfig
     from se_hpo.training.inner_loop import InnerLoop
     from se_hpo.training.jobs import TrainingJob
 
@@ -198,6 +201,88 @@ def test_ctrl_c_ends_all_and_prints_the_parents_traceback_only(tmp_path):
     wait_until_ended(children)
     assert errors.count("Traceback") == 1, errors
     assert "KeyboardInterrupt" in errors
+
+
+def run_script(tmp_path, code, how="file"):
+    """A script with no guard around what it does, or the same lines fed to Python."""
+    path = tmp_path / "script.py"
+    path.write_text(textwrap.dedent(code))
+    return subprocess.run(
+        [sys.executable, *([str(path)] if how == "file" else [])],
+        input=path.read_text(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        cwd=tmp_path,
+    )
+
+
+NO_GUARD = """
+    print("script", flush=True)
+    from se_hpo.config.run import DDQNConfig
+    from se_hpo.training.inner_loop import InnerLoop
+    from se_hpo.training.jobs import TrainingJob
+    quick = DDQNConfig(batch_size=8, hidden_size=8, max_env_steps=10, test_episodes=1)
+    with InnerLoop("torch", n_threads=2) as loop:
+        done = loop.train_agents([TrainingJob("CartPole-v0", quick, s) for s in (0, 1)])
+    print([result.env_steps for result in done])
+"""
+
+
+@pytest.mark.parametrize("how", ["file", "input"])
+def test_a_script_needs_no_guard_and_runs_once(tmp_path, how):
+    done = run_script(tmp_path, NO_GUARD, how)
+    assert done.stdout == "script\n[10, 10]\n", done.stderr
+
+
+# A pool that only adds up: its jobs are of a class that the script defines.
+OWN_CLASS = """
+    print(__name__, flush=True)
+    from se_hpo.training.process_pool import ProcessPool
+
+    class Job:
+        def __init__(self, number):
+            self.number = number
+
+    def load():
+        return lambda job: job.number + 1
+
+    def main():
+        pool = ProcessPool(1, load)
+        try:
+            print(pool.run([Job(1), Job(2)]))
+        finally:
+            pool.close()
+
+"""
+
+
+def test_a_class_of_the_script_is_imported_behind_its_guard(tmp_path):
+    guarded = OWN_CLASS + '    if __name__ == "__main__":\n        main()\n'
+    done = run_script(tmp_path, guarded)
+    lines = ["__main__", "__mp_main__", "[2, 3]"]
+    assert done.stdout.split("\n") == [*lines, ""], done.stderr
+
+
+@pytest.mark.parametrize(
+    ("how", "expected"),
+    [
+        (
+            "file",
+            r"load is defined in .*script\.py, which .* cannot import \(it trains when "
+            r'it is imported\): put what it runs under `if __name__ == "__main__":`,',
+        ),
+        ("input", r"load is defined in a notebook or .*: define it in a module of its"),
+    ],
+)
+def test_a_class_that_no_process_can_import_is_refused_in_one_line(
+    tmp_path, how, expected
+):
+    done = run_script(tmp_path, OWN_CLASS + "    main()\n", how)
+    assert done.returncode == 1
+    assert re.search(expected, done.stderr.splitlines()[-1]), done.stderr
+    assert done.stderr.count("Traceback") == 1, "the parent's"
 
 
 # --- choosing an engine ------------------------------------------------------------

@@ -14,7 +14,8 @@ import pytest
 
 from se_hpo.agents import AGENTS, kind_of, register_agent
 from se_hpo.agents.ddqn import DDQN
-from se_hpo.config.run import DDQNConfig, DuelingDDQNConfig
+from se_hpo.agents.ddqn_config import DDQNConfig
+from se_hpo.agents.dueling_ddqn_config import DuelingDDQNConfig
 from se_hpo.envs.learned import LearnedEnv
 from se_hpo.envs.tasks import get_task
 from se_hpo.errors import UserError

@@ -5,13 +5,11 @@ import pytest
 import torch
 
 from se_hpo.agents import DivergedError
-from se_hpo.config.run import (
-    AgentConfig,
-    DDQNConfig,
-    DuelingDDQNConfig,
-    SyntheticEnvConfig,
-)
+from se_hpo.agents.config import AgentConfig
+from se_hpo.agents.ddqn_config import DDQNConfig
+from se_hpo.agents.dueling_ddqn_config import DuelingDDQNConfig
 from se_hpo.envs.learned import LearnedEnv
+from se_hpo.envs.learned.mdp import SyntheticEnvConfig
 from se_hpo.envs.parameters import initial_psi, split_psi
 from se_hpo.envs.stopping import stop_on_plateau, stop_when_solved
 from se_hpo.envs.tasks import get_task

@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from se_hpo.config.run import DDQNConfig, DuelingDDQNConfig, SyntheticEnvConfig
+from se_hpo.agents.ddqn_config import DDQNConfig
+from se_hpo.agents.dueling_ddqn_config import DuelingDDQNConfig
 from se_hpo.envs.checkpoint import save_se
+from se_hpo.envs.learned.mdp import SyntheticEnvConfig
 from se_hpo.envs.parameters import n_parameters
 from se_hpo.errors import UserError
 from se_hpo.figures import write_picture

@@ -1,34 +1,85 @@
-"""Learned environments, by kind: what an agent trains on instead of the task. No torch.
+"""Learned environments: what an agent trains on instead of the task. No torch.
 
-A new kind: a module here and its line in `KINDS`; for the native engine a file in
-csrc/envs and its line in registry.cpp there.
+Kinds stand in `registries.LEARNED`. A new one: a module and its line there; for the
+native engine a file in csrc/envs and its line in registry.cpp there.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from se_hpo.envs.learned.kind import LearnedKind, Net
-from se_hpo.envs.learned.mdp import MDP
-from se_hpo.errors import UserError
+from se_hpo.agents.config import ACTIVATIONS, AgentConfig
+from se_hpo.errors import UserError, check, check_one_of, check_types
+from se_hpo.registries import LEARNED
 
-__all__ = ["KINDS", "LearnedEnv", "LearnedKind", "Net", "kind_of"]
+UNSAID = "mdp"
+"""The kind where a file names none: all were of this one at first."""
 
-KINDS = {kind.name: kind for kind in (MDP,)}
-"""All kinds by name."""
+
+class Net(NamedTuple):
+    """A network of a learned environment; its hidden layers are as configured."""
+
+    name: str
+    inputs: int
+    outputs: int
+
+
+@dataclass(frozen=True)
+class LearnedConfig:
+    """The networks of a learned environment; same size for each.
+
+    Every kind has a class of its own, so that a configuration says its kind.
+    """
+
+    activation: str = "leaky_relu"
+    """Activation of the hidden layers; outputs are linear."""
+    hidden_size: int = 128
+    """Units per hidden layer."""
+    hidden_layers: int = 1
+    """Hidden layers, 1 to 3."""
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        check_one_of(self, "activation", ACTIVATIONS)
+        check(self.hidden_size >= 1, self, "hidden_size", ">= 1")
+        check(1 <= self.hidden_layers <= 3, self, "hidden_layers", "1, 2 or 3")
+
+
+@dataclass(frozen=True)
+class LearnedKind:
+    """How environments of one kind are laid out, stepped and trained on."""
+
+    name: str
+    """Name in `registries.LEARNED`, csrc/envs/registry.cpp, files and `se.kind`."""
+    label: str
+    """Name in messages and figures."""
+    config: type[Any]
+    """Its configuration: a frozen dataclass derived from `LearnedConfig`."""
+    layout: Callable[[Any, int, int], tuple[Net, ...]]
+    """(config, obs_size, n_actions) -> the networks, in the order of psi."""
+    environment: type[Any] | str
+    """Gymnasium environment made from task id and checkpoint, or its `module:class`."""
+    stored_done: Callable[[bool, Mapping[str, Any]], float]
+    """(terminated, info) -> what the replay buffer stores as done."""
+    stopping_rule: Callable[[Sequence[float], AgentConfig], str | None]
+    """Episode returns so far -> reason to stop the training, or None."""
+    vector_environment: type[Any] | str | None = None
+    """Many copies at once, if there is such: task id, `num_envs`, checkpoint."""
+    native: bool = False
+    """Whether the native engine has it, too."""
 
 
 @dataclass(frozen=True)
 class LearnedEnv:
     """A learned environment: its configuration, which says its kind, and parameters."""
 
-    config: Any
-    """Sizes of its networks, of the class of its kind: `SyntheticEnvConfig`, ..."""
+    config: LearnedConfig
     psi: np.ndarray
-    """Parameters: float32 vector, see `se_parameters`."""
+    """Parameters: float32 vector, see `envs.parameters`."""
 
     @property
     def kind(self) -> LearnedKind:
@@ -46,8 +97,9 @@ def kind_of(config: object) -> LearnedKind:
     Raises:
         UserError: there is none.
     """
-    for kind in KINDS.values():
+    kind: LearnedKind
+    for kind in LEARNED.values():
         if type(config) is kind.config:
             return kind
-    known = ", ".join(kind.config.__name__ for kind in KINDS.values())
+    known = ", ".join(kind.config.__name__ for kind in LEARNED.values())
     raise UserError(f"{config!r} configures no learned environment: must be a {known}")

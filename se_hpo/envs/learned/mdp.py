@@ -6,15 +6,20 @@ Ferreira et al. (2022), section 4.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from se_hpo.config.run import SyntheticEnvConfig
-from se_hpo.envs.learned.kind import LearnedKind, Net
+from se_hpo.envs.learned import LearnedConfig, LearnedKind, Net
 from se_hpo.envs.stopping import stop_on_plateau
 
 
+@dataclass(frozen=True)
+class SyntheticEnvConfig(LearnedConfig):
+    """The three networks (next state, reward, done) of an SE; same size for each."""
+
+
 def layout(
-    config: SyntheticEnvConfig, obs_size: int, n_actions: int
+    config: LearnedConfig, obs_size: int, n_actions: int
 ) -> tuple[Net, Net, Net]:
     """Three networks on concat(one-hot action, state)."""
     inputs = n_actions + obs_size

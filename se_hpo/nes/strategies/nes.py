@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from se_hpo.nes.score_transforms import transform_scores
-from se_hpo.nes.strategies.strategy import State, Strategy, weighted_sum
+from se_hpo.nes.strategies import State, Strategy, weighted_sum
 
 
 class NES(Strategy):

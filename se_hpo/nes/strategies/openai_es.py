@@ -20,7 +20,7 @@ import numpy as np
 from se_hpo.config.run import NESConfig
 from se_hpo.nes.optimizers import Adam, Optimizer
 from se_hpo.nes.score_transforms import centered_rank
-from se_hpo.nes.strategies.strategy import State, Strategy, weighted_sum
+from se_hpo.nes.strategies import State, Strategy, weighted_sum
 
 
 class OpenAIES(Strategy):

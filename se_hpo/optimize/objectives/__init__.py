@@ -1,8 +1,49 @@
-"""Objectives: what BOHB minimizes, one per file, by the names in `registries`."""
+"""What BOHB minimizes: the meaning of a budget, an evaluation, and its cost.
+
+One objective per file, by the names in `registries.OBJECTIVES`.
+"""
 
 from __future__ import annotations
 
-from se_hpo.optimize.objectives.objective import Objective
-from se_hpo.optimize.objectives.objective_kind import ObjectiveKind
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
-__all__ = ["Objective", "ObjectiveKind"]
+import numpy as np
+
+from se_hpo.config.run import RunConfig
+from se_hpo.envs.tasks import TaskSpec
+from se_hpo.storage.files import Guard
+from se_hpo.storage.paths import TrialPaths
+from se_hpo.training.inner_loop import InnerLoop
+from se_hpo.training.jobs import TrainingJob
+
+Evaluate = Callable[[RunConfig, int, TrialPaths, InnerLoop, int, Guard], dict[str, Any]]
+"""`(config, trial's seed, files, inner loop, budget, guard)` -> values of the record.
+
+What lower budgets left in the files is kept, and counts; `guard` is called before
+anything is written. The loss is in [0, 1]; divergence is 1, a crash an exception.
+"""
+
+Cost = Callable[[RunConfig, int], tuple[TrainingJob, int, int]]
+"""`(config, seed)` -> a typical job, and how many a unit of budget and a trial take."""
+
+
+@dataclass(frozen=True)
+class ObjectiveKind:
+    """What an evaluation is; an entry of `registries.OBJECTIVES`."""
+
+    unit: str
+    """What the budget counts, in the plural: `generations`."""
+    what: str
+    """What is evaluated, in the plural: `complete NES runs`."""
+    learns_se: bool
+    """Whether an evaluation learns an SE, with a center and generations."""
+    evaluate: Evaluate
+    cost: Cost
+
+
+def normalized_return(scores: np.ndarray, task: TaskSpec) -> np.ndarray:
+    """0 at the return of a random policy, 1 at the solved return, clipped between."""
+    span = task.solved_return - task.random_return
+    return np.clip((scores - task.random_return) / span, 0.0, 1.0)

@@ -14,11 +14,16 @@ from typing import Any
 import numpy as np
 
 from se_hpo import seeding
-from se_hpo.config.run import AgentConfig, RunConfig
+from se_hpo.agents.config import AgentConfig
+from se_hpo.config.run import RunConfig
 from se_hpo.envs.tasks import TaskSpec, measure_task
-from se_hpo.nes.run import Guard
-from se_hpo.optimize.objectives.objective_kind import ObjectiveKind, normalized_return
-from se_hpo.storage.files import append_json_line, read_json_lines, write_json_lines
+from se_hpo.optimize.objectives import ObjectiveKind, normalized_return
+from se_hpo.storage.files import (
+    Guard,
+    append_json_line,
+    read_json_lines,
+    write_json_lines,
+)
 from se_hpo.storage.paths import TrialPaths
 from se_hpo.storage.records import Status
 from se_hpo.training.inner_loop import InnerLoop

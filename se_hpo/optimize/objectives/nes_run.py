@@ -10,14 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from se_hpo import seeding
 from se_hpo.config.run import RunConfig
-from se_hpo.envs.parameters import initial_psi
-from se_hpo.envs.tasks import TaskSpec, import_task, measure_task
-from se_hpo.nes.folder import ForeignStateError, set_run_aside
-from se_hpo.nes.generation import inner_loop_job, n_trainings
-from se_hpo.nes.run import Guard, run_nes
-from se_hpo.optimize.objectives.objective_kind import ObjectiveKind, normalized_return
+from se_hpo.envs.tasks import TaskSpec, measure_task
+from se_hpo.nes.generation import inner_loop_job, n_trainings, random_psi
+from se_hpo.nes.run import run_nes
+from se_hpo.optimize.objectives import ObjectiveKind, normalized_return
+from se_hpo.storage.files import Guard
 from se_hpo.storage.paths import TrialPaths
 from se_hpo.storage.records import Status
 from se_hpo.training.inner_loop import InnerLoop
@@ -48,12 +46,8 @@ def _evaluate_nes(
     budget: int,
     guard: Guard,
 ) -> dict[str, Any]:
-    try:
-        outcome = run_nes(config, seed, paths, inner_loop, budget, guard)
-    except ForeignStateError as error:  # of another version, say: not the trial's fault
-        guard()
-        set_run_aside(paths, str(error))
-        outcome = run_nes(config, seed, paths, inner_loop, budget, guard)
+    # A foreign state is of another version, say: not the trial's fault.
+    outcome = run_nes(config, seed, paths, inner_loop, budget, guard, restart=True)
     scores = outcome.center_scores
     diverged = outcome.reason.startswith("diverged")
     loss = (
@@ -73,10 +67,11 @@ def _evaluate_nes(
 
 
 def _cost(config: RunConfig, seed: int) -> tuple[TrainingJob, int, int]:
-    rng = seeding.generator(seed, "psi")
-    psi = initial_psi(config.se, import_task(config.task), rng)
-    start = n_trainings(config.nes, 0)
-    return inner_loop_job(config, psi, seed), n_trainings(config.nes, 1) - start, start
+    job, start = (
+        inner_loop_job(config, random_psi(config, seed), seed),
+        n_trainings(config.nes, 0),
+    )
+    return job, n_trainings(config.nes, 1) - start, start
 
 
 NES_RUN = ObjectiveKind(

@@ -14,11 +14,9 @@ from typing import Any
 
 from se_hpo import seeding
 from se_hpo.config.run import RunConfig, from_configuration
-from se_hpo.errors import UserError, did_you_mean
-from se_hpo.nes.run import Guard
-from se_hpo.registries import OBJECTIVES, load
+from se_hpo.registries import OBJECTIVES
 from se_hpo.storage.damaged import set_aside
-from se_hpo.storage.files import write_json
+from se_hpo.storage.files import Guard, write_json
 from se_hpo.storage.json_records import RecordError, read_record
 from se_hpo.storage.paths import ConfigId, RunPaths, TrialPaths, trial_name
 from se_hpo.storage.records import EvaluationRecord, Status
@@ -44,9 +42,7 @@ class Objective:
     """Seed of the whole run."""
 
     def __post_init__(self) -> None:
-        if self.kind not in OBJECTIVES:  # a run of another version, say
-            hint = did_you_mean(self.kind, OBJECTIVES)
-            raise UserError(f"unknown objective {self.kind!r}: {hint}")
+        OBJECTIVES.find(self.kind, "unknown objective")  # of another version, say
 
     def run_config(self, configuration: Mapping[str, Any]) -> RunConfig:
         """Resolve a configuration on top of the base."""
@@ -89,7 +85,7 @@ class Objective:
                     **config.to_dict(),
                 },
             )
-            values = load(OBJECTIVES[self.kind]).evaluate(
+            values = OBJECTIVES[self.kind].evaluate(
                 config, seed, paths, inner_loop, int(budget), guard
             )
         except OSError:

@@ -1,0 +1,61 @@
+"""The curve of a run under way, read as it grows."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from se_hpo.storage.json_records import RecordError, parsed, record
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Scores:
+    """What a curve needs of a line of `generations.jsonl`."""
+
+    center_scores: list[float]
+
+
+class CurveReader:
+    """Mean center scores in a `generations.jsonl`, reading only what was appended."""
+
+    def __init__(self, generations: Path) -> None:
+        self.path = generations
+        self._offset = 0
+        self._scores: list[float] = []
+        self._told = False
+
+    def read(self) -> tuple[float, ...]:
+        """Scores so far, by generation; a line still being written waits.
+
+        What cannot be read now, on a share that fails say, is read later.
+        """
+        try:
+            self._read_on()
+        except FileNotFoundError:
+            self._offset, self._scores = 0, []
+        except OSError as error:
+            if not self._told:
+                log.warning("%s cannot be read now (%s)", self.path, error.strerror)
+            self._told = True
+        return tuple(self._scores)
+
+    def _read_on(self) -> None:
+        size = self.path.stat().st_size
+        if size < self._offset:  # rewritten
+            self._offset, self._scores = 0, []
+        if size == self._offset:
+            return
+        with self.path.open("rb") as file:
+            file.seek(self._offset)
+            data = file.read()
+        whole = data[: data.rfind(b"\n") + 1]
+        self._offset += len(whole)
+        for line in whole.splitlines():
+            try:
+                scores = record(_Scores, parsed(line)).center_scores
+                self._scores.append(sum(scores) / len(scores))
+            except (RecordError, ZeroDivisionError):
+                log.debug("%s: a line that is no generation", self.path)
