@@ -13,7 +13,7 @@ EXTRA = $(BIN)/python -c "import configparser, sys; c = configparser.ConfigParse
 SOURCES := setup.cfg setup.py pyproject.toml constraints.txt \
 	$(shell find csrc -name '*.[ch]pp' -not -path '*/tests/*' 2>/dev/null)
 
-.PHONY: help optimize test test-slurm lint format types wheel test-wheel clean
+.PHONY: help optimize test test-slurm lint format types docs-tables wheel test-wheel clean
 .DELETE_ON_ERROR:
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo "make test-slurm  tests on a throw-away SLURM (Debian's slurm-wlm), if there is one"
 	@echo "make lint      ruff: rules and format"
 	@echo "make types     mypy"
+	@echo "make docs-tables  tables of docs/ whose facts are in the code"
 	@echo "make wheel     build dist/*.whl; make test-wheel installs and runs one"
 	@echo "make clean     remove $(VENV) and what was built"
 
@@ -45,10 +46,16 @@ format: $(VENV)/.installed-dev
 types: $(VENV)/.installed-dev
 	$(BIN)/python -m mypy
 
+docs-tables: $(VENV)/.installed
+	$(BIN)/python docs/tables.py
+
 wheel: $(VENV)/.installed-test
 	$(BIN)/python -m build
 
-test-wheel: $(VENV)/.installed-test
+test-docs-tables: $(VENV)/.installed
+	$(BIN)/python docs/tables.py
+
+wheel: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m slow tests/end_to_end/test_packaging.py
 
 clean:

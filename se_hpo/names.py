@@ -17,8 +17,26 @@ or with fixed agents; random SEs, the control without NES."""
 
 SE_TRAIN_ENVS = TRAIN_ENVS[1:]
 
-STOP_REASONS = ("plateau", "solved", "train_episodes", "max_env_steps", "diverged")
-"""Why the training of an agent ended."""
+STOP_REASONS = (
+    # On an SE: the mean return of the last `stop_window` = k episodes (10) differs by
+    # less than `plateau_tolerance` (1 %) from that of the k before, relative to the
+    # latter. First asked after episode `init_episodes` + k + 1: the 21st.
+    "plateau",
+    # On the task: the mean return of the last k training episodes reaches the solved
+    # return. First asked after episode `init_episodes` + 1.
+    "solved",
+    # All `train_episodes` (1,000) are done.
+    "train_episodes",
+    # So many steps are taken. Asked after every step; the cut episode counts. Wins over
+    # the rules above.
+    "max_env_steps",
+    # NaN or infinity in the SE's parameters (then nothing is trained), in an output of
+    # SE or task, in a Q-value, in the sum of squared TD errors of a batch, or in
+    # discrete TD3's action vector, logits (in tests) or mean Q1 of the actor's loss.
+    # Every test return is then the task's worst one.
+    "diverged",
+)
+"""Why the training of an agent ended; docs/agents.md shows the comments."""
 
 
 def train_env_label(name: str) -> str:

@@ -1,4 +1,8 @@
-"""Tidy frames: columns and dtypes, also without rows; see docs/results.md."""
+"""Tidy frames: columns and dtypes, also without rows.
+
+docs/results.md shows what they mean: what the records say of their fields, and
+docs/tables.py of the other columns (`make docs-tables`).
+"""
 
 from __future__ import annotations
 

@@ -33,24 +33,45 @@ class _Trained:
     """What is known of a trained agent; field order is column order."""
 
     train_env: str
+    """`real`: the task itself; else as in `load_ses`."""
     task: str
+    """Task id."""
     se_set: str | None
+    """Folder of the set; missing for `real`."""
     se: int | None
+    """Number of the SE in it; missing for `real`."""
     se_solved: bool | None
+    """The SE solved the task when it was trained."""
     se_score: float | None
+    """Its best score then."""
     agent: str
+    """Algorithm."""
     pair: int
+    """Number of the draw of hyperparameters and seed that agents on SEs and on the task
+    share."""
     agent_seed: int
+    """Seed of the training."""
     rule: Literal["paper", "fixed_steps"]
+    """What ends a training: `paper` or `fixed_steps`."""
     max_env_steps: int | None
+    """Most training steps; missing: no such limit."""
     env_steps: int
+    """Training steps."""
     episodes: int
+    """Training episodes."""
     stop_reason: str
+    """Why the training ended."""
     test_returns: list[float]
+    """Returns of the test episodes; the task's worst one for a diverged agent."""
     score: float
+    """Their mean."""
     test_env_steps: int
+    """Steps of the test episodes."""
     seconds: float
+    """Processor time of training and tests of this agent, in the process that had it to
+    itself; what reading and recording take is not in it."""
     engine: str
+    """`native` or `torch`."""
 
     def __post_init__(self) -> None:
         check_one_of(self, "stop_reason", STOP_REASONS)
@@ -64,7 +85,7 @@ class _AgentRecord(_Trained):
 
 
 EVALUATION_COLUMNS = columns_of(_Trained) | texts("record_file", "agent_base")
-"""Columns of `load_evaluations`, before `hp.*`; see docs/evaluate.md."""
+"""Columns of `load_evaluations`, before `hp.*`; see docs/results.md."""
 
 _SHARD = re.compile(r"\.shard-\d+-of-\d+$")
 

@@ -19,17 +19,20 @@ class SEOutcome:
     index: int
     """Its place in the set, from 0."""
     seed: int
+    """The run's seed."""
     train_env: str
-    """A name in `names.SE_TRAIN_ENVS`."""
+    """`se_fixed`, `se_varied`: learned with fixed or varied agents; `se_random`: the
+    best of random SEs, no NES."""
     task: str
+    """Task id."""
     solved: bool
     """Its best mean score reached the task's solved return."""
     solved_at: int | None
-    """First generation (from 1) that did; None also for random searches."""
+    """First generation (from 1) that did; missing also for random searches."""
     generations: int
-    """Finished; 0 for random searches."""
+    """Finished generations; 0 for random searches."""
     best_score: float | None
-    """Mean score of the SE that was kept; None where there is none."""
+    """Mean score of the SE that was kept; missing where the run raised."""
     final_score: float | None
     """Mean score of the last center."""
     reason: str
@@ -37,13 +40,17 @@ class SEOutcome:
     trainings: int
     """Agents trained."""
     env_steps_se: int
-    """Training steps on SEs."""
+    """Their training steps on SEs."""
     env_steps_task: int
-    """Test steps on the task."""
+    """Their test steps on the task."""
     wall_seconds: float
+    """Wall time of all finished generations."""
     cpu_seconds: float
+    """Processor time of the same."""
     engine: str
+    """`native` or `torch`."""
     host: str
+    """Machine it ended on."""
 
     def __post_init__(self) -> None:
         if self.train_env not in SE_TRAIN_ENVS:

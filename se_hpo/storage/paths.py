@@ -45,21 +45,22 @@ class TrialPaths:
     root: Path
 
     config = _Below("config.json")
-    """The resolved `RunConfig` and the flat configuration."""
+    """The resolved configuration, nested and flat."""
     generations = _Below("generations.jsonl")
-    """One line per generation; the same bytes for the same seed."""
+    """One line per generation; the same bytes for the same seed and engine, however
+    often it was interrupted and with any number of threads."""
     timing = _Below("timing.jsonl")
     """One line of wall and cpu seconds per generation."""
     agents = _Below("agents.jsonl")
-    """One line per trained agent (objective `agent`)."""
+    """One line per trained agent, where these train on the task."""
     candidates = _Below("candidates.jsonl")
-    """One line per scored chunk of random SEs (random search)."""
+    """Scores of a random search, one line per chunk of random SEs."""
     state = _Below("state.safetensors")
-    """What the next generation needs."""
+    """What the next generation needs; replaced as a whole."""
     best_se = _Below("se.safetensors")
-    """Checkpoint of the best center so far."""
+    """The SE: best center so far."""
     last_se = _Below("se-last.safetensors")
-    """Checkpoint of the last center."""
+    """The last center."""
 
     def record(self, budget: float) -> Path:
         """The evaluation record at one budget."""
@@ -78,13 +79,14 @@ class RunPaths:
     root: Path
 
     run = _Below("run.json")
-    """Command, resolved settings, seed, versions, hosts, attempts."""
+    """Settings, seed, your space file, random returns of your task, configurations it
+    started from, versions, git commit, hosts, attempts with their commands."""
     configspace = _Below("configspace.json")
     """The search space in ConfigSpace's JSON."""
     configs = _Below("configs.json")
-    """Hpbandster's journal of configurations."""
+    """The journal of configurations, in hpbandster's own format."""
     results = _Below("results.json")
-    """Hpbandster's journal of results."""
+    """The journal of results, likewise."""
 
     @property
     def journals(self) -> tuple[Path, Path]:
@@ -94,36 +96,40 @@ class RunPaths:
     lock = _Below("master.lock")
     """Host and pid of the master that owns the run."""
     credentials = _Below("credentials.json")
-    """Where workers find the nameserver, and the run's HMAC key; mode 0600."""
+    """Where the master is, and the key; gone when it ends."""
     status = _Below("status.json")
     """What the master is doing now, rewritten every few seconds."""
     logs = _Below("logs")
-    """One log file per process."""
+    """One log per process."""
     slurm = _Below("slurm")
     """Scripts for SLURM, and how their jobs ended."""
 
     def script(self, name: str) -> Path:
-        """An sbatch script."""
+        """An sbatch script, plain bash; a new launch writes it anew.
+
+        `master`, `workers` and `cleanup`; `train-SET`, `evaluate-NAME`.
+        """
         return self.slurm / f"{name}.sbatch"
 
     ended = _Below("slurm/ended")
-    """A file per SLURM job that has ended, with its exit code inside."""
+    """A file per SLURM job that has ended, with its exit code, written by its script,
+    for clusters without accounting."""
     submitting = _Below("slurm/submitting.lock")
     """Held while a command submits jobs."""
     jobs = _Below("slurm/jobs.json")
-    """What was submitted to SLURM: names and job ids."""
+    """Job names and ids of every launch."""
     confirmation = _Below("confirm/confirmation.json")
     """What fresh seeds said of the best trials."""
     trials = _Below("trials")
-    """One folder per trial."""
+    """A folder per trial."""
     ses = _Below("ses")
-    """One folder per set of SEs (`SESetPaths`)."""
+    """A folder per set of SEs."""
     evaluations = _Below("evaluations")
-    """Records of phase 2: `*.jsonl`, one line per trained agent."""
+    """Evaluations of phase 2."""
     transitions = _Below("transitions.csv")
-    """How an SE differs from its task: histograms of agents trained for them."""
+    """Histograms of one SE's transitions, if `report --transition-agents` made them."""
     transitions_among_figures = _Below("figures/transitions.csv")
-    """Where they were kept before; also the frame behind their figure."""
+    """The frame behind their figure; they were kept here before."""
     figures = _Below("figures")
     """Figures as PNG and PDF, and the frame behind each as CSV."""
     report = _Below("report.html")
@@ -134,11 +140,11 @@ class RunPaths:
         return TrialPaths(self.trials / trial_name(config_id))
 
     def log(self, process: str) -> Path:
-        """What a process of the run said."""
+        """What a process of the run said: `master-ID`, `worker-ID_TASK` under SLURM."""
         return self.logs / f"{process}{LOG}"
 
     def evaluation(self, name: str) -> Path:
-        """Records of one evaluation."""
+        """Records of an evaluation, one line per trained agent."""
         return self.evaluations / f"{name}{LINES}"
 
     def writes(self, name: str) -> bool:
@@ -154,12 +160,16 @@ def sets_in(folder: Path) -> list[Path]:
 
 
 def opening_lock_of(folder: Path, evaluation: str) -> Path:
-    """Held for the moment in which a process opens an evaluation, of all its shards."""
+    """Held for the moment in which a process opens the evaluation."""
     return folder / f"{evaluation}.opening.lock"
 
 
 def header_of(records: Path) -> Path:
-    """What the records of an evaluation share, beside them."""
+    """What the records share, beside them.
+
+    Seed, rule, numbers of agents and episodes, base configurations, a fingerprint of
+    every SE.
+    """
     return records.with_suffix(JSON)
 
 
@@ -175,7 +185,8 @@ class SESetPaths:
     root: Path
 
     set = _Below("set.json")
-    """What the set is: setting, task, resolved config, seed, origin."""
+    """What the set is: `train_env`, task, resolved configuration, seed, origin, space
+    file and random returns as in `run.json`, versions, attempts."""
     opening = _Below("set.lock")
     """Held for the moment in which a process opens or makes the set."""
 
@@ -187,21 +198,21 @@ class SESetPaths:
         return ses.parent if inside else None
 
     def checkpoint(self, index: int) -> Path:
-        """The best SE of NES run `index` (from 0), solved or not."""
+        """The best SE of this NES run, solved or not; runs count from 0."""
         return self.root / f"{index:03d}.safetensors"
 
     def outcome(self, index: int) -> Path:
-        """How NES run `index` ended, and what it cost."""
+        """How the run ended: solved or not and when, scores, agents, steps, seconds."""
         return self.root / f"{index:03d}.json"
 
     def run(self, index: int) -> TrialPaths:
-        """The folder of NES run `index`."""
+        """Its own files, as those of a trial."""
         return TrialPaths(self.root / "runs" / f"{index:03d}")
 
     def lock(self, index: int) -> Path:
-        """Host and pid of the process that is at NES run `index`."""
+        """Host and pid of the process that is at it."""
         return self.run(index).root / "train.lock"
 
     def log(self, index: int) -> Path:
-        """What the processes of NES run `index` said."""
+        """What its processes said."""
         return self.run(index).root / "train.log"

@@ -25,36 +25,41 @@ class EvaluationRecord:
     """One configuration evaluated at one budget; field order is column order."""
 
     trial: str
-    """`paths.trial_name` of the configuration's id."""
+    """Name of the trial: bracket, rung it was sampled for, index (`002-0-011`)."""
     bracket: int
+    """Hyperband bracket, from 0."""
     rung: int
     """Rung within the bracket at which this evaluation ran, from 0."""
     budget: float
     """Generations (objective `nes`) or seeds (objective `agent`)."""
     status: Status
     loss: float
-    """In [0, 1], lower is better; 1 for failed and diverged."""
+    """In [0, 1], lower is better; 1 for failed and diverged, NaN while it runs."""
     reason: str
     """Why it ended: `budget`, `solved`, `diverged: ...`, `failed: ...`."""
     score_final: float | None = None
     """Mean center score (`nes`) or mean test return (`agent`) at the end."""
     score_best: float | None = None
-    """Best mean center score over generations, or best seed."""
+    """Best mean center score over the generations, or best seed."""
     generations: int = 0
-    """Generations the trial has behind it, or seeds."""
+    """Generations (or seeds) the trial has behind it."""
     generations_to_solve: int | None = None
-    """First generation (from 1) whose mean center score reached the solved return."""
+    """First generation (from 1) whose mean center score reached the task's solved
+    return."""
     env_steps_se: int = 0
-    """Training steps on SEs so far, all agents together."""
+    """Training steps on SEs so far, all agents of the trial together."""
     env_steps_task: int = 0
     """Steps on the task so far: tests, and training where the agent trains on it."""
     wall_seconds: float = 0.0
-    """Spent by this evaluation (without the rungs below)."""
+    """Wall time of this evaluation, without the rungs below."""
     cpu_seconds: float = 0.0
+    """Processor time of this evaluation."""
     seed: int = 0
     """The trial's seed."""
     worker: str = ""
+    """Worker that evaluated it."""
     host: str = ""
+    """Machine it ran on."""
     started: float = 0.0
     """Unix seconds."""
     finished: float = 0.0
@@ -75,10 +80,15 @@ class GenerationLine:
     center_scores: list[float | None]
     member_scores: list[list[float | None]]
     best_score: float | None
+    """Best center score so far."""
     env_steps_se: int
+    """Training steps on SEs in this generation."""
     env_steps_task: int
+    """Steps on the task in this generation."""
     step_norm: float | None = None
+    """Euclidean norm of the update of the SE parameters."""
     center_diverged: int | None = None
+    """Center agents that met NaN or inf on the SE."""
     stop_reasons: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -87,7 +97,7 @@ class GenerationLine:
 
     @property
     def center_score(self) -> float:
-        """Mean over the agents."""
+        """Mean score of the agents trained on the unperturbed SE."""
         known = [math.nan if s is None else s for s in self.center_scores]
         return sum(known) / len(known)
 
@@ -97,8 +107,11 @@ class TimingLine:
     """What readers need of a line of `timing.jsonl`."""
 
     generation: int
+    """From 0."""
     wall_seconds: float
+    """Wall time of this generation."""
     cpu_seconds: float
+    """Processor time of this generation."""
 
 
 def to_builtin(value: Any) -> Any:
