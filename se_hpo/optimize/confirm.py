@@ -15,26 +15,14 @@ from rich.table import Table
 
 from se_hpo import seeding
 from se_hpo.optimize.objectives.objective import Objective
-from se_hpo.results.lines import read_configurations, read_evaluations
-from se_hpo.results.ranking import best_first
+from se_hpo.results.trials import Finalist
 from se_hpo.storage.files import write_json
-from se_hpo.storage.paths import ConfigId, RunPaths, trial_name
+from se_hpo.storage.paths import RunPaths, trial_name
 from se_hpo.training.inner_loop import InnerLoop
 
 log = logging.getLogger(__name__)
 
 SEEDS = 3  # fresh runs per trial
-
-
-@dataclass(frozen=True)
-class Finalist:
-    """A trial to confirm."""
-
-    config_id: ConfigId
-    configuration: dict[str, object]
-    budget: float
-    loss: float
-    """As the optimization saw it."""
 
 
 @dataclass(frozen=True)
@@ -49,20 +37,6 @@ class Confirmation:
     def optimism(self) -> float:
         """Mean fresh loss minus the loss that made the trial a finalist."""
         return float(np.mean(self.losses)) - self.finalist.loss
-
-
-def best_trials(run: RunPaths, n: int) -> list[Finalist]:
-    """The `n` best trials, each at its largest budget: large budgets, then low loss."""
-    configurations = read_configurations(run)
-    finalists: dict[ConfigId, Finalist] = {}
-    for evaluation in best_first(read_evaluations(run), lambda e: e.record):
-        config_id, record = evaluation.config_id, evaluation.record
-        if config_id in configurations and config_id not in finalists:
-            values = dict(configurations[config_id].values)
-            finalists[config_id] = Finalist(
-                config_id, values, record.budget, record.loss
-            )
-    return list(finalists.values())[:n]
 
 
 def confirm(

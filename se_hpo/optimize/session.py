@@ -15,7 +15,7 @@ from se_hpo.bohb.master_settings import Evaluation, MasterSettings
 from se_hpo.bohb.run import run_locked_master
 from se_hpo.errors import FailedRunError, unwritable
 from se_hpo.machine.processes import Terminated
-from se_hpo.optimize.confirm import Confirmation, best_trials, confirm
+from se_hpo.optimize.confirm import Confirmation, confirm
 from se_hpo.optimize.display import RunDisplay
 from se_hpo.optimize.local_workers import LocalWorkers
 from se_hpo.optimize.objectives.objective import Objective
@@ -23,6 +23,7 @@ from se_hpo.optimize.run_folder import open_run
 from se_hpo.optimize.run_request import RunRequest
 from se_hpo.results.lines import read_evaluations
 from se_hpo.results.master_status import MasterStatus
+from se_hpo.results.trials import best_trials
 from se_hpo.search_spaces.user_code import code_of
 from se_hpo.storage.files import write_json
 from se_hpo.storage.json_records import record

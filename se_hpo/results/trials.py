@@ -38,7 +38,7 @@ from se_hpo.results.lines import (
 from se_hpo.results.master_status import read_running
 from se_hpo.results.ranking import best_first
 from se_hpo.storage.json_records import record
-from se_hpo.storage.paths import RunPaths, TrialPaths
+from se_hpo.storage.paths import ConfigId, RunPaths, TrialPaths
 from se_hpo.storage.records import EvaluationRecord, GenerationLine, TimingLine
 
 
@@ -240,3 +240,28 @@ def _is_run(paths: RunPaths) -> bool:
 
 def _runs_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("*") if _is_run(RunPaths(path)))
+
+
+@dataclass(frozen=True)
+class Finalist:
+    """A trial to confirm."""
+
+    config_id: ConfigId
+    configuration: dict[str, object]
+    budget: float
+    loss: float
+    """As the optimization saw it."""
+
+
+def best_trials(run: RunPaths, n: int) -> list[Finalist]:
+    """The `n` best trials, each at its largest budget: large budgets, then low loss."""
+    configurations = read_configurations(run)
+    finalists: dict[ConfigId, Finalist] = {}
+    for evaluation in best_first(read_evaluations(run), lambda e: e.record):
+        config_id, record = evaluation.config_id, evaluation.record
+        if config_id in configurations and config_id not in finalists:
+            values = dict(configurations[config_id].values)
+            finalists[config_id] = Finalist(
+                config_id, values, record.budget, record.loss
+            )
+    return list(finalists.values())[:n]
