@@ -1,11 +1,6 @@
 """`se_hpo.evaluate.run`: the command from a script, a notebook or a thread."""
 
 import asyncio
-import logging
-import os
-import signal
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -14,56 +9,41 @@ import pytest
 import se_hpo
 from se_hpo.errors import UserError
 from tests.helpers.fake_sets import make_sets
-from tests.helpers.places import ROOT, python_example
+from tests.helpers.programs import example, script, surroundings
 
 FLAGS = {"agents": ["ddqn"], "num_agents": 2, "fixed_steps": 200}
 
 
 @pytest.fixture(scope="module")
-def script(tmp_path_factory):
+def made(tmp_path_factory):
     """The documented example, run as a script, in the folder that it asks for."""
     folder = tmp_path_factory.mktemp("script")
     make_sets(folder / "results" / "RUN", n=1)
-    (folder / "script.py").write_text(
-        python_example("evaluate.md") + "print(len(frame))"
-    )
-    return folder, subprocess.run(
-        [sys.executable, "script.py"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
+    text = example("evaluate.md", "se_hpo.evaluate.run") + "print(len(frame))"
+    return folder, script(folder, text)
 
 
 @pytest.fixture
-def run_folder(script, monkeypatch):
-    monkeypatch.chdir(script[0])
+def run_folder(made, monkeypatch):
+    monkeypatch.chdir(made[0])
     return "results/RUN"
 
 
-def test_the_documented_example_is_a_script_without_a_guard(script):
-    _, done = script
-    assert done.returncode == 0, done.stderr
-    head, *rows, count = done.stdout.strip().splitlines()
+def test_the_documented_example_is_a_script_without_a_guard(made):
+    said, errors = made[1]
+    head, *rows, count = said.strip().splitlines()
     assert head.split()[0] == "agents" and len(rows) == 4
     assert count == "6", "2 agents on 3 environments"
-    assert done.stderr == ""
+    assert errors == ""
 
 
 def test_the_same_call_trains_nothing_and_leaves_no_trace(run_folder, capfd):
-    def traces():
-        root, package = logging.getLogger(), logging.getLogger("se_hpo")
-        handlers = [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)]
-        return list(root.handlers), root.level, package.level, handlers
-
-    before, folder = traces(), Path(run_folder, "evaluations").absolute()
+    before, folder = surroundings(), Path(run_folder, "evaluations").absolute()
     file = folder / "fixed-200-0.jsonl"
     records = file.read_bytes()
     evaluation = se_hpo.evaluate.run(envs=[run_folder], **FLAGS)
     assert file.read_bytes() == records
-    assert traces() == before
+    assert surroundings() == before
     assert capfd.readouterr() == ("", "")
     assert (evaluation.records, evaluation.folder) == (file, folder)
     assert repr(evaluation) == f"<Evaluation of 6 agents in {file}>"

@@ -1,6 +1,5 @@
 """`se_hpo.report.run`: the command from Python."""
 
-import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +9,7 @@ import pytest
 import se_hpo
 from se_hpo.errors import UserError
 from tests.helpers.full_run import make_full_run
-from tests.helpers.places import python_example
+from tests.helpers.programs import example, surroundings
 
 
 @pytest.fixture(scope="module")
@@ -23,14 +22,14 @@ def folder(tmp_path_factory):
 
 def test_the_documented_example_writes_the_report(folder, monkeypatch, capsys):
     monkeypatch.chdir(folder)
-    before = list(logging.getLogger().handlers)
+    before = surroundings()
     names = {}
-    exec(python_example("report.md"), names)
+    exec(example("report.md", "se_hpo.report.run"), names)
     assert capsys.readouterr() == ("results/nes_cartpole-0/report.html\n", "")
     assert names["path"] == Path("results/nes_cartpole-0/report.html")
     assert names["path"].read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
     assert not (names["path"].parent / "figures").exists()
-    assert logging.getLogger().handlers == before
+    assert surroundings() == before
 
 
 def test_the_report_opens_in_a_browser_when_asked(folder, monkeypatch):

@@ -8,6 +8,7 @@ import pytest
 
 import se_hpo
 from se_hpo.errors import UserError
+from se_hpo.results.lines import read_json
 from se_hpo.storage.lock import RunLock
 from se_hpo.storage.paths import SESetPaths
 from tests.helpers.programs import example, script, surroundings
@@ -42,6 +43,13 @@ def made(recipe):
         callback=outcomes.append,
     )
     return trained, outcomes, before, surroundings()
+
+
+def test_the_attempt_holds_the_call(made):
+    (first, *_) = read_json(SESetPaths(made[0].folder).set)["attempts"]
+    (call,) = first["command"]
+    assert call.startswith("python: se_hpo.train.run(config=")
+    assert "set=['nes.step_size=0.5'], num_envs=2" in call
 
 
 def test_it_gives_the_set_with_the_frames_of_the_readers(made):
