@@ -122,7 +122,7 @@ def search(folder: Path, size: Size) -> dict[str, Any]:
 
 def rates(journal: Journal) -> list[float]:
     """Evaluations per second in each tenth of the run: a disturbed one shows."""
-    ends = sorted(entry.time_stamps["finished"] for entry in journal.results.values())
+    ends = sorted(entry.timestamps["finished"] for entry in journal.results.values())
     parts = [ends[i * len(ends) // 10 : (i + 1) * len(ends) // 10] for i in range(10)]
     return [(len(part) - 1) / (part[-1] - part[0]) for part in parts]
 
@@ -145,10 +145,10 @@ def proposal_ms(
     entries = list(journal.results.values())
     jobs = [
         types.SimpleNamespace(
-            id=entry.config_id,
+            id=entry.id,
             kwargs={
-                "config": journal.configs[entry.config_id][0],
-                "budget": float(MAX_BUDGET) if one_budget else entry.budget,
+                "config": journal.configs[entry.id][0],
+                "budget": float(MAX_BUDGET) if one_budget else entry.kwargs["budget"],
             },
             result=entry.result,
             exception=None,

@@ -30,7 +30,7 @@ from se_hpo.agents import make_agent
 from se_hpo.agents.config import AgentConfig
 from se_hpo.envs.learned import LearnedEnv
 from se_hpo.envs.parameters import initial_psi
-from se_hpo.envs.synthetic_env import SyntheticEnvNet
+from se_hpo.envs.se_net import SyntheticEnvNet
 from se_hpo.envs.tasks import get_task, make_env
 from se_hpo.training.environments import LearnedTrainingEnv
 from se_hpo.training.torch_engine import train_agent

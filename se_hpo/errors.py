@@ -121,3 +121,5 @@ def check_types(owner: Any) -> None:
             object.__setattr__(owner, f.name, float(value))
         elif kind in ("int", "float", "bool", "str"):
             check(type(value).__name__ == kind, owner, f.name, f"of type {kind}")
+        if kind == "int":
+            check(-(2**63) <= value < 2**63, owner, f.name, "of at most 64 bits")

@@ -64,6 +64,15 @@ def short_number(value: Any, digits: int = 4) -> str:
     return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
 
 
+def short_count(n: int) -> str:
+    """A number of steps.
+
+    >>> short_count(1_940_000), short_count(81_000)
+    ('1.9 M', '81,000')
+    """
+    return f"{n / 1e6:.1f} M" if n >= 1e6 else f"{n:,}"
+
+
 def duration(seconds: float | None) -> str:
     """Hours, minutes and seconds.
 

@@ -27,8 +27,8 @@ COMMANDS = {"optimize", "train", "evaluate", "report", "slurm", "doctor"}
 SHARED_NAMES = {"__init__", "__main__", "options", "plan", "run", "display", "worker"}
 LONGEST_CHAIN = 12
 ROOT_FILES = 9
-LONGEST_FILE = 313
-LINES = 27_000
+LONGEST_FILE = 300
+LINES = 26_900
 
 # hpbandster brings the last three, and is not to be had without them.
 DECLARED = {

@@ -3,6 +3,8 @@
 Nothing here reads a file, draws a figure or imports torch.
 """
 
+# ruff: noqa: F401 - what is imported here is to be found here
+
 from se_hpo.analysis.break_even import break_even
 from se_hpo.analysis.budgets import budget_correlation, model_based_picks
 from se_hpo.analysis.curves import nes_curves, run_curves
@@ -14,26 +16,3 @@ from se_hpo.analysis.proxy import rank_agreement
 from se_hpo.analysis.sensitivity import main_effects, sensitivity_table
 from se_hpo.analysis.trained_agents import paired, solved_only
 from se_hpo.names import REAL, TRAIN_ENVS
-
-__all__ = [
-    "REAL",
-    "TRAIN_ENVS",
-    "Cost",
-    "Estimate",
-    "Importance",
-    "bohb_cost",
-    "break_even",
-    "budget_correlation",
-    "hyperparameter_importance",
-    "incumbent_trajectory",
-    "main_effects",
-    "model_based_picks",
-    "nes_curves",
-    "paired",
-    "rank_agreement",
-    "run_curves",
-    "se_table",
-    "sensitivity_table",
-    "solved_only",
-    "train_env_table",
-]

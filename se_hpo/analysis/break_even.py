@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -14,7 +13,14 @@ import pandas as pd
 from se_hpo.analysis import table_columns
 from se_hpo.analysis.estimates import Bootstrap, Clusters, Estimate, mean
 from se_hpo.analysis.incumbents import Cost, bohb_cost
-from se_hpo.analysis.trained_agents import REAL, groups, of_keys, pairs, prepare
+from se_hpo.analysis.trained_agents import (
+    REAL,
+    groups,
+    is_true,
+    of_keys,
+    pairs,
+    prepare,
+)
 from se_hpo.results.columns import tidy
 
 _UNITS = {
@@ -37,14 +43,13 @@ def break_even(
 
     One row per rule, agent, SE train_env, unit and `with_bohb`, of the frames of
     `load_evaluations` (one task), `load_ses` with the sets that were evaluated, and
-    `load_trials` of the run they come from.
-
-    Raises:
-        UserError: see `trained_agents.prepare`.
+    `load_trials` of the run they come from. Raises a `UserError` as
+    `trained_agents.prepare` does.
     """
     prepared = prepare(evaluations)
     how = Bootstrap(seed, n_resamples, confidence)
-    costs = _Costs.of(prepared, outcomes, trials)
+    searched = None if trials is None or trials.empty else bohb_cost(trials)
+    costs = _Costs(prepared, outcomes, searched)
     both = pairs(prepared).dropna(subset=["score_se", "score_real"])
     rows = []
     for keys, agents in groups(prepared):
@@ -74,27 +79,19 @@ def _saved(matched: pd.DataFrame, unit: str) -> np.ndarray:
     return (matched[f"{name}_real"] - matched[f"{name}_se"]).to_numpy()
 
 
-@dataclass(frozen=True)
 class _Costs:
-    """What the SEs cost, `outcomes` being those of this task."""
+    """What the SEs of a task cost."""
 
-    outcomes: pd.DataFrame
-    bohb: Cost | None
-    solved_only: frozenset[str]
-    """Sets whose solved SEs alone were evaluated, and pay for the unsolved."""
-
-    @classmethod
-    def of(
-        cls, prepared: pd.DataFrame, outcomes: pd.DataFrame, trials: pd.DataFrame | None
-    ) -> _Costs:
+    def __init__(
+        self, prepared: pd.DataFrame, outcomes: pd.DataFrame, bohb: Cost | None
+    ) -> None:
         task = set(prepared["task"].astype(str))
+        self.outcomes = outcomes[outcomes["task"].astype(str).isin(task)]
+        self.bohb = None if bohb is None else pd.DataFrame([vars(bohb)])
         on_se = prepared[prepared["train_env"] != REAL]
-        solved = on_se["se_solved"].astype("boolean").fillna(False)
-        all_solved = solved.groupby(on_se["se_set"].astype(str)).all()
-        bohb = None if trials is None or trials.empty else bohb_cost(trials)
-        here = outcomes["task"].astype(str).isin(task)
-        only = frozenset(all_solved.index[all_solved.to_numpy(bool)])
-        return cls(outcomes[here], bohb, only)
+        solved = is_true(on_se["se_solved"]).groupby(on_se["se_set"].astype(str)).all()
+        # Sets whose solved SEs alone were evaluated: these pay for the unsolved.
+        self.solved_only = frozenset(solved.index[solved.to_numpy(bool)])
 
     def of_sets(
         self, names: set[str], unit: str
@@ -105,18 +102,13 @@ class _Costs:
         yield False, {"cost_per_se": nes, "nes_cost": nes, "bohb_cost": math.nan}
         if self.bohb is not None:
             learned = self.outcomes[self.outcomes["train_env"] != "se_random"]
-            total = {
-                "env_steps_task": self.bohb.env_steps_task,
-                "env_steps": self.bohb.env_steps_task + self.bohb.env_steps_se,
-                "cpu_seconds": self.bohb.cpu_seconds,
-            }
-            share = _per_se(total[unit], self._n_ses(learned))
+            share = _per_se(_total(self.bohb, unit), self._n_ses(learned))
             costs = {"cost_per_se": nes + share, "nes_cost": nes, "bohb_cost": share}
             yield True, costs
 
     def _n_ses(self, outcomes: pd.DataFrame) -> int:
         """Those that agents can be trained on: a run that raised left none."""
-        solved = outcomes["solved"].astype("boolean").fillna(False)
+        solved = is_true(outcomes["solved"])
         unsolved_too = ~outcomes["se_set"].astype(str).isin(self.solved_only)
         return int((outcomes["best_score"].notna() & (solved | unsolved_too)).sum())
 
@@ -165,8 +157,8 @@ def _judge(
         what = "what the SE cost is not known: no finished NES run of its set"
         return "unknown", what
     if difference.low is None or difference.high is None:
-        why = difference.note
-        return "unknown", f"whether the return is worse is not known: {why}"
+        what = f"whether the return is worse is not known: {difference.note}"
+        return "unknown", what
     if difference.high < 0:
         interval = f"{-difference.high:,.1f} to {-difference.low:,.1f}"
         lower = f"mean return {-difference.value:,.1f} lower ({interval})"

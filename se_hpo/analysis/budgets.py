@@ -37,9 +37,8 @@ def with_loss(trials: pd.DataFrame) -> pd.DataFrame:
     """
     for name in ("trial", "budget", "loss", "model_based", "finished"):
         if name not in trials:
-            raise UserError(
-                f"trials have no column {name!r}: pass the frame of se_hpo.load_trials"
-            )
+            mend = "pass the frame of se_hpo.load_trials"
+            raise UserError(f"trials have no column {name!r}: {mend}")
     if "run" in trials and trials["run"].nunique() > 1:
         raise UserError("trials of several runs: analyse one at a time")
     frame = trials.assign(**{n: numbers(trials[n]) for n in ("loss", "budget")})
@@ -52,10 +51,8 @@ def budget_correlation(
 ) -> pd.DataFrame:
     """Rank correlation of losses between budgets, over trials evaluated at both.
 
-    One row per pair of budgets; docs/analysis.md explains the columns.
-
-    Raises:
-        UserError: see `with_loss`.
+    One row per pair of budgets; docs/analysis.md explains the columns. Raises a
+    `UserError` as `with_loss` does.
     """
     losses = with_loss(trials).pivot(index="trial", columns="budget", values="loss")
     how = Bootstrap(confidence=confidence)
@@ -86,10 +83,8 @@ def _verdict(row: dict[str, Any], spearman: Estimate) -> dict[str, str]:
     ends = (f"{end:.2f}" for end in (spearman.low, spearman.high) if end is not None)
     interval = f"the correlation is {' to '.join(ends)}"
     if n < MIN_TRIALS:
-        found, note = (
-            "unknown",
-            f"{n} trials at both, too few to judge (< {MIN_TRIALS})",
-        )
+        found = "unknown"
+        note = f"{n} trials at both, too few to judge (< {MIN_TRIALS})"
     elif spearman.low is None or spearman.high is None:
         found, note = "no", spearman.note
     elif spearman.low > 0:
@@ -114,10 +109,7 @@ def model_based_picks(
 
     Of each trial its first evaluation counts; docs/analysis.md explains the columns.
     `exclude`d are trials that are neither: the first one, if the run began with the
-    default configuration of the space.
-
-    Raises:
-        UserError: see `with_loss`.
+    default configuration of the space. Raises a `UserError` as `with_loss` does.
     """
     how = Bootstrap(seed, n_resamples, confidence)
     first = with_loss(trials).sort_values("budget").drop_duplicates("trial")

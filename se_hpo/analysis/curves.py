@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from se_hpo.analysis.table_columns import NES_CURVES
-from se_hpo.analysis.trained_agents import numbers
+from se_hpo.analysis.trained_agents import is_true, numbers
 from se_hpo.errors import UserError
 
 RUN_KEYS = (["run", "se_set", "se"], ["run", "trial"])
@@ -48,7 +48,8 @@ def run_curves(
     parts = []
     for name, rows in generations.groupby(keys, sort=False, dropna=False):
         run = _run(rows, keys, last)
-        ended = _has_solved(rows) if finished is None else name in finished
+        solved = is_true(rows.sort_values("generation")["solved"]).iloc[-1]
+        ended = bool(solved) if finished is None else name in finished
         parts.append(_carried(run, last) if ended else run)
     return pd.concat(parts, ignore_index=True)[columns]
 
@@ -57,25 +58,17 @@ def _keys_of(generations: pd.DataFrame) -> list[str]:
     for keys in RUN_KEYS:
         if {*keys, "generation", "center_score", "solved"} <= set(generations.columns):
             return keys
-    raise UserError(
-        "no NES generations: pass the frame of se_hpo.load_generations or "
-        "se_hpo.load_se_generations"
-    )
+    frames = "se_hpo.load_generations or se_hpo.load_se_generations"
+    raise UserError(f"no NES generations: pass the frame of {frames}")
 
 
 def _run(rows: pd.DataFrame, keys: list[str], last: int) -> pd.DataFrame:
     rows = rows[rows["generation"] <= last].sort_values("generation")
     center = numbers(rows["center_score"])
     best = numbers(rows["best_score"]) if "best_score" in rows else center
-    solved = rows["solved"].astype("boolean").fillna(False).to_numpy(bool)
+    solved = is_true(rows["solved"]).to_numpy(bool)
     frame = rows[[*keys, "generation"]].assign(center_score=center, best_score=best)
     return frame.assign(solved=np.logical_or.accumulate(solved), carried=False)
-
-
-def _has_solved(rows: pd.DataFrame) -> bool:
-    """The last generation of a run solved the task, where runs stop by default."""
-    last = rows.sort_values("generation")["solved"].astype("boolean").iloc[-1]
-    return bool(last is not pd.NA and last)
 
 
 def _carried(run: pd.DataFrame, last: int) -> pd.DataFrame:
@@ -103,17 +96,14 @@ def nes_curves(
     never falls.
     """
     parts = [("", generations)] if by is None else generations.groupby(by, sort=False)
+    columns = list(NES_CURVES) if by is None else [by, *NES_CURVES]
     curves = []
     for name, rows in parts:
         runs = run_curves(rows, finished=finished, until=until)
         averaged = _averaged(runs, _keys_of(generations))
-        if by is not None:
-            averaged.insert(0, by, name)
-        curves.append(averaged)
-    columns = list(NES_CURVES) if by is None else [by, *NES_CURVES]
-    if not curves:
-        return pd.DataFrame(columns=columns)
-    return pd.concat(curves, ignore_index=True)
+        curves.append(averaged if by is None else averaged.assign(**{by: name}))
+    none = pd.DataFrame(columns=columns)
+    return pd.concat(curves, ignore_index=True)[columns] if curves else none
 
 
 def _averaged(runs: pd.DataFrame, keys: list[str]) -> pd.DataFrame:

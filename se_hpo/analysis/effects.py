@@ -64,11 +64,8 @@ def additive_basis(groups: list[np.ndarray]) -> np.ndarray:
 def adjusted_r2(values: np.ndarray, basis: np.ndarray) -> np.ndarray:
     """Share of variance that the columns of `basis` explain, corrected for chance.
 
-    1 - (1 - R^2) (n - 1) / (n - p - 1) for p columns.
-
-    Args:
-        values: one or many samples, (..., n), none of them constant.
-        basis: orthonormal columns that are orthogonal to the constant, (n, p).
+    1 - (1 - R^2) (n - 1) / (n - p - 1) for p columns, which are orthonormal, and
+    orthogonal to the constant, (n, p), and samples (..., n), none of them constant.
     """
     n, p = basis.shape
     centered = values - values.mean(axis=-1, keepdims=True)

@@ -52,10 +52,8 @@ def hyperparameter_importance(
     hyperparameters, `ped_anova` compares the best tenth with all. Numbers are given to
     both on the scale that was searched, as `configspace.json` has it; without it on
     the range of the values, linear. `budget` is by default that with most different
-    losses, of equals the largest. `seed` is the forest's.
-
-    Raises:
-        UserError: an unknown method or budget; see also `budgets.with_loss`.
+    losses, of equals the largest. `seed` is the forest's. Raises a `UserError` for an
+    unknown method or budget, and as `budgets.with_loss` does.
     """
     if method not in METHODS:
         raise UserError(f"unknown method {method!r}: {did_you_mean(method, METHODS)}")
@@ -147,28 +145,21 @@ def _evaluate(
 
 def _study(encoded: Mapping[str, list[Any]], losses: np.ndarray) -> Any:
     """An optuna study of finished trials."""
-    from optuna.trial import create_trial
+    import optuna
 
-    study = _quiet_study()
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # no line about the study
+    try:
+        study = optuna.create_study(storage=optuna.storages.InMemoryStorage())
+    finally:
+        optuna.logging.set_verbosity(level)
     distributions = {name: _distribution(values) for name, values in encoded.items()}
     for place, loss in enumerate(losses):
         there = {n: v[place] for n, v in encoded.items() if v[place] is not None}
         ranges = {name: distributions[name] for name in there}
-        trial = create_trial(params=there, distributions=ranges, value=float(loss))
-        study.add_trial(trial)
+        of: Any = {"params": there, "distributions": ranges, "value": float(loss)}
+        study.add_trial(optuna.trial.create_trial(**of))
     return study
-
-
-def _quiet_study() -> Any:
-    """A study in memory, made without optuna's line about it."""
-    import optuna
-
-    level = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
-        return optuna.create_study(storage=optuna.storages.InMemoryStorage())
-    finally:
-        optuna.logging.set_verbosity(level)
 
 
 def _encode(values: pd.Series, declared: Mapping[str, Any]) -> list[Any]:

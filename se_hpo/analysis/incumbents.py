@@ -55,10 +55,7 @@ def incumbent_trajectory(trials: pd.DataFrame) -> pd.DataFrame:
     `TRAJECTORY_COLUMNS`, see docs/analysis.md. `hours` are since the first evaluation
     began, pauses included; `*_total` of the run up to here, `best_loss` the lowest so
     far at this row's budget, the incumbent that of `load_incumbent`; `improved`: it
-    changed here.
-
-    Raises:
-        UserError: see `budgets.with_loss`.
+    changed here. Raises a `UserError` as `budgets.with_loss` does.
     """
     frame = with_loss(trials).reset_index(drop=True)
     for name in _CUMULATIVE:

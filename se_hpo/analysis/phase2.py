@@ -14,6 +14,7 @@ from se_hpo.analysis.table_columns import KEYS, SE_KEYS
 from se_hpo.analysis.trained_agents import (
     REAL,
     groups,
+    is_true,
     of_keys,
     pairs,
     prepare,
@@ -37,10 +38,7 @@ def train_env_table(
     trained on both, pair by pair.
 
     Of a frame of `se_hpo.load_evaluations`, one task; `solved_return` stands in for the
-    task's own.
-
-    Raises:
-        UserError: see `trained_agents.prepare`.
+    task's own. Raises a `UserError` as `trained_agents.prepare` does.
     """
     prepared = prepare(evaluations)
     how = Bootstrap(seed, n_resamples, confidence)
@@ -92,8 +90,7 @@ def _se_counts(agents: pd.DataFrame) -> dict[str, int]:
     if agents["train_env"].iloc[0] == REAL:
         return {"n_ses": 0, "n_ses_solved": 0}
     ses = agents.drop_duplicates(SE_KEYS)
-    solved = ses["se_solved"].astype("boolean").fillna(False)
-    return {"n_ses": len(ses), "n_ses_solved": int(solved.sum())}
+    return {"n_ses": len(ses), "n_ses_solved": int(is_true(ses["se_solved"]).sum())}
 
 
 def _against_real(

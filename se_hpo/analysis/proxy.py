@@ -21,9 +21,6 @@ from se_hpo.analysis.trained_agents import pairs, prepare
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.results.columns import tidy
 
-LEVELS = ("pooled", "within_se", "averaged")
-"""How pairs are put together, see `rank_agreement`."""
-
 VALUES = ("score", "env_steps")
 
 
@@ -40,10 +37,8 @@ def rank_agreement(
     One row per rule, agent, SE train_env, level (see docs/analysis.md) and measure
     (`spearman`, `kendall`), of a frame of `se_hpo.load_evaluations`, one task; `value`
     is `score` (mean test return) or `env_steps` (training steps). Intervals: bootstrap
-    over SEs, at the level `averaged` Fisher's.
-
-    Raises:
-        UserError: an unknown value; see also `trained_agents.prepare`.
+    over SEs, at the level `averaged` Fisher's. Raises a `UserError` for an unknown
+    value, and as `trained_agents.prepare` does.
     """
     if value not in VALUES:
         raise UserError(f"unknown value {value!r}: {did_you_mean(value, VALUES)}")
@@ -108,4 +103,4 @@ def _averaged(both: pd.DataFrame, measure: str, how: Bootstrap) -> Found:
     return rank_correlation(x, y, measure, how), counts
 
 
-_ESTIMATORS = dict(zip(LEVELS, (_pooled, _within_se, _averaged), strict=True))
+_ESTIMATORS = {"pooled": _pooled, "within_se": _within_se, "averaged": _averaged}

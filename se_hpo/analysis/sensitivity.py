@@ -34,10 +34,8 @@ def sensitivity_table(
 ) -> pd.DataFrame:
     """One row per rule, agent and train_env: spread of the return, what explains it.
 
-    docs/analysis.md explains the columns.
-
-    Raises:
-        UserError: see `trained_agents.prepare`.
+    docs/analysis.md explains the columns. Raises a `UserError` as
+    `trained_agents.prepare` does.
     """
     how = Bootstrap(seed, n_resamples, confidence)
     rows = []
@@ -88,10 +86,8 @@ def main_effects(evaluations: pd.DataFrame) -> pd.DataFrame:
     """One row per rule, agent, train_env and hyperparameter that varies.
 
     `share` of the variance of the score, by this one alone (`epsilon_squared` over
-    `n_levels` groups); `spearman`: direction of a numeric one.
-
-    Raises:
-        UserError: see `trained_agents.prepare`.
+    `n_levels` groups); `spearman`: direction of a numeric one. Raises a `UserError` as
+    `trained_agents.prepare` does.
     """
     rows = []
     for keys, agents in groups(prepare(evaluations)):

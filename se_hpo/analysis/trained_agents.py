@@ -52,6 +52,11 @@ def numbers(column: pd.Series) -> np.ndarray:
     return np.where(np.isfinite(values), values, np.nan)
 
 
+def is_true(column: pd.Series) -> pd.Series:
+    """A column of yes and no, with no for what is missing."""
+    return column.astype("boolean").fillna(False)
+
+
 def groups(prepared: pd.DataFrame) -> Iterator[tuple[dict[str, str], pd.DataFrame]]:
     """Keys and rows of each (rule, agent, train_env), in the order of tables."""
     for values, rows in prepared.groupby(KEYS, sort=False):
@@ -74,8 +79,7 @@ def solved_only(evaluations: pd.DataFrame) -> pd.DataFrame:
     _check(evaluations)
     if "se_solved" not in evaluations:
         raise UserError("evaluations have no column 'se_solved': load them anew")
-    solved = evaluations["se_solved"].astype("boolean").fillna(False)
-    keep = (evaluations["train_env"] == REAL) | solved
+    keep = (evaluations["train_env"] == REAL) | is_true(evaluations["se_solved"])
     return evaluations[keep.to_numpy(bool)]
 
 
@@ -113,14 +117,13 @@ def solved_return_of(prepared: pd.DataFrame, given: float | None) -> float | Non
 def _check(evaluations: pd.DataFrame) -> None:
     missing = [name for name in _REQUIRED if name not in evaluations]
     if missing:
-        raise UserError(
-            f"evaluations have no column {missing[0]!r}: pass the frame of "
-            "se_hpo.load_evaluations"
-        )
+        mend = "pass the frame of se_hpo.load_evaluations"
+        raise UserError(f"evaluations have no column {missing[0]!r}: {mend}")
     tasks = sorted(map(str, evaluations["task"].dropna().unique()))
     if len(tasks) > 1:
+        names = ", ".join(tasks)
         raise UserError(
-            f"evaluations of several tasks ({', '.join(tasks)}): analyse one at a time"
+            f"evaluations of several tasks ({names}): analyse one at a time"
         )
     for train_env in evaluations["train_env"].dropna().unique():
         if train_env not in TRAIN_ENVS:
@@ -132,18 +135,16 @@ def _check_once(frame: pd.DataFrame) -> None:
     twice = frame.duplicated([*KEYS, *SE_KEYS, "pair"])
     if twice.any():
         row = frame[twice].iloc[0]
-        raise UserError(
-            f"pair {row['pair']} of {row['agent']} ({row['train_env']}, {row['rule']}) "
-            "is there twice: analyse one records file at a time"
-        )
+        whose = f"{row['agent']} ({row['train_env']}, {row['rule']})"
+        what = f"pair {row['pair']} of {whose} is there twice"
+        raise UserError(f"{what}: analyse one records file at a time")
 
 
 def _check_same(both: pd.DataFrame, names: Iterable[str]) -> None:
     """The agents of a pair are the same agent, as far as their records say."""
     for name in names:
         se, real = both[f"{name}_se"], both[f"{name}_real"]
-        differ = (se != real) & se.notna() & real.notna()
-        differ = differ.astype("boolean").fillna(False)
+        differ = is_true((se != real) & se.notna() & real.notna())
         if differ.any():
             row = both[differ.to_numpy(bool)].iloc[0]
             raise UserError(

@@ -19,6 +19,9 @@ budget alone, and again. `aggressive`: always the one with all rungs (the author
 SE paper). `top`: no rungs, as many trials at the top budget as a bracket of `cycle`
 costs on average; with random proposals this is random search."""
 
+MOST_BRACKETS = 100_000
+"""More would not end in a lifetime; as many are listed in a second."""
+_MOST = 2**53  # beyond, not every whole number is a float
 _ROUNDING = 1e-9  # logarithms of exact powers come out this close to whole numbers
 
 
@@ -91,8 +94,10 @@ def budget_ladder(
 def check_budgets(min_budget: float, max_budget: float, eta: float) -> None:
     """Raise `UserError` unless the three make a ladder."""
     for name, budget in (("min budget", min_budget), ("max budget", max_budget)):
-        if not math.isfinite(budget) or budget < 1 or budget != int(budget):
-            raise UserError(f"{name} = {budget:g}: must be a whole number, 1 or more")
+        if not 1 <= budget <= _MOST or budget != int(budget):
+            raise UserError(
+                f"{name} = {budget:g}: must be a whole number from 1 to {_MOST:g}"
+            )
     if min_budget > max_budget:
         raise UserError(
             f"min budget {min_budget:g} is above max budget {max_budget:g}: "
@@ -109,21 +114,16 @@ def hyperband_brackets(
     n_brackets: int,
     which: str = "cycle",
 ) -> tuple[Bracket, ...]:
-    """The first `n_brackets` brackets of a run.
+    """The first `n_brackets` brackets of a run; `which` is a name in `CYCLES`.
 
-    Args:
-        min_budget: generations of the lowest rung.
-        max_budget: generations of the highest rung.
-        eta: one trial in `eta` is promoted.
-        n_brackets: how many; Hyperband's cycle is as long as the ladder has rungs.
-        which: a name in `CYCLES`.
+    One trial in `eta` is promoted. A cycle is as long as the ladder has rungs.
 
     Raises:
-        UserError: see `budget_ladder`; n_brackets < 1; an unknown `which`.
+        UserError: see `budget_ladder`; n_brackets out of range; an unknown `which`.
     """
     ladder = budget_ladder(min_budget, max_budget, eta)
-    if n_brackets < 1:
-        raise UserError(f"{n_brackets} brackets: must be 1 or more")
+    if not 1 <= n_brackets <= MOST_BRACKETS:
+        raise UserError(f"{n_brackets} brackets: must be from 1 to {MOST_BRACKETS}")
     if which not in CYCLES:
         raise UserError(f"unknown brackets {which!r}: {did_you_mean(which, CYCLES)}")
     if which == "top":

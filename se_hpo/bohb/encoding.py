@@ -18,16 +18,13 @@ import ConfigSpace
 import numpy as np
 from ConfigSpace.hyperparameters import (
     CategoricalHyperparameter,
+    Constant,
+    Hyperparameter,
+    NumericalHyperparameter,
     OrdinalHyperparameter,
 )
 
 from se_hpo.bohb.conditions import active_values, forbidding_clause
-from se_hpo.bohb.hyperparameters import (
-    choices_of,
-    legal_value,
-    nearest_number,
-    switched_on,
-)
 from se_hpo.errors import UserError
 from se_hpo.storage.records import to_builtin
 
@@ -35,6 +32,7 @@ Configuration = dict[str, Any]
 
 _MOST_FORBIDDEN = 20_000  # draws in a row
 _REDRAWS = 64
+_FLOAT_PLACES = 13  # ConfigSpace rounds floats to this many places
 
 
 class SpaceEncoding:
@@ -49,15 +47,10 @@ class SpaceEncoding:
         """Hyperparameters that can vary, in the order of a vector's entries."""
         self.size = math.prod(map(float, sizes.values()))
         """At most so many configurations; infinite with floats."""
-        self.levels = np.array(
-            [
-                sizes[name]
-                if isinstance(self._space[name], CategoricalHyperparameter)
-                else 0
-                for name in self.names
-            ],
-            dtype=np.int64,
-        )
+        kinds = [type(self._space[name]) for name in self.names]
+        ordered = [not issubclass(k, CategoricalHyperparameter) for k in kinds]
+        listed = zip(self.names, ordered, strict=True)
+        self.levels = np.array([0 if o else sizes[n] for n, o in listed], np.int64)
         """Number of choices per entry; 0 for numbers and ordinals."""
 
     def encode(self, configuration: Mapping[str, Any]) -> np.ndarray:
@@ -78,20 +71,15 @@ class SpaceEncoding:
         Hyperparameters whose conditions fail are left out.
         """
         entries = dict(zip(self.names, vector, strict=True))
-        active = active_values(
-            self._space, lambda name: self._value(name, entries.get(name, 0.0))
-        )
-        return active if forbidding_clause(self._space, active) is None else None
+        return self._allowed(lambda name: self._value(name, entries.get(name, 0.0)))
 
     def sample(
         self, seed: int, wanted: Callable[[Configuration], bool] | None = None
     ) -> Configuration:
         """A configuration drawn from the space's prior, a function of `seed` alone.
 
-        Args:
-            seed: of ConfigSpace's generator.
-            wanted: draw again, up to 64 times, until this holds; if it never does, the
-                first draw counts.
+        It is drawn again, up to 64 times, until `wanted` holds; if that never does, the
+        first draw counts.
 
         Raises:
             UserError: next to everything is forbidden.
@@ -192,6 +180,9 @@ class SpaceEncoding:
                 return nearest_number(self._space[name], entries[name])
             return listed[round(entries[name]) if len(listed) > 1 else 0]
 
+        return self._allowed(value_of)
+
+    def _allowed(self, value_of: Callable[[str], Any]) -> Configuration | None:
         active = active_values(self._space, value_of)
         return active if forbidding_clause(self._space, active) is None else None
 
@@ -222,6 +213,63 @@ class SpaceEncoding:
         hp: Any = self._space[name]
         values = self._choices[name] or range(hp.lower, hp.upper + 1)
         return [self._entry(name, value) for value in values]
+
+
+# -- values of one hyperparameter: builtin, also where the space has NumPy scalars ----
+
+
+def choices_of(hp: Hyperparameter) -> list[Any]:
+    """What a discrete hyperparameter can be, by vector index; empty for numbers."""
+    if isinstance(hp, CategoricalHyperparameter):
+        return [to_builtin(c) for c in hp.choices]
+    if isinstance(hp, OrdinalHyperparameter):
+        return [to_builtin(c) for c in hp.sequence]
+    if isinstance(hp, Constant):
+        return [to_builtin(hp.value)]
+    return []
+
+
+def switched_on(hp: Hyperparameter) -> list[Any]:
+    """Its choices but those of weight 0, which are never drawn."""
+    choices = choices_of(hp)
+    if not isinstance(hp, CategoricalHyperparameter):
+        return choices
+    return [c for c, p in zip(choices, hp.probabilities, strict=True) if p > 0]
+
+
+def nearest_number(hp: Hyperparameter, entry: float) -> Any:
+    """The number at an entry of ConfigSpace's vector."""
+    value = to_builtin(hp.to_value(np.float64(min(max(entry, 0.0), 1.0))))
+    return value if isinstance(value, int) else _rounded(hp, value)
+
+
+def legal_value(hp: Hyperparameter, value: Any) -> Any:
+    """A value as the hyperparameter declares it.
+
+    Raises:
+        UserError: it is none of its values.
+    """
+    choices, value = choices_of(hp), to_builtin(value)
+    if choices:
+        if value not in choices:
+            known = ", ".join(map(repr, choices))
+            raise UserError(f"{hp.name} = {value!r}: must be one of {known}")
+        return choices[choices.index(value)]
+    assert isinstance(hp, NumericalHyperparameter)
+    low, high = to_builtin(hp.lower), to_builtin(hp.upper)
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not low <= round(value, _FLOAT_PLACES) <= high:
+        raise UserError(f"{hp.name} = {value!r}: must be in {low!r} .. {high!r}")
+    if not isinstance(low, int):
+        return _rounded(hp, value)
+    if value != int(value):
+        raise UserError(f"{hp.name} = {value!r}: must be a whole number")
+    return int(value)
+
+
+def _rounded(hp: Any, value: float) -> float:
+    """As ConfigSpace rounds floats, but never out of its range."""
+    return float(np.clip(np.round(value, _FLOAT_PLACES), hp.lower, hp.upper))
 
 
 def _refuse_names(unknown: list[str], missing: list[str]) -> None:

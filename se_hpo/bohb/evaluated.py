@@ -25,19 +25,10 @@ MAX_RESULT_BYTES = 4 * 2**20
 
 
 def failed_result(reason: str, error: str | None = None) -> dict[str, Any]:
-    """The result of an evaluation that went wrong.
-
-    Args:
-        reason: one line.
-        error: the traceback, if there is one.
-    """
-    # Halves of characters, which a message may have, cannot be stored.
-    reason, error = (
-        text.encode(errors="backslashreplace").decode()
-        for text in (reason, error or reason)
-    )
+    """The result of an evaluation that went wrong; `error`: the traceback, if any."""
     info = {"status": str(Status.FAILED), "reason": f"failed: {first_line(reason)}"}
-    return {"loss": FAILED_LOSS, "info": {**info, "error": error}}
+    info["error"] = error or reason
+    return {"loss": FAILED_LOSS, "info": to_builtin(info)}
 
 
 def failure_of(error: BaseException) -> dict[str, Any]:
@@ -72,13 +63,12 @@ def checked_result(value: Any) -> dict[str, Any]:
         info = info if isinstance(info, dict) else {"value": info}
         result = {"loss": loss, "info": {"status": str(Status.FINISHED), **info}}
         text = json.dumps(result, allow_nan=False)
-        parse_json(text)  # as its reader does: not every text can be stored
+        parse_json(text)
     except (TypeError, ValueError, RecursionError) as error:
         return failed_result(f"its info cannot be stored: {error}")
     if len(text) > MAX_RESULT_BYTES:
-        return failed_result(
-            f"its info takes {len(text)} bytes, over {MAX_RESULT_BYTES}"
-        )
+        size = f"{len(text)} bytes, over {MAX_RESULT_BYTES}"
+        return failed_result(f"its info takes {size}")
     return result
 
 

@@ -55,6 +55,21 @@ class Job:
         """Note that it was submitted, started or finished now."""
         self.timestamps[event] = time.time()
 
+    @property
+    def budget(self) -> float:
+        """Generations or seeds."""
+        return float(self.kwargs["budget"])
+
+    @property
+    def loss(self) -> float:
+        """Of a finished evaluation, as the next."""
+        return float(self.result["loss"])
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """What the worker returned; `status` is always there."""
+        return dict(self.result["info"])
+
     def count_death(self, progress: int) -> int:
         """How many workers have died of it since it last got any further."""
         if not self.claimed:  # not begun

@@ -9,7 +9,7 @@ A result repeats its configuration, so that a lost line of the other file costs 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,30 +28,15 @@ log = logging.getLogger(__name__)
 Configuration = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One finished evaluation."""
-
-    config_id: ConfigId
-    budget: float
-    time_stamps: dict[str, float]
-    result: dict[str, Any]
-
-
 class Journal:
     """What is known of a run on disk; hpbandster's result logger by duck typing."""
 
     def __init__(self, configs: Path, results: Path) -> None:
-        """Read both files and put damaged lines aside.
-
-        Args:
-            configs: hpbandster's `configs.json`, may be missing.
-            results: hpbandster's `results.json`, may be missing.
-        """
+        """Read both files, which may be missing, and put damaged lines aside."""
         self.configs_path, self.results_path = configs, results
         self.configs: dict[ConfigId, tuple[Configuration, dict[str, Any]]] = {}
         """Every configuration proposed, in order, with how it was found."""
-        self.results: dict[tuple[ConfigId, float], Entry] = {}
+        self.results: dict[tuple[ConfigId, float], Job] = {}
         """Every evaluation finished, in order."""
         self._read_configs()
         self._read_results()
@@ -74,17 +59,15 @@ class Journal:
         append_json_line(self.configs_path, [list(config_id), config, info])
         self.configs[config_id] = (config, info)
 
-    def __call__(self, job: Any) -> None:
+    def __call__(self, job: Job) -> None:
         """Note a finished evaluation."""
         info = job.result.get("info")
         info = {"state": _state(info), **info} if isinstance(info, dict) else info
         config = to_builtin(job.kwargs["config"])
         result = {**job.result, "info": info, "config": config}
-        budget = float(job.kwargs["budget"])
-        line = [list(job.id), budget, job.timestamps, result, job.exception]
+        line = [list(job.id), job.budget, job.timestamps, result, job.exception]
         append_json_line(self.results_path, line)
-        entry = Entry(job.id, budget, dict(job.timestamps), job.result)
-        self.results[(job.id, budget)] = entry
+        self.results[(job.id, job.budget)] = job
 
     # -- reading --------------------------------------------------------------
 
@@ -103,27 +86,31 @@ class Journal:
         damaged = []
         for number, line in read_json_lines(self.results_path):
             try:
-                entry = _entry(line)
-                self._restore_config(entry)
+                config_id, budget, stamps, result, _exception = checked(_RESULT, line)
+                record(_Stamps, stamps)
+                record(_Loss, result)
+                self._restore_config(config_id, result)
             except RecordError:
                 damaged.append(number)
                 continue
-            self.results.setdefault((entry.config_id, entry.budget), entry)
+            job = Job(config_id, config=self.configs[config_id][0], budget=budget)
+            job.timestamps, job.result = stamps, result
+            self.results.setdefault((config_id, budget), job)
         set_lines_aside(self.results_path, damaged)
 
-    def _restore_config(self, entry: Entry) -> None:
+    def _restore_config(self, config_id: ConfigId, result: dict[str, Any]) -> None:
         """Take a lost configuration from its result.
 
         Raises:
             RecordError: it is not there either, so the result is of no use.
         """
-        if entry.config_id in self.configs:
+        if config_id in self.configs:
             return
-        config = checked(dict[str, Any], entry.result.get("config"), "config")
-        log.warning("%s: restored %s", self.configs_path, entry.config_id)
+        config = checked(dict[str, Any], result.get("config"), "config")
+        log.warning("%s: restored %s", self.configs_path, config_id)
         info = {"restored": True}
-        append_json_line(self.configs_path, [list(entry.config_id), config, info])
-        self.configs[entry.config_id] = (config, info)
+        append_json_line(self.configs_path, [list(config_id), config, info])
+        self.configs[config_id] = (config, info)
 
 
 @dataclass(frozen=True)
@@ -146,13 +133,6 @@ _CONFIG = tuple[ConfigId, dict[str, Any], dict[str, Any]]
 _RESULT = tuple[ConfigId, float, dict[str, float], dict[str, Any], Any]
 
 
-def _entry(line: Any) -> Entry:
-    config_id, budget, stamps, result, _exception = checked(_RESULT, line)
-    record(_Stamps, stamps)
-    record(_Loss, result)
-    return Entry(config_id, budget, stamps, result)
-
-
 def _state(info: Mapping[str, Any]) -> str:
     """How DeepCAVE calls an evaluation's status."""
     return "CRASHED" if info.get("status") == Status.FAILED else "SUCCESS"
@@ -162,45 +142,28 @@ def _state(info: Mapping[str, Any]) -> str:
 # proposed and not finished is queued again under the same id, in the same order ------
 
 
-def _finished_job(entry: Entry, configuration: Configuration, folder: str) -> Job:
-    """An evaluation of the journal as hpbandster's job."""
-    job = Job(
-        entry.config_id,
-        config=configuration,
-        budget=entry.budget,
-        working_directory=folder,
-    )
-    job.timestamps = dict(entry.time_stamps)
-    job.result = dict(entry.result)
-    return job
-
-
-def replay_generator(journal: Journal, generator: Any, folder: str) -> list[Job]:
+def replay_generator(journal: Journal, generator: Any) -> None:
     """Feed every finished evaluation to the model, in the order of the journal.
-
-    Returns:
-        The evaluations as jobs.
 
     Raises:
         UserError: a configuration that is not of this search space.
     """
-    jobs = []
-    for entry in journal.results.values():
-        job = _finished_job(entry, journal.configs[entry.config_id][0], folder)
+    for job in journal.results.values():
         try:
             generator.new_result(job, update_model=False)
         except (KeyError, ValueError, TypeError) as error:
             raise UserError(
-                f"{journal.configs_path}: {entry.config_id} does not fit the search "
-                f"space ({error}): was it another space's run? Choose another folder"
+                f"{journal.configs_path}: {job.id} does not fit the search space "
+                f"({error}): was it another space's run? Choose another folder"
             ) from error
-        jobs.append(job)
     generator.n_proposals = journal.n_proposals
-    return jobs
 
 
 def replay_bracket(
-    bracket: SuccessiveHalving, journal: Journal, finished: dict[Any, Job]
+    bracket: SuccessiveHalving,
+    journal: Journal,
+    finished: dict[Any, Job],
+    proposed: Callable[[Configuration, float], None],
 ) -> None:
     """Let a bracket catch up with the journal.
 
@@ -208,12 +171,15 @@ def replay_bracket(
         bracket: without trials.
         journal: the run's.
         finished: (config id, budget) -> its job; what the bracket takes is removed.
+        proposed: told each configuration and the budget it was proposed for.
     """
     moved = True
     while moved:
         moved = False
         while (slot := bracket.next_slot()) is not None and slot in journal.configs:
-            bracket.add_configuration(*journal.configs[slot])
+            config, info = journal.configs[slot]
+            bracket.add_configuration(config, info)
+            proposed(config, bracket.budgets[slot[1]])
             moved = True
         for config_id, budget in bracket.queued():
             job = finished.pop((config_id, budget), None)

@@ -7,6 +7,7 @@ taken from an inbox there, so an error anywhere ends the run in order.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import queue
 import time
@@ -15,7 +16,6 @@ from typing import Any
 
 from hpbandster.core.result import Result
 
-from se_hpo.bohb import status
 from se_hpo.bohb.brackets import Bracket
 from se_hpo.bohb.halving import NextRun, SuccessiveHalving
 from se_hpo.bohb.job_table import Job
@@ -25,11 +25,15 @@ from se_hpo.bohb.journal import (
     replay_bracket,
     replay_generator,
 )
-from se_hpo.bohb.master_settings import Evaluation, MasterSettings, evaluation_of
+from se_hpo.bohb.master_settings import MasterSettings
+from se_hpo.bohb.status import Bracket as BracketStatus
+from se_hpo.bohb.status import MasterStatus, Rung, Running, Worker
 from se_hpo.bohb.tally import Tally
 from se_hpo.bohb.wire.dispatcher import Dispatcher
+from se_hpo.bohb.wire.roster import WorkerHandle
 from se_hpo.storage.files import write_json
-from se_hpo.storage.paths import ConfigId, RunPaths
+from se_hpo.storage.paths import ConfigId, RunPaths, trial_name
+from se_hpo.storage.records import to_builtin
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +53,7 @@ class Master:
         dispatcher: Dispatcher,
         inbox: Inbox,
         settings: MasterSettings,
-        on_result: Callable[[Evaluation], None] | None = None,
+        on_result: Callable[[Job], None] | None = None,
         on_status: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
         """Replay the journal; `run` does the rest."""
@@ -69,16 +73,17 @@ class Master:
         self._replay()
 
     def _replay(self) -> None:
-        jobs = replay_generator(self.journal, self.generator, str(self.paths.root))
-        self._untaken = {(job.id, float(job.kwargs["budget"])): job for job in jobs}
+        replay_generator(self.journal, self.generator)
+        self._untaken = dict(self.journal.results)
         for _ in range(min(brackets_begun(self.journal), len(self.brackets))):
-            replay_bracket(self._open_bracket(), self.journal, self._untaken)
-        for job in jobs:
-            if (job.id, job.kwargs["budget"]) not in self._untaken:
+            bracket, propose = self._open_bracket(), self.generator.tried.propose
+            replay_bracket(bracket, self.journal, self._untaken, propose)
+        for key, job in self.journal.results.items():
+            if key not in self._untaken:
                 self.dispatcher.roster.table.finished.add(job.token)
                 self.tally.count(job)
-        if jobs:
-            log.info("%d finished evaluations taken from the journal", len(jobs))
+        if n := len(self.journal.results):
+            log.info("%d finished evaluations taken from the journal", n)
 
     # -- the search -----------------------------------------------------------
 
@@ -197,34 +202,44 @@ class Master:
         self._last_result = time.monotonic()
         self.tally.count(job)
         if self.on_result is not None:
-            self.on_result(evaluation_of(job))
+            self.on_result(job)
 
     # -- telling --------------------------------------------------------------
 
     def status(self) -> dict[str, Any]:
-        """A snapshot of builtin types: counts, brackets, running trials, workers."""
-        roster, begun = self.dispatcher.roster, self.begun
+        """A snapshot, `MasterStatus` in builtin types."""
+        roster = self.dispatcher.roster
         with roster.lock:
-            running = status.running_trials(
-                roster.table.running.values(), roster.workers
-            )
-            workers = status.workers_alive(roster.workers.values())
+            running = [
+                _running(job, roster.workers.get(job.worker_name or ""))
+                for job in roster.table.running.values()
+            ]
+            workers = [
+                Worker(w.name, w.host, w.pid, trial_name(w.job.id) if w.job else None)
+                for w in roster.workers.values()
+            ]
             waiting, lost = len(roster.table.waiting), roster.lost
-        return {
-            "state": self._state,
-            "time": time.time(),
-            "started": self._started,
-            "finished": self.tally.finished,
-            "planned": sum(b.evaluations for b in self.brackets),
-            "failed": self.tally.failures,
-            "lost": lost,
-            "waiting": waiting,
-            "running": running,
-            "workers": workers,
-            "brackets": status.bracket_counts(
-                self.brackets, [b.done for b in begun], [b.is_finished for b in begun]
-            ),
-        }
+        now = MasterStatus(
+            state=self._state,
+            time=time.time(),
+            started=self._started,
+            finished=self.tally.finished,
+            planned=sum(b.evaluations for b in self.brackets),
+            failed=self.tally.failures,
+            lost=lost,
+            waiting=waiting,
+            running=running,
+            workers=workers,
+            brackets=list(map(self._bracket_status, self.brackets)),
+        )
+        return dict(to_builtin(dataclasses.asdict(now)))
+
+    def _bracket_status(self, bracket: Bracket) -> BracketStatus:
+        begun = self.begun[bracket.index : bracket.index + 1]
+        done = begun[0].done if begun else [0] * len(bracket.budgets)
+        rungs = zip(bracket.budgets, done, bracket.num_configs, strict=True)
+        finished = bool(begun) and begun[0].is_finished
+        return BracketStatus(bracket.index, finished, [Rung(*r) for r in rungs])
 
     def _report(self) -> None:
         """Write and pass on the status now; only the journal must be written."""
@@ -248,11 +263,26 @@ class Master:
 
     def _log_quiet(self, seconds: float) -> None:
         now = self.status()
-        if now["workers"]:
-            told = status.describe_running(now["running"], now["waiting"])
-            log.info("no result for %.0f s: %s", seconds, told)
-        else:
-            log.warning(
-                "no result for %.0f s: no worker is alive, start one for this run",
-                seconds,
-            )
+        if not now["workers"]:
+            told = "no worker is alive, start one for this run"
+            log.warning("no result for %.0f s: %s", seconds, told)
+            return
+        parts = [
+            f"{r['trial']} (budget {r['budget']:g}) on {r['host']} pid {r['pid']} "
+            f"for {now['time'] - r['since']:.0f} s"
+            for r in now["running"]
+        ]
+        told = "; ".join(parts) or "nothing is running"
+        log.info("no result for %.0f s: %s; %d waiting", seconds, told, now["waiting"])
+
+
+def _running(job: Job, worker: WorkerHandle | None) -> Running:
+    return Running(
+        trial=trial_name(job.id),
+        config_id=job.id,
+        budget=job.budget,
+        worker=job.worker_name,
+        host=worker.host if worker else "",
+        pid=worker.pid if worker else 0,
+        since=job.timestamps.get("started", 0.0),
+    )

@@ -1,34 +1,14 @@
-"""What a master can be told, and what it tells about one evaluation."""
+"""What a master can be told."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from se_hpo.bohb.job_table import Job
 from se_hpo.errors import UserError
-from se_hpo.storage.paths import ConfigId
 
 HowItDied = Callable[[str, int], str | None]
 """(host, pid) -> how that worker's process ended and where its log is, if known."""
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """One finished evaluation, as `on_result` gets it."""
-
-    config_id: ConfigId
-    configuration: dict[str, Any]
-    budget: float
-    loss: float
-    info: dict[str, Any]
-    """What the worker returned; `status` is always there."""
-    worker: str
-    submitted: float
-    """Unix seconds, as the next two."""
-    started: float
-    finished: float
 
 
 @dataclass(frozen=True)
@@ -58,19 +38,3 @@ class MasterSettings:
 
 class TooManyFailures(UserError):  # noqa: N818 - the name says it
     """The run was stopped because too many evaluations failed."""
-
-
-def evaluation_of(job: Job) -> Evaluation:
-    """A finished job in our words."""
-    stamps = job.timestamps
-    return Evaluation(
-        config_id=job.id,
-        configuration=job.kwargs["config"],
-        budget=float(job.kwargs["budget"]),
-        loss=float(job.result["loss"]),
-        info=job.result["info"],
-        worker=job.worker_name or "",
-        submitted=stamps["submitted"],
-        started=stamps.get("started", stamps["submitted"]),
-        finished=stamps["finished"],
-    )

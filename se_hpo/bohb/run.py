@@ -12,14 +12,17 @@ from typing import Any
 from hpbandster.core.result import Result
 
 from se_hpo.bohb.brackets import Bracket
+from se_hpo.bohb.job_table import Job
 from se_hpo.bohb.journal import Journal
 from se_hpo.bohb.master import Inbox, Master
-from se_hpo.bohb.master_settings import Evaluation, HowItDied, MasterSettings
+from se_hpo.bohb.master_settings import HowItDied, MasterSettings
 from se_hpo.bohb.wire.credentials import new_key
 from se_hpo.bohb.wire.dispatcher import Dispatcher
 from se_hpo.bohb.wire.nameserver import NameServer
 from se_hpo.storage.lock import RunLock
 from se_hpo.storage.paths import RunPaths
+
+_MOST_FILES = 8192  # twice pyro.MAX_CONNECTIONS
 
 
 def run_id_of(run: RunPaths) -> str:
@@ -30,9 +33,6 @@ def run_id_of(run: RunPaths) -> str:
     'my_run_1'
     """
     return re.sub(r"[^A-Za-z0-9_-]", "_", run.root.resolve().name) or "run"
-
-
-_MOST_FILES = 8192  # twice pyro.MAX_CONNECTIONS
 
 
 def allow_many_files() -> None:
@@ -63,7 +63,7 @@ def run_locked_master(
     brackets: Sequence[Bracket],
     generator: Any,
     settings: MasterSettings | None = None,
-    on_result: Callable[[Evaluation], None] | None = None,
+    on_result: Callable[[Job], None] | None = None,
     on_status: Callable[[dict[str, Any]], None] | None = None,
     on_start: Callable[[Master], None] | None = None,
     how_it_died: HowItDied = lambda host, pid: None,
@@ -75,9 +75,9 @@ def run_locked_master(
 
     Args:
         run: paths of the run's folder; the caller holds its lock.
-        brackets: what to run, in order; see `brackets.hyperband_brackets`.
+        brackets: what to run, in order.
         generator: `BOHBGenerator` or `RandomGenerator`, new.
-        settings: how to behave; None takes the defaults.
+        settings: how to behave.
         on_result: called in this thread after each new evaluation is on disk.
         on_status: called in this thread every `settings.status_seconds`.
         on_start: called once when workers can attach, unless nothing is left to do.

@@ -11,6 +11,11 @@ from se_hpo.storage.records import Status
 
 HOPELESS = 5
 """So many failures for the same reason, before anything has succeeded, are enough."""
+_QUANTITY = re.compile(
+    r"0x[0-9a-f]+|\d[\d.,]*(e[-+]?\d+)?( ?([kKMGTP]?i?B|bytes?|[mun]?s|min|h|%))?(?!\w)"
+    r"|\d+"
+)
+"""What differs from one failure to the next of the same kind: pids, sizes, times."""
 
 
 class Tally:
@@ -29,17 +34,13 @@ class Tally:
         if isinstance(info, dict) and info.get("status") == Status.FAILED:
             self.failures += 1
             self._reason = str(info.get("reason"))
-            self._kinds.add(re.sub(r"\d+", "", self._reason))  # but for pids, sizes
+            self._kinds.add(_QUANTITY.sub("#", self._reason))
 
     def check(self, most: int | None) -> None:
         """End a run that fails more than it may, or does nothing but fail.
 
-        Args:
-            most: failures that end it (0 and 1: the first); None lets only a run go on
-                that is not hopeless.
-
         Raises:
-            TooManyFailures: that many.
+            TooManyFailures: `most`, if that is given (0 and 1: the first).
             FailedRunError: from the beginning, and always for the same reason.
         """
         n, always = self.failures, self.failures == self.finished

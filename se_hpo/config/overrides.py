@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from se_hpo.errors import UserError
+from se_hpo.storage.json_records import fits
 
 
 def parse_overrides(values: Iterable[str]) -> dict[str, Any]:
@@ -36,12 +37,29 @@ def parse_value(text: str) -> Any:
     """
     try:
         return yaml.load(text, ValueLoader)
-    except (yaml.YAMLError, ValueError, RecursionError):  # `2020-13-99` is no date
+    except (yaml.YAMLError, ValueError, RecursionError):
         return text
 
 
 class ValueLoader(yaml.SafeLoader):
-    """Safe YAML that reads `1e-3` as a number and refuses a key given twice."""
+    """Safe YAML of what JSON can hold, too; `1e-3` is a number, a date is text.
+
+    Refuses a key given twice, what contains itself, and integers of more than 64 bits.
+    """
+
+    def construct_document(self, node: yaml.Node) -> Any:
+        """What the text holds."""
+        self.deep_construct = True  # else what contains itself is taken
+        return super().construct_document(node)
+
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        """A number that fits into 64 bits."""
+        value = super().construct_yaml_int(node)
+        if not fits(value):
+            raise yaml.constructor.ConstructorError(
+                None, None, "a number of more than 64 bits", node.start_mark
+            )
+        return value
 
     def construct_mapping(
         self, node: yaml.MappingNode, deep: bool = False
@@ -57,6 +75,12 @@ class ValueLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+ValueLoader.add_constructor("tag:yaml.org,2002:int", ValueLoader.construct_yaml_int)
+ValueLoader.add_constructor("tag:yaml.org,2002:timestamp", ValueLoader.construct_scalar)
+for kind in ("binary", "omap", "pairs", "set"):  # JSON has none
+    ValueLoader.add_constructor(
+        f"tag:yaml.org,2002:{kind}", ValueLoader.construct_undefined
+    )
 ValueLoader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
     re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),

@@ -1,4 +1,1 @@
-"""What `python -m se_hpo.doctor` looks at: one file per concern, findings out.
-
-Each check yields `Finding`s, one per line of the report; the command prints them.
-"""
+"""What the doctor looks at: a file per concern, a `Finding` per line of its report."""

@@ -31,15 +31,9 @@ FEW_FILES = 1024
 
 def check() -> Iterator[Finding]:
     """All of it."""
-    for what, part in (
-        ("python", python),
-        ("packages", packages),
-        ("compiler", compiler),
-        ("native engine", native_engine),
-        ("cores", cores),
-        ("threads", threads),
-        ("open files", open_files),
-    ):
+    names = ("python", "packages", "compiler", "native engine", "cores", "threads")
+    parts = (python, packages, compiler, native_engine, cores, threads, open_files)
+    for what, part in zip((*names, "open files"), parts, strict=True):
         yield from safely(what, part)
 
 
@@ -57,8 +51,7 @@ def packages() -> Iterator[Finding]:
             found.append(f"{name} {importlib.metadata.version(name)}")
         except importlib.metadata.PackageNotFoundError:
             missing.append(name)
-    if missing:
-        names = " ".join(missing)
+    if names := " ".join(missing):
         mend = f"{sys.executable} -m pip install {names}"
         yield error("packages", f"not installed: {names}", mend)
     yield ok("packages", ", ".join(found))

@@ -27,11 +27,7 @@ _FOLDER = "choose a folder on another file system with --run"
 
 
 def chosen_host(host: str | None, nic: str | None, distributed: bool) -> str:
-    """The address that a master started here would listen on and publish.
-
-    Raises:
-        UserError: no such interface, or no address that others reach.
-    """
+    """The address of a master started here; a `UserError` if others do not reach it."""
     if host is None and nic is None:
         return node_host() if distributed else LOOPBACK
     return published_host(host, nic, distributed)
@@ -45,13 +41,9 @@ def address(host: str, nic: str | None, distributed: bool) -> Iterator[Finding]:
 
 
 def start_nameserver(scratch: Scratch, host: str) -> NameServer:
-    """A nameserver as a run has it, with a key of its own and 0600 credentials.
-
-    Raises:
-        UserError: `host` is no address of this machine.
-    """
-    credentials = RunPaths(scratch.path).credentials
-    server = NameServer("doctor", new_key(), credentials, host)
+    """As a run has it, 0600; a `UserError` if `host` is no address of this machine."""
+    path = RunPaths(scratch.path).credentials
+    server = NameServer("doctor", new_key(), path, host)
     server.start()
     return server
 
@@ -67,11 +59,11 @@ def second_process(scratch: Scratch) -> Iterator[Finding]:
         yield error("second process", "no answer in a minute", mend)
         return
     report = read_report(done.stdout)
-    if report is None:
+    if report is not None:
+        yield from judged(report, "a second process", scratch)
+    else:
         said = last_line(done.stderr, f"exit code {done.returncode}")
         yield error("second process", said, "install se-hpo again")
-        return
-    yield from judged(report, "a second process", scratch)
 
 
 def read_report(text: str) -> Report | None:
@@ -118,9 +110,8 @@ def _locks(report: Report, who: str) -> Iterator[Finding]:
     if report.locks == "kept":
         yield ok("file locks", f"keep {who} out")
     else:
-        value = f"of no effect on {who}"
         mend = "none is needed: masters look for signs of life instead, for ten seconds"
-        yield warning("file locks", value, mend)
+        yield warning("file locks", f"of no effect on {who}", mend)
 
 
 def _clock(report: Report, who: str, scratch: Scratch) -> Iterator[Finding]:

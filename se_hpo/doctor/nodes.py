@@ -27,6 +27,10 @@ ALLOCATE_SECONDS = 20
 """How long to wait for a node."""
 ANSWER_SECONDS = 60.0
 """How long to wait for its answer, in all."""
+_ON_NODES = (
+    "masters run on nodes, which may reach each other: srun python -m se_hpo.doctor "
+    "tells; if not, --nic (ip -br addr)"
+)
 _FREE = ("idle", "mix", "mixed")
 _OF_JOBS = (
     *("SLURM_JOB", "SLURM_ARRAY", "SLURM_STEP", "SLURM_NODE", "SLURM_TASK"),
@@ -57,7 +61,7 @@ def check(scratch: Scratch, request: Request) -> Iterator[Finding]:
         yield warning("SLURM", f"does not answer: {answer}", "try sinfo")
         return
     if not answer:
-        where = "the cluster" if not request.partition else f"{request.partition!r}"
+        where = repr(request.partition) if request.partition else "the cluster"
         yield warning("SLURM", f"no node in {where}", "see sinfo for --partition")
         return
     here = _this_node()
@@ -89,7 +93,7 @@ def _nodes(request: Request) -> dict[str, str] | str:
         return "sinfo took longer than 30 s"
     if done.returncode != 0:
         return command_line(done.stderr, "nothing")
-    pairs = (line.split() for line in done.stdout.splitlines())
+    pairs = map(str.split, done.stdout.splitlines())
     return {name: re.sub(r"\W", "", state) for name, state in pairs}
 
 
@@ -121,8 +125,7 @@ def _ask(
         yield _no_answer(err)
         return
     yield ok("second node", f"{report.host} runs {sys.executable}")
-    for finding in judged(report, report.host, scratch):
-        yield _from_login_node(finding, report.host)
+    yield from map(_from_login_node, judged(report, report.host, scratch))
 
 
 def _command(
@@ -171,12 +174,8 @@ def _no_answer(text: str) -> Finding:
     return warning("second node", f"srun: {said}", mend)
 
 
-def _from_login_node(finding: Finding, node: str) -> Finding:
+def _from_login_node(finding: Finding) -> Finding:
     """A login node that nodes do not reach is no fault: masters run on nodes."""
     if finding.what != "nameserver" or finding.level != "error" or in_slurm_job():
         return finding
-    mend = (
-        "masters run on nodes, which may reach each other: srun "
-        "python -m se_hpo.doctor tells; if not, --nic (ip -br addr)"
-    )
-    return warning(finding.what, finding.value, mend)
+    return warning(finding.what, finding.value, _ON_NODES)

@@ -17,20 +17,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from se_hpo.bohb.wire import pyro
-from se_hpo.bohb.wire.credentials import (
-    Credentials,
-    NotReady,
-    new_key,
-    read_credentials,
-)
+from se_hpo.bohb.wire import credentials, pyro
+from se_hpo.bohb.wire.credentials import Credentials, new_key
 from se_hpo.errors import UserError
-from se_hpo.storage.files import (
-    append_json_line,
-    read_json_lines,
-    write_atomic,
-    write_json,
-)
+from se_hpo.storage import files
+from se_hpo.storage.files import write_atomic
 from se_hpo.storage.paths import RunPaths
 
 RENAMED, APPENDED, LOCKED = "renamed.json", "appended.jsonl", "locked"
@@ -72,8 +63,8 @@ def main(folder: Path) -> int:
         stranger="" if isinstance(reached, str) else stranger(reached),
     )
     try:
-        write_json(folder / f"probe-{RENAMED}", {"by": "probe"})
-        append_json_line(folder / APPENDED, {"by": "probe"})
+        files.write_json(folder / f"probe-{RENAMED}", {"by": "probe"})
+        files.append_json_line(folder / APPENDED, {"by": "probe"})
     except OSError as problem:
         report = Report(**{**asdict(report), "appended": str(problem)})
     sys.stdout.write(json.dumps(asdict(report)) + "\n")
@@ -101,7 +92,7 @@ def renamed(folder: Path, by: str, prefix: str = "") -> str:
 def appended(folder: Path, by: list[str]) -> str:
     """What is wrong with the lines of a file that grows; empty if nothing."""
     try:
-        lines = [line for _, line in read_json_lines(folder / APPENDED)]
+        lines = [line for _, line in files.read_json_lines(folder / APPENDED)]
     except OSError as problem:
         return f"{APPENDED}: {problem.strerror}"
     found = [line["by"] if isinstance(line, dict) else "?" for line in lines]
@@ -122,15 +113,13 @@ def locks(folder: Path) -> Locks:
 
 def clock(folder: Path) -> float:
     """Seconds by which this machine's clock is ahead of the folder's file server."""
-    path = folder / f"clock-{socket.gethostname()}-{os.getpid()}"
-    before = time.time()
+    path, before = folder / f"clock-{socket.gethostname()}-{os.getpid()}", time.time()
     try:
         write_atomic(path, "tick\n")
-        server = path.stat().st_mtime
+        server, after = path.stat().st_mtime, time.time()
         path.unlink()
     except OSError:
         return 0.0
-    after = time.time()
     possible = before - _COARSE <= server <= after + _COARSE
     return 0.0 if possible else (before + after) / 2 - server
 
@@ -138,10 +127,10 @@ def clock(folder: Path) -> float:
 def nameserver(folder: Path) -> Credentials | str:
     """Credentials with which a nameserver answers, or what is wrong."""
     try:
-        found = read_credentials(RunPaths(folder).credentials)
+        found = credentials.read_credentials(RunPaths(folder).credentials)
         with pyro.name_server(found.host, found.port, found.key) as server:
             server.ping()
-    except (NotReady, UserError, OSError, pyro.PyroError) as problem:
+    except (credentials.NotReady, UserError, OSError, pyro.PyroError) as problem:
         return str(problem)
     return found
 

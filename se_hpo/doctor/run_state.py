@@ -50,8 +50,8 @@ def lock(run: RunPaths, holder: Holder | None) -> Iterator[Finding]:
     if holder.alive:
         yield ok("lock", f"held by {who}, which is alive")
     else:
-        value = f"stale: left by {who}, which is gone"
-        yield warning("lock", value, f"none is needed: {_AGAIN} and takes it over")
+        mend = f"none is needed: {_AGAIN} and takes it over"
+        yield warning("lock", f"stale: left by {who}, which is gone", mend)
 
 
 def credentials(run: RunPaths, alive: bool) -> Iterator[Finding]:
@@ -85,9 +85,8 @@ def credentials(run: RunPaths, alive: bool) -> Iterator[Finding]:
             yield error("credentials", value, mend)
         else:
             mend = f"none is needed: {_AGAIN} and replaces them"
-            yield warning(
-                "credentials", f"{value}: left by a master that is gone", mend
-            )
+            value += ": left by a master that is gone"
+            yield warning("credentials", value, mend)
     else:
         yield ok("credentials", f"mode 0600, the master answers at {host}:{port}")
 

@@ -51,11 +51,7 @@ class Scratch:
             append_json_line(self.path / APPENDED, {"by": "doctor"})
 
     def lock(self) -> None:
-        """Hold a lock that a probe is to meet.
-
-        Raises:
-            OSError: this file system has none.
-        """
+        """Hold a lock that a probe is to meet; an `OSError` if there are none here."""
         self._lock = (self.path / LOCKED).open("w")
         fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 

@@ -35,7 +35,7 @@ class SECheckpoint:
     """A synthetic environment."""
 
     psi: np.ndarray
-    """Parameters, float32 vector (layout: `se_parameters`)."""
+    """Parameters, float32 vector (layout: `parameters`)."""
     task: str
     """Id of the task it stands in for."""
     se_config: LearnedConfig
@@ -53,12 +53,7 @@ def save_se(
 ) -> None:
     """Write an SE; readers see the old file or the new one, never a part.
 
-    Args:
-        path: file name, by convention `*.safetensors`.
-        psi: finite float32 vector, see `se_parameters`.
-        task: task id.
-        se_config: sizes of the networks.
-        metadata: anything that JSON can hold; the package version is added.
+    `psi` is finite; see `SECheckpoint`. The package version is added to `metadata`.
 
     Raises:
         ValueError: `psi` does not fit `se_config` and the task.
@@ -83,11 +78,7 @@ def save_se(
 
 
 def load_se(path: Path | str, task: str | None = None) -> SECheckpoint:
-    """Read an SE.
-
-    Args:
-        path: a file that `save_se` wrote.
-        task: the task it must be for; None takes any.
+    """Read an SE, which must be for `task` if that is given.
 
     The file is numbers and text: nothing that it names is looked up or imported, so the
     task of an SE need not be known here.

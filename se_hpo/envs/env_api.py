@@ -24,10 +24,6 @@ class CheckedEnv:
     """An environment whose answers are checked; observations stay inside.
 
     Every method raises `UserError` with the task, what it did and what was asked for.
-
-    Args:
-        task: the task's name in messages.
-        env: with a Box of observations.
     """
 
     def __init__(self, task: str, env: gymnasium.Env) -> None:
@@ -64,7 +60,7 @@ class CheckedEnv:
     def _call(self, call: str, asked: str, function: Callable[[], Any]) -> Any:
         try:
             return function()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise self._error(f"{call} raised {typed_line(error)}", asked) from error
 
     def _checked_reward(self, call: str, reward: Any) -> float:
@@ -109,12 +105,7 @@ def random_episodes(
 ) -> list[float]:
     """Returns of uniformly random actions, every answer checked (`CheckedEnv`).
 
-    Args:
-        env: with spaces as `check_spaces` wants them.
-        task: its name in messages.
-        seed: of the environment and of the actions.
-        episodes: how many at most.
-        steps: in all, at most.
+    `seed` is that of environment and actions; it ends after so many episodes or steps.
     """
     checked, rng = CheckedEnv(task, env), np.random.default_rng(seed)
     checked.reset(seed)

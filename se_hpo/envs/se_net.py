@@ -147,10 +147,8 @@ def se_net(
 ) -> tuple[TaskSpec, SyntheticEnvNet]:
     """A task and the networks of its SE, from a file or from memory.
 
-    Args:
-        task: its id; a module in it is imported. None: the task that the checkpoint
-            names, which must be known here: from there nothing is imported.
-        checkpoint: a file, or what was read from one.
+    A module in `task` is imported. Where it is None, the task that the checkpoint names
+    must be known here: from there nothing is imported.
 
     Raises:
         UserError: no checkpoint, one that cannot be read, or for another task.

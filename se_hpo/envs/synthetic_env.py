@@ -17,18 +17,8 @@ from gymnasium.spaces import Box, Discrete
 from gymnasium.wrappers import TimeLimit
 
 from se_hpo.envs.checkpoint import SECheckpoint
-from se_hpo.envs.learned.mdp import SyntheticEnvConfig
-from se_hpo.envs.parameters import initial_psi, n_parameters, parameter_shapes
-from se_hpo.envs.se_net import FusedNets, SyntheticEnvNet, se_net
+from se_hpo.envs.se_net import FusedNets, se_net
 from se_hpo.envs.tasks import TaskSpec, make_env
-
-__all__ = [
-    "SyntheticEnv",
-    "SyntheticEnvNet",
-    "initial_psi",
-    "n_parameters",
-    "parameter_shapes",
-]
 
 DONE_THRESHOLD = 0.5
 """An episode ends when the raw done output exceeds this."""
@@ -168,10 +158,3 @@ def any_synthetic_env(**kwargs: Any) -> TimeLimit:
     """
     env = SyntheticEnv(**kwargs)
     return TimeLimit(env, env.task.max_steps)
-
-
-def from_parameters(
-    task: str, se_config: SyntheticEnvConfig, psi: np.ndarray
-) -> SyntheticEnv:
-    """The SE of a vector of parameters."""
-    return SyntheticEnv(task, SECheckpoint(psi, task, se_config))

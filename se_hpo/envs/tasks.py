@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import gymnasium
+import numpy as np
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.spaces import flatten, flatten_space
 
@@ -53,57 +54,15 @@ class TaskSpec:
 # random_return and worst_return: mean and lowest return of uniformly random actions,
 # `measure_random_returns(make_env(spec), seed=0, episodes=N)`, Gymnasium 1.4, with
 # N = 20,000 (CartPole), 2,000 (Acrobot) and 500 (MountainCar).
-_TASKS = {
-    spec.id: spec
-    for spec in (
-        TaskSpec(
-            id="CartPole-v0",
-            gymnasium_id="CartPole-v1",  # differs from v0 in step limit and threshold
-            max_steps=200,
-            solved_return=195.0,
-            random_return=22.3,
-            worst_return=8.0,
-            obs_size=4,
-            n_actions=2,
-            native="cartpole",
-        ),
-        TaskSpec(
-            id="CartPole-v1",
-            gymnasium_id="CartPole-v1",
-            max_steps=500,
-            solved_return=475.0,
-            random_return=22.3,
-            worst_return=8.0,
-            obs_size=4,
-            n_actions=2,
-            native="cartpole",
-        ),
-        TaskSpec(
-            id="Acrobot-v1",
-            gymnasium_id="Acrobot-v1",
-            max_steps=500,
-            solved_return=-100.0,
-            random_return=-499.1,
-            worst_return=-500.0,
-            obs_size=6,
-            n_actions=3,
-            native="acrobot",
-        ),
-        TaskSpec(
-            id="MountainCar-v0",
-            gymnasium_id="MountainCar-v0",
-            max_steps=200,
-            solved_return=-110.0,
-            random_return=-200.0,
-            worst_return=-200.0,
-            obs_size=2,
-            n_actions=3,
-            native="mountain_car",
-        ),
-    )
-}
-
-
+_MEASURED: tuple[tuple[Any, ...], ...] = (
+    # id, Gymnasium's, max_steps, solved, random, worst, obs_size, n_actions, native
+    # CartPole-v1 differs from v0 in step limit and threshold only.
+    ("CartPole-v0", "CartPole-v1", 200, 195.0, 22.3, 8.0, 4, 2, "cartpole"),
+    ("CartPole-v1", "CartPole-v1", 500, 475.0, 22.3, 8.0, 4, 2, "cartpole"),
+    ("Acrobot-v1", "Acrobot-v1", 500, -100.0, -499.1, -500.0, 6, 3, "acrobot"),
+    (*["MountainCar-v0"] * 2, 200, -110.0, -200.0, -200.0, 2, 3, "mountain_car"),
+)
+_TASKS: dict[str, TaskSpec] = {row[0]: TaskSpec(*row) for row in _MEASURED}
 _CHECKED_STEPS = 200
 _found: dict[str, tuple[EnvSpec, TaskSpec]] = {}
 """What was made of Gymnasium's registry, which may change in a process."""
@@ -151,7 +110,7 @@ def import_task(task_id: str) -> TaskSpec:
     try:
         if module:
             importlib.import_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         what = error if isinstance(error, ImportError) else repr(error)
         raise UserError(
             f"task {task_id!r}: {what}; install the package or mend the name"
@@ -207,10 +166,9 @@ def returns_of(task_id: str) -> dict[str, float] | None:
 
 def all_returns() -> dict[str, dict[str, float]]:
     """What `returns_of` has given or `use_returns` taken, by task."""
-    names = ("random_return", "worst_return")
     return {
-        task_id: dict(zip(names, returns, strict=True))
-        for task_id, returns in _returns.items()
+        task_id: {"random_return": mean, "worst_return": worst}
+        for task_id, (mean, worst) in _returns.items()
     }
 
 
@@ -224,8 +182,8 @@ def use_returns(task_id: str, stored: Any) -> None:
 
 def known_solved_return(task_id: object) -> float | None:
     """The solved return of a measured task; None for all others."""
-    known = isinstance(task_id, str) and task_id in _TASKS
-    return _TASKS[str(task_id)].solved_return if known else None
+    spec = _TASKS.get(task_id) if isinstance(task_id, str) else None
+    return spec.solved_return if spec else None
 
 
 def make_env(spec: TaskSpec) -> gymnasium.Env:
@@ -269,11 +227,17 @@ def _task_from_gymnasium(task_id: str, theirs: EnvSpec) -> TaskSpec:
             f"task {task_id!r} has no {missing}: register it under an id of your own "
             "with reward_threshold=... and max_episode_steps=..."
         )
+    threshold = theirs.reward_threshold
+    if not isinstance(threshold, (int, float, np.number)) or not np.isfinite(threshold):
+        raise UserError(
+            f"task {task_id!r} has reward_threshold = {threshold!r}: register it with "
+            "a finite number"
+        )
     return TaskSpec(
         id=task_id,
         gymnasium_id=theirs.id,
         max_steps=theirs.max_episode_steps,
-        solved_return=float(theirs.reward_threshold),
+        solved_return=float(threshold),
         random_return=math.nan,
         worst_return=math.nan,
         obs_size=obs_size,
@@ -285,6 +249,6 @@ def _task_from_gymnasium(task_id: str, theirs: EnvSpec) -> TaskSpec:
 def _make(task_id: str, theirs: EnvSpec) -> gymnasium.Env:
     try:
         return gymnasium.make(theirs.id, disable_env_checker=True)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         why = typed_line(error)
         raise UserError(f"task {task_id!r} cannot be made: {why}") from error

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import pandas as pd
 from rich import box
@@ -17,6 +17,7 @@ from rich.text import Text
 from se_hpo.evaluate.plan import PlannedAgent
 from se_hpo.names import TRAIN_ENVS
 from se_hpo.terminal.live import LiveLog
+from se_hpo.terminal.rich_tables import table
 from se_hpo.text import duration
 
 log = logging.getLogger(__name__)
@@ -47,14 +48,8 @@ class Tally:
 class Progress(LiveLog):
     """Running means and the time to go; a context manager around the evaluation.
 
-    On a terminal a live table; else a log line every half a minute.
-
-    Args:
-        planned: all agents of this process.
-        finished: records of those trained before.
-        quiet: see `LiveLog`.
-        only_live: likewise.
-        console: likewise.
+    On a terminal a live table; else a log line every half a minute. Of the `planned`
+    agents of this process, `finished` are the records of those trained before.
     """
 
     def __init__(
@@ -73,10 +68,6 @@ class Progress(LiveLog):
         self.trained, self.cpu_seconds = 0, 0.0
         self._started = self._last_line = time.monotonic()
         super().__init__(quiet=quiet, only_live=only_live, console=console)
-
-    def __enter__(self) -> Self:
-        self._started = self._last_line = time.monotonic()
-        return super().__enter__()
 
     @property
     def wall_seconds(self) -> float:
@@ -121,18 +112,14 @@ class Progress(LiveLog):
 
     def view(self, height: int) -> RenderableType:
         """A row per algorithm and train_env, and how far it is."""
-        table = Table("agent", "train_env")
-        for name in ("done", "mean return", "mean env steps"):
-            table.add_column(name, justify="right")
+        rows = []
         for (agent, train_env), t in self.tallies.items():
-            row = [agent, train_env, f"{t.done}/{t.planned}", "", ""]
-            if t.done:
-                row[3:] = [
-                    f"{t.score_sum / t.done:.1f}",
-                    f"{t.steps_sum / t.done:,.0f}",
-                ]
-            table.add_row(*row)
-        return Group(table, Text(self._head()))
+            score = f"{t.score_sum / t.done:.1f}" if t.done else ""
+            steps = f"{t.steps_sum / t.done:,.0f}" if t.done else ""
+            rows.append((agent, train_env, f"{t.done}/{t.planned}", score, steps))
+        numbers = (">done~", ">mean return~", ">mean env steps~")
+        shown = table(None, ("agent~", "train_env~", *numbers), rows)
+        return Group(shown, Text(self._head()))
 
 
 def work_table(
@@ -144,13 +131,12 @@ def work_table(
         count = counts.setdefault(agent.group, [0, 0])
         count[0] += 1
         count[1] += agent.key in done
-    table = Table("agent", "train_env")
-    for name in ("agents", "test returns", "trained", "to train"):
-        table.add_column(name, justify="right")
-    for (agent_name, train_env), (n, trained) in counts.items():
-        numbers = (n, n * test_episodes, trained, n - trained)
-        table.add_row(agent_name, train_env, *(f"{number:,}" for number in numbers))
-    return table
+    rows = (
+        (*group, *(f"{k:,}" for k in (n, n * test_episodes, trained, n - trained)))
+        for group, (n, trained) in counts.items()
+    )
+    numbers = (">agents~", ">test returns~", ">trained~", ">to train~")
+    return table(None, ("agent~", "train_env~", *numbers), rows)
 
 
 def summary(frame: pd.DataFrame, solved_return: float) -> pd.DataFrame:
@@ -177,39 +163,35 @@ def summary(frame: pd.DataFrame, solved_return: float) -> pd.DataFrame:
 
 def outcome_table(frame: pd.DataFrame, solved_return: float) -> Table:
     """Returns and steps per algorithm and train_env; arguments as of `summary`."""
+    numbers = (">agents", ">return", ">solved", ">steps", ">(median)", ">episodes")
     # Without rules between columns, the longest names fit into 80 characters.
-    table = Table(
-        title="Mean per agent and train_env",
+    return table(
+        "Mean per agent and train_env",
+        ("agent", "train_env", *numbers),
+        map(_means, summary(frame, solved_return).reset_index().itertuples()),
         box=box.SIMPLE_HEAD,
         collapse_padding=True,
         pad_edge=False,
+        title_justify="center",
+        title_style=None,
     )
-    for name in ("agent", "train_env"):
-        table.add_column(name, no_wrap=True)
-    for name in ("agents", "return", "solved", "steps", "(median)", "episodes"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for row in summary(frame, solved_return).reset_index().itertuples():
-        table.add_row(
-            str(row.agent),
-            str(row.train_env),
-            f"{row.agents:,}",
-            f"{row.score:.2f}",
-            f"{row.solved:.0%}",
-            f"{row.env_steps:,.0f}",
-            f"{row.median_env_steps:,.0f}",
-            f"{row.episodes:.1f}",
-        )
-    return table
+
+
+def _means(row: Any) -> tuple[str, ...]:
+    return (
+        str(row.agent),
+        str(row.train_env),
+        f"{row.agents:,}",
+        f"{row.score:.2f}",
+        f"{row.solved:.0%}",
+        f"{row.env_steps:,.0f}",
+        f"{row.median_env_steps:,.0f}",
+        f"{row.episodes:.1f}",
+    )
 
 
 def cost_lines(frame: pd.DataFrame, progress: Progress, n_threads: int) -> list[str]:
-    """How fast it was, and what the paper's number of agents would take.
-
-    Args:
-        frame: from `load_evaluations`.
-        progress: of this attempt.
-        n_threads: agents trained at the same time.
-    """
+    """How fast this attempt was, and what the paper's number of agents would take."""
     lines = []
     if progress.trained:
         wall = progress.wall_seconds

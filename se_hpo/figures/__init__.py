@@ -4,6 +4,8 @@ Each `draw_...` takes frames and returns a `Picture`, or None where there is not
 draw. Nothing here reads a run's folder or imports torch.
 """
 
+# ruff: noqa: F401 - what is imported here is to be found here
+
 from se_hpo.figures.agreement import draw_agreement
 from se_hpo.figures.break_even_figure import draw_break_even
 from se_hpo.figures.histograms import draw_histograms
@@ -13,19 +15,3 @@ from se_hpo.figures.returns import draw_returns
 from se_hpo.figures.search import draw_losses_over_budgets, draw_losses_over_time
 from se_hpo.figures.sensitivity_figure import draw_sensitivity
 from se_hpo.figures.style import Picture, write_picture
-
-__all__ = [
-    "Picture",
-    "draw_agreement",
-    "draw_break_even",
-    "draw_histograms",
-    "draw_importance",
-    "draw_losses_over_budgets",
-    "draw_losses_over_time",
-    "draw_nes_curves",
-    "draw_parallel",
-    "draw_returns",
-    "draw_sensitivity",
-    "draw_trial_curves",
-    "write_picture",
-]

@@ -6,18 +6,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 
 from se_hpo.agents.registry import agent_label
-from se_hpo.figures.style import (
-    FAINT,
-    Picture,
-    agents_in,
-    drawing,
-    n_words,
-    train_env_color,
-    train_envs_in,
-)
+from se_hpo.figures import style
+from se_hpo.figures.style import Picture
 from se_hpo.names import train_env_label
 
 
@@ -32,16 +24,22 @@ def draw_agreement(
     pairs = pairs.dropna(subset=["score_se", "score_real"])
     if pairs.empty:
         return None
-    agents, train_envs = agents_in(pairs["agent"]), train_envs_in(pairs["train_env"])
+    agents, train_envs = (
+        style.agents_in(pairs["agent"]),
+        style.train_envs_in(pairs["train_env"]),
+    )
     scores = pairs[["score_se", "score_real"]].to_numpy()
     ends = [scores.min(), scores.max()]
     shared: Any = {"sharex": True, "sharey": True, "squeeze": False}
-    with drawing(height=1.85 * len(train_envs) + 0.7) as figure:
+    with style.drawing(height=1.85 * len(train_envs) + 0.7) as figure:
         grid = figure.subplots(len(train_envs), len(agents), **shared)
         for row, train_env in zip(grid, train_envs, strict=True):
             for axes, agent in zip(row, agents, strict=True):
                 some = (pairs["agent"] == agent) & (pairs["train_env"] == train_env)
-                _draw_panel(axes, pairs[some], train_env, ends)
+                x, y = pairs.loc[some, "score_real"], pairs.loc[some, "score_se"]
+                color = style.train_env_color(train_env)
+                axes.plot(ends, ends, color=style.FAINT, linewidth=1, zorder=0)
+                axes.scatter(x, y, s=9, alpha=0.5, color=color, linewidths=0)
                 title = _correlation(agreement, agent, train_env) if some.any() else ""
                 if train_env == train_envs[0]:
                     axes.set_title(agent_label(agent), pad=17)
@@ -50,7 +48,7 @@ def draw_agreement(
             row[0].set_ylabel(train_env_label(train_env))
         figure.supxlabel("score, trained on the task", fontsize=10)
         figure.supylabel("score, trained on an SE", fontsize=10)
-    n = n_words(pairs.groupby(["agent", "train_env"]).size())
+    n = style.n_words(pairs.groupby(["agent", "train_env"]).size())
     columns = ["agent", "train_env", "se_set", "se", "pair", "score_real", "score_se"]
     return Picture(
         name,
@@ -64,14 +62,6 @@ def draw_agreement(
         figure,
         {"": pairs.filter(columns).reset_index(drop=True)},
     )
-
-
-def _draw_panel(
-    axes: Axes, pairs: pd.DataFrame, train_env: str, ends: list[float]
-) -> None:
-    axes.plot(ends, ends, color=FAINT, linewidth=1, zorder=0)
-    x, y, color = pairs["score_real"], pairs["score_se"], train_env_color(train_env)
-    axes.scatter(x, y, s=9, alpha=0.5, color=color, linewidths=0)
 
 
 def _correlation(agreement: pd.DataFrame, agent: str, train_env: str) -> str:

@@ -9,14 +9,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import StrMethodFormatter
 
+from se_hpo.figures import style
 from se_hpo.figures.sensitivity_figure import label_rows, row_places
-from se_hpo.figures.style import (
-    GREY,
-    Picture,
-    arms_in,
-    drawing,
-    train_env_color,
-)
+from se_hpo.figures.style import Picture
 
 _UNITS = {"env_steps_task": "in real env steps", "cpu_seconds": "in processor time"}
 
@@ -28,13 +23,13 @@ def draw_break_even(table: pd.DataFrame, name: str, what: str) -> Picture | None
     """
     if table.empty:
         return None
-    keys = arms_in(table)
+    keys = style.arms_in(table)
     rows = pd.DataFrame(keys, columns=["agent", "train_env"])
     places = row_places(rows["agent"])
     drawn = table[table["unit"].isin(_UNITS)]
     values = drawn[["agents", "agents_low", "agents_high"]].to_numpy(float)
     most = float(values[np.isfinite(values)].max(initial=10.0)) * 3
-    with drawing(height=0.27 * -places.min() + 1.0) as figure:
+    with style.drawing(height=0.27 * -places.min() + 1.0) as figure:
         panels = figure.subplots(1, len(_UNITS), sharey=True, sharex=True)
         for axes, (unit, title) in zip(panels, _UNITS.items(), strict=True):
             axes.set_xscale("log")
@@ -44,7 +39,7 @@ def draw_break_even(table: pd.DataFrame, name: str, what: str) -> Picture | None
             for place, (agent, train_env) in zip(places, keys, strict=True):
                 here = (drawn["agent"] == agent) & (drawn["train_env"] == train_env)
                 own = drawn[here & (drawn["unit"] == unit)]
-                _draw_row(axes, place, own, train_env_color(train_env), most)
+                _draw_row(axes, place, own, style.train_env_color(train_env), most)
         label_rows(panels[0], rows, places)
         figure.supxlabel("agents trained on one SE until it has paid", fontsize=10)
     return Picture(
@@ -66,7 +61,7 @@ def _draw_row(
         agents: Any = row["agents"]
         if not np.isfinite(agents):
             if not row["with_bohb"]:
-                look: Any = {"color": GREY, "fontsize": 9, "va": "center"}
+                look: Any = {"color": style.GREY, "fontsize": 9, "va": "center"}
                 axes.text(0.95, place, row["verdict"], **look)
         elif row["with_bohb"]:
             ring: Any = {"markersize": 6, "mfc": "white", "mec": color}

@@ -69,11 +69,8 @@ def draw_histograms(counts: pd.DataFrame, task: str, source: str) -> Picture | N
 
 
 def _name(quantity: str, task: str) -> str:
-    kind, _, index = quantity.partition(" ")
-    names = _STATE_NAMES.get(task, ())
-    if kind == "state" and index.isdigit() and int(index) < len(names):
-        return names[int(index)]
-    return quantity
+    names = {f"state {i}": n for i, n in enumerate(_STATE_NAMES.get(task, ()))}
+    return names.get(quantity, quantity)
 
 
 def _draw_quantity(axes: Axes, counts: pd.DataFrame) -> None:

@@ -12,15 +12,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
-from se_hpo.figures.style import (
-    FAINT,
-    GREY,
-    INK,
-    SEQUENTIAL,
-    Picture,
-    beside,
-    drawing,
-)
+from se_hpo.figures import style
+from se_hpo.figures.style import Picture
 
 _MOST_BARS = 12
 _MOST_AXES = 7
@@ -38,12 +31,13 @@ def draw_importance(importance: pd.DataFrame, note: str) -> Picture | None:
         return None
     top = importance.sort_values("importance", ascending=False, kind="stable")
     top = top.head(_MOST_BARS).iloc[::-1]
-    with drawing(height=0.28 * len(top) + 0.9) as figure:
+    with style.drawing(height=0.28 * len(top) + 0.9) as figure:
         axes = figure.subplots()
-        axes.barh(top["hyperparameter"], top["importance"], color=GREY, height=0.6)
-        for place, value in enumerate(top["importance"]):
+        shares = top["importance"]
+        axes.barh(top["hyperparameter"], shares, color=style.GREY, height=0.6)
+        for place, value in enumerate(shares):
             text = f"{value:.2f}"
-            beside(axes, text, (value, place), (3, 0), va="center", fontsize=9)
+            style.beside(axes, text, (value, place), (3, 0), va="center", fontsize=9)
         axes.set_xlim(left=0)
         axes.margins(x=0.1)
         axes.set_xlabel("share of the variance of the loss, main effect")
@@ -79,7 +73,7 @@ def draw_parallel(
     space = {str(p.get("name")): p for p in configspace.get("hyperparameters", [])}
     scales = [_Scale(done[f"config.{name}"], space.get(name, {})) for name in names]
     places = np.column_stack([s.places for s in scales] + [1 - done["loss"]])
-    with drawing(height=4.2) as figure:
+    with style.drawing(height=4.2) as figure:
         axes = figure.subplots()
         _draw_lines(axes, places, done)
         for column, scale in enumerate(scales):
@@ -171,20 +165,20 @@ def _draw_lines(axes: Axes, places: np.ndarray, done: pd.DataFrame) -> None:
     """Best last, so that they lie on top; a missing value breaks its line."""
     order = np.lexsort((-done["loss"].to_numpy(), done["budget"].to_numpy()))
     top = (done["budget"] == done["budget"].max()).to_numpy()
-    palette = matplotlib.colormaps[SEQUENTIAL]
+    palette = matplotlib.colormaps[style.SEQUENTIAL]
     ranks = done["loss"].where(top).rank(pct=True, method="min").to_numpy()
     lines, colors, widths = [], [], []
     for row in order:
         lines.append(np.column_stack([np.arange(places.shape[1]), places[row]]))
         good = 1 - ranks[row] if top[row] else 0.0
-        colors.append(palette(0.85 * good) if top[row] else FAINT)
+        colors.append(palette(0.85 * good) if top[row] else style.FAINT)
         widths.append(0.9 + 1.6 * good)
     axes.add_collection(LineCollection(lines, colors=colors, linewidths=widths))
 
 
 def _draw_axis(axes: Axes, x: float, ticks: Sequence[tuple[float, str]]) -> None:
-    axes.vlines(x, 0, 1, color=INK, linewidth=0.8)
+    axes.vlines(x, 0, 1, color=style.INK, linewidth=0.8)
     for place, text in ticks:
         box = {"facecolor": "white", "alpha": 0.7, "linewidth": 0, "pad": 0.5}
         look = {"fontsize": 8, "va": "bottom", "zorder": 5, "bbox": box}
-        beside(axes, text, (x, place), (3, 1), **look)
+        style.beside(axes, text, (x, place), (3, 1), **look)

@@ -10,17 +10,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from se_hpo.figures.style import (
-    FAINT,
-    GREY,
-    HIGHLIGHT,
-    Picture,
-    drawing,
-    panel_grid,
-    threshold,
-    train_env_color,
-    train_envs_in,
-)
+from se_hpo.figures import style
+from se_hpo.figures.style import Picture
 from se_hpo.names import train_env_label
 
 _COLUMNS = 2
@@ -43,15 +34,15 @@ def draw_nes_curves(
         return None
     sets = [
         name
-        for train_env in train_envs_in(train_envs.values())
+        for train_env in style.train_envs_in(train_envs.values())
         for name in train_envs
         if train_envs[name] == train_env and (curves["se_set"] == name).any()
     ]
     if not sets:
         return None
     rows = -(-len(sets) // _COLUMNS)
-    with drawing(height=2.9 * rows + 0.2) as figure:
-        panels = panel_grid(figure, len(sets), _COLUMNS)
+    with style.drawing(height=2.9 * rows + 0.2) as figure:
+        panels = style.panel_grid(figure, len(sets), _COLUMNS)
         for axes, name in zip(panels, sets, strict=True):
             own, mean = curves[curves["se_set"] == name], means[means["se_set"] == name]
             _draw_set(axes, own, mean, train_envs[name])
@@ -76,13 +67,13 @@ def draw_nes_curves(
 def _mark(axes: Axes, solved_return: float | None) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if solved_return is not None:
-        threshold(axes, solved_return, f"solved: {solved_return:g}")
+        style.threshold(axes, solved_return, f"solved: {solved_return:g}")
 
 
 def _draw_set(
     axes: Axes, curves: pd.DataFrame, mean: pd.DataFrame, train_env: str
 ) -> None:
-    color = train_env_color(train_env)
+    color = style.train_env_color(train_env)
     for _, run in curves.groupby("se"):
         run = run.sort_values("generation")
         x, y = run["generation"].to_numpy(), run["center_score"].to_numpy()
@@ -98,16 +89,16 @@ def draw_trial_curves(
     curves = generations.dropna(subset=["center_score"])
     if curves.empty:
         return None
-    with drawing(height=3.2) as figure:
+    with style.drawing(height=3.2) as figure:
         axes = figure.subplots()
         for name, run in curves.groupby("trial"):
             is_best = name == best_trial
-            color = HIGHLIGHT if is_best else FAINT
+            color = style.HIGHLIGHT if is_best else style.FAINT
             x, y = run["generation"].to_numpy(), run["center_score"].to_numpy()
             axes.plot(x, y, color=color, lw=2.4 if is_best else 0.9, zorder=2 + is_best)
-            axes.plot(x[-1:], y[-1:], "o", color=color if is_best else GREY, ms=3)
+            axes.plot(x[-1:], y[-1:], "o", color=color if is_best else style.GREY, ms=3)
             if is_best:
-                axes.set_title(f"best trial {name}", color=HIGHLIGHT)
+                axes.set_title(f"best trial {name}", color=style.HIGHLIGHT)
         _mark(axes, solved_return)
         axes.set_xlabel(f"generation  (n = {curves['trial'].nunique()} trials)")
         axes.set_ylabel("mean return on the task")

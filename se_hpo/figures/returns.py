@@ -10,17 +10,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from se_hpo.agents.registry import agent_label
-from se_hpo.figures.style import (
-    INK,
-    Picture,
-    agents_in,
-    arms_in,
-    beside,
-    drawing,
-    n_words,
-    train_env_color,
-    train_envs_in,
-)
+from se_hpo.figures import style
+from se_hpo.figures.style import Picture
 from se_hpo.names import train_env_label
 
 _GRID = 256
@@ -38,13 +29,13 @@ def draw_returns(evaluations: pd.DataFrame, name: str, what: str) -> Picture | N
     returns = long_returns(evaluations)
     if returns.empty:
         return None
-    agents = agents_in(evaluations["agent"])
+    agents = style.agents_in(evaluations["agent"])
     curves = pd.concat(densities(returns[returns["agent"] == a], a) for a in agents)
     means = summary(evaluations, returns)
     peaks = curves.groupby(["agent", "train_env"], sort=False)["density"].max()
     top = min(float(peaks.max()), _TALLEST * float(peaks.median()))
     heights: Any = {"sharey": "row", "height_ratios": [2.4, 1, 1]}
-    with drawing(height=6.0) as figure:
+    with style.drawing(height=6.0) as figure:
         grid = figure.subplots(3, len(agents), squeeze=False, **heights)
         for column, agent in zip(grid.T, agents, strict=True):
             mine = means[means["agent"] == agent]
@@ -60,7 +51,7 @@ def draw_returns(evaluations: pd.DataFrame, name: str, what: str) -> Picture | N
         grid[0, 0].set_ylabel("density")
         for axes, label in zip(grid[1:, 0], _BARS.values(), strict=True):
             axes.set_ylabel(f"{label}\nin training")
-    n = n_words(means["agents"])
+    n = style.n_words(means["agents"])
     return Picture(
         name,
         f"What are the SEs worth to agents? ({what})",
@@ -95,7 +86,7 @@ def densities(returns: pd.DataFrame, agent: str) -> pd.DataFrame:
         low, high = low - 0.5, high + 0.5
     grid = np.linspace(low, high, _GRID)
     parts = []
-    for train_env in train_envs_in(returns["train_env"]):
+    for train_env in style.train_envs_in(returns["train_env"]):
         own = returns.loc[returns["train_env"] == train_env, "return"].to_numpy(float)
         density = _reflected_density(own, grid)
         part = {"agent": agent, "train_env": train_env, "return": grid}
@@ -127,12 +118,12 @@ def summary(evaluations: pd.DataFrame, returns: pd.DataFrame) -> pd.DataFrame:
     table = evaluations.groupby(keys).agg(agents=("env_steps", "size"), **took)
     table.insert(0, "mean_return", returns.groupby(keys)["return"].mean())
     table.insert(1, "returns", returns.groupby(keys).size())
-    return table.loc[arms_in(evaluations)].reset_index()
+    return table.loc[style.arms_in(evaluations)].reset_index()
 
 
 def _draw_densities(axes: Axes, curves: pd.DataFrame, means: pd.DataFrame) -> None:
     for train_env, curve in curves.groupby("train_env", sort=False):
-        color = train_env_color(str(train_env))
+        color = style.train_env_color(str(train_env))
         x, y = curve["return"], curve["density"]
         axes.fill_between(x, y, color=color, alpha=0.12, linewidth=0)
         axes.plot(x, y, color=color, linewidth=1.6)
@@ -140,7 +131,7 @@ def _draw_densities(axes: Axes, curves: pd.DataFrame, means: pd.DataFrame) -> No
     for place, row in enumerate(rows.to_dict("records")):
         text = f"{train_env_label(row['train_env'])}: {row['mean_return']:.1f}"
         look: Any = {"va": "top", "fontsize": 9, "fontweight": "bold"}
-        look["color"] = _darker(train_env_color(row["train_env"]))
+        look["color"] = _darker(style.train_env_color(row["train_env"]))
         height = 1 - _LINE * (place + 0.3)
         axes.text(0.03, height, text, transform=axes.transAxes, ha="left", **look)
     axes.set_xlabel("test return")
@@ -158,14 +149,15 @@ def _draw_bars(axes: Axes, means: pd.DataFrame, quantity: str) -> None:
     train_envs = list(means["train_env"])
     values = means[f"{quantity}_mean"].to_numpy(float)
     medians = means[f"{quantity}_median"].to_numpy(float)
-    colors = [train_env_color(s) for s in train_envs]
+    colors = [style.train_env_color(s) for s in train_envs]
     places = np.arange(len(train_envs))
     axes.bar(places, values, width=0.72, color=colors)
-    axes.hlines(medians, places - 0.36, places + 0.36, color=INK, linewidth=1.2)
+    axes.hlines(medians, places - 0.36, places + 0.36, color=style.INK, linewidth=1.2)
     for place, value, median in zip(places, values, medians, strict=True):
         if np.isfinite(value):
             look: Any = {"ha": "center", "va": "bottom", "fontsize": 8.5}
-            beside(axes, _short(value), (place, max(value, median)), (0, 2), **look)
+            at = (place, max(value, median))
+            style.beside(axes, _short(value), at, (0, 2), **look)
     axes.set_xticks([])
     axes.set_xlim(-0.6, len(train_envs) - 0.4)
     axes.margins(y=0.2)

@@ -8,14 +8,8 @@ import matplotlib
 import numpy as np
 import pandas as pd
 
-from se_hpo.figures.style import (
-    FAINT,
-    HIGHLIGHT,
-    INK,
-    SEQUENTIAL,
-    Picture,
-    drawing,
-)
+from se_hpo.figures import style
+from se_hpo.figures.style import Picture
 from se_hpo.results.ranking import incumbents
 
 _RIM: Any = {"edgecolors": "white", "linewidths": 0.5}
@@ -28,8 +22,8 @@ def draw_losses_over_time(trials: pd.DataFrame) -> Picture | None:
     if frame.empty:
         return None
     divisor, unit = _time_unit(float(frame["elapsed_seconds"].max()))
-    line: Any = {"color": HIGHLIGHT, "linewidth": 1.6}
-    with drawing(height=3.3) as figure:
+    line: Any = {"color": style.HIGHLIGHT, "linewidth": 1.6}
+    with style.drawing(height=3.3) as figure:
         axes = figure.subplots()
         x = frame["elapsed_seconds"] / divisor
         axes.step(x, frame["incumbent_loss"], where="post", **line)
@@ -39,11 +33,11 @@ def draw_losses_over_time(trials: pd.DataFrame) -> Picture | None:
                 look: Any = {"marker": marker, "color": color, "zorder": 3, **_RIM}
                 axes.scatter(x[some], frame.loc[some, "loss"], s=26, **look)
             axes.scatter([], [], s=26, color=color, label=f"budget {budget:g}")
-        axes.scatter([], [], s=26, marker="D", color="white", edgecolors=INK)
+        axes.scatter([], [], s=26, marker="D", color="white", edgecolors=style.INK)
         axes.plot([], [], label="incumbent", **line)
         if frame["model_based"].any():
             label = "picked by the model"
-            axes.scatter([], [], s=22, marker="D", color=INK, label=label)
+            axes.scatter([], [], s=22, marker="D", color=style.INK, label=label)
         axes.set_ylim(-0.03, 1.03)
         axes.set_xlabel(f"time since the run began ({unit})")
         axes.set_ylabel("loss (lower is better)")
@@ -85,7 +79,7 @@ def _time_unit(seconds: float) -> tuple[float, str]:
 def budget_colors(budgets: pd.Series) -> dict[float, str]:
     """A colour per budget, dark for low and bright for high."""
     values = sorted(budgets.unique())
-    palette = matplotlib.colormaps[SEQUENTIAL]
+    palette = matplotlib.colormaps[style.SEQUENTIAL]
     shades = palette(np.linspace(0.1, 0.8, len(values)))
     return dict(zip(values, map(matplotlib.colors.to_hex, shades), strict=True))
 
@@ -99,16 +93,17 @@ def draw_losses_over_budgets(trials: pd.DataFrame) -> Picture | None:
     frame = done[["trial", "bracket", "budget", "loss"]].copy()
     frame["x"] = frame["budget"].map(budgets.index) + _spread(frame)
     colors = budget_colors(frame["budget"])
-    with drawing(height=3.2) as figure:
+    with style.drawing(height=3.2) as figure:
         axes = figure.subplots()
         for _, trial in frame.sort_values("budget").groupby("trial"):
-            axes.plot(trial["x"], trial["loss"], color=FAINT, linewidth=0.9, zorder=1)
+            x, y = trial["x"], trial["loss"]
+            axes.plot(x, y, color=style.FAINT, linewidth=0.9, zorder=1)
         for budget in budgets:
             at = frame[frame["budget"] == budget]
             color = colors[budget]
             axes.scatter(at["x"], at["loss"], s=24, color=color, zorder=2, **_RIM)
             median, place = float(at["loss"].median()), budgets.index(budget)
-            axes.hlines(median, place - 0.3, place + 0.3, color=INK, linewidth=1.4)
+            axes.hlines(median, place - 0.3, place + 0.3, color=style.INK, lw=1.4)
         sizes = frame.groupby("budget").size()
         labels = [f"{budget:g}\n(n = {sizes[budget]})" for budget in budgets]
         axes.set_xticks(range(len(budgets)), labels)

@@ -9,14 +9,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from se_hpo.agents.registry import agent_label
-from se_hpo.figures.style import (
-    Picture,
-    agents_in,
-    arms_in,
-    beside,
-    drawing,
-    train_env_color,
-)
+from se_hpo.figures import style
+from se_hpo.figures.style import Picture
 from se_hpo.names import train_env_label
 
 
@@ -29,9 +23,9 @@ def draw_sensitivity(table: pd.DataFrame, name: str, what: str) -> Picture | Non
     if table.empty:
         return None
     arms = pd.MultiIndex.from_frame(table[["agent", "train_env"]])
-    rows = table.set_index(arms).loc[arms_in(table)].reset_index(drop=True)
+    rows = table.set_index(arms).loc[style.arms_in(table)].reset_index(drop=True)
     places = row_places(rows["agent"])
-    with drawing(height=0.27 * -places.min() + 1.0) as figure:
+    with style.drawing(height=0.27 * -places.min() + 1.0) as figure:
         left, right = figure.subplots(1, 2, sharey=True)
         _draw_spread(left, rows, places)
         _draw_explained(right, rows, places)
@@ -62,16 +56,16 @@ def label_rows(axes: Axes, rows: pd.DataFrame, places: np.ndarray) -> None:
     axes.set_yticks(places, [train_env_label(s) for s in rows["train_env"]])
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(places.min() - 0.6, 0.15)
-    for agent in agents_in(rows["agent"]):
+    for agent in style.agents_in(rows["agent"]):
         top = places[(rows["agent"] == agent).to_numpy()].max()
         look: Any = {"fontsize": 9, "fontweight": "bold", "va": "center"}
         look["xycoords"] = ("axes fraction", "data")
-        beside(axes, agent_label(agent), (0, top + 0.85), (4, 0), **look)
+        style.beside(axes, agent_label(agent), (0, top + 0.85), (4, 0), **look)
 
 
 def _draw_spread(axes: Axes, rows: pd.DataFrame, places: np.ndarray) -> None:
     for place, row in zip(places, rows.to_dict("records"), strict=True):
-        color = train_env_color(row["train_env"])
+        color = style.train_env_color(row["train_env"])
         if np.isfinite(row["std_low"]) and np.isfinite(row["std_high"]):
             axes.hlines(place, row["std_low"], row["std_high"], color=color, lw=2)
         axes.plot(row["std"], place, "o", color=color, markersize=6)
@@ -81,12 +75,12 @@ def _draw_spread(axes: Axes, rows: pd.DataFrame, places: np.ndarray) -> None:
 
 def _draw_explained(axes: Axes, rows: pd.DataFrame, places: np.ndarray) -> None:
     shares = rows["explained"].to_numpy(float)
-    colors = [train_env_color(s) for s in rows["train_env"]]
+    colors = [style.train_env_color(s) for s in rows["train_env"]]
     axes.barh(places, np.nan_to_num(shares), height=0.5, color=colors)
     for place, share in zip(places, shares, strict=True):
         text = f"{share:.0%}" if np.isfinite(share) else "unknown"
         end = max(0.0, np.nan_to_num(share))
-        beside(axes, text, (end, place), (3, 0), va="center", fontsize=8.5)
+        style.beside(axes, text, (end, place), (3, 0), va="center", fontsize=8.5)
     axes.axvline(0, color="#767676", linewidth=0.8)
     axes.set_xlim(min(0.0, float(np.nanmin([*shares, 0.0]))), 1)
     axes.set_xlabel("explained by hyperparameters")

@@ -33,9 +33,8 @@ FAINT = "#C8C8C8"
 HIGHLIGHT = "#D55E00"
 SEQUENTIAL = "viridis"
 
-TRAIN_ENV_COLORS = dict(
-    zip(TRAIN_ENVS, ("#4D4D4D", "#0072B2", "#E69F00", "#CC79A7"), strict=True)
-)
+_COLORS = ("#4D4D4D", "#0072B2", "#E69F00", "#CC79A7")
+TRAIN_ENV_COLORS = dict(zip(TRAIN_ENVS, _COLORS, strict=True))
 """The same colour in every figure."""
 
 _RC: Any = {
@@ -175,9 +174,8 @@ def threshold(axes: Axes, value: float, text: str) -> None:
 def panel_grid(figure: Figure, n: int, columns: int) -> list[Axes]:
     """Axes for `n` panels, `columns` a row, that share their scales."""
     rows = -(-n // columns)
-    grid = figure.subplots(
-        rows, min(columns, n), squeeze=False, sharex=True, sharey=True
-    )
+    shared: Any = {"sharex": True, "sharey": True}
+    grid = figure.subplots(rows, min(columns, n), squeeze=False, **shared)
     axes = list(grid.flat)
     for empty in axes[n:]:
         empty.remove()

@@ -55,14 +55,9 @@ def in_slurm_job() -> bool:
 def published_host(host: str | None, nic: str | None, distributed: bool) -> str:
     """The address to listen on and to publish.
 
-    Args:
-        host: what the user named; None for nothing.
-        nic: an interface that the user named; None for none.
-        distributed: whether processes of other machines are to reach this one.
-
-    Returns:
-        The user's choice; else, for a distributed process in a SLURM job, the node's
-        own name; else loopback.
+    That of the `host` or interface (`nic`) that the user named; else, for a process
+    that other machines are to reach (`distributed`) in a SLURM job, the node's own
+    name; else loopback.
 
     Raises:
         UserError: both named, no such interface, all addresses at once, or a node whose

@@ -62,11 +62,9 @@ def submit(script: Path, *options: str) -> str:
 
 
 def jobs(names: Iterable[str], tasks: bool = True) -> list[Job]:
-    """Unfinished jobs with one of these names, of this user.
+    """Unfinished jobs of this user with one of these full names.
 
-    Args:
-        names: full names.
-        tasks: waiting tasks of an array one by one.
+    With `tasks`, waiting tasks of an array come one by one.
 
     Raises:
         UserError: squeue does not answer.
@@ -94,11 +92,9 @@ def try_jobs(names: Iterable[str], tasks: bool = True) -> list[Job] | str:
 
 
 def cancel(names: Iterable[str], state: str | None = None) -> None:
-    """Cancel all jobs with one of these names; a running one gets SIGTERM first.
+    """Cancel all jobs with one of these full names, or only those in a state.
 
-    Args:
-        names: full names.
-        state: only jobs in this state.
+    A running one gets SIGTERM first.
 
     Raises:
         UserError: scancel does not answer.
@@ -113,11 +109,8 @@ def cancel(names: Iterable[str], state: str | None = None) -> None:
 def final_state(job: str, ended: Path) -> str:
     """How a job that is no longer queued ended.
 
-    Asks accounting where there is any, else the file that the job's script left.
-
-    Args:
-        job: its id.
-        ended: folder with a file per job, its exit code inside.
+    Asks accounting where there is any, else the file that the job's script left in the
+    folder `ended`, its exit code inside.
     """
     if shutil.which("sacct") is not None:
         done = _run(["sacct", "-n", "-X", "-P", "-j", job, "-o", "State"])
@@ -145,12 +138,7 @@ def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
 
 
 class MasterJob:
-    """A worker's question whether a master may still come.
-
-    Args:
-        name: the name of the master's job.
-        every: seconds between two questions to SLURM.
-    """
+    """A worker's question whether a master may still come, asked every few seconds."""
 
     def __init__(self, name: str, every: float = 3.0) -> None:
         self.name, self.every = name, every

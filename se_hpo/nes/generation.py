@@ -135,10 +135,7 @@ def collect(
 ) -> GenerationScores:
     """Sort the results of `generation_jobs` back into center and members.
 
-    Args:
-        results: in the order of the jobs.
-        nes: how many there are of which.
-        confirmations: results of `confirmation_jobs`, which join the center's.
+    Those of `confirmation_jobs` join the center's.
     """
     n_center = nes.n_center_evaluations
     members = np.array([result.score for result in results[n_center:]])

@@ -35,9 +35,7 @@ class NESState:
     ) -> Self:
         """Keep the center if it is the best so far and note whether it solves the task.
 
-        Args:
-            center_scores: of agents trained on the center, before its update.
-            solved_return: mean score at which the task counts as solved.
+        The scores are of agents trained on the center, before its update.
         """
         score, state = float(np.mean(center_scores)), self
         if score > state.best_score:

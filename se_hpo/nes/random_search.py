@@ -45,11 +45,7 @@ class SearchPlan:
 
 
 def search_plan(trainings: int, agents: int) -> SearchPlan:
-    """Spend exactly `trainings`.
-
-    Args:
-        trainings: agents in all.
-        agents: per finalist; the config's `n_center_evaluations`.
+    """Spend exactly `trainings`, with so many agents per finalist.
 
     Raises:
         UserError: too few trainings.
@@ -90,14 +86,9 @@ def run_random_search(
     inner_loop: InnerLoop,
     trainings: int,
 ) -> SearchOutcome:
-    """Run a search, or continue it from its last whole line.
+    """Run a search that trains so many agents, or continue it from its last whole line.
 
-    Args:
-        config: task, agent and SE; of `nes`, `n_center_evaluations` and `vary_agents`.
-        seed: seed of everything random in it.
-        paths: its folder.
-        inner_loop: where agents are trained.
-        trainings: agents trained in all.
+    Of the config's `nes` it takes `n_center_evaluations` and `vary_agents`.
     """
     plan = search_plan(trainings, config.nes.n_center_evaluations)
     owner = fingerprint(config, seed, inner_loop.engine_name)

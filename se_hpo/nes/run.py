@@ -63,34 +63,26 @@ class NESOutcome:
         return sum(line[key] for line in self.history)
 
 
+@dataclass
 class NESRun:
-    """One NES run in one folder.
-
-    Args:
-        config: task, agent, SE and strategy.
-        seed: seed of everything random in the run.
-        paths: its folder; an earlier state in it is continued.
-        inner_loop: where agents are trained.
-        guard: see `Guard`.
+    """One NES run in one folder; an earlier state in it is continued.
 
     Raises:
         UserError: unknown task, or the folder belongs to another run.
     """
 
-    def __init__(
-        self,
-        config: RunConfig,
-        seed: int,
-        paths: TrialPaths,
-        inner_loop: InnerLoop,
-        guard: Guard = lambda: None,
-    ) -> None:
-        self.config, self.seed, self.paths = config, seed, paths
-        self.task = import_task(config.task)
-        self.strategy = make_strategy(config.nes)
-        self.inner_loop = inner_loop
-        self.guard = guard
-        self._owner = fingerprint(config, seed, inner_loop.engine_name)
+    config: RunConfig
+    seed: int
+    """Of everything random in the run."""
+    paths: TrialPaths
+    inner_loop: InnerLoop
+    guard: Guard = lambda: None
+
+    def __post_init__(self) -> None:
+        self.task = import_task(self.config.task)
+        self.strategy = make_strategy(self.config.nes)
+        engine = self.inner_loop.engine_name
+        self._owner = fingerprint(self.config, self.seed, engine)
         self._first_line: dict[str, Any] = {}
         self._written = 0
 

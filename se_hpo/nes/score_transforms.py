@@ -101,16 +101,9 @@ def centered_rank(scores: np.ndarray, baseline: float) -> np.ndarray:
     return rank(scores, baseline) - 0.5 if len(scores) > 1 else np.zeros(1)
 
 
+_ALL = (linear, rank, nes, nes_unnormalized, single_best, single_better, all_better)
 TRANSFORMS: dict[str, ScoreTransform] = {
-    "linear": linear,
-    "rank": rank,
-    "nes": nes,
-    "nes_unnormalized": nes_unnormalized,
-    "single_best": single_best,
-    "single_better": single_better,
-    "all_better": all_better,
-    "all_better_sum": all_better_sum,
-    "centered_rank": centered_rank,
+    function.__name__: function for function in (*_ALL, all_better_sum, centered_rank)
 }
 
 

@@ -31,6 +31,7 @@ from se_hpo.bohb.proposals import BOHBGenerator
 from se_hpo.errors import UserError
 from se_hpo.storage.paths import ConfigId, trial_name
 from se_hpo.storage.records import Status, to_builtin
+from se_hpo.text import shortened
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,6 +100,8 @@ class BOHB:
             UserError: budgets that make no ladder, a configuration of another space, or
                 a setting outside its range.
         """
+        if seed < 0:
+            raise UserError(f"seed = {seed}: must be 0 or more")
         self._budgets = (min_budget, max_budget, eta)
         self._n_brackets, self._which = n_brackets, brackets
         n = 1 if n_brackets is None else n_brackets
@@ -204,9 +207,8 @@ class BOHB:
         )
 
         rows = [_row(t) for t in (*self._told.values(), *self._out.values())]
-        dtypes = hyperparameter_dtypes(
-            to_builtin(self._space)["hyperparameters"]
-        ).items()
+        space = to_builtin(self._space)["hyperparameters"]
+        dtypes = hyperparameter_dtypes(space).items()
         declared = {f"config.{name}": dtype for name, dtype in dtypes}
         columns = {name: TRIAL_COLUMNS[name] for name in (*_COLUMNS, "model_based")}
         return tidy(rows, {**columns, **dtypes_of(rows, "config.", declared)})
@@ -234,7 +236,8 @@ class BOHB:
             raise UserError(
                 f"trial {trial.name} at budget {trial.budget:g} was told already"
             )
-        raise UserError(f"{trial!r:.80} is no trial that this search was asked for")
+        shown = shortened(" ".join(repr(trial).split()), 80)
+        raise UserError(f"{shown} is no trial that this search was asked for")
 
     def _register(self, trial: Trial, loss: float) -> None:
         bracket = self._begun[trial.id[0]]

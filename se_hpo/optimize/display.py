@@ -9,9 +9,9 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from se_hpo.bohb.status import Bracket, MasterStatus, Worker
+from se_hpo.bohb.status import Running as RunningTrial
 from se_hpo.results.curve_reader import CurveReader
-from se_hpo.results.master_status import Bracket, MasterStatus, Worker
-from se_hpo.results.master_status import Running as RunningTrial
 from se_hpo.results.ranking import best_first
 from se_hpo.storage.damaged import DamageReport
 from se_hpo.storage.paths import RunPaths
@@ -147,7 +147,7 @@ class RunDisplay(LiveLog):
 def spent_budget(brackets: Iterable[Bracket]) -> tuple[float, float]:
     """Budget spent and planned; a promoted trial pays only the difference.
 
-    >>> from se_hpo.results.master_status import Rung
+    >>> from se_hpo.bohb.status import Rung
     >>> spent_budget([Bracket(0, False, [Rung(1, 3, 3), Rung(3, 0, 1)])])
     (3.0, 5.0)
     """

@@ -27,13 +27,7 @@ DYING_SECONDS = 2.0
 
 
 class LocalWorkers(Children):
-    """`n` worker processes, from `start` on; a context manager that ends them.
-
-    Args:
-        run: the run they work for.
-        n: how many.
-        threads: threads of each.
-    """
+    """`n` worker processes of a run, with so many threads each."""
 
     def __init__(self, run: RunPaths, n: int, threads: int) -> None:
         super().__init__()

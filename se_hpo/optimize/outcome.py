@@ -7,12 +7,12 @@ from typing import Any
 
 import pandas as pd
 from rich.console import Console, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from se_hpo.results.ranking import ranked
 from se_hpo.storage.records import Status
-from se_hpo.text import duration, short_number
+from se_hpo.terminal.rich_tables import table
+from se_hpo.text import duration, short_count, short_number
 
 
 def final_table(
@@ -26,32 +26,27 @@ def final_table(
         console: standard output by default.
     """
     console = console or Console(highlight=False)
-    console.print(best_trials(frame))
-    for note in final_notes(frame):
-        console.print(note)
+    show_best(frame, console)
     console.print("Next:", style="bold")
     console.print(f"  {next_command}", soft_wrap=True, markup=False, emoji=False)
 
 
-def best_trials(frame: pd.DataFrame, n: int = 5) -> RenderableType:
-    """The best trials, each at its largest budget: large budgets first, then low loss.
+def show_best(frame: pd.DataFrame, console: Console) -> None:
+    """Print the five best trials, the best one's configuration, and what failed."""
+    for part in (best_trials(frame), *final_notes(frame)):
+        console.print(part)
 
-    Args:
-        frame: from `se_hpo.load_trials`.
-        n: how many at most.
-    """
-    best = ranked(frame).drop_duplicates("trial").head(n)
+
+def best_trials(frame: pd.DataFrame) -> RenderableType:
+    """The five best trials of `load_trials`, each at its largest budget."""
+    best = ranked(frame).drop_duplicates("trial").head(5)
     seconds = frame.groupby("trial")["wall_seconds"].sum()
     best = best.assign(wall_seconds=best["trial"].map(seconds))
     if best.empty:
         return Text("No evaluation has finished.")
-    table = Table(title="Best trials", title_justify="left", title_style="bold")
-    table.add_column("trial", no_wrap=True)
-    for name in ("budget", "loss", "best score", "solved at", "env steps", "time"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for row in best.to_dict("records"):
-        table.add_row(*_best_row(row))
-    return table
+    numbers = (">budget", ">loss", ">best score", ">solved at", ">env steps", ">time")
+    rows = map(_best_row, best.to_dict("records"))
+    return table("Best trials", ("trial", *numbers), rows)
 
 
 def _best_row(row: dict[Any, Any]) -> list[str]:
@@ -63,7 +58,7 @@ def _best_row(row: dict[Any, Any]) -> list[str]:
         f"{row['loss']:.4f}",
         f"{row['score_best']:.1f}" if math.isfinite(row["score_best"]) else "-",
         f"{solved}" if isinstance(solved, int) else "-",
-        f"{steps / 1e6:.1f} M" if steps >= 1e6 else f"{steps:,}",
+        short_count(steps),
         duration(row["wall_seconds"]),
     ]
 
@@ -71,8 +66,7 @@ def _best_row(row: dict[Any, Any]) -> list[str]:
 def final_notes(frame: pd.DataFrame) -> list[Text]:
     """The configuration of the best trial, and how many evaluations did not finish."""
     notes = []
-    best = ranked(frame).head(1)
-    for row in best.to_dict("records"):
+    for row in ranked(frame).head(1).to_dict("records"):
         values = {
             str(key).removeprefix("config."): short_number(value)
             for key, value in row.items()

@@ -13,6 +13,7 @@ from se_hpo import seeding
 from se_hpo.bohb.brackets import Bracket, plan
 from se_hpo.optimize.objectives.objective import Objective
 from se_hpo.registries import OBJECTIVES
+from se_hpo.terminal.rich_tables import table
 from se_hpo.training.inner_loop import time_agents
 
 SAMPLES = 8  # random configurations whose inner loops are timed
@@ -37,14 +38,9 @@ def measure_cost(
     engine: str,
     n_parallel: int,
 ) -> Cost:
-    """Time one inner loop of each configuration, and extrapolate; see `time_agents`.
+    """Time an inner loop of each of these random flat configurations, and extrapolate.
 
-    Args:
-        brackets: what will be run.
-        objective: the run's objective.
-        configurations: random flat configurations.
-        engine: `auto`, `native` or `torch`.
-        n_parallel: workers times threads.
+    See `time_agents`; `n_parallel` is workers times threads.
     """
     cost_of = OBJECTIVES[objective.kind].cost
     samples = []
@@ -60,20 +56,11 @@ def measure_cost(
 
 def bracket_table(brackets: Sequence[Bracket], unit: str) -> Table:
     """Brackets and their rungs: `trials @ budget`."""
-    table = Table(title="Brackets", title_justify="left")
-    table.add_column("bracket", justify="right")
-    table.add_column(f"rungs (trials @ {unit})")
-    table.add_column("trials", justify="right")
-    table.add_column("evaluations", justify="right")
-    table.add_column(unit, justify="right")
+    columns = (">bracket~", f"rungs (trials @ {unit})~", ">trials~", ">evaluations~")
+    rows = []
     for bracket in brackets:
         steps = zip(bracket.num_configs, bracket.budgets, strict=True)
         rungs = ", ".join(f"{n} @ {budget:g}" for n, budget in steps)
-        table.add_row(
-            str(bracket.index),
-            rungs,
-            str(bracket.trials),
-            str(bracket.evaluations),
-            f"{bracket.generations:g}",
-        )
-    return table
+        numbers = (bracket.trials, bracket.evaluations, f"{bracket.generations:g}")
+        rows.append([str(bracket.index), rungs, *map(str, numbers)])
+    return table("Brackets", (*columns, f">{unit}~"), rows, title_style=None)

@@ -10,20 +10,21 @@ from dataclasses import fields
 from typing import Any
 
 from se_hpo.bohb.brackets import Bracket
+from se_hpo.bohb.job_table import Job
 from se_hpo.bohb.master import Master
-from se_hpo.bohb.master_settings import Evaluation, MasterSettings
+from se_hpo.bohb.master_settings import MasterSettings
 from se_hpo.bohb.run import run_locked_master
+from se_hpo.bohb.status import MasterStatus
 from se_hpo.errors import FailedRunError, unwritable
 from se_hpo.machine.processes import Terminated
-from se_hpo.optimize.confirm import Confirmation, confirm
+from se_hpo.optimize.confirm import confirm
 from se_hpo.optimize.display import RunDisplay
+from se_hpo.optimize.finalists import best_trials
 from se_hpo.optimize.local_workers import LocalWorkers
 from se_hpo.optimize.objectives.objective import Objective
 from se_hpo.optimize.run_folder import open_run
 from se_hpo.optimize.run_request import RunRequest
 from se_hpo.results.lines import read_evaluations
-from se_hpo.results.master_status import MasterStatus
-from se_hpo.results.trials import best_trials
 from se_hpo.search_spaces.user_code import code_of
 from se_hpo.storage.files import write_json
 from se_hpo.storage.json_records import record
@@ -107,9 +108,9 @@ def run_brackets(
             pool.replace_dead()
             draw(status)
 
-        def take(evaluation: Evaluation) -> None:
+        def take(job: Job) -> None:
             pool.note_result()
-            ended = record_of(evaluation)
+            ended = record_of(job)
             display.attempt(lambda: display.evaluation_finished(ended))
             if on_record is not None:
                 on_record(ended)
@@ -132,21 +133,21 @@ def run_brackets(
         )
 
 
-def record_of(evaluation: Evaluation) -> EvaluationRecord:
+def record_of(job: Job) -> EvaluationRecord:
     """The record that the worker sent, or what is known where it sent none."""
     known = {f.name for f in fields(EvaluationRecord)}
-    values = {k: v for k, v in evaluation.info.items() if k in known}
+    values = {k: v for k, v in job.info.items() if k in known}
     defaults = {
-        "trial": trial_name(evaluation.config_id),
-        "bracket": evaluation.config_id[0],
+        "trial": trial_name(job.id),
+        "bracket": job.id[0],
         "rung": 0,
         "reason": "",
-        "wall_seconds": evaluation.finished - evaluation.started,
+        "wall_seconds": job.timestamps["finished"] - job.timestamps["started"],
     }
     fixed = {
-        "budget": evaluation.budget,
-        "loss": evaluation.loss,
-        "status": Status(evaluation.info["status"]),
+        "budget": job.budget,
+        "loss": job.loss,
+        "status": Status(job.info["status"]),
     }
     return EvaluationRecord(**{**defaults, **values, **fixed})
 
@@ -161,7 +162,7 @@ def refuse_only_failures(paths: RunPaths) -> None:
         )
 
 
-def confirmed(request: RunRequest) -> list[Confirmation]:
+def confirmed(request: RunRequest) -> list[dict[str, Any]]:
     """The best trials on fresh seeds, as many as `--confirm` asks for."""
     finalists = best_trials(request.paths, request.options.confirm)
     threads = request.threads * request.options.n_workers

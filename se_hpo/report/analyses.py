@@ -31,7 +31,6 @@ class Answers:
     """Mean NES curve of each set."""
     budgets: pd.DataFrame = field(default_factory=pd.DataFrame)
     picks: pd.DataFrame = field(default_factory=pd.DataFrame)
-    trajectory: pd.DataFrame = field(default_factory=pd.DataFrame)
     importance: pd.DataFrame = field(default_factory=pd.DataFrame)
     importance_note: str = ""
     problems: list[str] = field(default_factory=list)
@@ -58,7 +57,6 @@ def _analyse_bohb(data: RunData, answers: Answers) -> None:
     exclude = () if data.settings.get("random_start", True) else ("000-0-000",)
     _table(answers, "budgets", analysis.budget_correlation, trials)
     _table(answers, "picks", analysis.model_based_picks, trials, exclude=exclude)
-    _table(answers, "trajectory", analysis.incumbent_trajectory, trials)
     space = data.configspace or None
     try:
         found = analysis.hyperparameter_importance(trials, configspace=space)

@@ -16,6 +16,8 @@ from se_hpo.results.lines import read_json
 from se_hpo.storage.json_records import RecordError, checked
 from se_hpo.storage.paths import JSON
 
+_GOES_ON = "The same command goes on from there."
+
 
 def missing(data: RunData, answers: Answers) -> list[str]:
     """What the report does not have, and what would make it; a sentence each."""
@@ -44,10 +46,8 @@ def _missing_bohb(data: RunData) -> Iterator[str]:
     status = read_json(data.paths.status)
     done, planned = status.get("finished"), status.get("planned")
     if isinstance(done, int) and isinstance(planned, int) and done < planned:
-        yield (
-            f"The BOHB run is not finished: {done} of {planned} evaluations. The same "
-            "command goes on from there."
-        )
+        how_far = f"{done} of {planned} evaluations"
+        yield f"The BOHB run is not finished: {how_far}. {_GOES_ON}"
     if failed := (data.trials["status"] == "failed").sum():
         yield f"{failed} evaluation(s) failed: see the table of them."
 
@@ -55,10 +55,8 @@ def _missing_bohb(data: RunData) -> Iterator[str]:
 def _missing_phase2(data: RunData) -> Iterator[str]:
     root = data.paths.root
     if not data.sets:
-        yield (
-            "There are no sets of SEs. To make them: python -m se_hpo.train --from "
-            f"{root}"
-        )
+        command = f"python -m se_hpo.train --from {root}"
+        yield f"There are no sets of SEs. To make them: {command}"
     for se_set in data.sets:
         if left := se_set.n_envs - len(se_set.outcomes):
             yield f"SE set {se_set.name}: {left} of {se_set.n_envs} are not finished."
@@ -132,9 +130,8 @@ def _expected(headers: Sequence[_Header]) -> dict[str, int]:
         for name, chosen in header.settings.sets.items():
             sets.setdefault(name, (chosen.train_env, set()))[1].update(chosen.ses)
     per_se = headers[0].settings.num_agents * len(agents)
-    expected = {
-        name: len(ses) * per_se for name, (kind, ses) in sets.items() if kind in wanted
-    }
+    asked = {name: ses for name, (kind, ses) in sets.items() if kind in wanted}
+    expected = {name: len(ses) * per_se for name, ses in asked.items()}
     if REAL in wanted:
         slots = set[str]().union(*(ses for _, ses in sets.values()))
         expected["the real task"] = len(slots) * per_se

@@ -69,6 +69,5 @@ def render(page: Page) -> str:
         "keep_trailing_newline": True,
     }
     environment = Environment(autoescape=True, undefined=StrictUndefined, **blocks)
-    return environment.from_string(template).render(
-        page=page, style=style, script=script
-    )
+    values = {"page": page, "style": style, "script": script}
+    return environment.from_string(template).render(values)

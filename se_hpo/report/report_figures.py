@@ -30,19 +30,15 @@ def draw_phase2(data: RunData, answers: Answers) -> Iterator[Picture]:
         rows = with_rule(answers.evaluations, rule)
         yield from _there(figures.draw_returns(rows, f"returns-{stem}", what))
         pairs, agreement = _of(answers.pairs, rule), _of(answers.rank_agreement, rule)
-        sensitivity, break_even = (
-            _of(answers.sensitivity, rule),
-            _of(answers.break_even, rule),
-        )
+        sensitivity = _of(answers.sensitivity, rule)
+        paid = _of(answers.break_even, rule)
         if len(pairs):
             name = f"rank_agreement-{stem}"
             yield from _there(figures.draw_agreement(pairs, agreement, name, what))
         if len(sensitivity):
             name = f"sensitivity-{stem}"
             yield from _there(figures.draw_sensitivity(sensitivity, name, what))
-        yield from _there(
-            figures.draw_break_even(break_even, f"break_even-{stem}", what)
-        )
+        yield from _there(figures.draw_break_even(paid, f"break_even-{stem}", what))
 
 
 def draw_ses(

@@ -15,29 +15,14 @@ import pandas as pd
 from se_hpo.envs.tasks import known_solved_return
 from se_hpo.errors import UserError
 from se_hpo.results import columns as c
+from se_hpo.results import lines, se_sets
+from se_hpo.results import trials as loaded
 from se_hpo.results.columns import tidy
 from se_hpo.results.evaluations import EVALUATION_COLUMNS, load_evaluations
-from se_hpo.results.lines import (
-    UnreadableWarning,
-    read_checked,
-    read_json,
-    read_space,
-)
+from se_hpo.results.lines import UnreadableWarning
 from se_hpo.results.ranking import ranked
-from se_hpo.results.se_sets import (
-    SESet,
-    find_sets,
-    load_se_generations,
-    load_ses,
-    read_set,
-)
-from se_hpo.results.trials import (
-    Incumbent,
-    load_generations,
-    load_incumbent,
-    load_trials,
-    run_paths,
-)
+from se_hpo.results.se_sets import SESet
+from se_hpo.results.trials import Incumbent
 from se_hpo.storage.paths import LINES, RunPaths, sets_in
 
 
@@ -52,6 +37,9 @@ class Confirmed:
     optimism: float
 
 
+_none = partial(partial, tidy, [])
+
+
 @dataclass
 class RunData:
     """A run, as far as it has come; frames without rows where there is nothing."""
@@ -59,10 +47,8 @@ class RunData:
     paths: RunPaths
     info: dict[str, Any] = field(default_factory=dict)
     """`run.json`; empty where the folder has none."""
-    trials: pd.DataFrame = field(default_factory=partial(tidy, [], c.TRIAL_COLUMNS))
-    generations: pd.DataFrame = field(
-        default_factory=partial(tidy, [], c.GENERATION_COLUMNS)
-    )
+    trials: pd.DataFrame = field(default_factory=_none(c.TRIAL_COLUMNS))
+    generations: pd.DataFrame = field(default_factory=_none(c.GENERATION_COLUMNS))
     """Of the trials."""
     incumbent: Incumbent | None = None
     configspace: dict[str, Any] = field(default_factory=dict)
@@ -70,13 +56,9 @@ class RunData:
     confirmations: list[Confirmed] = field(default_factory=list)
     """What fresh seeds said of the best trials."""
     sets: list[SESet] = field(default_factory=list)
-    ses: pd.DataFrame = field(default_factory=partial(tidy, [], c.SE_COLUMNS))
-    se_generations: pd.DataFrame = field(
-        default_factory=partial(tidy, [], c.SE_GENERATION_COLUMNS)
-    )
-    evaluations: pd.DataFrame = field(
-        default_factory=partial(tidy, [], EVALUATION_COLUMNS)
-    )
+    ses: pd.DataFrame = field(default_factory=_none(c.SE_COLUMNS))
+    se_generations: pd.DataFrame = field(default_factory=_none(c.SE_GENERATION_COLUMNS))
+    evaluations: pd.DataFrame = field(default_factory=_none(EVALUATION_COLUMNS))
     unreadable: list[str] = field(default_factory=list)
     """What was left out, a sentence each."""
 
@@ -114,18 +96,14 @@ class RunData:
 
 
 def read_run(folder: str | Path) -> RunData:
-    """Read all there is.
-
-    Raises:
-        UserError: the folder is no run, and has neither SE sets nor evaluations.
-    """
+    """Read all there is; a folder without anything of a run is a `UserError`."""
     paths = RunPaths(Path(folder))
     data = RunData(paths)
     with _noting_unreadable(data):
         if paths.run.is_file() or paths.results.is_file():
             _read_bohb(data)
         elif not (paths.ses.is_dir() or paths.evaluations.is_dir()):
-            run_paths(paths.root)  # says what is wrong, and what to do
+            loaded.run_paths(paths.root)  # says what is wrong, and what to do
             raise UserError(f"{paths.root} is no run: name a folder in results/")
         _read_sets(data)
         if any(paths.evaluations.glob(f"*{LINES}")):
@@ -136,24 +114,25 @@ def read_run(folder: str | Path) -> RunData:
 
 def _read_bohb(data: RunData) -> None:
     root = data.paths.root
-    data.info = read_json(data.paths.run)
-    data.trials = load_trials(root)
-    data.generations = load_generations(root)
+    data.info = lines.read_json(data.paths.run)
+    data.trials = loaded.load_trials(root)
+    data.generations = loaded.load_generations(root)
     if len(ranked(data.trials)):
-        data.incumbent = load_incumbent(root)
-    data.configspace = read_space(data.paths)
-    data.confirmations = read_checked(data.paths.confirmation, list[Confirmed], [])
+        data.incumbent = loaded.load_incumbent(root)
+    data.configspace = lines.read_space(data.paths)
+    kind = list[Confirmed]
+    data.confirmations = lines.read_checked(data.paths.confirmation, kind, [])
 
 
 def _read_sets(data: RunData) -> None:
     if not sets_in(data.paths.ses):
         return
     outcomes, generations = [], []
-    for folder in find_sets(data.paths.root):
+    for folder in se_sets.find_sets(data.paths.root):
         with _noting_errors(data):
-            data.sets.append(read_set(folder))
-            outcomes.append(load_ses(folder))
-            generations.append(load_se_generations(folder))
+            data.sets.append(se_sets.read_set(folder))
+            outcomes.append(se_sets.load_ses(folder))
+            generations.append(se_sets.load_se_generations(folder))
     if data.sets:
         data.ses = pd.concat(outcomes, ignore_index=True)
         data.se_generations = pd.concat(generations, ignore_index=True)

@@ -117,12 +117,11 @@ def configuration_table(data: RunData) -> Table | None:
         row["range"] = _range(parameter)
         row["default"] = "-" if default is None else short_number(default, 5)
         rows.append(row)
+    columns = texts(name="hyperparameter", value="value", range="searched")
     return make_table(
         f"Configuration of the best trial, {data.incumbent.trial}",
         pd.DataFrame(rows),
-        texts(
-            name="hyperparameter", value="value", range="searched", default="default"
-        ),
+        [*columns, text("default")],
         caption="A name with one_minus_ sets 1 - value. What the space does not "
         "search is fixed.",
     )

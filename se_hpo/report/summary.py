@@ -60,14 +60,10 @@ def _agent(
 
 
 def _on_ses(train_env: str, row: Row) -> str:
-    ses = (
-        f"{row['n_ses']:.0f} SE{'s' * (row['n_ses'] != 1)}, "
-        f"{row['n_ses_solved']:.0f} solved"
-    )
-    text = (
-        f"On {train_env_prose(train_env)}, {ses}: "
-        f"{_with_interval(row, 'mean', '.1f')} after {_steps(row)}"
-    )
+    n, solved = row["n_ses"], row["n_ses_solved"]
+    ses = f"{n:.0f} SE{'s' * (n != 1)}, {solved:.0f} solved"
+    text = f"On {train_env_prose(train_env)}, {ses}: "
+    text += f"{_with_interval(row, 'mean', '.1f')} after {_steps(row)}"
     if math.isfinite(row["env_steps_saved"]) and row["env_steps_saved"]:  # 0: fixed
         text += f", {_fewer(row)}"
     return f"{text}; {verdict(row)}{_on_pairs(row)}."
@@ -93,8 +89,8 @@ def _fewer(row: Row) -> str:
     """Steps saved against the real task, or spent on top of it."""
     if row["env_steps_saved"] >= 0:
         return f"{_with_interval(row, 'env_steps_saved', '.0%')} fewer"
-    names = {"": "", "_low": "_high", "_high": "_low"}
-    more = {f"more{a}": -row[f"env_steps_saved{b}"] for a, b in names.items()}
+    ends = (("", ""), ("_low", "_high"), ("_high", "_low"))
+    more = {f"more{a}": -row[f"env_steps_saved{b}"] for a, b in ends}
     return f"{_with_interval(more, 'more', '.0%')} more"
 
 
@@ -102,9 +98,9 @@ def _with_interval(row: Row, name: str, spec: str) -> str:
     value, low, high = (row[f"{name}{end}"] for end in ("", "_low", "_high"))
     if not math.isfinite(value):
         return "an unknown return"
-    if not (math.isfinite(low) and math.isfinite(high)):
-        return f"{format(value, spec)} [interval unknown]"
-    return f"{format(value, spec)} [{format(low, spec)}, {format(high, spec)}]"
+    known = math.isfinite(low) and math.isfinite(high)
+    interval = f"{low:{spec}}, {high:{spec}}" if known else "interval unknown"
+    return f"{value:{spec}} [{interval}]"
 
 
 def verdict(row: Row) -> str:

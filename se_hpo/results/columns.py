@@ -128,15 +128,10 @@ def hyperparameter_dtypes(parameters: Iterable[Mapping[str, Any]]) -> dict[str, 
     """
     dtypes = {}
     for parameter in parameters:
-        kind = parameter["type"]
-        if kind.endswith("_float"):
-            dtype = "float64"
-        elif kind.endswith("_int"):
-            dtype = "Int64"
-        else:
-            keys = ("choices", "sequence", "value")
-            dtype = dtype_of(_flatten(parameter.get(key) for key in keys))
-        dtypes[parameter["name"]] = dtype
+        values = (parameter.get(key) for key in ("choices", "sequence", "value"))
+        numeric = {"float": "float64", "int": "Int64"}
+        dtype = numeric.get(parameter["type"].rpartition("_")[2])
+        dtypes[parameter["name"]] = dtype or dtype_of(_flatten(values))
     return dtypes
 
 

@@ -73,17 +73,11 @@ Key = tuple[str, str | None, int | None, str, int]
 
 
 def load_evaluations(path: str | Path) -> pd.DataFrame:
-    """One row per trained agent.
+    """One row per trained agent of a run, a folder of records, or a `*.jsonl` file.
 
-    Args:
-        path: a run's folder, a folder of records, or one `*.jsonl` file.
-
-    Returns:
-        `EVALUATION_COLUMNS`, then a column `hp.<name>` per drawn hyperparameter.
-        `test_returns` holds lists. Sorted by file, then as recorded.
-
-    Raises:
-        UserError: there are no records.
+    `EVALUATION_COLUMNS`, then a column `hp.<name>` per drawn hyperparameter;
+    `test_returns` holds lists. Sorted by file, then as recorded; a `UserError` if there
+    are no records.
     """
     rows: list[dict[str, Any]] = []
     seen: set[tuple[str, Key]] = set()
@@ -122,11 +116,7 @@ def _agent_bases(records: Path) -> dict[str, str]:
 
 
 def record_files(path: Path) -> list[Path]:
-    """The records files at `path`, by name.
-
-    Raises:
-        UserError: there are none.
-    """
+    """The records files at `path`, by name; a `UserError` if there are none."""
     if path.is_file():
         return [path]
     inside = RunPaths(path).evaluations
@@ -135,10 +125,8 @@ def record_files(path: Path) -> list[Path]:
         return files
     what = "does not exist" if not path.exists() else "has no evaluations"
     command = f"python -m se_hpo.evaluate --envs {shlex.quote(str(path))}"
-    raise UserError(
-        f"{path} {what}: make them with `{command}`, or name a run, a folder of .jsonl "
-        "files or one of them"
-    )
+    others = "name a run, a folder of .jsonl files or one of them"
+    raise UserError(f"{path} {what}: make them with `{command}`, or {others}")
 
 
 def evaluation_name(file: Path) -> str:

@@ -1,85 +1,24 @@
-"""What a master says in `status.json`: the run, and evaluations under way."""
+"""Evaluations under way, as the master says in `status.json`."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import Any
 
-from se_hpo.results import lines
-from se_hpo.results.lines import Evaluation
+from se_hpo.bohb.status import Running
+from se_hpo.results.lines import (
+    Evaluation,
+    check_time,
+    read_generations,
+    read_json,
+    warn_unreadable,
+)
 from se_hpo.storage.json_records import RecordError, checked
-from se_hpo.storage.paths import ConfigId, RunPaths, TrialPaths, trial_name
+from se_hpo.storage.paths import RunPaths, TrialPaths, trial_name
 from se_hpo.storage.records import EvaluationRecord, Status
 
 STATUS_MAX_AGE = 60.0
 """Seconds after which a `status.json` that nobody rewrote says nothing any more."""
-
-
-@dataclass(frozen=True)
-class Running:
-    """An evaluation under way."""
-
-    config_id: ConfigId
-    budget: float
-    since: float = 0.0
-    """Unix seconds."""
-    host: str = ""
-    pid: int | str = ""
-    trial: str = ""
-    worker: str | None = None
-
-
-@dataclass(frozen=True)
-class Worker:
-    """A worker that is alive; `trial` is None when it is idle."""
-
-    worker: str
-    host: str
-    pid: int
-    trial: str | None
-
-
-@dataclass(frozen=True)
-class Rung:
-    """Evaluations of a bracket at one budget."""
-
-    budget: float
-    done: int
-    planned: int
-
-
-@dataclass(frozen=True)
-class Bracket:
-    """A bracket of successive halving."""
-
-    bracket: int
-    finished: bool
-    rungs: list[Rung]
-
-
-@dataclass(frozen=True)
-class MasterStatus:
-    """The whole file."""
-
-    state: str
-    """`running`, `finished` or `stopped`."""
-    time: float
-    """When it was written, Unix seconds."""
-    finished: int
-    planned: int
-    failed: int
-    lost: int
-    """Evaluations that were interrupted and repeated."""
-    running: list[Running]
-    workers: list[Worker]
-    brackets: list[Bracket]
-
-    def __post_init__(self) -> None:
-        for each in self.running:
-            known = 0 <= each.config_id[0] < len(self.brackets)
-            if each.trial != trial_name(each.config_id) or not known:
-                raise RecordError(f"running trial {each.trial!r} is not known")
 
 
 def read_running(run: RunPaths, ended: list[Evaluation]) -> list[Evaluation]:
@@ -96,17 +35,17 @@ def read_running(run: RunPaths, ended: list[Evaluation]) -> list[Evaluation]:
     done = {(e.config_id, e.record.budget) for e in ended}
     running = []
     try:
-        entries = lines.read_json(run.status).get("running", [])
+        entries = read_json(run.status).get("running", [])
         for entry in checked(list[Running], entries, "running"):
             if (entry.config_id, entry.budget) not in done:
                 running.append(_running(entry, run, ended))
     except RecordError as error:
-        lines.warn_unreadable(run.status, f"running trials not understood ({error})")
+        warn_unreadable(run.status, f"running trials not understood ({error})")
     return running
 
 
 def _running(entry: Running, run: RunPaths, ended: list[Evaluation]) -> Evaluation:
-    lines.check_time("since", entry.since)
+    check_time("since", entry.since)
     config_id = entry.config_id
     mine = (e.record for e in ended if e.config_id == config_id)
     before = [record for record in mine if record.budget < entry.budget]
@@ -129,7 +68,7 @@ def _running(entry: Running, run: RunPaths, ended: list[Evaluation]) -> Evaluati
 
 def _so_far(files: TrialPaths) -> dict[str, Any]:
     """What the finished generations of a running trial add up to."""
-    done = list(lines.read_generations(files))
+    done = list(read_generations(files))
     if not done:
         return {}
     last = done[-1]

@@ -6,7 +6,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from se_hpo.bohb.brackets import Bracket, budget_ladder, hyperband_brackets
+from se_hpo.bohb.brackets import (
+    MOST_BRACKETS,
+    Bracket,
+    budget_ladder,
+    hyperband_brackets,
+)
 from se_hpo.errors import UserError
 from se_hpo.registries import budget_unit
 from se_hpo.storage.files import parse_json
@@ -92,4 +97,9 @@ def read_run(paths: RunPaths) -> dict[str, Any]:
                 f"{paths.run} is damaged ({key} is no {kind.__name__}): restore it, or "
                 "start over with --overwrite"
             )
+    if data["n_brackets"] > MOST_BRACKETS:
+        raise UserError(
+            f"{paths.run} is damaged (n_brackets has {len(str(data['n_brackets']))} "
+            "digits): restore it, or start over with --overwrite"
+        )
     return data

@@ -60,11 +60,7 @@ class SEOutcome:
 
 
 def read_outcome(paths: SESetPaths, index: int) -> SEOutcome | None:
-    """How the training of SE `index` ended; None: it has not.
-
-    Raises:
-        ValueError: the file is damaged or foreign.
-    """
+    """How the training of SE `index` ended, if it has; a `ValueError` if damaged."""
     outcome = read_record(paths.outcome(index), SEOutcome)
     if outcome is not None and outcome.index != index:
         raise ValueError(f"it is of SE {outcome.index}")

@@ -54,11 +54,7 @@ class SetSettings:
 
 
 def read_settings(paths: SESetPaths) -> SetSettings:
-    """The settings in `set.json`, for who was started to train: its code is run.
-
-    Raises:
-        UserError: no set there, it is damaged, or its task or agent is unknown.
-    """
+    """The settings in `set.json`, whose code is run; a `UserError` if damaged."""
     data = read_set_json(paths)
     prepare(data, paths.set, trusted=True)
     return settings_from_set(paths, data)
@@ -86,18 +82,12 @@ def n_envs_from_set(paths: SESetPaths, data: Mapping[str, Any]) -> int:
 
 def damaged(paths: SESetPaths, why: str) -> UserError:
     """What is said of a `set.json` that cannot be used."""
-    return UserError(
-        f"{paths.set} is damaged ({why}): restore it, or train the set anew in another "
-        "folder"
-    )
+    mend = "restore it, or train the set anew in another folder"
+    return UserError(f"{paths.set} is damaged ({why}): {mend}")
 
 
 def read_set_json(paths: SESetPaths) -> dict[str, Any]:
-    """The contents of `set.json`.
-
-    Raises:
-        UserError: no set there, or it is unreadable.
-    """
+    """The contents of `set.json`; a `UserError` if there is no set, or no whole one."""
     try:
         data = with_train_env(parsed(paths.set.read_bytes()))
     except (FileNotFoundError, NotADirectoryError):
@@ -105,10 +95,8 @@ def read_set_json(paths: SESetPaths) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise damaged(paths, str(error)) from error
     if not isinstance(data, dict) or data.get("format") != FORMAT:
-        raise UserError(
-            f"{paths.set} is no set of SEs of this version: name a folder that "
-            "`python -m se_hpo.train` made"
-        )
+        mend = "name a folder that `python -m se_hpo.train` made"
+        raise UserError(f"{paths.set} is no set of SEs of this version: {mend}")
     return data
 
 

@@ -14,15 +14,10 @@ import pandas as pd
 
 from se_hpo.config.run import RunConfig
 from se_hpo.errors import UserError
+from se_hpo.results import se_set_settings as stored
 from se_hpo.results.columns import SE_COLUMNS, SE_GENERATION_COLUMNS, tidy
 from se_hpo.results.lines import warn_unreadable
 from se_hpo.results.se_outcome import SEOutcome, read_outcome
-from se_hpo.results.se_set_settings import (
-    n_envs_from_set,
-    no_set,
-    read_set_json,
-    settings_from_set,
-)
 from se_hpo.results.trials import generation_rows
 from se_hpo.storage.paths import RunPaths, SESetPaths, sets_in
 
@@ -73,14 +68,11 @@ class TrainedSet:
 
 
 def read_set(path: str | Path) -> SESet:
-    """Read a set of SEs, finished or not.
-
-    Raises:
-        UserError: the folder is no set, or its `set.json` is damaged.
-    """
+    """Read a set of SEs, finished or not; a `UserError` if it is none, or damaged."""
     paths = SESetPaths(Path(path))
-    data = read_set_json(paths)
-    of, n_envs = settings_from_set(paths, data), n_envs_from_set(paths, data)
+    data = stored.read_set_json(paths)
+    of = stored.settings_from_set(paths, data)
+    n_envs = stored.n_envs_from_set(paths, data)
     train_env, task = of.train_env, of.config.task
     outcomes, left_out = _outcomes(paths, train_env, task, n_envs)
     if left_out:
@@ -124,27 +116,21 @@ def _ranges(names: list[str]) -> str:
 
 
 def find_sets(path: str | Path) -> list[Path]:
-    """The set at `path`, or all sets of the run at `path`, by name.
-
-    Raises:
-        UserError: neither.
-    """
+    """The set at `path`, or all sets of the run there; a `UserError` without any."""
     folder = Path(path)
     if SESetPaths(folder).set.is_file():
         return [folder]
     inside = sets_in(RunPaths(folder).ses) or sets_in(folder)
     if not inside:
-        raise UserError(no_set(folder))
+        raise UserError(stored.no_set(folder))
     return inside
 
 
 def load_ses(path: str | Path) -> pd.DataFrame:
     """One row per finished SE of a set, or of all sets of a run.
 
-    `SE_COLUMNS` of docs/results.md, of `results/<run>/ses/<set>` or `results/<run>`.
-
-    Raises:
-        UserError: there is no set.
+    `SE_COLUMNS` of docs/results.md, of `results/<run>/ses/<set>` or `results/<run>`; a
+    `UserError` if there is no set.
     """
     rows = []
     for folder in find_sets(path):
@@ -160,10 +146,7 @@ def load_ses(path: str | Path) -> pd.DataFrame:
 def load_se_generations(path: str | Path) -> pd.DataFrame:
     """One row per generation of each SE, also of those still being trained.
 
-    `SE_GENERATION_COLUMNS` of docs/results.md; the path is as in `load_ses`.
-
-    Raises:
-        UserError: there is no set.
+    `SE_GENERATION_COLUMNS` of docs/results.md; path and errors are as in `load_ses`.
     """
     rows = [row for folder in find_sets(path) for row in _se_generations(folder)]
     return tidy(rows, SE_GENERATION_COLUMNS)
@@ -171,7 +154,7 @@ def load_se_generations(path: str | Path) -> pd.DataFrame:
 
 def _se_generations(folder: Path) -> Iterator[dict[str, Any]]:
     paths = SESetPaths(folder)
-    for index in range(n_envs_from_set(paths, read_set_json(paths))):
+    for index in range(stored.n_envs_from_set(paths, stored.read_set_json(paths))):
         own = {"run": _run_of(folder), "se_set": folder.resolve().name, "se": index}
         if paths.run(index).generations.exists():  # random searches have none
             for row in generation_rows(paths.run(index)):

@@ -17,28 +17,13 @@ import pandas as pd
 from se_hpo.envs.tasks import known_solved_return
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.names import STOP_REASONS
-from se_hpo.results.columns import (
-    GENERATION_COLUMNS,
-    TRIAL_COLUMNS,
-    dtypes_of,
-    hyperparameter_dtypes,
-    tidy,
-)
-from se_hpo.results.lines import (
-    Configuration,
-    Evaluation,
-    not_there,
-    parsed_lines,
-    read_configurations,
-    read_evaluations,
-    read_generations,
-    read_json,
-    read_space,
-)
+from se_hpo.results import columns, lines
+from se_hpo.results.columns import tidy
+from se_hpo.results.lines import Configuration, Evaluation, parsed_lines
 from se_hpo.results.master_status import read_running
 from se_hpo.results.ranking import best_first
 from se_hpo.storage.json_records import record
-from se_hpo.storage.paths import ConfigId, RunPaths, TrialPaths
+from se_hpo.storage.paths import RunPaths, TrialPaths
 from se_hpo.storage.records import EvaluationRecord, GenerationLine, TimingLine
 
 
@@ -93,19 +78,15 @@ def load_trials(run: str | Path, *, running: bool = False) -> pd.DataFrame:
         UserError: the folder is no run.
     """
     paths = run_paths(run)
-    evaluations = read_evaluations(paths)
+    evaluations = lines.read_evaluations(paths)
     if running:
-        under_way = read_running(paths, evaluations)
-        again = {(e.config_id, e.record.budget) for e in under_way}
-        evaluations = [
-            e for e in evaluations if (e.config_id, e.record.budget) not in again
-        ] + under_way
-    configurations = read_configurations(paths)
+        evaluations += read_running(paths, evaluations)
+    configurations = lines.read_configurations(paths)
     rows = [
         _trial_row(e, configurations.get(e.config_id), paths.root.resolve().name)
         for e in evaluations
     ]
-    return tidy(rows, {**TRIAL_COLUMNS, **_further_columns(rows, paths)})
+    return tidy(rows, {**columns.TRIAL_COLUMNS, **_further_columns(rows, paths)})
 
 
 def _trial_row(
@@ -128,9 +109,12 @@ def _trial_row(
 
 def _further_columns(rows: list[dict[str, Any]], paths: RunPaths) -> dict[str, str]:
     """`config.*` as the search space declares them, what it does not, and `info*`."""
-    declared = hyperparameter_dtypes(read_space(paths)["hyperparameters"])
+    declared = columns.hyperparameter_dtypes(lines.read_space(paths)["hyperparameters"])
     config = {f"config.{name}": dtype for name, dtype in declared.items()}
-    return {**dtypes_of(rows, "config.", config), **dtypes_of(rows, "info", {})}
+    return {
+        **columns.dtypes_of(rows, "config.", config),
+        **columns.dtypes_of(rows, "info", {}),
+    }
 
 
 def load_generations(
@@ -151,7 +135,7 @@ def load_generations(
         for trial in _trial_names(paths, trials)
         for row in generation_rows(TrialPaths(paths.trials / trial))
     ]
-    return tidy(rows, GENERATION_COLUMNS)
+    return tidy(rows, columns.GENERATION_COLUMNS)
 
 
 def _trial_names(paths: RunPaths, trials: str | Iterable[str] | None) -> list[str]:
@@ -168,14 +152,14 @@ def _trial_names(paths: RunPaths, trials: str | Iterable[str] | None) -> list[st
 
 def generation_rows(files: TrialPaths) -> Iterator[dict[str, Any]]:
     """A row per generation of one NES run, without what names the run."""
-    solved_return = known_solved_return(read_json(files.config).get("task"))
+    solved_return = known_solved_return(lines.read_json(files.config).get("task"))
     timing = {
         line.generation: vars(line)
         for line in parsed_lines(files.timing, partial(record, TimingLine))
     }
-    lines = {line.generation: line for line in read_generations(files)}
-    for generation in sorted(lines):
-        row = _generation_row(lines[generation])
+    by_number = {line.generation: line for line in lines.read_generations(files)}
+    for generation in sorted(by_number):
+        row = _generation_row(by_number[generation])
         if solved_return is not None:
             row["solved"] = row["center_score"] >= solved_return
         yield row | timing.get(generation, {})
@@ -204,11 +188,11 @@ def load_incumbent(run: str | Path) -> Incumbent:
         UserError: the folder is no run, or nothing has finished yet.
     """
     paths = run_paths(run)
-    evaluations = best_first(read_evaluations(paths), lambda e: e.record)
+    evaluations = best_first(lines.read_evaluations(paths), lambda e: e.record)
     if not evaluations:
         raise UserError(f"{paths.root} has no finished evaluation yet: try again later")
     best = evaluations[0]
-    configuration = read_configurations(paths).get(best.config_id)
+    configuration = lines.read_configurations(paths).get(best.config_id)
     checkpoint = paths.trial(best.config_id).best_se
     found = best.record
     return Incumbent(
@@ -220,18 +204,14 @@ def load_incumbent(run: str | Path) -> Incumbent:
 
 
 def run_paths(run: str | Path) -> RunPaths:
-    """The files of a run.
-
-    Raises:
-        UserError: the folder is no run; names the runs that are near.
-    """
+    """The files of a run; for a folder that is none, a `UserError` names those near."""
     paths = RunPaths(Path(run))
     if _is_run(paths):
         return paths
     beside = [path.name for path in _runs_in(paths.root.parent)]
     otherwise = "name a folder that `python -m se_hpo.optimize` made (results/...)"
     inside = _runs_in(paths.root)
-    raise UserError(not_there(paths.root, "run", inside, beside, otherwise))
+    raise UserError(lines.not_there(paths.root, "run", inside, beside, otherwise))
 
 
 def _is_run(paths: RunPaths) -> bool:
@@ -240,28 +220,3 @@ def _is_run(paths: RunPaths) -> bool:
 
 def _runs_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("*") if _is_run(RunPaths(path)))
-
-
-@dataclass(frozen=True)
-class Finalist:
-    """A trial to confirm."""
-
-    config_id: ConfigId
-    configuration: dict[str, object]
-    budget: float
-    loss: float
-    """As the optimization saw it."""
-
-
-def best_trials(run: RunPaths, n: int) -> list[Finalist]:
-    """The `n` best trials, each at its largest budget: large budgets, then low loss."""
-    configurations = read_configurations(run)
-    finalists: dict[ConfigId, Finalist] = {}
-    for evaluation in best_first(read_evaluations(run), lambda e: e.record):
-        config_id, record = evaluation.config_id, evaluation.record
-        if config_id in configurations and config_id not in finalists:
-            values = dict(configurations[config_id].values)
-            finalists[config_id] = Finalist(
-                config_id, values, record.budget, record.loss
-            )
-    return list(finalists.values())[:n]

@@ -33,7 +33,7 @@ from se_hpo.errors import UserError, did_you_mean
 from se_hpo.registries import AGENTS, OBJECTIVES
 from se_hpo.search_spaces.user_code import run_file
 from se_hpo.storage.records import to_builtin
-from se_hpo.text import typed_line
+from se_hpo.text import shortened, typed_line
 
 _META_TYPES: dict[str, type | tuple[type, ...]] = {
     "objective": str,
@@ -46,6 +46,7 @@ _META_TYPES: dict[str, type | tuple[type, ...]] = {
 }
 _TYPE_NAMES = {str: "text", int: "a whole number", Mapping: "a dict"}
 _CHECKED_SAMPLES = 20
+_NO_VALUE = ("no choice may be None or NaN", "its bounds must be finite numbers")
 _LOG_BOUND = "the lower bound of a log scale must be above 0"
 _ROUNDED = " (ConfigSpace rounds floats to 13 decimals, so 1e-13 is the smallest)"
 
@@ -195,7 +196,8 @@ def _check_configurations(space: Space) -> None:
     except (Exception, SystemExit) as error:
         raise UserError(f"space(seed=0) raised {_said(error)}") from error
     if not isinstance(built, ConfigurationSpace):
-        raise UserError(f"space() returned {built!r:.60}, not a ConfigurationSpace")
+        shown = shortened(" ".join(repr(built).split()), 60)
+        raise UserError(f"space() returned {shown}, not a ConfigurationSpace")
     if len(built) == 0:
         raise UserError("space() has no hyperparameters")
     space.resolve({})
@@ -203,9 +205,10 @@ def _check_configurations(space: Space) -> None:
         # The base may say what holds where a conditional one is inactive.
         if name in space.base and not built.parent_conditions_of[name]:
             raise UserError(f"{name!r} is in META['base'] and in the space: keep one")
+        numerical = isinstance(hp, NumericalHyperparameter)
         for value in map(to_builtin, extremes(hp)):
-            if value is None and isinstance(hp, NumericalHyperparameter):
-                raise UserError(f"{name!r}: its bounds must be finite numbers")
+            if value is None:  # builtin for NaN and infinity
+                raise UserError(f"{name!r}: {_NO_VALUE[numerical]}")
             space.resolve({name: value})
     try:
         encoding = SpaceEncoding(built)

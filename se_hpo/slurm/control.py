@@ -16,11 +16,7 @@ STOP_SECONDS = 60.0
 
 
 def refuse_second_launch(paths: RunPaths, kinds: tuple[str, ...]) -> None:
-    """Raise if jobs of an earlier launch are still queued or running.
-
-    Raises:
-        UserError: they are.
-    """
+    """Raise a `UserError` if jobs of an earlier launch are still queued or running."""
     earlier = [each for each in read_launches(paths.jobs) if each.kind in kinds]
     names = [name for each in earlier for name in each.job_names()]
     if not names or shutil.which("squeue") is None:
@@ -28,32 +24,23 @@ def refuse_second_launch(paths: RunPaths, kinds: tuple[str, ...]) -> None:
     there = slurm_queue.jobs(names, tasks=False)
     if there:
         ids = ", ".join(job.id for job in there)
-        raise UserError(
-            f"{paths.root} is in use by SLURM job {ids}: see --status, join with "
-            "--add-workers, or end it with --stop first"
-        )
+        mend = "see --status, join with --add-workers, or end it with --stop first"
+        raise UserError(f"{paths.root} is in use by SLURM job {ids}: {mend}")
 
 
 def current_launch(paths: RunPaths) -> Launch:
-    """The last launch of BOHB.
-
-    Raises:
-        UserError: there is none.
-    """
+    """The last launch of BOHB; a `UserError` if there is none."""
     for made in reversed(read_launches(paths.jobs)):
         if made.kind == "optimize":
             return made
-    raise UserError(
-        f"{paths.root} was not launched on SLURM: python -m se_hpo.slurm --space NAME "
-        f"--run {paths.root} does that"
-    )
+    command = f"python -m se_hpo.slurm --space NAME --run {paths.root}"
+    raise UserError(f"{paths.root} was not launched on SLURM: {command} does that")
 
 
 def add_workers(paths: RunPaths, n: int) -> str:
     """Submit more workers for a master that is queued or running; returns the job id.
 
-    Raises:
-        UserError: there is no master, or SLURM refuses.
+    A `UserError` if there is no master, or SLURM refuses.
     """
     at_least(1, add_workers=n)
     slurm_queue.require_slurm()
@@ -61,10 +48,8 @@ def add_workers(paths: RunPaths, n: int) -> str:
         made = current_launch(paths)
         masters = slurm_queue.jobs([f"{made.name}-master"])
         if not masters:
-            raise UserError(
-                f"no master of {paths.root} is queued or running: launch the run again "
-                "with the same command as before"
-            )
+            mend = "launch the run again with the same command as before"
+            raise UserError(f"no master of {paths.root} is queued or running: {mend}")
         options = (f"--array=0-{n - 1}", f"--dependency=after:{masters[0].id}")
         job = slurm_queue.submit(paths.script("workers"), *options)
         ids = {**made.ids, "worker": [*made.ids.get("worker", []), job]}
@@ -73,10 +58,7 @@ def add_workers(paths: RunPaths, n: int) -> str:
 
 
 def stop(paths: RunPaths) -> list[str]:
-    """End all jobs of a run: the master first, then what is left.
-
-    Returns:
-        Ids of the jobs that there were.
+    """End all jobs of a run, the master first; returns the ids of those there were.
 
     Raises:
         UserError: nothing was launched, or some jobs do not end.
@@ -95,18 +77,16 @@ def stop(paths: RunPaths) -> list[str]:
             slurm_queue.cancel(group)
             left = _wait_for_end(group, seconds)
     if left:
-        raise UserError(
-            f"job {', '.join(left)} has not ended after {STOP_SECONDS:g} s: look at it "
-            "with scontrol show job"
-        )
+        what = f"job {', '.join(left)} has not ended after {STOP_SECONDS:g} s"
+        raise UserError(f"{what}: look at it with scontrol show job")
     return [job.id for job in there]
 
 
 def _wait_for_end(names: list[str], seconds: float) -> list[str]:
     """Wait until SLURM has none of these jobs; ids of those left."""
     deadline = time.monotonic() + seconds
-    while left := slurm_queue.jobs(names, tasks=False):
-        if time.monotonic() > deadline:
-            break
+    left = slurm_queue.jobs(names, tasks=False)
+    while left and time.monotonic() <= deadline:
         time.sleep(0.5)
+        left = slurm_queue.jobs(names, tasks=False)
     return [job.id for job in left]

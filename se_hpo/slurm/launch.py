@@ -59,10 +59,9 @@ def _check(options: SlurmOptions) -> None:
     if options.role != "all":
         raise UserError(f"--role {options.role}: master and workers are jobs already")
     if options.host is not None:
-        raise UserError(
-            f"--host {options.host}: SLURM chooses the nodes; choose an interface that "
-            "they all have with --nic, if their own names will not do"
-        )
+        mend = "choose an interface that they all have with --nic"
+        what = f"--host {options.host}: SLURM chooses the nodes"
+        raise UserError(f"{what}; {mend}, if their own names will not do")
     if options.dry_run and options.overwrite:
         raise UserError("--dry-run deletes nothing: leave out --overwrite")
 
@@ -76,11 +75,7 @@ def _request(options: SlurmOptions) -> RunRequest:
 def script_texts(
     paths: RunPaths, options: SlurmOptions, made: Launch
 ) -> dict[str, str]:
-    """The scripts of a launch, by name.
-
-    Raises:
-        UserError: something that sbatch cannot read.
-    """
+    """The scripts of a launch, by name; a `UserError` for what sbatch cannot read."""
     scripts, n = Scripts(paths, made.name, options.resources()), options.n_workers
     return {
         "master": scripts.master(master_command(paths, options), n),

@@ -36,18 +36,13 @@ class ResourceOptions:
     """Write the scripts, submit nothing."""
 
     def resources(self) -> Resources:
-        """Checked.
-
-        Raises:
-            UserError: flags that make no job.
-        """
+        """Checked; flags that make no job are a `UserError`."""
         at_least(1, cpus_per_task=self.cpus_per_task)
         if self.time is not None:
             seconds_of(self.time)
-        more = [word for text in self.sbatch for word in _words(text)]
-        return Resources(
-            self.partition, self.time, self.cpus_per_task, self.setup, tuple(more)
-        )
+        more = tuple(word for text in self.sbatch for word in _words(text))
+        asked = (self.partition, self.time, self.cpus_per_task, self.setup)
+        return Resources(*asked, more)
 
 
 def _words(text: str) -> list[str]:

@@ -83,11 +83,7 @@ def _plain(name: str) -> str:
 
 
 def read_launches(path: Path) -> list[Launch]:
-    """All launches of a run, oldest first.
-
-    Raises:
-        UserError: the file is damaged.
-    """
+    """All launches of a run, oldest first; a `UserError` if the file is damaged."""
     try:
         found = read_record(path, _Launches)
     except RecordError as error:
@@ -112,19 +108,14 @@ def write_launch(path: Path, launch: Launch) -> None:
 
 @contextmanager
 def submitting(paths: RunPaths) -> Iterator[None]:
-    """Let one process at a time submit for a run.
-
-    Raises:
-        UserError: another one is at it, or the folder cannot be written.
-    """
+    """Let one process at a time submit for a run; a `UserError` for a second one."""
     folder = paths.slurm
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file = paths.submitting.open("w")
     except OSError as error:
-        raise UserError(
-            f"cannot write to {folder} ({error.strerror}): choose another --run"
-        ) from error
+        what = f"cannot write to {folder} ({error.strerror})"
+        raise UserError(f"{what}: choose another --run") from error
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -11,16 +11,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from se_hpo.bohb.status import MasterStatus
 from se_hpo.errors import UserError
 from se_hpo.machine import slurm_queue
 from se_hpo.optimize.display import RunDisplay
-from se_hpo.optimize.outcome import best_trials, final_notes
+from se_hpo.optimize.outcome import show_best
 from se_hpo.registries import budget_unit
 from se_hpo.results.lines import read_checked, read_evaluations, read_json
-from se_hpo.results.master_status import MasterStatus
 from se_hpo.results.trials import load_trials
 from se_hpo.slurm.slurm_jobs import Launch, read_launches, roles
 from se_hpo.storage.paths import RunPaths
+from se_hpo.terminal.rich_tables import table
 from se_hpo.text import duration
 
 STALE_SECONDS = 30.0
@@ -66,31 +67,29 @@ def _show_master(paths: RunPaths, console: Console) -> None:
 
 def _show_trials(paths: RunPaths, console: Console) -> None:
     if paths.results.exists():
-        frame = load_trials(paths.root)
-        console.print(best_trials(frame))
-        for note in final_notes(frame):
-            console.print(note)
+        show_best(load_trials(paths.root), console)
 
 
 def job_table(paths: RunPaths, launches: Iterable[Launch]) -> Table:
     """Jobs: those that SLURM still has, and how those of the last launch ended."""
-    table = Table(title="Jobs", title_justify="left", title_style="bold")
-    for column in ("role", "job", "state", "time", "node", "waits for"):
-        table.add_column(column, no_wrap=column != "waits for")
     launches = list(launches)
     names = {f"{x.name}-{role}": role for x in launches for role in roles(x.kind)}
     there = slurm_queue.jobs(names)
+    known = {job.id for job in there}
+    rows = []
     for job in _waiting_together(there):
         waits = job.reason if job.state == "PENDING" else ""
-        cells = (job.id, job.state, job.elapsed, job.node, waits)
-        table.add_row(names[job.name], *cells)
-    known = {job.id for job in there}
-    for role, job_id in _ids(launches[-1]):
-        for each, state in _ended(paths, job_id, known):
-            table.add_row(role, each, state, "", "", "")
-    for each, state in _ended_by_hand(paths, launches, known):
-        table.add_row("by hand", each, state, "", "", "")
-    return table
+        role = names[job.name]
+        rows.append((role, job.id, job.state, job.elapsed, job.node, waits))
+    ended = [
+        (role, *how)
+        for role, job_id in _ids(launches[-1])
+        for how in _ended(paths, job_id, known)
+    ]
+    ended += [("by hand", *how) for how in _ended_by_hand(paths, launches, known)]
+    rows += [(role, each, state, "", "", "") for role, each, state in ended]
+    columns = ("role", "job", "state", "time", "node", "waits for~")
+    return table("Jobs", columns, rows)
 
 
 def _waiting_together(jobs: Iterable[slurm_queue.Job]) -> list[slurm_queue.Job]:
@@ -173,14 +172,12 @@ def _ended_line(status: MasterStatus, age: float) -> str:
 
 def worker_table(status: MasterStatus) -> Table:
     """Workers: where they are and what they evaluate."""
-    table = Table(title="Workers", title_justify="left", title_style="bold")
-    for column in ("host", "pid", "trial", "budget", "for"):
-        table.add_column(column, no_wrap=True)
     running = {each.worker: each for each in status.running}
+    rows = []
     for worker in sorted(status.workers, key=lambda w: (w.host, w.pid)):
         now = running.get(worker.worker)
         budget = f"{now.budget:g}" if now else ""
         since = duration(status.time - now.since) if now else ""
         trial = worker.trial or "idle"
-        table.add_row(worker.host, str(worker.pid), trial, budget, since)
-    return table
+        rows.append((worker.host, str(worker.pid), trial, budget, since))
+    return table("Workers", ("host", "pid", "trial", "budget", "for"), rows)

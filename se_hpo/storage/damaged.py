@@ -8,15 +8,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from se_hpo.storage.files import naming, write_atomic
+from se_hpo.storage.paths import DAMAGED
 
 log = logging.getLogger(__name__)
-
-ENDING = ".damaged"
 
 
 def aside(path: Path) -> Path:
     """Where a damaged file goes."""
-    return path.with_name(path.name + ENDING)
+    return path.with_name(path.name + DAMAGED)
 
 
 def set_aside(why: str, then: str, *paths: Path) -> None:
@@ -27,7 +26,7 @@ def set_aside(why: str, then: str, *paths: Path) -> None:
         then: what is done about it, `evaluated again`.
         paths: the files; those that are not there are left out.
     """
-    log.warning("%s; set aside as *%s, %s", why, ENDING, then)
+    log.warning("%s; set aside as *%s, %s", why, DAMAGED, then)
     for path in paths:
         with contextlib.suppress(FileNotFoundError):  # another process was faster
             path.replace(aside(path))
@@ -52,20 +51,17 @@ def set_lines_aside(path: Path, damaged: Iterable[int]) -> None:
 
 
 class DamageReport:
-    """Names files that another process has set aside since.
-
-    Args:
-        folder: where.
-        pattern: of the folders in it that may hold such files, `*`.
-    """
+    """Names files that another process has set aside since."""
 
     def __init__(self, folder: Path, pattern: str) -> None:
         self.folder = folder
-        self._known = set(folder.glob(f"{pattern}/*{ENDING}"))
+        self._known = set(folder.glob(f"{pattern}/*{DAMAGED}"))
 
     def tell(self, pattern: str) -> None:
         """Name what is new in the folders of that pattern."""
-        for path in sorted(set(self.folder.glob(f"{pattern}/*{ENDING}")) - self._known):
+        for path in sorted(
+            set(self.folder.glob(f"{pattern}/*{DAMAGED}")) - self._known
+        ):
             self._known.add(path)
-            name = path.with_name(path.name.removesuffix(ENDING))
+            name = path.with_name(path.name.removesuffix(DAMAGED))
             log.warning("%s was damaged: set aside, computed again", name)

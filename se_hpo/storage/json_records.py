@@ -11,7 +11,7 @@ import enum
 import functools
 import math
 import reprlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -64,11 +64,8 @@ def record(
 ) -> T:
     """A dataclass from a mapping; a field without a default must be there.
 
-    Args:
-        cls: a dataclass, whose own checks are made, too.
-        data: field name -> value; values that are of their type already are taken.
-        unknown: what becomes of keys that are no fields (of a newer version, say).
-        at: where `data` lies in its file, for messages: `nes`.
+    Values that are of their type already are taken. `unknown` says what becomes of keys
+    that are no fields (of a newer version, say), `at` where `data` lies in its file.
 
     Raises:
         RecordError: something is missing, unknown, or of another type.
@@ -86,8 +83,10 @@ def record(
     """
     kind: Any = cls
     fields, mapping = _fields(kind), _mapping(data, at or "it")
-    if unknown == "refuse":
-        _refuse_unknown(mapping, fields, at)
+    for key in mapping if unknown == "refuse" else ():
+        if key not in list(fields):  # it may be anything, even unhashable
+            hint = did_you_mean(str(key), fields)
+            raise RecordError(f"unknown key {_join(at, str(key))!r}: {hint}")
     values = {}
     if "train_env" in fields and "setting" in mapping:
         mapping.setdefault("train_env", mapping.pop("setting"))  # its earlier name
@@ -97,16 +96,6 @@ def record(
         elif needed:
             raise RecordError(f"{_join(at, name)} is missing")
     return cls(**values)
-
-
-def _refuse_unknown(
-    data: Mapping[str, Any], known: Iterable[str], at: str = ""
-) -> None:
-    """Raise `RecordError` unless all keys are known."""
-    for key in data:
-        if key not in list(known):  # it may be anything, even unhashable
-            hint = did_you_mean(str(key), known)
-            raise RecordError(f"unknown key {_join(at, str(key))!r}: {hint}")
 
 
 def checked(kind: Any, value: Any, name: str = "it") -> Any:

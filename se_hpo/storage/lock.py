@@ -68,20 +68,29 @@ def lock_holder(path: Path, watch_seconds: float = 3 * BEAT_SECONDS) -> Holder |
     within `watch_seconds`.
     """
     deadline = time.monotonic() + watch_seconds
-    while not (first := _read(path)):  # it may be written at this moment
+    while not (line := _read(path)):  # it may be written at this moment
         if not path.exists() or time.monotonic() > deadline:
             return None
         time.sleep(0.1)
-    host, pid = str(first.get("host", "?")), first.get("pid")
+    pid = line.get("pid")
     pid = pid if isinstance(pid, int) else 0
-    if host == socket.gethostname():
-        return Holder(host, pid, _is_alive(first))
+    return Holder(str(line.get("host", "?")), pid, _lives(path, line, deadline))
+
+
+def _lives(path: Path, line: dict[str, Any], deadline: float) -> bool:
+    """Whether the process that has written a lock still runs.
+
+    On another machine it does if it writes again until `deadline` (monotonic s).
+    """
+    if line.get("host") == socket.gethostname():
+        pid = line.get("pid")
+        started = _started(pid) if isinstance(pid, int) else None
+        return started is not None and started == line.get("started")
     while time.monotonic() < deadline:
-        now = _read(path)
-        if now and now.get("beat") != first.get("beat"):
-            return Holder(host, pid, True)
         time.sleep(0.1)
-    return Holder(host, pid, False)
+        if (now := _read(path)) and now.get("beat") != line.get("beat"):
+            return True
+    return False
 
 
 class RunLock:
@@ -93,17 +102,9 @@ class RunLock:
         watch_seconds: float = WATCH_SECONDS,
         what: str | None = None,
     ) -> None:
-        """Prepare.
-
-        Args:
-            path: the lock file.
-            watch_seconds: how long to watch a lock of another machine.
-            what: how the refusal begins; by default that the folder is in use by the
-                master.
-        """
-        self.path = path
+        """`what` begins the refusal, which by default names a master."""
+        self.path, self.watch_seconds = path, watch_seconds
         self.what = what or f"{path.parent} is in use by the master"
-        self.watch_seconds = watch_seconds
         self._file: IO[bytes] | None = None
         self._released = threading.Event()
 
@@ -115,16 +116,23 @@ class RunLock:
             UserError: the file is something else that has the name of the lock.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        while self._file is None:
-            self._file = self._try_to_lock()
-        self._refuse_foreign_file()
-        self._refuse_living_stranger()
+        while (file := self._try_to_lock()) is None:
+            pass
         try:
-            self._write()
+            self._refuse_foreign_file(file)
+            self._refuse_living_stranger()
+        except BaseException:
+            file.close()
+            raise
+        self._file = file
+        try:
+            self._write(file)
         except BaseException:  # a full disk: the next try must not meet our own hold
             self.__exit__()
             raise
-        threading.Thread(target=self._keep_alive, name="lock", daemon=True).start()
+        threading.Thread(
+            target=self._keep_alive, args=(file,), name="lock", daemon=True
+        ).start()
         return self
 
     def __exit__(self, *_exc: object) -> None:
@@ -158,13 +166,11 @@ class RunLock:
         file.close()
         return None
 
-    def _refuse_foreign_file(self) -> None:
+    def _refuse_foreign_file(self, file: IO[bytes]) -> None:
         """A `poetry.lock`, say, is neither written to nor removed."""
-        assert self._file is not None
         # A machine that went down leaves zeros, or a part of what was written.
-        start = os.pread(self._file.fileno(), 4096, 0).rstrip(b"\0")
+        start = os.pread(file.fileno(), 4096, 0).rstrip(b"\0")
         if not start.startswith(_BEGINNING) and not _BEGINNING.startswith(start):
-            self._release()
             raise UserError(
                 f"{self.path} is in the way of a lock and holds something else: move "
                 "it, or choose another place"
@@ -172,35 +178,16 @@ class RunLock:
 
     def _refuse_living_stranger(self) -> None:
         """Where locks do not reach other machines, a sign of life does."""
-        holder = _read(self.path)
-        if not holder:
+        line, here = _read(self.path), socket.gethostname()
+        if not line or (line.get("host"), line.get("pid")) == (here, os.getpid()):
             return
-        if holder.get("host") == socket.gethostname():
-            if _is_alive(holder) and holder.get("pid") != os.getpid():
-                raise self._give_up(holder)
-            return
-        log.info("watching %s, left by a master on %s", self.path, holder.get("host"))
-        deadline = time.monotonic() + self.watch_seconds
-        while time.monotonic() < deadline:
-            time.sleep(min(0.2, self.watch_seconds / 4))
-            if _read(self.path).get("beat") != holder.get("beat"):
-                raise self._give_up(holder)
+        if line.get("host") != here:
+            log.info("watching %s, left by a master on %s", self.path, line.get("host"))
+        if _lives(self.path, line, time.monotonic() + self.watch_seconds):
+            raise _refusal(self.what, line)
 
-    def _give_up(self, holder: dict[str, Any]) -> InUseError:
-        self._release()
-        return _refusal(self.what, holder)
-
-    def _release(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-
-    def _write(self) -> None:
-        file = self._file
-        if file is None:
-            return
-        beat = time.time()
-        host, pid = socket.gethostname(), os.getpid()
+    def _write(self, file: IO[bytes]) -> None:
+        host, pid, beat = socket.gethostname(), os.getpid(), time.time()
         line = {"host": host, "pid": pid, "started": _started(pid), "beat": beat}
         text = (json.dumps(line) + "\n").encode()
         # In place, so that a disk that filled up meanwhile has room for it.
@@ -208,11 +195,11 @@ class RunLock:
             os.pwrite(file.fileno(), text, 0)
             os.ftruncate(file.fileno(), len(text))
 
-    def _keep_alive(self) -> None:
+    def _keep_alive(self, file: IO[bytes]) -> None:
         while not self._released.wait(BEAT_SECONDS):
             # A full disk must not look like a lost lock; the kernel still holds it.
             with contextlib.suppress(OSError, ValueError):
-                self._write()
+                self._write(file)
 
 
 @contextlib.contextmanager
@@ -223,18 +210,16 @@ def turn(lock: RunLock, seconds: float = TURN_SECONDS) -> Iterator[None]:
         UserError: it was not to be had in `seconds`, or see `RunLock`.
     """
     deadline = time.monotonic() + seconds
-    while True:
-        try:
-            lock.__enter__()
-            break
-        except InUseError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
-    try:
+    with contextlib.ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(lock)
+                break
+            except InUseError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
         yield
-    finally:
-        lock.__exit__(None, None, None)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -249,12 +234,6 @@ def _refusal(what: str, holder: dict[str, Any]) -> InUseError:
     return InUseError(
         f"{what} with pid {pid} on {host}: wait for its end, or stop it first"
     )
-
-
-def _is_alive(holder: dict[str, Any]) -> bool:
-    pid = holder.get("pid")
-    started = _started(pid) if isinstance(pid, int) else None
-    return started is not None and started == holder.get("started")
 
 
 def _started(pid: int) -> int | None:

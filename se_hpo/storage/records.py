@@ -104,14 +104,15 @@ class TimingLine:
 def to_builtin(value: Any) -> Any:
     """Convert NumPy scalars, arrays, enums, tuples and mappings to builtin types.
 
-    Non-finite floats become None, since JSON has none.
+    Non-finite floats become None, since JSON has none; halves of characters (in the
+    name of a file, say) are spelt out, since they could not be read again.
 
     >>> import numpy as np
     >>> to_builtin({"a": np.float64(1.5), "b": np.arange(2), "c": float("nan")})
     {'a': 1.5, 'b': [0, 1], 'c': None}
     """
     if isinstance(value, Mapping):
-        return {str(k): to_builtin(v) for k, v in value.items()}
+        return {to_builtin(str(k)): to_builtin(v) for k, v in value.items()}
     if isinstance(value, (list, tuple, set)):
         return [to_builtin(v) for v in value]
     if isinstance(value, enum.Enum):
@@ -120,10 +121,10 @@ def to_builtin(value: Any) -> Any:
         return to_builtin(value.tolist())
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
-    if isinstance(value, bool):
-        return bool(value)
+    if isinstance(value, str):
+        return value.encode(errors="backslashreplace").decode()
+    if value is None or isinstance(value, bool):
+        return value
     if isinstance(value, int):
         return int(value)
-    if value is None or isinstance(value, str):
-        return value if value is None else str(value)
     raise TypeError(f"{type(value).__name__} cannot be stored as JSON: {value!r}")

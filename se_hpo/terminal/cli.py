@@ -26,8 +26,6 @@ from se_hpo.machine.provenance import launched_as
 
 OptionsT = TypeVar("OptionsT")
 
-log = logging.getLogger(__name__)
-
 
 def run_command(options: type[OptionsT], main: Callable[[OptionsT], int]) -> None:
     """Parse the command line into `options`, call `main`, and exit with its code.

@@ -95,23 +95,20 @@ class LiveLog:
         self.eta_at = self.began
         self.console = console or Console(stderr=True, highlight=False)
         terminal = self.console.is_terminal and not self.console.is_dumb_terminal
+        ascii_only = self.console.options.ascii_only
+        self._is_live = terminal and not quiet and not ascii_only
         self._live: Live | None = None
         self._told = False
-        if terminal and not quiet and not self.console.options.ascii_only:
-            self._live = Live(
-                get_renderable=self._draw,
-                console=self.console,
-                refresh_per_second=REFRESHES_PER_SECOND,
-                transient=True,
-                redirect_stdout=False,
-                redirect_stderr=False,
-            )
-        hide_lines = self._live is not None and not verbose
-        self._handler: logging.Handler | None = None
-        if self._live is not None or not only_live:
-            self._handler = _handler(self.console, terminal, quiet, verbose, hide_lines)
         self._restore = logging.NOTSET
         self._aside: list[logging.Handler] = []
+        self._handler: logging.Handler | None = None
+        if only_live and not self._is_live:
+            return
+        self._handler = _handler(self.console, terminal)
+        level = logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO
+        self._handler.setLevel(level)
+        self._handler.addFilter(self._shows)
+        self._hides_said = self._is_live and not verbose
 
     def __enter__(self) -> Self:
         if self._handler is None:
@@ -124,7 +121,15 @@ class LiveLog:
         for handler in self._aside:
             root.removeHandler(handler)
         root.addHandler(self._handler)
-        if self._live is not None:
+        if self._is_live:
+            self._live = Live(  # draws at once
+                get_renderable=self._draw,
+                console=self.console,
+                refresh_per_second=REFRESHES_PER_SECOND,
+                transient=True,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )
             self.attempt(partial(self._live.start, refresh=True))
         return self
 
@@ -153,6 +158,12 @@ class LiveLog:
                 self._told = True
                 why = typed_line(error)
                 log.warning("the display is incomplete (%s): the run goes on", why)
+
+    def _shows(self, record: logging.LogRecord) -> bool:
+        if record.levelno >= logging.WARNING:
+            return True
+        said = self._hides_said and record.name == __name__
+        return not said and record.name.partition(".")[0] == "se_hpo"
 
     def say(self, line: str) -> None:
         """Log what the display, where there is one, shows in its own way."""
@@ -211,31 +222,16 @@ class LiveLog:
         return Constrain(Group(*drawn), width - 3)
 
 
-def _handler(
-    console: Console, terminal: bool, quiet: bool, verbose: bool, hide_lines: bool
-) -> logging.Handler:
+def _handler(console: Console, terminal: bool) -> logging.Handler:
     """To the console, without tearing the display; plain lines off a terminal."""
-    handler: logging.Handler
     if terminal:
-        handler = RichHandler(
+        return RichHandler(
             console=console,
             show_path=False,
             log_time_format="%H:%M:%S",
             highlighter=NullHighlighter(),
         )
-    else:
-        handler = logging.StreamHandler(console.file)
-        line = "%(asctime)s %(levelname)s %(message)s"
-        handler.setFormatter(logging.Formatter(line, "%Y-%m-%d %H:%M:%S"))
-    level = logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO
-    handler.setLevel(level)
-
-    def shown(record: logging.LogRecord) -> bool:
-        if record.levelno >= logging.WARNING:
-            return True
-        if hide_lines and record.name == __name__:
-            return False
-        return record.name.partition(".")[0] == "se_hpo"
-
-    handler.addFilter(shown)
+    handler = logging.StreamHandler(console.file)
+    line = "%(asctime)s %(levelname)s %(message)s"
+    handler.setFormatter(logging.Formatter(line, "%Y-%m-%d %H:%M:%S"))
     return handler

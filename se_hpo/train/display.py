@@ -19,18 +19,15 @@ from se_hpo.results.se_set_settings import SetSettings
 from se_hpo.storage.damaged import DamageReport
 from se_hpo.storage.paths import SESetPaths
 from se_hpo.terminal.live import LATEST, LiveLog, Running, running_rows
-from se_hpo.text import duration
+from se_hpo.terminal.rich_tables import table
+from se_hpo.text import duration, short_count
 from se_hpo.train.supervisor import SEWorkers
 
 
 class SetDisplay(LiveLog):
     """A set while it is trained: curves, pace, who solved the task, time to go.
 
-    Args:
-        paths: the set.
-        settings: of the set.
-        total: SEs of this shard.
-        shown: `quiet` and `console` of `LiveLog`.
+    `total` counts the SEs of this shard; `shown` are options of `LiveLog`.
     """
 
     label_width = 8
@@ -139,34 +136,25 @@ def _how(outcome: SEOutcome) -> str:
 def set_table(outcomes: Sequence[SEOutcome], missing: Mapping[int, str]) -> Table:
     """A row per SE: whether and when it solved the task, what it scores and cost.
 
-    Args:
-        outcomes: of the finished SEs.
-        missing: SEs without an outcome, and why.
+    `missing` says of SEs without an outcome why they have none.
     """
-    table = Table(title="SEs", title_justify="left", title_style="bold")
-    table.add_column("SE", no_wrap=True)
-    for name in ("solved at", "best", "last", "agents", "env steps", "time"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("ended by")
+    numbers = (">solved at", ">best", ">last", ">agents", ">env steps", ">time")
     rows = {outcome.index: _row(outcome) for outcome in outcomes}
-    rows |= {
-        index: [*[""] * 6, f"not finished: {why}"] for index, why in missing.items()
-    }
-    for index in sorted(rows):
-        table.add_row(f"{index:03d}", *rows[index])
-    return table
+    for index, why in missing.items():
+        rows[index] = [*[""] * 6, f"not finished: {why}"]
+    cells = ((f"{index:03d}", *rows[index]) for index in sorted(rows))
+    return table("SEs", ("SE", *numbers, "ended by~"), cells)
 
 
 def _row(outcome: SEOutcome) -> list[str | Text]:
     unsolved = Text("no", style="yellow")
     solved = str(outcome.solved_at or "yes") if outcome.solved else unsolved
-    steps = outcome.env_steps_se + outcome.env_steps_task
     return [
         solved,
         _score(outcome.best_score),
         _score(outcome.final_score),
         f"{outcome.trainings:,}",
-        f"{steps / 1e6:.1f} M" if steps >= 1e6 else f"{steps:,}",
+        short_count(outcome.env_steps_se + outcome.env_steps_task),
         duration(outcome.wall_seconds),
         Text(outcome.reason, style="red" if outcome.failed else ""),
     ]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import math
 import socket
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,14 +30,8 @@ from se_hpo.training.inner_loop import InnerLoop
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class _Trained:
-    """What a run or search gave."""
-
-    psi: np.ndarray | None
-    """The SE that is kept."""
-    values: dict[str, Any]
-    """Fields of `SEOutcome`."""
+_Trained = tuple[np.ndarray | None, dict[str, Any]]
+"""The SE that is kept, and fields of `SEOutcome`."""
 
 
 def train_se(
@@ -53,12 +46,12 @@ def train_se(
     seed, files = settings.se_seed(index), paths.run(index)
     train = _random_search if settings.train_env == "se_random" else _nes
     try:
-        trained = train(settings, seed, files, inner_loop)
+        psi, values = train(settings, seed, files, inner_loop)
     except (OSError, UserError):
         raise
     except Exception as error:
         log.exception("SE %d failed", index)
-        trained = _failed(settings, files, error)
+        psi, values = _failed(settings, files, error)
     outcome = SEOutcome(
         index=index,
         seed=seed,
@@ -68,13 +61,13 @@ def train_se(
         host=socket.gethostname(),
         wall_seconds=_sum(_lines(files.timing), "wall_seconds"),
         cpu_seconds=_sum(_lines(files.timing), "cpu_seconds"),
-        **trained.values,
+        **values,
     )
-    if trained.psi is not None:
+    if psi is not None:
         keep = ("index", "seed", "train_env", "solved", "solved_at", "generations")
         metadata = {key: getattr(outcome, key) for key in (*keep, "best_score")}
         config, path = settings.config, paths.checkpoint(index)
-        save_se(path, trained.psi, config.task, config.se, {"kind": "best", **metadata})
+        save_se(path, psi, config.task, config.se, {"kind": "best", **metadata})
     write_json(paths.outcome(index), outcome.to_dict())
     return outcome
 
@@ -87,7 +80,7 @@ def _nes(
         settings.config, seed, files, inner_loop, settings.generations, restart=True
     )
     state = outcome.state
-    values = {
+    return state.best_psi, {
         "solved": state.solved_at is not None,
         "solved_at": state.solved_at,
         "generations": state.generation,
@@ -98,7 +91,6 @@ def _nes(
         "env_steps_se": outcome.total("env_steps_se"),
         "env_steps_task": outcome.total("env_steps_task"),
     }
-    return _Trained(state.best_psi, values)
 
 
 def _random_search(
@@ -108,7 +100,7 @@ def _random_search(
     assert trainings is not None
     write_json(files.config, {**config.to_dict(), "seed": seed})
     found = run_random_search(config, seed, files, inner_loop, trainings)
-    values = {
+    return found.psi, {
         "solved": found.score >= get_task(config.task).solved_return,
         "solved_at": None,
         "generations": 0,
@@ -119,7 +111,6 @@ def _random_search(
         "env_steps_se": found.env_steps_se,
         "env_steps_task": found.env_steps_task,
     }
-    return _Trained(found.psi, values)
 
 
 def _failed(settings: SetSettings, files: TrialPaths, error: Exception) -> _Trained:
@@ -127,19 +118,17 @@ def _failed(settings: SetSettings, files: TrialPaths, error: Exception) -> _Trai
     generations = _lines(files.generations)
     spent = generations or _lines(files.candidates)
     nes, n = settings.config.nes, len(generations)
-    message = first_line(error)
-    values = {
+    return None, {
         "solved": False,
         "solved_at": None,
         "generations": n,
         "best_score": None,
         "final_score": None,
-        "reason": f"failed: {type(error).__name__}: {message}",
+        "reason": f"failed: {type(error).__name__}: {first_line(error)}",
         "trainings": n_trainings(nes, n) if n else scored_candidates(files),
         "env_steps_se": int(_sum(spent, "env_steps_se")),
         "env_steps_task": int(_sum(spent, "env_steps_task")),
     }
-    return _Trained(None, values)
 
 
 def _sum(lines: list[dict[str, Any]], key: str) -> float:

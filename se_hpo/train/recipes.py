@@ -54,7 +54,7 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
         data = yaml.load(path.read_text(encoding="utf-8"), ValueLoader)
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read ({error}): give a YAML file") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # no such date
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise UserError(f"{path} is no YAML: {one_line(error)}") from error
     try:
         return _recipe(path.stem, data)

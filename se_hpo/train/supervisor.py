@@ -30,11 +30,7 @@ HELD = 75
 class SEWorkers(Children):
     """At most `n_parallel` processes at a time; `running` has them by their SE.
 
-    Args:
-        paths: the set.
-        indices: the SEs to train.
-        n_parallel: how many at a time.
-        threads: threads of each.
+    `indices` are the SEs to train; each process has `threads` threads.
     """
 
     def __init__(

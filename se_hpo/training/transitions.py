@@ -24,7 +24,7 @@ from se_hpo.agents.config import AgentConfig
 from se_hpo.agents.ddqn_config import DDQNConfig
 from se_hpo.envs.checkpoint import SECheckpoint, load_se
 from se_hpo.envs.learned import LearnedEnv
-from se_hpo.envs.synthetic_env import SyntheticEnvNet
+from se_hpo.envs.se_net import SyntheticEnvNet
 from se_hpo.envs.tasks import TaskSpec, get_task
 from se_hpo.training.environments import LearnedTrainingEnv, Step, TaskTrainingEnv
 from se_hpo.training.torch_engine import train_agent

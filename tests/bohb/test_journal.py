@@ -45,10 +45,10 @@ def _journal(folder):
 def _resumed(folder):
     """Journal, generator and bracket as a master builds them at its start."""
     journal, generator = _journal(folder), Counting()
-    jobs = replay_generator(journal, generator, str(folder))
+    replay_generator(journal, generator)
     bracket = SuccessiveHalving(BRACKET, generator.get_config, journal)
-    finished = {(job.id, job.kwargs["budget"]): job for job in jobs}
-    replay_bracket(bracket, journal, finished)
+    finished = dict(journal.results)
+    replay_bracket(bracket, journal, finished, lambda config, budget: None)
     return journal, generator, bracket
 
 
@@ -183,7 +183,7 @@ def test_a_journal_of_another_space_is_refused(tmp_path):
 
     _run(tmp_path)
     with pytest.raises(UserError, match="does not fit the search space"):
-        replay_generator(_journal(tmp_path), Picky(), "")
+        replay_generator(_journal(tmp_path), Picky())
 
 
 def test_missing_files_are_an_empty_run(tmp_path):

@@ -22,8 +22,7 @@ from se_hpo.bohb.job_table import Job, JobTable
 from se_hpo.bohb.journal import Journal
 from se_hpo.bohb.master import Master
 from se_hpo.bohb.master_settings import MasterSettings, TooManyFailures
-from se_hpo.bohb.wire.roster import Roster
-from se_hpo.bohb.wire.worker_handle import WorkerHandle
+from se_hpo.bohb.wire.roster import Roster, WorkerHandle
 from se_hpo.errors import FailedRunError, UserError
 from se_hpo.storage.lock import RunLock
 from se_hpo.storage.paths import RunPaths
@@ -283,7 +282,7 @@ def test_a_trial_that_kills_its_workers_has_failed_and_the_run_goes_on(tmp_path)
         master.wait()
         assert sum(worker.poll() == -9 for worker in workers) == 3
     failed = [e for e in master.results if e.info["status"] == "failed"]
-    assert [e.config_id for e in failed] == [(0, 0, 1)] and failed[0].loss == 1.0
+    assert [e.id for e in failed] == [(0, 0, 1)] and failed[0].loss == 1.0
     ((host, pid),) = asked
     assert failed[0].info["reason"] == (
         f"failed: its worker died 3 times, last pid {pid} on {host}: "

@@ -38,10 +38,16 @@ def test_a_run_stops_after_so_many_failures(most, reasons, enough):
         tally.check(most)
 
 
+SIZES = ("900 MiB", "1.50 GiB", "1.2e-3 s", "17 bytes", "0.3%")
+
+
 @pytest.mark.parametrize(
     ("reasons", "enough"),
     [
         ([f"pid {n} died" for n in range(5)], True),
+        ([f"{x} free on gpu{n}" for n, x in enumerate(SIZES)], True),
+        ([f"a object at 0x{n:x}" for n in range(2_000, 2_005)], True),
+        ([f"no {unit} at port {n}" for n, unit in enumerate("abcde")], False),
         (["a"] * 4, False),
         ([None, *["a"] * 9], False),
         ([*["a"] * 4, "b"], False),

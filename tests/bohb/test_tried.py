@@ -1,7 +1,12 @@
 """Where configurations can be counted, one that was tried gives way to another."""
 
 import logging
+import multiprocessing
+import os
+import queue
+import signal
 from collections import Counter
+from unittest.mock import Mock
 
 import pytest
 from ConfigSpace import (
@@ -14,8 +19,15 @@ from ConfigSpace import (
     OrdinalHyperparameter,
 )
 
+from se_hpo.bohb.brackets import Bracket
 from se_hpo.bohb.encoding import SpaceEncoding
+from se_hpo.bohb.job_table import Job
+from se_hpo.bohb.journal import Journal
+from se_hpo.bohb.master import Master
+from se_hpo.bohb.master_settings import MasterSettings
 from se_hpo.bohb.proposals import BOHBGenerator, RandomGenerator
+from se_hpo.bohb.wire.roster import Roster, WorkerHandle
+from se_hpo.storage.paths import RunPaths
 from tests.bohb.test_proposals import drive, result
 
 
@@ -136,3 +148,43 @@ def test_a_choice_of_weight_0_is_never_proposed_nor_counted():
     assert sum(info["model_based_pick"] for _, info in picks) > 50
     assert {c["a"] for c, _ in picks} == {"relu", "tanh"}
     assert {c["b"] for c, _ in picks} == {2}
+
+
+@pytest.mark.parametrize("kind", [BOHBGenerator, RandomGenerator])
+def test_what_was_under_way_at_a_kill_is_not_proposed_again(kind, tmp_path):
+    """Several workers had it when their master was killed: only the journal is left."""
+    run, bracket = RunPaths(tmp_path), [Bracket(0, (27, 9), (1.0, 3.0))]
+    roster = Roster()
+    roster.workers = {
+        n: WorkerHandle(str(n), "", "", "host", 1, 1.0) for n in range(27)
+    }
+
+    def begin(most):
+        """A master that hands out so many, and no result comes."""
+
+        def submit(job):
+            if len(sent) == most:
+                os.kill(os.getpid(), signal.SIGKILL)
+            sent.append(job)
+            if len(sent) == 27:
+                raise KeyboardInterrupt
+
+        sent: list[Job] = []
+        Master(
+            run,
+            bracket,
+            kind(small(), seed=1),
+            Journal(run.configs, run.results),
+            Mock(roster=roster, submit=submit),
+            queue.SimpleQueue(),
+            MasterSettings(),
+        ).run()
+
+    first = multiprocessing.get_context("fork").Process(target=begin, args=(20,))
+    first.start()
+    first.join(60)
+    assert first.exitcode == -signal.SIGKILL
+    with pytest.raises(KeyboardInterrupt):
+        begin(99)
+    proposed = [c for c, _ in Journal(run.configs, run.results).configs.values()]
+    assert len({key(c) for c in proposed}) == len(proposed) == 27

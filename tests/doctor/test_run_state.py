@@ -222,6 +222,12 @@ def test_settings_that_are_not_whole_are_an_error(run):
     assert levels(run)["run"] == "error"
 
 
+def test_a_huge_number_of_brackets_is_an_error_at_once(run):
+    write_json(run.run, {**json.loads(run.run.read_text()), "n_brackets": 10**15})
+    assert "n_brackets" in found(run)["run"].value
+    assert levels(run)["run"] == "error"
+
+
 def test_much_damage_is_counted(run):
     for k in range(9):
         (run.root / f"{k}.json").write_text("{")

@@ -21,6 +21,7 @@ from rich.console import Console
 
 import se_hpo
 from se_hpo.bohb.journal import Journal
+from se_hpo.bohb.status import MasterStatus
 from se_hpo.bohb.wire.credentials import (
     NotReady,
     credentials_now,
@@ -37,7 +38,6 @@ from se_hpo.report.analyses import analyse
 from se_hpo.report.run_data import read_run as read_all
 from se_hpo.results.curve_reader import CurveReader
 from se_hpo.results.lines import UnreadableWarning
-from se_hpo.results.master_status import MasterStatus
 from se_hpo.results.run_settings import read_run, settings_from_dict
 from se_hpo.slurm import slurm_status
 from se_hpo.slurm.slurm_jobs import Launch, read_launches, write_launch

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 import se_hpo
+from se_hpo.__main__ import COMMANDS
 from se_hpo.errors import UserError
 from se_hpo.optimize.__main__ import main
 from se_hpo.optimize.display import RunDisplay
@@ -364,14 +365,15 @@ def test_a_run_json_of_another_version_is_one_line_for_a_worker(tmp_path):
     assert "\n" not in str(e.value)
 
 
-def test_a_sigterm_while_the_command_still_starts_ends_it_in_order(tmp_path):
-    """Told at the moment at which the first heavy import begins."""
-    (tmp_path / "rich.py").write_text(
+@pytest.mark.parametrize("module", [*COMMANDS, "train.worker"])
+def test_a_sigterm_while_a_command_still_starts_ends_it_in_order(module, tmp_path):
+    """Told at the moment at which a heavy import begins."""
+    (tmp_path / "tyro.py").write_text(
         "import os, signal, time\nos.kill(os.getpid(), signal.SIGTERM)\ntime.sleep(60)"
     )
     paths = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
     done = subprocess.run(
-        command("--space", "smoke"),
+        [sys.executable, "-m", f"se_hpo.{module}"],
         capture_output=True,
         text=True,
         timeout=60,

@@ -601,7 +601,7 @@ def test_a_display_that_fails_says_so_once_and_ends_nothing(
     def fails(*_):
         raise OSError(116, "Stale file handle")
 
-    monkeypatch.setattr(set_run.SetWatch, "progress", fails)
+    monkeypatch.setattr(set_run.SetDisplay, "update", fails)
     monkeypatch.setattr(set_run, "read_outcome", fails)
     folder = tmp_path / "set"
     monkeypatch.setattr(set_run, "finished", lambda request, index: None)
@@ -615,12 +615,12 @@ def test_the_display_of_a_set_that_goes_on_counts_who_solved_the_task_before(
 ):
     made = []
 
-    class Watch(set_run.SetWatch):
-        def __init__(self, *words):
-            super().__init__(*words)
+    class Display(set_run.SetDisplay):
+        def __init__(self, *words, **options):
+            super().__init__(*words, **options)
             made.append(self)
 
-    monkeypatch.setattr(set_run, "SetWatch", Watch)
+    monkeypatch.setattr(set_run, "SetDisplay", Display)
     paths = copy(finished, tmp_path / "set")
     data = json.loads(paths.outcome(1).read_text())
     write_json(paths.outcome(1), {**data, "solved": True})

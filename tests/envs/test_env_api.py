@@ -1,5 +1,7 @@
 """Environments as people write them, each wrong in one way: refused in one line."""
 
+import sys
+
 import gymnasium
 import numpy as np
 import pytest
@@ -58,6 +60,11 @@ WRONG = {
         r"step\(\d\) raised ValueError: not enough values .* asks for step\(action\)",
     ),
     "step raises": ({"step": lambda self, action: {}["x"]}, "raised KeyError"),
+    "step exits": ({"step": lambda self, action: sys.exit(3)}, "raised SystemExit: 3"),
+    "its constructor exits": (
+        {"__init__": lambda self: sys.exit("bye")},
+        "cannot be made: SystemExit: bye",
+    ),
     "no terminated": (
         {"step": lambda self, action: self.end_with(None, False, {})},
         "terminated = None",

@@ -14,22 +14,25 @@ import se_hpo  # noqa: F401  # registers the ids
 from se_hpo.agents.config import ACTIVATIONS
 from se_hpo.envs.checkpoint import SECheckpoint, save_se
 from se_hpo.envs.learned.mdp import SyntheticEnvConfig
-from se_hpo.envs.parameters import split_psi
-from se_hpo.envs.registration import register_synthetic_env
-from se_hpo.envs.synthetic_env import (
-    SyntheticEnv,
-    SyntheticEnvNet,
-    from_parameters,
+from se_hpo.envs.parameters import (
     initial_psi,
     n_parameters,
     parameter_shapes,
+    split_psi,
 )
+from se_hpo.envs.registration import register_synthetic_env
+from se_hpo.envs.se_net import SyntheticEnvNet
+from se_hpo.envs.synthetic_env import SyntheticEnv
 from se_hpo.envs.tasks import get_task, make_env
 from se_hpo.errors import UserError
 
 TASK = "CartPole-v0"
 SPEC = get_task(TASK)
 CONFIG = SyntheticEnvConfig(hidden_size=9, hidden_layers=2)
+
+
+def from_parameters(task, se_config, psi):
+    return SyntheticEnv(task, SECheckpoint(psi, task, se_config))
 
 
 def random_psi(config=CONFIG, task=SPEC, seed=0):

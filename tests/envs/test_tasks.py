@@ -139,11 +139,15 @@ def test_unusable_tasks_are_refused_with_the_mend(task, hint):
 def test_gymnasium_ids_without_threshold_or_limit_are_refused(register):
     register("test/NoThreshold-v0", threshold=None)
     register("test/NoLimit-v0", max_steps=None)
+    register("test/NaN-v0", threshold=float("nan"))
+    register("test/Text-v0", threshold="ten")
     register("test/TooEasy-v0", threshold=-30.0)
     register("test/Shifted-v0", action_space=Discrete(2, start=1))
     for name, hint in [
         ("NoThreshold", "reward_threshold"),
         ("NoLimit", "max_episode_steps"),
+        ("NaN", "reward_threshold = nan: register it with a finite number"),
+        ("Text", "reward_threshold = 'ten': register it with a finite number"),
         ("TooEasy", "a higher one"),
         ("Shifted", "actions from 0"),
     ]:

@@ -170,9 +170,11 @@ def test_wrong_use_is_one_line_and_changes_nothing():
     bohb.tell(trial, 0.5)
     with pytest.raises(UserError, match="trial 000-0-000 at budget 1 was told already"):
         bohb.tell(trial, 0.5)
-    for unknown in (other.ask(), {"x": 1}, None):
-        with pytest.raises(UserError, match="is no trial that this search was asked"):
+    message = "is no trial that this search was asked"
+    for unknown in (other.ask(), {"x": 1}, None, bohb.trials().iloc[0]):
+        with pytest.raises(UserError, match=message) as e:
             other.__class__.tell(search(), unknown, 0.5)
+        assert "\n" not in str(e.value)
     out = [bohb.ask() for _ in range(8)]
     with pytest.raises(UserError, match="depends on the 8 trials that are out"):
         bohb.ask()
@@ -190,6 +192,7 @@ def test_wrong_use_is_one_line_and_changes_nothing():
         ({"eta": 1}, "eta = 1"),
         ({"n_brackets": 0}, "0 brackets"),
         ({"brackets": "cycel"}, "did you mean 'cycle'"),
+        ({"seed": -1}, "seed = -1"),
         ({"random_fraction": 2}, "random_fraction"),
         ({"start_from": [{"y": 1}]}, "it has y, which the space lacks; it lacks x"),
     ],

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from se_hpo.bohb.status import Bracket, MasterStatus, Rung, Running, Worker
 from se_hpo.optimize.display import RunDisplay, evaluation_line
 from se_hpo.optimize.outcome import final_table, ranked
 from se_hpo.results.curve_reader import CurveReader
-from se_hpo.results.master_status import Bracket, MasterStatus, Rung, Running, Worker
 from se_hpo.results.trials import load_trials
 from se_hpo.storage.paths import RunPaths
 from se_hpo.storage.records import Status
@@ -147,6 +147,15 @@ def test_the_display_fits_80_by_24_however_many_workers(n_workers: int) -> None:
 def test_clocks_go_on_between_snapshots() -> None:
     text = drawn(status(), age=65)
     assert "1:01:05" in text and "ETA 0:08:55" in text and "0:02:47" in text
+
+
+def test_a_display_of_which_nothing_is_known_yet_is_drawn_whole(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with shown(console()) as display:
+        assert display._live is not None
+        display._live.refresh()
+    assert "incomplete" not in caplog.text
 
 
 def test_a_run_that_has_not_begun_says_what_it_waits_for() -> None:

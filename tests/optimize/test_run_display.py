@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from se_hpo.bohb.status import Bracket, MasterStatus, Rung, Running
 from se_hpo.optimize.display import RunDisplay
-from se_hpo.results.master_status import Bracket, MasterStatus, Rung, Running
 from se_hpo.storage.files import append_json_line
 from se_hpo.storage.paths import RunPaths
 from se_hpo.storage.records import EvaluationRecord, Status

@@ -99,6 +99,7 @@ def test_reading_where_no_run_is_names_the_command(tmp_path):
         {"settings": 3},
         {"attempts": {}},
         {"n_brackets": "x"},
+        {"n_brackets": 10**12},
         {"settings": {"configspace": 3}},
         {"settings": {}},
     ],

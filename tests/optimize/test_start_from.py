@@ -156,6 +156,10 @@ def test_what_does_not_fit_is_one_line_and_writes_nothing(
         ("[]", "holds no configuration"),
         ("{", "is no JSON or YAML"),
         ("a: 1\na: 2", "given twice"),
+        ("- &a {ddqn.lr: *a}", "recursive"),
+        ("- {ddqn.lr: 2001-01-01, ddqn.activation: tanh}", "lr = '2001-01-01': must"),
+        ("- {ddqn.lr: !!binary aGVsbG8=}", "no JSON or YAML: could not determine"),
+        (f"- {{ddqn.lr: 0x{'f' * 8000}}}", "a number of more than 64 bits"),
     ],
 )
 def test_a_file_that_holds_something_else_is_one_line(tmp_path, space, text, message):

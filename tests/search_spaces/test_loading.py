@@ -182,6 +182,18 @@ def test_a_missing_file_is_named(tmp_path):
             'return ConfigurationSpace([Float("ddqn.lr", (0.1, float("inf")))])',
             "'ddqn.lr': its bounds must be finite numbers",
         ),
+        (
+            "return ConfigurationSpace({'ddqn.gamma': [0.9, float('nan')]})",
+            "'ddqn.gamma': no choice may be None or NaN",
+        ),
+        (
+            "return ConfigurationSpace({'ddqn.batch_size': [4, 10**30]})",
+            "must be of at most 64 bits",
+        ),
+        (
+            "return ConfigurationSpace({'ddqn.lr': (0.1, 1.0)}), 1",
+            "space() returned (Configuration space object: Hyperparameters: ",
+        ),
         (FORBIDDEN_DEFAULT, "the default configuration {'ddqn.activation': 'tanh', "),
         (HARDLY_ANY, "20000 random configurations in a row were forbidden"),
         (INCOMPARABLE, "sampling raised TypeError"),
@@ -217,6 +229,7 @@ def test_a_value_that_only_a_rare_condition_activates_is_checked_too(tmp_path):
         ({"task": "CartPole-v7"}, "CartPole-v7"),
         ({"min_budget": 27}, "above max budget"),
         ({"min_budget": 0}, "min budget = 0"),
+        ({"max_budget": 10**30}, "max budget = 1e+30: must be a whole number from 1"),
         ({"eta": 1}, "eta = 1"),
         ({"eta": "3"}, "META['eta'] = '3' has the wrong type (str): must be a number"),
         ({"max_budget": 9.5}, "wrong type (float): must be a whole number"),

@@ -124,6 +124,12 @@ def test_the_live_view_shows_done_running_latest_and_eta():
     assert max(len(line) for line in text.splitlines()) <= 80
 
 
+def test_a_display_of_which_nothing_is_known_yet_is_drawn_whole(caplog):
+    with shown(terminal()) as display:
+        display._live.refresh()
+    assert "incomplete" not in caplog.text
+
+
 @pytest.mark.parametrize("height", [1, 8, 10])
 def test_the_live_view_leaves_out_what_does_not_fit(height):
     running = [Running(f"{k:03d}", 0, 10, ago(1), ()) for k in range(40)]

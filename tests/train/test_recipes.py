@@ -109,7 +109,7 @@ def test_a_users_file_may_leave_out_everything_but_what_it_changes(tmp_path):
         ("nes: {population: 4", "is no YAML"),
         ("!!python/object/apply:os.system ['true']", "is no YAML"),
         ("\x00", "is no YAML"),
-        ("task: 2020-13-99", "is no YAML: month must be in 1..12"),
+        ("task: 2020-13-99", "unknown task .2020-13-99."),
         pytest.param("nes: " + "[" * 3000, "is no YAML", id="nested too deep"),
     ],
 )

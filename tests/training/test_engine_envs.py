@@ -11,8 +11,9 @@ import torch
 
 from se_hpo.agents.config import ACTIVATIONS
 from se_hpo.agents.ddqn_config import DDQNConfig
+from se_hpo.envs.checkpoint import SECheckpoint
 from se_hpo.envs.learned.mdp import SyntheticEnvConfig, layout
-from se_hpo.envs.synthetic_env import from_parameters
+from se_hpo.envs.synthetic_env import SyntheticEnv
 from se_hpo.envs.tasks import get_task, list_tasks, make_env
 from se_hpo.training import native_engine
 from tests.helpers.engine_jobs import needs_testing, random_psi, testing
@@ -89,7 +90,7 @@ def test_se_step_equals_the_torch_se(activation, isa):
             for task in ("CartPole-v0", "Acrobot-v1"):
                 spec = get_task(task)
                 psi = random_psi(se, task, seed=hidden)
-                env = from_parameters(spec.id, se, psi)
+                env = SyntheticEnv(spec.id, SECheckpoint(psi, spec.id, se))
                 state, _ = env.reset(seed=1)
                 for _ in range(5):
                     action = int(rng.integers(spec.n_actions))

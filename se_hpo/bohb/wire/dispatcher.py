@@ -12,6 +12,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import Pyro4
 
@@ -20,10 +21,8 @@ from se_hpo.bohb.job_table import Job
 from se_hpo.bohb.master_settings import HowItDied, MasterSettings
 from se_hpo.bohb.wire import pyro
 from se_hpo.bohb.wire.credentials import Credentials
-from se_hpo.bohb.wire.liveness import Liveness
 from se_hpo.bohb.wire.nameserver import list_names
-from se_hpo.bohb.wire.roster import Roster
-from se_hpo.bohb.wire.worker_handle import WorkerHandle
+from se_hpo.bohb.wire.roster import Roster, WorkerHandle
 from se_hpo.storage.files import check_writable, parse_json
 from se_hpo.storage.paths import RunPaths
 
@@ -57,9 +56,8 @@ class Dispatcher:
         self.ending = threading.Event()
         self.workers_end = True
         """Whether workers end with us, or wait for the next master."""
-        self.liveness = Liveness(
-            self.roster, settings.ping_interval, settings.patience, self.drop
-        )
+        self._interval, self._patience = settings.ping_interval, settings.patience
+        self._look_now, self._looked = threading.Event(), time.monotonic()
         self.name = f"hpbandster.run_{credentials.run_id}.dispatcher"
         self.uri = ""
         self.pyro_daemon: pyro.KeyedDaemon | None = None
@@ -71,7 +69,7 @@ class Dispatcher:
         """Open the port, register, and start the threads (all daemons)."""
         key, host = self.credentials.key, self.credentials.host
         self.pyro_daemon = pyro.KeyedDaemon(key, host)
-        self.pyro_daemon.on_disconnect = self.liveness.hung_up
+        self.pyro_daemon.on_disconnect = self._hung_up
         self.uri = str(self.pyro_daemon.register(self, self.name))
         self._publish()
         self.pyro_daemon.serve_in_thread("dispatcher")
@@ -88,14 +86,12 @@ class Dispatcher:
         """Tell workers to end, wait for them a moment, and close the port."""
         self.workers_end = workers_end
         self.ending.set()
-        self.liveness.wake()
+        self._look_now.set()
         with self.roster.lock:
             self.roster.lock.notify_all()
         if workers_end:
             for worker in self.roster.everybody():
-                threading.Thread(
-                    target=_tell_to_end, args=(worker,), daemon=True
-                ).start()
+                threading.Thread(target=worker.shutdown, daemon=True).start()
             deadline = time.monotonic() + seconds
             while self.roster.workers and time.monotonic() < deadline:
                 time.sleep(0.02)
@@ -150,14 +146,11 @@ class Dispatcher:
     def leave(self, name: str, reason: str, failed: bool = False) -> None:
         """A worker says goodbye; what it had is queued again at once.
 
-        Args:
-            name: its name in the nameserver.
-            reason: one line.
-            failed: it could not write its files, say. If we cannot either, nobody can.
+        If it has `failed` since it could not write, and we cannot either, nobody can.
         """
         worker = self.roster.workers.get(name)
         if worker is not None:
-            self.drop(worker, reason, expected=not failed)
+            self._drop(worker, reason, expected=not failed)
         if failed:
             try:
                 check_writable(self.paths.trials)
@@ -174,8 +167,7 @@ class Dispatcher:
     # -- threads --------------------------------------------------------------
 
     def _hand_out(self) -> None:
-        interval = self.liveness.interval
-        while (pair := self.roster.next_pair(self.ending, interval)) is not None:
+        while pair := self.roster.next_pair(self.ending, self._interval):
             # A thread each: a worker that froze a moment ago holds nobody up.
             threading.Thread(target=self._send, args=pair, daemon=True).start()
 
@@ -185,7 +177,7 @@ class Dispatcher:
         except pyro.PyroError as error:
             log.debug("%s could not be handed to %s: %s", job.token, worker.name, error)
             accepted = False
-            self.liveness.wake()
+            self._look_now.set()
         if not accepted:
             with self.roster.lock:
                 if not job.claimed and worker.job is job:
@@ -193,7 +185,7 @@ class Dispatcher:
 
     def _watch(self) -> None:
         while not self.ending.is_set():
-            self.liveness.look()
+            self._look()
             self._publish()
 
     def _publish(self) -> None:
@@ -201,16 +193,47 @@ class Dispatcher:
         names = {worker.name: worker.uri for worker in self.roster.everybody()}
         try:
             list_names(self.credentials, {**names, self.name: self.uri})
+            self._name_server_ok = True
         except pyro.PyroError as error:
             if self._name_server_ok and not self.ending.is_set():
                 log.warning("the nameserver does not answer: %s", error)
             self._name_server_ok = False
-        else:
-            self._name_server_ok = True
 
-    # -- who is gone ----------------------------------------------------------
+    # -- who is gone: a dead process is known by its closed port and given up at once, a
+    # frozen one, or one behind a broken network, is given some patience --------------
 
-    def drop(
+    def _hung_up(self, connection: Any) -> None:
+        """A connection broke, which a killed process's does at once."""
+        for worker in self.roster.everybody():
+            if worker.connection is connection:
+                worker.hung_up = True
+                self._look_now.set()
+
+    def _look(self) -> None:
+        """Wait for the next look, then ask whoever has been silent for too long."""
+        self._look_now.wait(self._interval)
+        self._look_now.clear()
+        now = time.monotonic()
+        frozen = now - self._looked > 3 * self._interval + 5.0
+        self._looked = now
+        for worker in self.roster.everybody():
+            if frozen:  # we were, ourselves: nobody's silence means anything
+                worker.seen = now
+            if worker.is_overdue() and not worker.probing:
+                worker.probing = True
+                threading.Thread(
+                    target=self._probe, args=(worker,), daemon=True
+                ).start()
+
+    def _probe(self, worker: WorkerHandle) -> None:
+        alive = worker.is_alive()
+        worker.probing = False
+        if alive is False:
+            self._drop(worker, "it is gone", died=True)
+        elif alive is None and worker.silent_for() > self._patience:
+            self._drop(worker, f"silent for {worker.silent_for():.0f} s")
+
+    def _drop(
         self,
         worker: WorkerHandle,
         reason: str,
@@ -219,12 +242,8 @@ class Dispatcher:
     ) -> None:
         """Forget a worker that is gone, and queue again what it had.
 
-        Args:
-            worker: who.
-            reason: one line for the log.
-            died: its process ended without a word; an evaluation to which this happens
-                again and again has failed.
-            expected: nobody needs to be warned.
+        An evaluation whose workers have `died` again and again without a word has
+        failed. Nobody is warned of what was `expected`.
         """
         expected = expected or self.ending.is_set()
         made = self._progress(worker.job)
@@ -259,18 +278,10 @@ class Dispatcher:
         told = self.how_it_died(worker.host, worker.pid) or (
             f"{reason}, see its log in {self.paths.logs}"
         )
-        last = f"pid {worker.pid} on {worker.host}"
-        why = f"its worker died {job.deaths} times, last {last}"
-        log.warning("%s has failed: %s: %s", job.token, why, told)
-        finished = self.roster.finish(
-            job.token, failed_result(f"{why}: {told}"), worker.name
+        why = (
+            f"its worker died {job.deaths} times, last pid {worker.pid} on "
+            f"{worker.host}: {told}"
         )
-        if finished is not None:
-            self.report(finished)
-
-
-def _tell_to_end(worker: WorkerHandle) -> None:
-    try:
-        worker.shutdown()
-    except pyro.PyroError:
-        log.debug("%s did not hear that it should end", worker.name)
+        log.warning("%s has failed: %s", job.token, why)
+        if self.roster.finish(job.token, failed_result(why), worker.name) is not None:
+            self.report(job)

@@ -23,12 +23,6 @@ from se_hpo.errors import UserError
 class _KeyedNameServerDaemon(pyro.KeyedDaemon, Pyro4.naming.NameServerDaemon):
     """Pyro's nameserver behind `KeyedDaemon`'s doors."""
 
-    def __init__(self, key: str, host: str, port: int) -> None:
-        pyro.configure()
-        self.prepare()
-        Pyro4.naming.NameServerDaemon.__init__(self, host=host, port=port)
-        self._pyroHmacKey = key.encode()
-
     def handleRequest(self, conn: Any) -> None:  # noqa: N802
         """Skip Pyro's warning about garbage of the unauthenticated."""
         Pyro4.core.Daemon.handleRequest(self, conn)

@@ -52,16 +52,12 @@ class KeyedDaemon(Pyro4.core.Daemon):
     def __init__(self, key: str, host: str, port: int = 0) -> None:
         """Bind to `host`; the object to serve is registered afterwards."""
         configure()
-        self.prepare()
-        super().__init__(host=host, port=port)
-        self._pyroHmacKey = key.encode()
-
-    def prepare(self) -> None:
-        """Set what connections need, before the port opens."""
         self._open: set[Any] = set()
         self._open_lock = threading.Lock()
         self.on_disconnect: Callable[[Any], None] | None = None
         self._limits = ConnectionLimits()
+        super().__init__(host=host, port=port)
+        self._pyroHmacKey = key.encode()
 
     def _handshake(self, conn: Any, denied_reason: str | None = None) -> bool:
         """Pyro's, but short and silent for whoever lacks the key."""

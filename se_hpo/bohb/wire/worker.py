@@ -20,13 +20,11 @@ import Pyro4
 from se_hpo.bohb.evaluated import checked_result, failure_of
 from se_hpo.bohb.wire import pyro
 from se_hpo.bohb.wire.credentials import Credentials, NotReady
-from se_hpo.bohb.wire.heartbeat import Heartbeat
 from se_hpo.bohb.wire.interrupts import Abandon, Interrupts, Leave
 from se_hpo.bohb.wire.master_connection import (
     MasterConnection,
     address_towards_master,
     machine,
-    wait_for_master,
 )
 from se_hpo.errors import storage_line
 from se_hpo.storage.paths import ConfigId
@@ -45,7 +43,7 @@ class TrialWorker(hpbandster.core.worker.Worker):
     """Evaluates what the master hands out, in the thread that calls `run`.
 
     Give it a callable, or subclass it and override `compute`. Whatever that returns or
-    raises becomes a result (see `evaluation`).
+    raises becomes a result (see `evaluated`).
     """
 
     host: str | None
@@ -73,29 +71,26 @@ class TrialWorker(hpbandster.core.worker.Worker):
             master_timeout: seconds without a master after which `run` gives up.
             master_over: asked while no master answers: will none ever come?
         """
-        super().__init__(
-            run_id or "any", logger=log, host=host, id=secrets.token_hex(3)
-        )
-        self.evaluate = evaluate
+        self._id = secrets.token_hex(3)
+        super().__init__(run_id or "any", logger=log, host=host, id=self._id)
+        self.evaluate, self.heartbeat_seconds = evaluate, heartbeat_seconds
         self.interrupts = Interrupts()
-        self.connection = MasterConnection(credentials, run_id)
-        self.master_timeout, self.master_over = master_timeout, master_over
-        self.current: str | None = None
+        self.connection = MasterConnection(
+            credentials,
+            run_id,
+            self._listen,
+            self._token,
+            self.interrupts.abandon,
+            self.stop,
+            master_timeout,
+            master_over,
+        )
+        self._current: str | None = None
         """Token of the evaluation that runs, or is being delivered."""
         self._next: dict[str, Any] | None = None
         self._delivering = False
         self._inbox: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self._daemon: pyro.KeyedDaemon | None = None
-        self.heartbeat = Heartbeat(
-            self.connection,
-            self._listen,
-            self._token,
-            self.interrupts.abandon,
-            self.stop,
-            heartbeat_seconds,
-            master_timeout,
-            master_over,
-        )
 
     # -- to override ----------------------------------------------------------
 
@@ -106,13 +101,7 @@ class TrialWorker(hpbandster.core.worker.Worker):
         budget: float,
         working_directory: str,
     ) -> Mapping[str, Any]:
-        """Evaluate a configuration: hpbandster's hook.
-
-        Args:
-            config_id: bracket, rung it was sampled for, index.
-            config: flat configuration of builtin values.
-            budget: generations or seeds.
-            working_directory: the run's folder.
+        """Evaluate a configuration of builtin values: hpbandster's hook.
 
         Returns:
             `loss` (a finite number, lower is better) and, if any, `info`.
@@ -135,7 +124,7 @@ class TrialWorker(hpbandster.core.worker.Worker):
         given to another worker while this process was frozen, or if it is to leave.
         """
         if self.connection.silent_for() > LEASE_SECONDS:
-            self.heartbeat.beat()
+            self.connection.beat()
         self.interrupts.check()
 
     # -- what the dispatcher calls --------------------------------------------
@@ -146,7 +135,7 @@ class TrialWorker(hpbandster.core.worker.Worker):
     ) -> bool:
         """Take an evaluation, unless there is one already."""
         with self.thread_cond:
-            busy = self.current is not None and not self._delivering
+            busy = self._current is not None and not self._delivering
             if busy or self._next is not None or self.interrupts.leave_reason:
                 return False
             arguments = {"config_id": tuple(id), **kwargs}
@@ -161,7 +150,7 @@ class TrialWorker(hpbandster.core.worker.Worker):
 
     def _token(self) -> str | None:
         following = self._next
-        return following["token"] if following is not None else self.current
+        return following["token"] if following is not None else self._current
 
     @Pyro4.expose
     @Pyro4.oneway
@@ -185,28 +174,20 @@ class TrialWorker(hpbandster.core.worker.Worker):
         self.interrupts.on_overdue = self._announce_leaving
         with self.interrupts.installed():
             try:
-                self._attach()
+                with self.interrupts.allowed():
+                    self.connection.wait_for_master(
+                        self.interrupts.requested, self.heartbeat_seconds
+                    )
                 while True:
                     self._work_on(self._take())
             except Leave as end:
                 log.info("worker %s ends: %s", self.worker_id, end)
             finally:
                 self.interrupts.unwound = True
-                self.heartbeat.close()
+                self.connection.close()
                 self._announce_leaving()
                 if self._daemon is not None:
                     self._daemon.stop()
-
-    def _attach(self) -> None:
-        with self.interrupts.allowed():
-            wait_for_master(
-                self.heartbeat.attach,
-                self.master_timeout,
-                self.interrupts.requested,
-                self.master_over,
-            )
-        self.interrupts.check()
-        self.heartbeat.start()
 
     def _listen(self, credentials: Credentials) -> tuple[str, str]:
         """Open our port with the run's key, or take over a new key.
@@ -222,19 +203,16 @@ class TrialWorker(hpbandster.core.worker.Worker):
                 raise NotReady(f"cannot listen on {host} ({error})") from error
             where, pid = machine()
             self.run_id, self.host = credentials.run_id, host
-            suffix = self.worker_id.rpartition(".")[2]
-            self.worker_id = (
-                f"hpbandster.run_{self.run_id}.worker.{where}.{pid}.{suffix}"
-            )
+            run = f"hpbandster.run_{self.run_id}"
+            self.worker_id = f"{run}.worker.{where}.{pid}.{self._id}"
             self._daemon.register(self, self.worker_id)
             self._daemon.serve_in_thread("worker")
         self._daemon._pyroHmacKey = credentials.key.encode()
         return self.worker_id, str(self._daemon.uriFor(self.worker_id))
 
     def _announce_leaving(self) -> None:
-        interrupts = self.interrupts
-        reason = interrupts.leave_reason or "it failed"
-        self.heartbeat.announce_leaving(reason, interrupts.failed)
+        reason = self.interrupts.leave_reason or "it failed"
+        self.connection.announce_leaving(reason, self.interrupts.failed)
 
     # -- evaluating -----------------------------------------------------------
 
@@ -248,25 +226,26 @@ class TrialWorker(hpbandster.core.worker.Worker):
 
     def _work_on(self, job: dict[str, Any]) -> None:
         """Evaluate a job and deliver its result, if it is still ours."""
+        token = job["token"]
         with self.thread_cond:
-            self.current, self._next = job["token"], None
-        self.interrupts.evaluating = self.current
+            self._current, self._next = token, None
+        self.interrupts.evaluating = token
         try:
-            if not self._claim(job["token"]):
+            if not self._is_ours(token):
                 return
-            log.info("evaluating %s", job["token"])
+            log.info("evaluating %s", token)
             result = self._evaluate_safely(job)
             self.interrupts.evaluating = None
             self._delivering = True
-            self._deliver(job["token"], json.dumps(result, allow_nan=False))
+            self._deliver(token, json.dumps(result, allow_nan=False))
         except Abandon:
-            log.warning("%s was given to another worker: dropped", job["token"])
+            log.warning("%s was given to another worker: dropped", token)
         finally:
             self.interrupts.evaluating = None
             with self.thread_cond:
-                self.current, self._delivering = None, False
+                self._current, self._delivering = None, False
 
-    def _claim(self, token: str) -> bool:
+    def _is_ours(self, token: str) -> bool:
         try:
             return bool(self.connection.call("claim", self.worker_id, token))
         except pyro.PyroError:
@@ -281,7 +260,9 @@ class TrialWorker(hpbandster.core.worker.Worker):
             raise
         except BaseException as error:
             if self.is_fatal(error):
-                self.interrupts.fail(_first_line(error))
+                told = storage_line(error) if isinstance(error, OSError) else None
+                line = told or first_line(f"{type(error).__name__}: {error}")
+                self.interrupts.fail(line)
                 raise
             log.info("%s failed: %r", job["token"], error)
             return failure_of(error)
@@ -296,11 +277,6 @@ class TrialWorker(hpbandster.core.worker.Worker):
                 log.debug("result of %s not delivered yet: %s", token, error)
             self.interrupts.requested.wait(0.2)
             self.interrupts.check()
-
-
-def _first_line(error: BaseException) -> str:
-    told = storage_line(error) if isinstance(error, OSError) else None
-    return told or first_line(f"{type(error).__name__}: {error}")
 
 
 def run_worker(credentials: Path, evaluate: Evaluate, **options: Any) -> str:

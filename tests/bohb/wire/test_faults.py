@@ -24,10 +24,10 @@ from tests.helpers.bohb_processes import (
 def _complete(master):
     """Every planned evaluation exactly once, none failed."""
     master.wait()
-    done = [(e.config_id, e.budget) for e in master.results]
+    done = [(e.id, e.budget) for e in master.results]
     assert len(done) == len(set(done)) == 13
     assert all(e.info["status"] == "finished" for e in master.results)
-    assert all(e.loss == loss_of(e.configuration, e.budget) for e in master.results)
+    assert all(e.loss == loss_of(e.kwargs["config"], e.budget) for e in master.results)
 
 
 def test_killed_busy_worker_is_noticed_and_its_trial_goes_to_another(tmp_path):

@@ -6,8 +6,7 @@ import pytest
 
 from se_hpo.bohb.job_table import Job
 from se_hpo.bohb.wire import roster as roster_module
-from se_hpo.bohb.wire.roster import Roster
-from se_hpo.bohb.wire.worker_handle import WorkerHandle
+from se_hpo.bohb.wire.roster import Roster, WorkerHandle
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ from se_hpo.bohb.brackets import Bracket
 from se_hpo.bohb.evaluated import checked_result
 from se_hpo.bohb.job_table import evaluation_token
 from se_hpo.bohb.wire.credentials import credentials_now, new_key, write_credentials
-from se_hpo.bohb.wire.heartbeat import Heartbeat
 from se_hpo.bohb.wire.interrupts import Abandon, Interrupts, Leave
 from se_hpo.bohb.wire.master_connection import MasterConnection, NoMaster
 from se_hpo.bohb.wire.worker import TrialWorker, run_worker
@@ -40,7 +39,7 @@ def test_garbage_of_all_kinds_is_a_failed_evaluation_and_the_run_goes_on(tmp_pat
     with ended(worker), master_in_thread(tmp_path, **options) as master:
         master.wait()
         assert "worker ended: the master ended it" in output(worker)
-    by_index = {e.config_id[2]: e for e in master.results}
+    by_index = {e.id[2]: e for e in master.results}
     assert len(by_index) == count
     for index in range(len(GARBAGE)):
         assert by_index[index].loss == 1.0
@@ -79,6 +78,11 @@ def test_everything_else_is_failed_with_a_reason_of_one_line(value):
     assert "\n" not in result["info"]["reason"]
 
 
+def test_halves_of_characters_can_be_read_again():
+    result = checked_result({"loss": 0.5, "info": {"\udc80": "x\udc80"}})
+    assert result["info"] == {"status": "finished", "\\udc80": "x\\udc80"}
+
+
 def test_info_that_contains_itself_is_failed():
     info: dict = {}
     info["self"] = info
@@ -113,14 +117,13 @@ def test_worker_cannot_listen_on_an_address_of_another_machine(tmp_path):
 
 
 def test_a_heartbeat_says_what_is_true_when_it_is_sent(tmp_path):
-    connection, doing, sent = MasterConnection(tmp_path / "c.json", None), ["a"], []
-    connection.call = lambda _method, _name, token: sent.append(token) or "ok"
-    nothing = Mock()
-    beating = Heartbeat(
-        connection, nothing, lambda: doing[0], nothing, nothing, 1.0, 1.0, nothing
+    doing, sent, nothing = ["a"], [], Mock()
+    connection = MasterConnection(
+        tmp_path / "c.json", None, nothing, lambda: doing[0], nothing, nothing
     )
+    connection.call = lambda _method, _name, token: sent.append(token) or "ok"
     with connection.lock:  # somebody else speaks
-        thread = threading.Thread(target=beating.beat)
+        thread = threading.Thread(target=connection.beat)
         thread.start()
         time.sleep(0.2)
         doing[0] = "b"
