@@ -139,8 +139,6 @@ ALLOWED: dict[str, set[str]] = {
     "slurm": {
         "se_hpo.evaluate.evaluation",
         "se_hpo.evaluate.options",
-        "se_hpo.optimize.options",
-        "se_hpo.optimize.outcome",
         "se_hpo.optimize.display",
         "se_hpo.optimize.run_folder",
         "se_hpo.optimize.run_request",

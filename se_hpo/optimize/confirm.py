@@ -15,8 +15,8 @@ import numpy as np
 from rich.table import Table
 
 from se_hpo import seeding
-from se_hpo.optimize.finalists import Finalist
 from se_hpo.optimize.objectives.objective import Objective
+from se_hpo.results.ranking import Finalist
 from se_hpo.storage.files import write_json
 from se_hpo.storage.paths import RunPaths, trial_name
 from se_hpo.terminal.rich_tables import table

@@ -19,12 +19,12 @@ from se_hpo.errors import FailedRunError, unwritable
 from se_hpo.machine.processes import Terminated
 from se_hpo.optimize.confirm import confirm
 from se_hpo.optimize.display import RunDisplay
-from se_hpo.optimize.finalists import best_trials
 from se_hpo.optimize.local_workers import LocalWorkers
 from se_hpo.optimize.objectives.objective import Objective
 from se_hpo.optimize.run_folder import open_run
 from se_hpo.optimize.run_request import RunRequest
 from se_hpo.results.lines import read_evaluations
+from se_hpo.results.ranking import best_trials
 from se_hpo.search_spaces.user_code import code_of
 from se_hpo.storage.files import write_json
 from se_hpo.storage.json_records import record

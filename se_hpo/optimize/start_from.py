@@ -16,7 +16,7 @@ import yaml
 from se_hpo.bohb.encoding import SpaceEncoding
 from se_hpo.config.overrides import ValueLoader
 from se_hpo.errors import UserError
-from se_hpo.optimize.finalists import best_trials
+from se_hpo.results.ranking import best_trials
 from se_hpo.results.run_settings import read_run
 from se_hpo.results.trials import run_paths
 from se_hpo.search_spaces.loading import Space

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 
 from se_hpo.results.columns import numbers, texts, tidy
+from se_hpo.results.lines import read_configurations, read_evaluations
+from se_hpo.storage.paths import ConfigId, RunPaths
 from se_hpo.storage.records import EvaluationRecord, Status
 
 T = TypeVar("T")
@@ -26,6 +29,17 @@ Rank = tuple[float, float]
 """Minus the budget, and the loss: the lower, the better."""
 
 
+@dataclass(frozen=True)
+class Finalist:
+    """A trial among the best of a run."""
+
+    config_id: ConfigId
+    configuration: dict[str, object]
+    budget: float
+    loss: float
+    """As the search saw it."""
+
+
 def rank(record: EvaluationRecord) -> Rank | None:
     """The rank of an evaluation; None where it has none."""
     ranked = record.status is Status.FINISHED and math.isfinite(record.loss)
@@ -36,6 +50,20 @@ def best_first(items: Iterable[T], of: Callable[[T], EvaluationRecord]) -> list[
     """What is ranked of the items, best first; `of` gives an item's record."""
     ranks = [(place, item) for item in items if (place := rank(of(item))) is not None]
     return [item for _, item in sorted(ranks, key=lambda pair: pair[0])]
+
+
+def best_trials(run: RunPaths, n: int) -> list[Finalist]:
+    """The `n` best trials, each at its largest budget: large budgets, then low loss."""
+    configurations = read_configurations(run)
+    finalists: dict[ConfigId, Finalist] = {}
+    for evaluation in best_first(read_evaluations(run), lambda e: e.record):
+        config_id, record = evaluation.config_id, evaluation.record
+        if config_id in configurations and config_id not in finalists:
+            values = dict(configurations[config_id].values)
+            finalists[config_id] = Finalist(
+                config_id, values, record.budget, record.loss
+            )
+    return list(finalists.values())[:n]
 
 
 def ranked(trials: pd.DataFrame) -> pd.DataFrame:

@@ -16,8 +16,8 @@ import pytest
 import tyro
 
 import se_hpo
+from se_hpo.agents import AGENTS, kind_of
 from se_hpo.agents.ddqn_config import DDQNConfig
-from se_hpo.agents.registry import AGENTS, kind_of
 from se_hpo.errors import UserError
 from se_hpo.evaluate import evaluation_files, evaluation_run
 from se_hpo.evaluate.__main__ import main

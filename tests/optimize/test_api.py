@@ -108,11 +108,14 @@ def test_a_run_without_a_success_raises(tmp_path):
 
 
 def test_what_a_callback_raises_ends_the_run_and_the_call_again_goes_on(tmp_path):
+    class EnoughError(Exception):
+        pass
+
     def stop(record):
-        raise StopIteration
+        raise EnoughError
 
     run = tmp_path / "run"
-    with pytest.raises(StopIteration):
+    with pytest.raises(EnoughError):
         se_hpo.optimize.run("smoke", run=run, callback=stop, **FLAGS)
     assert len(se_hpo.load_trials(run)) == 1
     assert len(se_hpo.optimize.run("smoke", run=run, **FLAGS).trials()) == 4

@@ -220,7 +220,7 @@ def run_script(tmp_path, code, how="file"):
 
 NO_GUARD = """
     print("script", flush=True)
-    from se_hpo.config.run import DDQNConfig
+    from se_hpo.agents.ddqn_config import DDQNConfig
     from se_hpo.training.inner_loop import InnerLoop
     from se_hpo.training.jobs import TrainingJob
     quick = DDQNConfig(batch_size=8, hidden_size=8, max_env_steps=10, test_episodes=1)
