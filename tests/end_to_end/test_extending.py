@@ -117,9 +117,11 @@ def test_what_the_native_engine_lacks_of_a_search_is_trained_by_torch(mine):
 def test_every_entry_is_there_and_its_name_is_on_the_page(table):
     registry = getattr(registries, table)
     (row,) = (line for line in PAGE.splitlines() if line.startswith(f"| `{table}`"))
-    for name, entry in registry.items():
+    shipped = [name for name, at in registry.data.items() if isinstance(at, str)]
+    assert shipped
+    for name in shipped:
         assert f"`{name}`" in row
-        assert getattr(entry, "name", name) == name
+        assert getattr(registry[name], "name", name) == name
     with pytest.raises(UserError, match=f"^no such {table} 'zzz': known: "):
         registry.find("zzz", f"no such {table}")
     with pytest.raises(UserError, match=r"^no such "):
