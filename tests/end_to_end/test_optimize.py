@@ -364,17 +364,23 @@ def test_a_run_json_of_another_version_is_one_line_for_a_worker(tmp_path):
     assert "\n" not in str(e.value)
 
 
-def test_a_sigterm_while_the_command_still_starts_ends_it_in_order(tmp_path):
-    """Told at the moment at which the first heavy import begins."""
-    (tmp_path / "rich.py").write_text(
-        "import os, signal, time\nos.kill(os.getpid(), signal.SIGTERM)\ntime.sleep(60)"
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("module", ["rich", "gymnasium"])
+@pytest.mark.parametrize("name", ["optimize", "train", "report", "doctor", "slurm"])
+def test_a_signal_while_a_command_still_starts_ends_it_in_order(
+    tmp_path, number, module, name
+):
+    """Told at the moment at which a heavy import begins."""
+    (tmp_path / f"{module}.py").write_text(
+        f"import os, time\nos.kill(os.getpid(), {int(number)})\ntime.sleep(60)"
     )
     paths = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
     done = subprocess.run(
-        command("--space", "smoke"),
+        [sys.executable, "-m", f"se_hpo.{name}"],
         capture_output=True,
         text=True,
         timeout=60,
         env={**ENV, "PYTHONPATH": paths},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    assert (done.returncode, done.stderr) == (143, "")
+    assert (done.returncode, done.stderr) == (128 + number, "")
