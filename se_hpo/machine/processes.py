@@ -21,7 +21,7 @@ class Terminated(KeyboardInterrupt):
 
 
 def end_in_order() -> None:
-    """Let a signal end a command that still imports: nothing is begun, 128 + its number.
+    """Let a signal end a command that still imports: code 128 + its number.
 
     `cli.exit_with` takes over from here.
     """
