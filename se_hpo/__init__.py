@@ -10,7 +10,14 @@ for an objective of your own; `optimize.run`, `train.run`, `evaluate.run` and
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
+
+if sys.argv[:1] == ["-m"] and any(w.startswith("se_hpo.") for w in sys.orig_argv):
+    # `python -m se_hpo.train`: what follows takes seconds, in which a signal may come.
+    from se_hpo.machine.processes import end_in_order
+
+    end_in_order()
 
 from se_hpo.envs.registration import register_synthetic_envs
 from se_hpo.version import __version__

@@ -16,11 +16,13 @@ class Terminated(KeyboardInterrupt):
 
 
 def end_in_order() -> None:
-    """Let a SIGTERM end a command that still imports: nothing is begun, code 143.
+    """Let a signal end a command that still imports: code 128 + its number.
 
-    `cli.run_command` takes over from here.
+    `cli.exit_with` takes over from here.
     """
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, lambda number, _: sys.exit(128 + number))
 
 
 def available_cores() -> int:

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-if __name__ == "__main__":  # the rest takes seconds, in which a SIGTERM may come
-    from se_hpo.machine.processes import end_in_order
-
-    end_in_order()
-
 import logging
 import webbrowser
 

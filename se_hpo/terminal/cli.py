@@ -41,6 +41,8 @@ def run_command(options: type[OptionsT], main: Callable[[OptionsT], int]) -> Non
 def exit_with(main: Callable[[], int]) -> None:
     """Exit with the code of a command, or with that of the error that ended it."""
     signal.signal(signal.SIGTERM, _raise_terminated)
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     steady_streams()
     try:
         code = main()

@@ -365,18 +365,27 @@ def test_a_run_json_of_another_version_is_one_line_for_a_worker(tmp_path):
     assert "\n" not in str(e.value)
 
 
-@pytest.mark.parametrize("module", [*COMMANDS, "train.worker"])
-def test_a_sigterm_while_a_command_still_starts_ends_it_in_order(module, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "number", "module"),
+    [
+        *((name, signal.SIGTERM, "tyro") for name in (*COMMANDS, "train.worker")),
+        *(("train", number, "gymnasium") for number in (signal.SIGTERM, signal.SIGINT)),
+    ],
+)
+def test_a_signal_while_a_command_still_starts_ends_it_in_order(
+    tmp_path, name, number, module
+):
     """Told at the moment at which a heavy import begins."""
-    (tmp_path / "tyro.py").write_text(
-        "import os, signal, time\nos.kill(os.getpid(), signal.SIGTERM)\ntime.sleep(60)"
+    (tmp_path / f"{module}.py").write_text(
+        f"import os, time\nos.kill(os.getpid(), {int(number)})\ntime.sleep(60)"
     )
     paths = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
     done = subprocess.run(
-        [sys.executable, "-m", f"se_hpo.{module}"],
+        [sys.executable, "-m", f"se_hpo.{name}"],
         capture_output=True,
         text=True,
         timeout=60,
         env={**ENV, "PYTHONPATH": paths},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    assert (done.returncode, done.stderr) == (143, "")
+    assert (done.returncode, done.stderr) == (128 + number, "")
