@@ -8,18 +8,18 @@ from se_hpo.storage.json_records import RecordError
 from se_hpo.storage.paths import ConfigId, trial_name
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Running:
     """An evaluation under way."""
 
-    trial: str = ""
     config_id: ConfigId
     budget: float
-    worker: str | None = None
-    host: str = ""
-    pid: int | str = ""
     since: float = 0.0
     """Unix seconds."""
+    host: str = ""
+    pid: int | str = ""
+    trial: str = ""
+    worker: str | None = None
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Bracket:
     rungs: list[Rung]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class MasterStatus:
     """The whole file."""
 
@@ -58,18 +58,18 @@ class MasterStatus:
     """`running`, `finished` or `stopped`."""
     time: float
     """When it was written, Unix seconds."""
-    started: float = 0.0
-    """Likewise."""
     finished: int
     planned: int
     failed: int
     lost: int
     """Evaluations that were interrupted and repeated."""
-    waiting: int = 0
-    """Evaluations that nobody has yet."""
     running: list[Running]
     workers: list[Worker]
     brackets: list[Bracket]
+    waiting: int = 0
+    """Evaluations that nobody has yet."""
+    started: float = 0.0
+    """When the master was, Unix seconds."""
 
     def __post_init__(self) -> None:
         for each in self.running:
