@@ -230,16 +230,9 @@ class Master:
             waiting=waiting,
             running=running,
             workers=workers,
-            brackets=list(map(self._bracket_status, self.brackets)),
+            brackets=[_bracket(b, self.begun) for b in self.brackets],
         )
         return dict(to_builtin(dataclasses.asdict(now)))
-
-    def _bracket_status(self, bracket: Bracket) -> BracketStatus:
-        begun = self.begun[bracket.index : bracket.index + 1]
-        done = begun[0].done if begun else [0] * len(bracket.budgets)
-        rungs = zip(bracket.budgets, done, bracket.num_configs, strict=True)
-        finished = bool(begun) and begun[0].is_finished
-        return BracketStatus(bracket.index, finished, [Rung(*r) for r in rungs])
 
     def _report(self) -> None:
         """Write and pass on the status now; only the journal must be written."""
@@ -286,3 +279,11 @@ def _running(job: Job, worker: WorkerHandle | None) -> Running:
         pid=worker.pid if worker else 0,
         since=job.timestamps.get("started", 0.0),
     )
+
+
+def _bracket(bracket: Bracket, begun: Sequence[SuccessiveHalving]) -> status.Bracket:
+    ours = begun[bracket.index] if bracket.index < len(begun) else None
+    done = ours.done if ours else [0] * len(bracket.budgets)
+    rungs = zip(bracket.budgets, done, bracket.num_configs, strict=True)
+    finished = ours is not None and ours.is_finished
+    return status.Bracket(bracket.index, finished, [status.Rung(*r) for r in rungs])

@@ -66,10 +66,10 @@ class MasterStatus:
     running: list[Running]
     workers: list[Worker]
     brackets: list[Bracket]
-    started: float = 0.0
-    """Of the master, Unix seconds."""
     waiting: int = 0
     """Evaluations that nobody has yet."""
+    started: float = 0.0
+    """When the master was, Unix seconds."""
 
     def __post_init__(self) -> None:
         for each in self.running:

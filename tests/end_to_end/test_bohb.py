@@ -35,18 +35,18 @@ def test_three_workers_run_every_planned_evaluation_once_without_a_warning(
         result = master.wait()
         texts = [output(worker) for worker in workers]
     brackets = hyperband_brackets(1, 9, 3, 4)
-    done = [(e.config_id, e.budget) for e in master.results]
+    done = [(e.id, e.budget) for e in master.results]
     assert len(done) == len(set(done)) == sum(b.evaluations for b in brackets)
     for bracket in brackets:
         for budget, count in zip(bracket.budgets, bracket.num_configs, strict=True):
             here = [d for d in done if d[0][0] == bracket.index and d[1] == budget]
             assert len(here) == count
-    assert all(e.loss == loss_of(e.configuration, e.budget) for e in master.results)
+    assert all(e.loss == loss_of(e.kwargs["config"], e.budget) for e in master.results)
     assert len({e.worker for e in master.results}) == 3
     picks = [info["model_based_pick"] for _, _, info in _lines(master.run.configs)]
     assert any(picks) and not all(picks)
-    assert {"slope" in e.configuration for e in master.results} == {True, False}
-    assert {e.configuration["kind"] for e in master.results} == {"mlp"}
+    assert {"slope" in e.kwargs["config"] for e in master.results} == {True, False}
+    assert {e.kwargs["config"]["kind"] for e in master.results} == {"mlp"}
     assert result.get_incumbent_id() is not None
     assert all("worker ended: the master ended it" in text for text in texts)
     assert not [r for r in caplog.records if r.levelno >= logging.WARNING]
@@ -58,9 +58,9 @@ def test_the_best_of_a_rung_are_promoted(tmp_path):
     with ended(worker), master_in_thread(tmp_path) as master:
         master.wait()
     for low, high, count in ((1.0, 3.0, 3), (3.0, 9.0, 1)):
-        losses = {e.config_id: e.loss for e in master.results if e.budget == low}
+        losses = {e.id: e.loss for e in master.results if e.budget == low}
         best = sorted(losses, key=lambda cid: (losses[cid], cid))[:count]
-        assert {e.config_id for e in master.results if e.budget == high} == set(best)
+        assert {e.id for e in master.results if e.budget == high} == set(best)
 
 
 def test_journal_is_readable_by_hpbandster(tmp_path):

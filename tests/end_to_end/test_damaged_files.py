@@ -167,7 +167,9 @@ def journal(run: RunPaths) -> None:
     assert found.n_proposals >= len(found.configs)
     for entry in found.results.values():
         assert math.isfinite(entry.result["loss"]) and math.isfinite(entry.budget)
-    assert Journal(run.configs, run.results).results == found.results
+    again = Journal(run.configs, run.results).results
+    assert list(map(vars, again.values())) == list(map(vars, found.results.values()))
+    assert again.keys() == found.results.keys()
 
 
 def run_json(run: RunPaths) -> None:

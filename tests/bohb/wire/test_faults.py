@@ -41,7 +41,7 @@ def test_killed_busy_worker_is_noticed_and_its_trial_goes_to_another(tmp_path):
         worker = worker_process(tmp_path)
         with ended(worker):
             _complete(master)
-    assert master.results[0].config_id == (0, 0, 0)
+    assert master.results[0].id == (0, 0, 0)
 
 
 def test_killed_idle_worker_hurts_nobody(tmp_path):
