@@ -16,6 +16,7 @@ from typing import Any
 
 from hpbandster.core.result import Result
 
+from se_hpo.bohb import status
 from se_hpo.bohb.brackets import Bracket
 from se_hpo.bohb.halving import NextRun, SuccessiveHalving
 from se_hpo.bohb.job_table import Job
@@ -26,8 +27,7 @@ from se_hpo.bohb.journal import (
     replay_generator,
 )
 from se_hpo.bohb.master_settings import MasterSettings
-from se_hpo.bohb.status import Bracket as BracketStatus
-from se_hpo.bohb.status import MasterStatus, Rung, Running, Worker
+from se_hpo.bohb.status import MasterStatus, Running, Worker
 from se_hpo.bohb.tally import Tally
 from se_hpo.bohb.wire.dispatcher import Dispatcher
 from se_hpo.bohb.wire.roster import WorkerHandle
