@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from se_hpo.config.run import DDQNConfig
+from se_hpo.agents.ddqn_config import DDQNConfig
 from se_hpo.machine.provenance import as_typed, attempt, called_from_python
 from tests.helpers.places import ROOT
 
