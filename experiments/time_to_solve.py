@@ -2,7 +2,7 @@
 
     python experiments/time_to_solve.py --task cartpole --seeds 10 --threads 2
 
-Trains what the recipes `cartpole` and `acrobot` say (`se_hpo/configurations/`). A run
+Trains what the recipes `cartpole` and `acrobot` say. A run
 counts as solved when the mean center score reaches the task's solved return (195 on
 CartPole-v0, -100 on Acrobot-v1). Prints a table and writes JSON.
 """
@@ -27,7 +27,7 @@ from se_hpo.train.recipes import load_recipe
 from se_hpo.training.inner_loop import InnerLoop
 
 SETTINGS = {name: load_recipe(name).config for name in ("cartpole", "acrobot")}
-"""The recipes `se_hpo/configurations/*.yaml`, which say why they are as they are."""
+"""The shipped recipes, whose files say why they are as they are."""
 
 
 def run_seed(config: RunConfig, seed: int, generations: int, threads: int) -> dict:

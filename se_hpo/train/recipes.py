@@ -1,6 +1,6 @@
 """Recipes: a `RunConfig` and its number of generations, as a YAML file.
 
-The shipped ones are in `se_hpo/configurations/`. Keys are the fields of `RunConfig`,
+The shipped ones are in `configurations/`. Keys are the fields of `RunConfig`,
 nested; what is left out has its default.
 """
 

@@ -42,7 +42,7 @@ def test_three_workers_run_every_planned_evaluation_once_without_a_warning(
             here = [d for d in done if d[0][0] == bracket.index and d[1] == budget]
             assert len(here) == count
     assert all(e.loss == loss_of(e.kwargs["config"], e.budget) for e in master.results)
-    assert len({e.worker for e in master.results}) == 3
+    assert len({e.worker_name for e in master.results}) == 3
     picks = [info["model_based_pick"] for _, _, info in _lines(master.run.configs)]
     assert any(picks) and not all(picks)
     assert {"slope" in e.kwargs["config"] for e in master.results} == {True, False}

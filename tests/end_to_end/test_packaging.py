@@ -135,7 +135,7 @@ def test_the_wheel_holds_every_module_and_every_space(
     assert {"se_hpo/spaces/smoke.py", "se_hpo/spaces/nes_cartpole.py"} <= spaces
     assert {n for n in names(wheel) if n.endswith(".py")} == package | spaces
     assert "se_hpo/py.typed" in names(wheel)
-    assert "se_hpo/configurations/paper-cartpole.yaml" in names(wheel)
+    assert "se_hpo/train/configurations/paper-cartpole.yaml" in names(wheel)
 
 
 def test_the_wheel_says_what_it_is(wheel: Path) -> None:
