@@ -282,3 +282,18 @@ def test_using_the_readers_imports_no_torch(tmp_path: Path) -> None:
         "s.load_incumbent(r).loss, 'torch' in sys.modules)"
     )
     assert out.split() == ["1", "1", "0.5", "False"]
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS | {"worker"}))
+def test_a_commands_help_waits_for_nothing_heavy(name: str) -> None:
+    heavy = {
+        "torch",
+        "scipy",
+        "matplotlib",
+    }  # seconds; the others together less than one
+    out = run_python(
+        f"import runpy, sys\nsys.argv = ['x', '--help']\n"
+        f"try: runpy.run_module('se_hpo.{name}', run_name='__main__')\n"
+        f"except SystemExit as end: print(end.code, *{heavy}.intersection(sys.modules))"
+    )
+    assert out.splitlines()[-1].split() == ["0"]

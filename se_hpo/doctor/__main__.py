@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 import sys
+
+from se_hpo.doctor.options import DoctorOptions
+from se_hpo.terminal.cli import exit_with, log_to_stderr, parsed
+from se_hpo.terminal.flags import joined
+
+if __name__ == "__main__":  # the rest takes a second, which flags need not wait for
+    sys.argv[1:] = joined(sys.argv[1:])
+    OPTIONS = parsed(DoctorOptions)
+
+import logging
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
-import tyro
 from rich.console import Console
 from rich.text import Text
 
@@ -27,31 +33,9 @@ from se_hpo.doctor.scratch import Scratch
 from se_hpo.errors import UserError
 from se_hpo.machine.addresses import in_slurm_job
 from se_hpo.storage.paths import RunPaths
-from se_hpo.terminal.cli import log_to_stderr, run_command
 from se_hpo.terminal.flags import joined
 
 _STYLE = {"ok": "green", "warning": "yellow", "error": "red"}
-
-
-@dataclass(frozen=True)
-class DoctorOptions:
-    """Check this machine, its cluster, and a run if its folder is given.
-
-    On a cluster the flags of `python -m se_hpo.slurm` choose the node that is asked.
-    """
-
-    run: Path | None = None
-    """A run's folder, or the one that runs are to be made in. Default: results."""
-    host: str | None = None
-    """Address that a master is to listen on. Default: as a run would choose."""
-    nic: str | None = None
-    """Network interface to listen on, instead of --host: `ib0`."""
-    partition: str | None = None
-    """Partition that the second node is to be of."""
-    setup: str = ""
-    """Shell commands before Python starts there: `module load gcc`."""
-    sbatch: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
-    """More options of SLURM: `"--account=x"`; may be given again."""
 
 
 def main(options: DoctorOptions) -> int:
@@ -114,5 +98,4 @@ def _others(scratch: Scratch, options: DoctorOptions) -> Iterator[Finding]:
 
 
 if __name__ == "__main__":
-    sys.argv[1:] = joined(sys.argv[1:])
-    run_command(DoctorOptions, main)
+    exit_with(lambda: main(OPTIONS))

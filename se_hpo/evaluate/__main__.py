@@ -5,6 +5,12 @@ See docs/evaluate.md for what is compared with what.
 
 from __future__ import annotations
 
+from se_hpo.evaluate.options import EvaluateOptions
+from se_hpo.terminal.cli import exit_with, log_to_stderr, parsed, python_command
+
+if __name__ == "__main__":  # the rest takes a second, which flags need not wait for
+    OPTIONS = parsed(EvaluateOptions)
+
 import logging
 
 from rich.console import Console
@@ -13,9 +19,7 @@ from se_hpo.envs.tasks import get_task
 from se_hpo.evaluate.display import cost_lines, outcome_table, work_table
 from se_hpo.evaluate.evaluation import Evaluation, resolve
 from se_hpo.evaluate.evaluation_run import run_evaluation
-from se_hpo.evaluate.options import EvaluateOptions
 from se_hpo.results.evaluations import record_key
-from se_hpo.terminal.cli import log_to_stderr, python_command, run_command
 
 
 def main(options: EvaluateOptions) -> int:
@@ -49,4 +53,4 @@ def _show_plan(evaluation: Evaluation, console: Console) -> None:
 
 
 if __name__ == "__main__":
-    run_command(EvaluateOptions, main)
+    exit_with(lambda: main(OPTIONS))

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from se_hpo.optimize.options import Options
+from se_hpo.terminal.cli import exit_with, log_to_stderr, parsed, python_command
+
+if __name__ == "__main__":  # the rest takes a second, which flags need not wait for
+    OPTIONS = parsed(Options)
+
 import logging
 
 from rich.console import Console
@@ -10,7 +16,6 @@ from se_hpo.bohb.brackets import plan
 from se_hpo.errors import UserError
 from se_hpo.optimize.confirm import confirmation_table
 from se_hpo.optimize.objectives.objective import Objective
-from se_hpo.optimize.options import Options
 from se_hpo.optimize.outcome import final_table
 from se_hpo.optimize.plan import SAMPLES, bracket_table, measure_cost
 from se_hpo.optimize.run_request import RunRequest, resolve_run
@@ -25,7 +30,6 @@ from se_hpo.optimize.worker import main as work
 from se_hpo.results.trials import load_trials
 from se_hpo.search_spaces.loading import list_spaces, load_space
 from se_hpo.search_spaces.table import space_table, spaces_table
-from se_hpo.terminal.cli import log_to_stderr, python_command, run_command
 from se_hpo.text import duration
 
 
@@ -107,4 +111,4 @@ def _show_outcome(request: RunRequest, console: Console) -> None:
 
 
 if __name__ == "__main__":
-    run_command(Options, main)
+    exit_with(lambda: main(OPTIONS))

@@ -34,8 +34,17 @@ def run_command(options: type[OptionsT], main: Callable[[OptionsT], int]) -> Non
         options: a dataclass; the docstring under each field is its help.
         main: the command.
     """
+    exit_with(lambda: main(parsed(options)))
+
+
+def parsed(options: type[OptionsT]) -> OptionsT:
+    """The command line; ends the process for `--help` and for wrong flags.
+
+    A command that takes a second to import calls it before the rest of its imports.
+    """
+    steady_streams()
     program, plain = shlex.join(launched_as()[:3]), (tyro.conf.FlagCreatePairsOff,)
-    exit_with(lambda: main(tyro.cli(options, prog=program, config=plain)))
+    return tyro.cli(options, prog=program, config=plain)
 
 
 def exit_with(main: Callable[[], int]) -> None:
