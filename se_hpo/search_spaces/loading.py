@@ -33,7 +33,7 @@ from se_hpo.errors import UserError, did_you_mean
 from se_hpo.registries import AGENTS, OBJECTIVES
 from se_hpo.search_spaces.user_code import run_file
 from se_hpo.storage.records import to_builtin
-from se_hpo.text import shortened, typed_line
+from se_hpo.text import shortened, text_of, typed_line
 
 _META_TYPES: dict[str, type | tuple[type, ...]] = {
     "objective": str,
@@ -180,7 +180,7 @@ def _check_meta(meta: Mapping[str, Any]) -> None:
         if not isinstance(meta[key], kind) or isinstance(meta[key], bool):
             wanted = _TYPE_NAMES.get(kind, "a number")  # type: ignore[arg-type]
             raise UserError(
-                f"META[{key!r}] = {meta[key]!r} has the wrong type "
+                f"META[{key!r}] = {text_of(meta[key], repr)} has the wrong type "
                 f"({type(meta[key]).__name__}): must be {wanted}"
             )
     for key, known in (("objective", OBJECTIVES), ("agent", AGENTS)):
@@ -196,7 +196,7 @@ def _check_configurations(space: Space) -> None:
     except (Exception, SystemExit) as error:
         raise UserError(f"space(seed=0) raised {_said(error)}") from error
     if not isinstance(built, ConfigurationSpace):
-        shown = shortened(" ".join(repr(built).split()), 60)
+        shown = shortened(" ".join(text_of(built, repr).split()), 60)
         raise UserError(f"space() returned {shown}, not a ConfigurationSpace")
     if len(built) == 0:
         raise UserError("space() has no hyperparameters")

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 from se_hpo.errors import UserError
 from se_hpo.search_spaces.user_code import State, restore, state
-from se_hpo.text import typed_line
+from se_hpo.text import text_of, typed_line
 from se_hpo.training.jobs import TrainingJob, TrainingResult
 
 START = (
@@ -109,7 +109,7 @@ def _run(setup: Setup, sent: bytes, prepared: Callable[[], Train]) -> Reply:
         details = traceback.format_exc()
         # Of other types we cannot know that they can be pickled.
         known = isinstance(caught, ValueError)
-        error = caught if known else RuntimeError(repr(caught))
+        error = caught if known else RuntimeError(text_of(caught, repr))
     now = time.process_time()
     return Reply(position, result, error, details, now, now - started)
 

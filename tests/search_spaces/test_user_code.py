@@ -252,6 +252,9 @@ def test_a_file_is_run_once_and_again_when_it_has_changed(tmp_path, monkeypatch)
     assert run_file(path).SEEN == "yes"
     path.write_text("SEEN = 1\n")
     assert run_file(path).SEEN == 1
+    path.write_text("class E(Exception):\n    __str__ = None\nraise E\n")
+    with pytest.raises(UserError, match=r"own\.py: E$"):
+        run_file(path)
     path.write_text("raise SystemExit\n")
     with pytest.raises(UserError, match=r"own\.py: SystemExit"):
         run_file(path)
