@@ -140,14 +140,14 @@ def check_spaces(task_id: str, env: gymnasium.Env) -> tuple[int, int]:
     actions = getattr(env, "action_space", None)
     if not isinstance(observations, Box) or not math.prod(observations.shape):
         raise UserError(
-            f"task {task_id!r} has observations {text_of(observations)}: only Box works, with "
-            "one number or more; wrap the environment and register it under an id of "
-            "your own"
+            f"task {task_id!r} has observations {text_of(observations)}: only Box "
+            "works, with one number or more; wrap the environment and register it "
+            "under an id of your own"
         )
     if not isinstance(actions, Discrete) or actions.start != 0:
         raise UserError(
-            f"task {task_id!r} has actions {text_of(actions)}: only Discrete actions from 0 "
-            "work; wrap the environment and register it under an id of your own"
+            f"task {task_id!r} has actions {text_of(actions)}: only Discrete actions "
+            "from 0 work; wrap the environment and register it under an id of your own"
         )
     return math.prod(observations.shape), int(actions.n)
 
