@@ -80,7 +80,8 @@ def setup_of_this_process(load: Callable[[], Train]) -> Setup:
 
 def work(connection: Connection) -> None:
     """Run jobs as they come, until the parent is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     with contextlib.suppress(EOFError, OSError):  # the parent is gone
         setup: Setup = connection.recv()
         sys.argv[:] = setup.argv

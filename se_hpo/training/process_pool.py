@@ -164,7 +164,7 @@ def _interrupts_blocked() -> Iterator[None]:
 
     A Ctrl-C that comes meanwhile reaches this process afterwards.
     """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
     try:
         yield
     finally:
