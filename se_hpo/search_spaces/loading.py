@@ -32,9 +32,9 @@ from se_hpo.envs.parameters import check_size
 from se_hpo.envs.tasks import check_task, get_task
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.registries import AGENTS, OBJECTIVES
-from se_hpo.search_spaces.user_code import run_file
+from se_hpo.search_spaces.user_code import run_file, said
 from se_hpo.storage.records import to_builtin
-from se_hpo.text import shortened, text_of, typed_line
+from se_hpo.text import shortened, text_of
 
 _META_TYPES: dict[str, type | tuple[type, ...]] = {
     "objective": str,
@@ -148,7 +148,7 @@ def _find(name: str) -> Path:
 
 
 def _said(error: BaseException) -> str:
-    text = typed_line(error)
+    text = said(error)
     if "illegal settings" in text and error.__cause__ is not None:  # of ConfigSpace
         cause = str(error.__cause__)
         text += ": " + (_LOG_BOUND if "log-scale" in cause else cause) + _ROUNDED

@@ -167,6 +167,10 @@ def test_a_missing_file_is_named(tmp_path):
         ('return ConfigurationSpace({"td3.lr": (0.1, 1.0)})', "'td3.lr' sets no"),
         ('return ConfigurationSpace({"nes.noise_std": (0.0, 1.0)})', "must be > 0"),
         ('return ConfigurationSpace({"nes.sampling": ["one"]})', "'one'"),
+        *(
+            (f"return {kind}('nes.sampling', [])", "raised 'nes.sampling' has no choi")
+            for kind in ("Categorical", "OrdinalHyperparameter")
+        ),
         ('return ConfigurationSpace({"se.hidden_size": (1.5, 9.5)})', "type int"),
         ('return ConfigurationSpace({"nes.population": (2, 8)})', "keep one"),
         (
@@ -263,6 +267,10 @@ def test_every_entry_of_meta_is_checked(tmp_path, meta, words):
         (f"META = {META!r}", "no function space"),
         (f"META = {META!r}\nspace = 3", "no function space"),
         ("1 / 0", "ZeroDivisionError"),
+        (
+            "import ConfigSpace\nKIND = ConfigSpace.Categorical('a', [])",
+            "'a' has no choices: give it one or more",
+        ),
         ("def", "SyntaxError"),
         ("import no_such_module", "ModuleNotFoundError"),
         ("raise SystemExit", "SystemExit"),
