@@ -5,16 +5,24 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
 _BARS = "▁▂▃▄▅▆▇█"
 
 
+def text_of(value: object, how: Callable[[object], str] = str) -> str:
+    """`str` or `repr` of anyone's object; its type's name where that raises."""
+    try:
+        return how(value)
+    except Exception:  # noqa: BLE001 - it is not ours
+        return type(value).__name__
+
+
 def first_line(text: object, otherwise: str = "") -> str:
     """The first line that is not blank."""
-    return next((s for x in str(text).splitlines() if (s := x.strip())), otherwise)
+    return next((s for x in text_of(text).splitlines() if (s := x.strip())), otherwise)
 
 
 def last_line(text: object, otherwise: str = "") -> str:
@@ -29,14 +37,14 @@ def one_line(error: BaseException) -> str:
     >>> one_line(ValueError("no  such date")), one_line(KeyError("task"))
     ('no such date', "'task' is missing")
     """
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = " ".join(text_of(error).split()) or type(error).__name__
     return f"{text} is missing" if isinstance(error, KeyError) and error.args else text
 
 
 def typed_line(error: BaseException) -> str:
     """As `one_line`, with the error's type: for errors of code that is not ours."""
-    name, text = type(error).__name__, " ".join(str(error).split())
-    return f"{name}: {text}" if text else name
+    name, text = type(error).__name__, " ".join(text_of(error).split())
+    return f"{name}: {text}" if text not in ("", name) else name
 
 
 def command_line(text: str, otherwise: str) -> str:

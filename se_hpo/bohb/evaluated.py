@@ -16,7 +16,7 @@ from typing import Any
 
 from se_hpo.storage.files import parse_json
 from se_hpo.storage.records import Status, to_builtin
-from se_hpo.text import first_line, shortened
+from se_hpo.text import first_line, shortened, text_of
 
 FAILED_LOSS = 1.0
 """The worst loss there is: a configuration that fails is a bad one."""
@@ -34,7 +34,7 @@ def failed_result(reason: str, error: str | None = None) -> dict[str, Any]:
 def failure_of(error: BaseException) -> dict[str, Any]:
     """The result of an evaluation that raised."""
     trace = "".join(traceback.format_exception(error))
-    return failed_result(f"{type(error).__name__}: {error}", trace[-20_000:])
+    return failed_result(f"{type(error).__name__}: {text_of(error)}", trace[-20_000:])
 
 
 def checked_result(value: Any) -> dict[str, Any]:

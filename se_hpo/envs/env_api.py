@@ -11,7 +11,7 @@ import numpy as np
 from gymnasium.spaces import Box, Discrete
 
 from se_hpo.errors import UserError
-from se_hpo.text import typed_line
+from se_hpo.text import text_of, typed_line
 
 _RESET = "reset(seed=..., options=...) that returns an observation and a dict"
 _STEP = (
@@ -65,10 +65,11 @@ class CheckedEnv:
 
     def _checked_reward(self, call: str, reward: Any) -> float:
         try:
-            value = math.nan if isinstance(reward, str) else float(reward)
-        except (TypeError, ValueError, OverflowError):
+            no_number = isinstance(reward, str) or np.ndim(reward)
+            value = math.nan if no_number else float(reward)
+        except Exception:  # noqa: BLE001 - it is anyone's object
             value = math.nan
-        if np.ndim(reward) or not abs(value) <= _LARGEST_REWARD:
+        if not abs(value) <= _LARGEST_REWARD:
             raise self._error(
                 f"{call} returned reward = {_shown(reward)}", "a finite number"
             )
@@ -80,7 +81,7 @@ class CheckedEnv:
         asked = f"one of its observation_space, {space.dtype} of shape {space.shape}"
         try:
             found = np.asarray(observation)
-        except ValueError:  # rows of unequal length
+        except Exception:  # noqa: BLE001 - rows of unequal length, anyone's object
             found = np.empty((), object)
         fits = found.shape == space.shape and np.can_cast(
             found.dtype, space.dtype, "same_kind"
@@ -139,14 +140,14 @@ def check_spaces(task_id: str, env: gymnasium.Env) -> tuple[int, int]:
     actions = getattr(env, "action_space", None)
     if not isinstance(observations, Box) or not math.prod(observations.shape):
         raise UserError(
-            f"task {task_id!r} has observations {observations}: only Box works, with "
-            "one number or more; wrap the environment and register it under an id of "
-            "your own"
+            f"task {task_id!r} has observations {text_of(observations)}: only Box "
+            "works, with one number or more; wrap the environment and register it "
+            "under an id of your own"
         )
     if not isinstance(actions, Discrete) or actions.start != 0:
         raise UserError(
-            f"task {task_id!r} has actions {actions}: only Discrete actions from 0 "
-            "work; wrap the environment and register it under an id of your own"
+            f"task {task_id!r} has actions {text_of(actions)}: only Discrete actions "
+            "from 0 work; wrap the environment and register it under an id of your own"
         )
     return math.prod(observations.shape), int(actions.n)
 
@@ -158,7 +159,7 @@ def _shown(value: Any) -> str:
         return f"an array {what}{value.dtype} of shape {value.shape}"
     if isinstance(value, tuple) and len(value) != 1:
         return f"{len(value)} values"
-    text = " ".join(repr(value).split())
+    text = " ".join(text_of(value, repr).split())
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

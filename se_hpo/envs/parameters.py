@@ -10,12 +10,15 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from se_hpo.envs.learned import LearnedConfig, kind_of
 from se_hpo.envs.tasks import TaskSpec
 from se_hpo.errors import UserError
+
+_MAX_BYTES = 2**42
 
 
 def parameter_shapes(
@@ -48,6 +51,25 @@ def n_parameters(config: LearnedConfig, obs_size: int, n_actions: int) -> int:
     """
     shapes = parameter_shapes(config, obs_size, n_actions)
     return sum(math.prod(shape) for shape in shapes.values())
+
+
+def check_size(config: Any, obs_size: int, n_actions: int) -> None:
+    """Raise `UserError` where the networks of an SE or agent fit into no machine."""
+    if isinstance(config, LearnedConfig):
+        size = n_parameters(config, obs_size, n_actions)
+    else:  # an agent: one network of it, if it has any
+        hidden = getattr(config, "hidden_size", 0)
+        layers = getattr(config, "hidden_layers", 1)
+        size = hidden * (obs_size + n_actions + (layers - 1) * hidden)
+    if 4 * size > _MAX_BYTES:
+        raise _too_large(config, size)
+
+
+def _too_large(config: Any, size: int) -> UserError:
+    return UserError(
+        f"{type(config).__name__}.hidden_size = {config.hidden_size}: its parameters "
+        f"need {4 * size / 2**30:,.1f} GiB: lower it"
+    )
 
 
 def check_psi(
@@ -88,7 +110,21 @@ def initial_psi(
     """A random float32 psi with the distribution of `torch.nn.Linear`'s default.
 
     Weights and biases are uniform in +-1 / sqrt(fan_in).
+
+    Raises:
+        UserError: there is not so much memory.
     """
+    check_size(config, task.obs_size, task.n_actions)
+    try:
+        return _initial_psi(config, task, rng)
+    except MemoryError:
+        size = n_parameters(config, task.obs_size, task.n_actions)
+        raise _too_large(config, size) from None
+
+
+def _initial_psi(
+    config: LearnedConfig, task: TaskSpec, rng: np.random.Generator
+) -> np.ndarray:
     parts, bound = [], 0.0
     for shape in parameter_shapes(config, task.obs_size, task.n_actions).values():
         if len(shape) == 2:  # a weight; the bias that follows has the same bound

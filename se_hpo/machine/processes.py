@@ -12,7 +12,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM, raised in the main thread so that it unwinds like Ctrl-C."""
+    """SIGTERM or SIGHUP, raised in the main thread to unwind like Ctrl-C."""
 
 
 def end_in_order() -> None:
@@ -20,7 +20,7 @@ def end_in_order() -> None:
 
     `cli.exit_with` takes over from here.
     """
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, lambda number, _: sys.exit(128 + number))
 

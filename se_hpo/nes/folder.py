@@ -140,6 +140,7 @@ def _history(path: Path, generations: int) -> list[dict[str, Any]]:
             if found.generation != len(history):
                 raise ValueError(f"it is of generation {found.generation}")
             checked(float, found.center_score, "mean of center_scores")
+            checked(int, found.center_diverged, "center_diverged")
         except ValueError as error:
             raise UserError(f"{path}, line {number} is damaged ({error})") from None
         history.append(dict(line or {}))

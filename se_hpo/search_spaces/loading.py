@@ -28,12 +28,13 @@ from se_hpo.bohb.brackets import check_budgets
 from se_hpo.bohb.conditions import defaults_unchecked
 from se_hpo.bohb.encoding import SpaceEncoding
 from se_hpo.config.run import RunConfig, from_configuration
-from se_hpo.envs.tasks import check_task
+from se_hpo.envs.parameters import check_size
+from se_hpo.envs.tasks import check_task, get_task
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.registries import AGENTS, OBJECTIVES
-from se_hpo.search_spaces.user_code import run_file
+from se_hpo.search_spaces.user_code import run_file, said
 from se_hpo.storage.records import to_builtin
-from se_hpo.text import shortened, typed_line
+from se_hpo.text import shortened, text_of
 
 _META_TYPES: dict[str, type | tuple[type, ...]] = {
     "objective": str,
@@ -147,7 +148,7 @@ def _find(name: str) -> Path:
 
 
 def _said(error: BaseException) -> str:
-    text = typed_line(error)
+    text = said(error)
     if "illegal settings" in text and error.__cause__ is not None:  # of ConfigSpace
         cause = str(error.__cause__)
         text += ": " + (_LOG_BOUND if "log-scale" in cause else cause) + _ROUNDED
@@ -180,7 +181,7 @@ def _check_meta(meta: Mapping[str, Any]) -> None:
         if not isinstance(meta[key], kind) or isinstance(meta[key], bool):
             wanted = _TYPE_NAMES.get(kind, "a number")  # type: ignore[arg-type]
             raise UserError(
-                f"META[{key!r}] = {meta[key]!r} has the wrong type "
+                f"META[{key!r}] = {text_of(meta[key], repr)} has the wrong type "
                 f"({type(meta[key]).__name__}): must be {wanted}"
             )
     for key, known in (("objective", OBJECTIVES), ("agent", AGENTS)):
@@ -196,10 +197,11 @@ def _check_configurations(space: Space) -> None:
     except (Exception, SystemExit) as error:
         raise UserError(f"space(seed=0) raised {_said(error)}") from error
     if not isinstance(built, ConfigurationSpace):
-        shown = shortened(" ".join(repr(built).split()), 60)
+        shown = shortened(" ".join(text_of(built, repr).split()), 60)
         raise UserError(f"space() returned {shown}, not a ConfigurationSpace")
     if len(built) == 0:
         raise UserError("space() has no hyperparameters")
+    task = get_task(space.task)
     space.resolve({})
     for name, hp in built.items():
         # The base may say what holds where a conditional one is inactive.
@@ -209,7 +211,9 @@ def _check_configurations(space: Space) -> None:
         for value in map(to_builtin, extremes(hp)):
             if value is None:  # builtin for NaN and infinity
                 raise UserError(f"{name!r}: {_NO_VALUE[numerical]}")
-            space.resolve({name: value})
+            config = space.resolve({name: value})
+            for sized in (config.se, config.agent):
+                check_size(sized, task.obs_size, task.n_actions)
     try:
         encoding = SpaceEncoding(built)
         samples = [encoding.sample(seed) for seed in range(_CHECKED_SAMPLES)]

@@ -6,10 +6,15 @@ run it before they look a task up, and so do their processes; what only reads do
 
 from __future__ import annotations
 
+import builtins
+import contextlib
+import importlib
 import os
 import sys
+import traceback
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from importlib.machinery import FrozenImporter, PathFinder
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -42,15 +47,30 @@ def run_file(path: Path) -> ModuleType:
         if path in _modules and _modules[path][0] == made_of:
             return _modules[path][1]
         _import_from(path.parent)
+        neighbours = _neighbours(path)
         # Pickles of what it defines name the module, in every process the same.
         name = f"se_hpo_space_{path.stem}_{zlib.crc32(str(path).encode()):08x}"
         module = sys.modules[name] = ModuleType(name)
         module.__file__ = str(path)
+        own = {"__import__": _import_for(neighbours)}
+        vars(module)["__builtins__"] = vars(builtins) | own
         exec(compile(text, str(path), "exec"), vars(module))
     except (Exception, SystemExit) as error:
-        raise UserError(f"{path}: {typed_line(error)}") from error
+        raise UserError(f"{path}: {said(error)}") from error
     _modules[path] = made_of, module
     return module
+
+
+def said(error: BaseException) -> str:
+    """What code of a user raised, in one line; the mend where ConfigSpace has none."""
+    values: Mapping[str, Any] = {}
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        theirs = frame.f_globals.get("__name__", "").startswith("ConfigSpace.hyperp")
+        values = frame.f_locals if theirs else {}
+    choices = values.get("choices", values.get("sequence"))
+    if isinstance(choices, (list, tuple)) and not choices:
+        return f"{values['name']!r} has no choices: give it one or more"
+    return typed_line(error)
 
 
 def _import_from(folder: Path) -> None:
@@ -59,11 +79,52 @@ def _import_from(folder: Path) -> None:
     for name in {entry.stem for entry in folder.iterdir()}:
         file = getattr(sys.modules.get(name), "__file__", None)
         if file and others & {Path(file).parent, Path(file).parent.parent}:
-            for module in [m for m in sys.modules if m.partition(".")[0] == name]:
-                del sys.modules[module]
+            _taken_out(name)
+        elif name in sys.stdlib_module_names - {"this", "antigravity"}:
+            with contextlib.suppress(ImportError):  # first, for the libraries
+                importlib.import_module(name)
     if str(folder) in sys.path:
         sys.path.remove(str(folder))
     sys.path.insert(0, str(folder))
+
+
+def _taken_out(name: str) -> dict[str, ModuleType]:
+    """A module and its submodules, which are then no longer loaded."""
+    parts = [part for part in sys.modules if part.partition(".")[0] == name]
+    return {part: sys.modules.pop(part) for part in parts}
+
+
+def _neighbours(path: Path) -> set[str]:
+    """Modules beside the file whose names other modules have that are loaded."""
+    names = {entry.stem for entry in path.parent.iterdir()} & sys.modules.keys()
+    return {
+        name
+        for name in names - {path.stem, "se_hpo", "__main__"}
+        if (file := getattr(sys.modules[name], "__file__", None))
+        and not FrozenImporter.find_spec(name)  # Python's own come first
+        and (own := PathFinder.find_spec(name, [str(path.parent)]))
+        and own.origin  # a mere folder has none
+        and Path(own.origin).resolve() != Path(file).resolve()
+    }
+
+
+def _import_for(neighbours: set[str]) -> Callable[..., Any]:
+    """`__import__` for a space file: its neighbours are its own, and nobody else's."""
+    kept: dict[str, dict[str, ModuleType]] = {}
+
+    def own(name: str, *others: Any, **more: Any) -> Any:
+        top = name.partition(".")[0]
+        if top not in neighbours:
+            return builtins.__import__(name, *others, **more)
+        loaded = _taken_out(top)
+        sys.modules.update(kept.get(top, {}))
+        try:
+            return builtins.__import__(name, *others, **more)
+        finally:
+            kept[top] = _taken_out(top)
+            sys.modules.update(loaded)
+
+    return own
 
 
 def prepare(data: Mapping[str, Any], where: Path, trusted: bool = False) -> None:
@@ -127,6 +188,12 @@ State = tuple[tuple[Path, ...], dict[str, Any]]
 def state() -> State:
     """What another process must know before it can do this one's jobs."""
     return tuple(_modules), all_returns()
+
+
+def usual_path() -> list[str]:
+    """`sys.path` without what `run_file` has put there."""
+    folders = {str(path.parent) for path in _modules}
+    return [entry for entry in sys.path if entry not in folders]
 
 
 def restore(state: State) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from se_hpo.text import text_of
+
 
 class Status(enum.StrEnum):
     """How an evaluation ended."""
@@ -140,4 +142,5 @@ def to_builtin(value: Any) -> Any:
         return value
     if isinstance(value, int):
         return int(value)
-    raise TypeError(f"{type(value).__name__} cannot be stored as JSON: {value!r}")
+    shown = text_of(value, repr)
+    raise TypeError(f"{type(value).__name__} cannot be stored as JSON: {shown}")

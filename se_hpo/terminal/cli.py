@@ -1,7 +1,8 @@
 """What all commands share: flags, one-line errors, exit codes, signals.
 
 Exit codes: 0 done, 1 a defect or a run that could not go on (a full disk, too little
-memory, nothing but failures), 2 bad input, 130 interrupted (Ctrl-C), 143 terminated.
+memory, nothing but failures), 2 bad input, 130 interrupted (Ctrl-C), 143 terminated,
+129 by the end of its terminal.
 """
 
 from __future__ import annotations
@@ -50,6 +51,8 @@ def parsed(options: type[OptionsT]) -> OptionsT:
 def exit_with(main: Callable[[], int]) -> None:
     """Exit with the code of a command, or with that of the error that ended it."""
     signal.signal(signal.SIGTERM, _raise_terminated)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as under nohup
+        signal.signal(signal.SIGHUP, _raise_terminated)
     if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     steady_streams()
@@ -70,9 +73,9 @@ def exit_with(main: Callable[[], int]) -> None:
             raise
         _say(f"error: {line}")
         code = 1
-    except Terminated:
+    except Terminated as told:
         _say("terminated; the same command goes on from here")
-        code = 143
+        code = 128 + int(told.args[0])
     except KeyboardInterrupt:
         _say("interrupted; the same command goes on from here")
         code = 130
@@ -146,7 +149,8 @@ def log_to_stderr(level: int) -> None:
 def _raise_terminated(number: int, frame: FrameType | None) -> None:
     # A second one must not tear the orderly end that the first has started.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise Terminated
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    raise Terminated(number)
 
 
 def _say(line: str) -> None:

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 from se_hpo.errors import UserError
 from se_hpo.search_spaces.user_code import State, restore, state
-from se_hpo.text import typed_line
+from se_hpo.text import text_of, typed_line
 from se_hpo.training.jobs import TrainingJob, TrainingResult
 
 START = (
@@ -80,7 +80,8 @@ def setup_of_this_process(load: Callable[[], Train]) -> Setup:
 
 def work(connection: Connection) -> None:
     """Run jobs as they come, until the parent is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     with contextlib.suppress(EOFError, OSError):  # the parent is gone
         setup: Setup = connection.recv()
         sys.argv[:] = setup.argv
@@ -109,7 +110,7 @@ def _run(setup: Setup, sent: bytes, prepared: Callable[[], Train]) -> Reply:
         details = traceback.format_exc()
         # Of other types we cannot know that they can be pickled.
         known = isinstance(caught, ValueError)
-        error = caught if known else RuntimeError(repr(caught))
+        error = caught if known else RuntimeError(text_of(caught, repr))
     now = time.process_time()
     return Reply(position, result, error, details, now, now - started)
 

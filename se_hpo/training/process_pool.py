@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple
 
 from se_hpo.errors import DiedProcessError, UserError
+from se_hpo.search_spaces.user_code import usual_path
 from se_hpo.training import pool_process
 from se_hpo.training.jobs import TrainingJob, TrainingResult
 from se_hpo.training.pool_process import Reply, Train
@@ -112,7 +113,7 @@ class ProcessPool:
                     pass_fds=[number],
                 )
                 theirs.close()
-                self._send(ours, sys.path)
+                self._send(ours, usual_path())
                 self._send(ours, setup)
 
     def _run(self, jobs: Sequence[TrainingJob]) -> Iterator[Completed]:
@@ -163,7 +164,7 @@ def _interrupts_blocked() -> Iterator[None]:
 
     A Ctrl-C that comes meanwhile reaches this process afterwards.
     """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
     try:
         yield
     finally:

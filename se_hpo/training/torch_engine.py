@@ -23,6 +23,8 @@ from se_hpo import seeding
 from se_hpo.agents import Agent, DivergedError, make_agent
 from se_hpo.agents.config import AgentConfig
 from se_hpo.envs.tasks import TaskSpec, measure_task
+from se_hpo.errors import UserError
+from se_hpo.text import last_line
 from se_hpo.training.environments import (
     Step,
     TaskTrainingEnv,
@@ -145,7 +147,7 @@ def run_job(job: TrainingJob) -> TrainingResult:
     with _one_thread():
         spec, config = measure_task(job.task), job.agent
         seed = seeding.integer_seed(job.seed, "agent")
-        agent = make_agent(config, spec.obs_size, spec.n_actions, seed)
+        agent = _agent(config, spec, seed)
         seed = seeding.integer_seed(job.seed, "environment")
         env = training_env(spec, job.learned, seed, config.truncation)
         rule = functools.partial(env.stop_reason, config=config)
@@ -165,6 +167,23 @@ def run_job(job: TrainingJob) -> TrainingResult:
         test_env_steps=test.env_steps,
         stop_reason="diverged" if test.diverged else log.stop_reason,
     )
+
+
+def _agent(config: AgentConfig, spec: TaskSpec, seed: int) -> Agent:
+    try:
+        return make_agent(config, spec.obs_size, spec.n_actions, seed)
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and "allocate" not in str(error):
+            raise
+        sizes = ", ".join(
+            f"{name} = {getattr(config, name)}"
+            for name in ("hidden_size", "hidden_layers", "buffer_size", "batch_size")
+            if hasattr(config, name)
+        )
+        raise UserError(
+            f"{type(config).__name__}: no memory for an agent of {sizes} "
+            f"({last_line(error)}): lower the largest"
+        ) from None
 
 
 @contextlib.contextmanager

@@ -145,7 +145,8 @@ def wait_for_results(run, lines, timeout=60):
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
 )
 def test_an_interrupted_run_ends_within_five_seconds_and_continues_the_same(
     tmp_path, finished, number, code
@@ -369,7 +370,10 @@ def test_a_run_json_of_another_version_is_one_line_for_a_worker(tmp_path):
     ("name", "number", "module"),
     [
         *((name, signal.SIGTERM, "tyro") for name in (*COMMANDS, "train.worker")),
-        *(("train", number, "gymnasium") for number in (signal.SIGTERM, signal.SIGINT)),
+        *(
+            ("train", number, "gymnasium")
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+        ),
     ],
 )
 def test_a_signal_while_a_command_still_starts_ends_it_in_order(

@@ -245,7 +245,8 @@ def test_kill_9_of_the_command_and_of_its_workers_changes_nothing(
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
 )
 def test_an_interrupted_command_leaves_nothing_running_and_continues_the_same(
     tmp_path, finished, recipe, number, code

@@ -11,6 +11,15 @@ from se_hpo.envs.tasks import check_task, measure_task
 from se_hpo.errors import UserError
 
 
+class MuteError(Exception):
+    """Its own texts raise, and all that one may ask of it."""
+
+    def __str__(self):
+        raise RuntimeError("no text")
+
+    __repr__ = __float__ = __array__ = __str__
+
+
 class Right(gymnasium.Env):
     """Eight steps, three numbers."""
 
@@ -60,6 +69,26 @@ WRONG = {
         r"step\(\d\) raised ValueError: not enough values .* asks for step\(action\)",
     ),
     "step raises": ({"step": lambda self, action: {}["x"]}, "raised KeyError"),
+    "step raises what has no text": (
+        {"step": lambda self, action: (_ for _ in ()).throw(MuteError())},
+        r"step\(\d\) raised MuteError; ",
+    ),
+    "values without a text": (
+        {"reset": lambda self, **kwargs: MuteError()},
+        r"reset\(seed=0\) returned MuteError; ",
+    ),
+    "a reward without a text": (
+        {"reward": lambda self: MuteError()},
+        "reward = MuteError; ",
+    ),
+    "an observation without a text": (
+        {"seen": lambda self: MuteError()},
+        "is MuteError; ",
+    ),
+    "spaces without a text": (
+        {"observation_space": MuteError()},
+        "observations MuteError: only",
+    ),
     "step exits": ({"step": lambda self, action: sys.exit(3)}, "raised SystemExit: 3"),
     "its constructor exits": (
         {"__init__": lambda self: sys.exit("bye")},

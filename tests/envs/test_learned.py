@@ -5,6 +5,7 @@ import json
 import pickle
 import pkgutil
 from dataclasses import dataclass
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
@@ -49,6 +50,22 @@ class QuietConfig(SyntheticEnvConfig):
 
 class QuietEnv(SyntheticEnv):
     """An SE whose done is 0 or 1 to the agent."""
+
+
+@pytest.mark.parametrize("size", [10**9, 10**11])
+def test_an_se_for_which_there_is_no_memory_is_one_line(size):
+    rng = MagicMock()
+    rng.uniform.side_effect = MemoryError
+    with pytest.raises(UserError, match=f"hidden_size = {size}: .* need .* GiB: lower"):
+        initial_psi(SyntheticEnvConfig(hidden_size=size), SPEC, rng)
+
+
+@pytest.mark.parametrize("name", ["hidden_size", "buffer_size"])
+def test_an_agent_for_which_there_is_no_memory_is_one_line(name):
+    agent = dataclasses.replace(AGENT, **{name: 10**11})
+    with pytest.raises(UserError, match=f"no memory .* {name} = 1000.* lower") as e:
+        run_job(TrainingJob(TASK, agent, 1))
+    assert "\n" not in str(e.value)
 
 
 def terminations(terminated, info):

@@ -133,6 +133,15 @@ def test_a_damaged_file_is_named_set_aside_and_recomputed(tmp_path, broken, capl
     assert paths.generations.read_bytes() == whole.generations.read_bytes()
 
 
+def test_a_line_without_its_count_of_diverged_agents_is_damaged(tmp_path):
+    _, whole = run(tmp_path / "whole", 3)
+    _, paths = run(tmp_path / "cut", 2)
+    text = paths.generations.read_text().replace('"center_diverged":0,', "")
+    paths.generations.write_text(text)
+    run(tmp_path / "cut", 3)
+    assert paths.generations.read_bytes() == whole.generations.read_bytes()
+
+
 def test_another_configuration_in_the_same_folder_is_refused(tmp_path):
     run(tmp_path, 2)
     other = replace(CONFIG, nes=replace(CONFIG.nes, noise_std=0.2))

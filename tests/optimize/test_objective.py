@@ -168,6 +168,31 @@ def test_a_record_of_any_wrong_shape_is_set_aside(tmp_path, text):
     assert paths.record(2).with_name("record-2.json.damaged").read_text() == text
 
 
+@pytest.mark.parametrize("loss", [1e308, -0.5])
+def test_a_record_whose_loss_cannot_be_is_set_aside(tmp_path, loss):
+    first, _, paths = evaluate(NES, tmp_path, 2)
+    damaged = json.loads(paths.record(2).read_text()) | {"loss": loss}
+    paths.record(2).write_text(json.dumps(damaged))
+    assert evaluate(NES, tmp_path, 2)[0].loss == first.loss
+
+
+@pytest.mark.parametrize(
+    "change", [{"agent": None}, {"score": "high"}, {"env_steps": -9}, {"episodes": []}]
+)
+def test_a_seed_whose_line_is_damaged_is_named_and_trained_again(
+    tmp_path, change, caplog
+):
+    _, _, paths = evaluate(AGENT, tmp_path, 2)
+    first, second = paths.agents.read_text().splitlines(keepends=True)
+    damaged = json.dumps(json.loads(first) | change)
+    paths.agents.write_text(f"{damaged}\n{second}")
+    record, _, _ = evaluate(AGENT, tmp_path, 3)
+    assert f"{paths.agents}, line 1 is damaged" in caplog.text
+    assert record.loss == evaluate(AGENT, tmp_path / "whole", 3)[0].loss
+    whole = RunPaths(tmp_path / "whole").trial(ID).agents
+    assert paths.agents.read_bytes() == whole.read_bytes()
+
+
 @pytest.mark.parametrize("last_first", [False, True])
 def test_agents_trained_before_a_kill_are_kept(tmp_path, last_first):
     order = {"last_first": last_first}

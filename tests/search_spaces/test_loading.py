@@ -167,6 +167,10 @@ def test_a_missing_file_is_named(tmp_path):
         ('return ConfigurationSpace({"td3.lr": (0.1, 1.0)})', "'td3.lr' sets no"),
         ('return ConfigurationSpace({"nes.noise_std": (0.0, 1.0)})', "must be > 0"),
         ('return ConfigurationSpace({"nes.sampling": ["one"]})', "'one'"),
+        *(
+            (f"return {kind}('nes.sampling', [])", "raised 'nes.sampling' has no choi")
+            for kind in ("Categorical", "OrdinalHyperparameter")
+        ),
         ('return ConfigurationSpace({"se.hidden_size": (1.5, 9.5)})', "type int"),
         ('return ConfigurationSpace({"nes.population": (2, 8)})', "keep one"),
         (
@@ -240,6 +244,13 @@ def test_a_value_that_only_a_rare_condition_activates_is_checked_too(tmp_path):
         ({"max_budget": True}, "wrong type"),
         ({"base": {"nes.populaton": 4}}, "nes.population"),
         ({"base": {"nes.population": 0}}, "must be >= 1"),
+        *(
+            ({"base": {f"{name}.hidden_size": 10**11, f"{name}.hidden_layers": 2}}, w)
+            for name, w in (
+                ("se", "SyntheticEnvConfig.hidden_size = 100000000000: its parameters"),
+                ("ddqn", "DDQNConfig.hidden_size = 100000000000: its parameters need"),
+            )
+        ),
         ({"extra": 1}, "META has 'extra'"),
     ],
 )
@@ -256,6 +267,10 @@ def test_every_entry_of_meta_is_checked(tmp_path, meta, words):
         (f"META = {META!r}", "no function space"),
         (f"META = {META!r}\nspace = 3", "no function space"),
         ("1 / 0", "ZeroDivisionError"),
+        (
+            "import ConfigSpace\nKIND = ConfigSpace.Categorical('a', [])",
+            "'a' has no choices: give it one or more",
+        ),
         ("def", "SyntaxError"),
         ("import no_such_module", "ModuleNotFoundError"),
         ("raise SystemExit", "SystemExit"),

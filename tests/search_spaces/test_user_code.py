@@ -1,5 +1,6 @@
 """A task, an agent and a space from one file of a user: every process knows them."""
 
+import importlib
 import json
 import os
 import re
@@ -222,6 +223,26 @@ def test_neighbours_of_the_same_name_are_each_files_own(tmp_path):
         assert (name, name) == (module.NAME, module.OTHER)
 
 
+@pytest.mark.parametrize("name", ["queue", "json", "yaml"])
+def test_a_neighbour_with_the_name_of_a_loaded_module_is_the_files_own(tmp_path, name):
+    loaded = importlib.import_module(name)
+    (tmp_path / f"{name}.py").write_text("NOISE = 0.5\n")
+    path = tmp_path / "own.py"
+    path.write_text(
+        f"import {name}\n{name}.seen = True\n"
+        f"def space():\n    from {name} import NOISE, seen\n    return NOISE\n"
+    )
+    assert run_file(path).space() == 0.5
+    assert importlib.import_module(name) is loaded
+
+
+def test_a_folder_or_a_space_of_a_libraries_name_hides_no_library(tmp_path):
+    (tmp_path / "numpy").mkdir()
+    path = tmp_path / "json.py"
+    path.write_text("import json, numpy\nTEXT = json.dumps(numpy.pi)\n")
+    assert run_file(path).TEXT.startswith("3.14")
+
+
 def test_a_file_is_run_once_and_again_when_it_has_changed(tmp_path, monkeypatch):
     path = tmp_path / "own.py"
     path.write_text("import os\nSEEN = os.environ.get('SEEN_BY_SPACE')\n")
@@ -231,6 +252,9 @@ def test_a_file_is_run_once_and_again_when_it_has_changed(tmp_path, monkeypatch)
     assert run_file(path).SEEN == "yes"
     path.write_text("SEEN = 1\n")
     assert run_file(path).SEEN == 1
+    path.write_text("class E(Exception):\n    __str__ = None\nraise E\n")
+    with pytest.raises(UserError, match=r"own\.py: E$"):
+        run_file(path)
     path.write_text("raise SystemExit\n")
     with pytest.raises(UserError, match=r"own\.py: SystemExit"):
         run_file(path)

@@ -91,3 +91,16 @@ def test_a_run_whose_output_nobody_reads_goes_on_to_its_end(tmp_path: Path) -> N
     words = ("se_hpo.optimize", "--space", "smoke", "--n-brackets", 1, "--confirm", 1)
     run(*words, "--run", tmp_path / "run", redirected="| true")
     assert (tmp_path / "run" / "confirm" / "confirmation.json").exists()
+
+
+def test_a_closed_terminal_ends_no_command_that_nohup_started() -> None:
+    code = (
+        "import os, signal; from se_hpo.terminal.cli import exit_with; "
+        "exit_with(lambda: os.kill(os.getpid(), signal.SIGHUP) or 7)"
+    )
+    run = ["sh", "-c", f"{sys.executable} -c '{code}'"]
+    plain = subprocess.run(run, capture_output=True, text=True)
+    assert plain.stderr == "terminated; the same command goes on from here\n"
+    assert plain.returncode == 129
+    run[-1] = f"trap '' HUP; {run[-1]}"
+    assert subprocess.run(run, capture_output=True).returncode == 7

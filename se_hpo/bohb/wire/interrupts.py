@@ -55,7 +55,12 @@ class Interrupts:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {s: signal.signal(s, self._on_signal) for s in LEAVE_SIGNALS}
+        under_nohup = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+        before = {
+            s: signal.signal(s, self._on_signal)
+            for s in LEAVE_SIGNALS
+            if not (under_nohup and s == signal.SIGHUP)
+        }
         before[_POKE] = signal.signal(_POKE, self._on_poke)
         self._installed = True
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,30 @@ from se_hpo.storage.files import (
     read_json_lines,
     write_json_lines,
 )
+from se_hpo.storage.json_records import record
 from se_hpo.storage.paths import TrialPaths
 from se_hpo.storage.records import Status
 from se_hpo.training.inner_loop import InnerLoop
 from se_hpo.training.jobs import TrainingJob, TrainingResult
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class AgentLine:
+    """One seed: a line of `agents.jsonl`."""
+
+    agent: int
+    """From 0."""
+    score: float
+    env_steps: int
+    episodes: int
+    test_env_steps: int
+    stop_reason: str
+
+    def __post_init__(self) -> None:
+        if min(self.agent, self.env_steps, self.test_env_steps) < 0:
+            raise ValueError("a number of it is below 0")
 
 
 def agent_loss(
@@ -70,15 +89,15 @@ def _evaluate_agent(
             guard()
             k = missing[position]
             agents[k] = _agent_line(k, result)
-            append_json_line(paths.agents, agents[k])
+            append_json_line(paths.agents, asdict(agents[k]))
     if list(agents) != sorted(agents):
-        write_json_lines(paths.agents, [agents[k] for k in sorted(agents)])
+        write_json_lines(paths.agents, [asdict(agents[k]) for k in sorted(agents)])
     rows = [agents[k] for k in range(budget)]
     task = measure_task(config.task)
-    scores = [row["score"] for row in rows]
-    steps = [row["env_steps"] for row in rows]
+    scores = [row.score for row in rows]
+    steps = [row.env_steps for row in rows]
     limit = _step_limit(config.agent, task)
-    all_diverged = all(row["stop_reason"] == "diverged" for row in rows)
+    all_diverged = all(row.stop_reason == "diverged" for row in rows)
     return {
         "status": Status.FINISHED,
         "loss": 1.0 if all_diverged else agent_loss(scores, steps, limit, task),
@@ -86,28 +105,31 @@ def _evaluate_agent(
         "score_final": float(np.mean(scores)),
         "score_best": float(np.max(scores)),
         "generations": budget,
-        "env_steps_task": sum(steps) + sum(row["test_env_steps"] for row in rows),
+        "env_steps_task": sum(steps) + sum(row.test_env_steps for row in rows),
     }
 
 
-def _agent_line(k: int, result: TrainingResult) -> dict[str, Any]:
-    return {
-        "agent": k,
-        "score": result.score,
-        "env_steps": result.env_steps,
-        "episodes": len(result.episode_returns),
-        "test_env_steps": result.test_env_steps,
-        "stop_reason": result.stop_reason,
-    }
+def _agent_line(k: int, result: TrainingResult) -> AgentLine:
+    return AgentLine(
+        agent=k,
+        score=result.score,
+        env_steps=result.env_steps,
+        episodes=len(result.episode_returns),
+        test_env_steps=result.test_env_steps,
+        stop_reason=result.stop_reason,
+    )
 
 
-def _read_agents(path: Path) -> dict[int, dict[str, Any]]:
+def _read_agents(path: Path) -> dict[int, AgentLine]:
     agents = {}
-    for number, line in read_json_lines(path):
-        if isinstance(line, dict) and "agent" in line:
-            agents[line["agent"]] = line
+    for number, value in read_json_lines(path):
+        try:
+            line = record(AgentLine, value)
+        except ValueError as error:
+            why = f"line {number} is damaged ({error})"
+            log.warning("%s, %s: trained again", path, why)
         else:
-            log.warning("%s, line %d is damaged: trained again", path, number)
+            agents[line.agent] = line
     return agents
 
 

@@ -124,6 +124,8 @@ def _finished_record(path: Path) -> EvaluationRecord | None:
         found = read_record(path, EvaluationRecord)
         if found and found.trial != path.parent.name:
             raise RecordError(f"it is of the trial {found.trial}")
+        if found and not 0.0 <= found.loss <= 1.0:
+            raise RecordError(f"loss = {found.loss}: must be from 0 to 1")
     except RecordError as error:
         set_aside(f"{path} is damaged ({error})", "evaluated again", path)
         return None
