@@ -143,7 +143,8 @@ def log_to_stderr(level: int) -> None:
         format="%(asctime)s %(levelname)s %(message)s",
         datefmt="%Y-%m-%d %H:%M:%S",
     )
-    logging.getLogger("se_hpo").setLevel(level)
+    for name in ("se_hpo", "__main__"):  # what `python -m` runs has the latter name
+        logging.getLogger(name).setLevel(level)
 
 
 def _raise_terminated(number: int, frame: FrameType | None) -> None:

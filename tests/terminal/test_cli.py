@@ -104,3 +104,15 @@ def test_a_closed_terminal_ends_no_command_that_nohup_started() -> None:
     assert plain.returncode == 129
     run[-1] = f"trap '' HUP; {run[-1]}"
     assert subprocess.run(run, capture_output=True).returncode == 7
+
+
+def test_a_module_that_runs_as_main_is_heard_as_its_package_is():
+    code = (
+        "import logging; from se_hpo.terminal.cli import log_to_stderr; "
+        "log_to_stderr(logging.INFO); log = logging.getLogger(__name__); "
+        "log.info('left to another process')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60
+    )
+    assert "INFO left to another process" in done.stderr
