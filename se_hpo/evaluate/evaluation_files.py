@@ -21,7 +21,7 @@ from se_hpo.results.evaluations import evaluation_name, read_records
 from se_hpo.results.lines import read_json
 from se_hpo.storage.files import append_json_line, write_json
 from se_hpo.storage.json_records import RecordError, read_record
-from se_hpo.storage.lock import RunLock, turn
+from se_hpo.storage.lock import RunLock, wait_for_lock
 from se_hpo.storage.paths import LINES, header_of, lock_of, opening_lock_of
 from se_hpo.storage.records import to_builtin
 from se_hpo.storage.same_settings import Begun, differences
@@ -115,7 +115,7 @@ class EvaluationFiles:
         with contextlib.ExitStack() as held:
             try:
                 held.enter_context(self.lock)
-                with turn(opening):
+                with wait_for_lock(opening):
                     self._open(settings, wanted)
             except OSError as error:
                 otherwise = "choose another place with --out"

@@ -42,7 +42,7 @@ class SetSettings:
         """The seed of one NES run or random search."""
         return seeding.integer_seed(self.seed, "se set", self.train_env, index)
 
-    def goes_on(self, outcome: SEOutcome) -> bool:
+    def may_continue(self, outcome: SEOutcome) -> bool:
         """An NES run that ended at its last generation, before the set got more."""
         ended = outcome.reason == "budget" and self.train_env != "se_random"
         return ended and outcome.generations < self.generations

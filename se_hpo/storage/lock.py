@@ -203,7 +203,7 @@ class RunLock:
 
 
 @contextlib.contextmanager
-def turn(lock: RunLock, seconds: float = TURN_SECONDS) -> Iterator[None]:
+def wait_for_lock(lock: RunLock, seconds: float = TURN_SECONDS) -> Iterator[None]:
     """Hold a lock that all hold for a moment only; waits for the turns of others.
 
     Raises:

@@ -62,7 +62,7 @@ def _recipes() -> Table:
 def _show_plan(request: Request, console: Console) -> None:
     settings, paths = request.settings, request.paths
     outcomes = _outcomes(request) if check_set(paths, settings) else []
-    n_left = len(request.indices) - sum(not settings.goes_on(o) for o in outcomes)
+    n_left = len(request.indices) - sum(not settings.may_continue(o) for o in outcomes)
     trainings = most_trainings(settings)
     console.print(
         f"{settings.train_env} on {settings.config.task} in {paths.root}: "

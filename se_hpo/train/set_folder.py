@@ -20,7 +20,7 @@ from se_hpo.results.se_set_settings import (
     settings_from_set,
 )
 from se_hpo.storage.files import write_json
-from se_hpo.storage.lock import RunLock, turn
+from se_hpo.storage.lock import RunLock, wait_for_lock
 from se_hpo.storage.paths import SESetPaths
 from se_hpo.storage.records import to_builtin
 from se_hpo.storage.same_settings import Begun, differences
@@ -47,7 +47,7 @@ def open_set(
             or another process holds it for too long.
     """
     try:
-        with turn(RunLock(paths.opening)):
+        with wait_for_lock(RunLock(paths.opening)):
             data = check_set(paths, settings) or _new(settings, origin)
             if not isinstance(data.get("attempts"), list):
                 data["attempts"] = []

@@ -86,7 +86,7 @@ def finished(request: Request, index: int) -> SEOutcome | None:
         path = paths.outcome(index)
         set_aside(f"{path}: {error}", "made again", path)
         return None
-    if outcome is None or outcome.failed or settings.goes_on(outcome):
+    if outcome is None or outcome.failed or settings.may_continue(outcome):
         return None
     checkpoint = paths.checkpoint(index)
     try:
