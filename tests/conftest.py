@@ -14,9 +14,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from tests.helpers.slurm_cluster import cluster, running_cluster  # noqa: F401
 
-# A job that a shell started with `&` ignores Ctrl-C, and so would all that it starts.
+# A job that a shell started with `&` ignores Ctrl-C, one under nohup a closed terminal,
+# and so would all that they start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +31,9 @@ def _no_waiting_for_the_disk(monkeypatch):
 @pytest.fixture(autouse=True)
 def _files_of_users_are_forgotten() -> Iterator[None]:
     """What a test's space file registers is not run in processes of later tests."""
+    path = list(sys.path)
     yield
+    sys.path[:] = path
     if user_code := sys.modules.get("se_hpo.search_spaces.user_code"):
         user_code._modules.clear()
 

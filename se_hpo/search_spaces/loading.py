@@ -28,8 +28,7 @@ from se_hpo.bohb.brackets import check_budgets
 from se_hpo.bohb.conditions import defaults_unchecked
 from se_hpo.bohb.encoding import SpaceEncoding
 from se_hpo.config.run import RunConfig, from_configuration
-from se_hpo.envs.parameters import check_size
-from se_hpo.envs.tasks import check_task, get_task
+from se_hpo.envs.tasks import check_task
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.registries import AGENTS, OBJECTIVES
 from se_hpo.search_spaces.user_code import run_file, said
@@ -201,7 +200,6 @@ def _check_configurations(space: Space) -> None:
         raise UserError(f"space() returned {shown}, not a ConfigurationSpace")
     if len(built) == 0:
         raise UserError("space() has no hyperparameters")
-    task = get_task(space.task)
     space.resolve({})
     for name, hp in built.items():
         # The base may say what holds where a conditional one is inactive.
@@ -211,9 +209,7 @@ def _check_configurations(space: Space) -> None:
         for value in map(to_builtin, extremes(hp)):
             if value is None:  # builtin for NaN and infinity
                 raise UserError(f"{name!r}: {_NO_VALUE[numerical]}")
-            config = space.resolve({name: value})
-            for sized in (config.se, config.agent):
-                check_size(sized, task.obs_size, task.n_actions)
+            space.resolve({name: value})
     try:
         encoding = SpaceEncoding(built)
         samples = [encoding.sample(seed) for seed in range(_CHECKED_SAMPLES)]
