@@ -41,17 +41,17 @@ DECLARED = {
 
 
 def modules() -> dict[str, Path]:
-    """Dotted name -> file, of every module but the package's own `__init__`."""
+    """Dotted name -> file, of every module."""
     files = {}
     for path in sorted(PACKAGE.rglob("*.py")):
         parts = path.relative_to(ROOT).with_suffix("").parts
         name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-        if name != "se_hpo":
-            files[name] = path
+        files[name] = path
     return files
 
 
 MODULES = modules()
+COMPILED = {"se_hpo._engine", "se_hpo._engine_testing"}
 
 
 @cache
@@ -68,7 +68,8 @@ def imports(path: Path) -> Iterator[str]:
             assert node.level == 0, f"{path}: relative import"
             for alias in node.names:
                 inner = f"{node.module}.{alias.name}"
-                yield inner if inner in MODULES else str(node.module)
+                known = inner in MODULES or inner in COMPILED
+                yield inner if known else str(node.module)
 
 
 GRAPH = {
@@ -79,9 +80,9 @@ GRAPH = {
 
 def room(name: str) -> str:
     """The room a module stands in."""
-    top = name.split(".")[1]
-    if top in FRONT:
+    if name in ("se_hpo", *(f"se_hpo.{top}" for top in FRONT)):
         return "front"
+    top = name.split(".")[1]
     return top if (PACKAGE / top).is_dir() else "ground"
 
 

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from se_hpo.evaluate.plan import PlannedAgent
-from se_hpo.names import TRAIN_ENVS
+from se_hpo.results.evaluations import summary
 from se_hpo.terminal.live import LiveLog
 from se_hpo.terminal.rich_tables import table
 from se_hpo.text import duration
@@ -137,28 +137,6 @@ def work_table(
     )
     numbers = (">agents~", ">test returns~", ">trained~", ">to train~")
     return table(None, ("agent~", "train_env~", *numbers), rows)
-
-
-def summary(frame: pd.DataFrame, solved_return: float) -> pd.DataFrame:
-    """How many agents there are per agent and train_env, and their means.
-
-    Args:
-        frame: from `load_evaluations`.
-        solved_return: an agent whose mean test return reaches it has solved the task;
-            `solved` is their share.
-    """
-    order = {name: i for i, name in enumerate(TRAIN_ENVS)}
-    frame = frame.sort_values(
-        "train_env", key=lambda names: names.map(order), kind="stable"
-    ).assign(solved=frame["score"] >= solved_return)
-    return frame.groupby(["agent", "train_env"], sort=False).agg(
-        agents=("score", "size"),
-        score=("score", "mean"),
-        solved=("solved", "mean"),
-        env_steps=("env_steps", "mean"),
-        median_env_steps=("env_steps", "median"),
-        episodes=("episodes", "mean"),
-    )
 
 
 def outcome_table(frame: pd.DataFrame, solved_return: float) -> Table:

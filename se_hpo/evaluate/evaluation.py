@@ -12,7 +12,6 @@ import pandas as pd
 from se_hpo.config.overrides import parse_overrides
 from se_hpo.envs.tasks import check_task, get_task, import_task
 from se_hpo.evaluate.chosen_sets import run_of, used_sets
-from se_hpo.evaluate.display import summary
 from se_hpo.evaluate.drawn_agents import agent_sources
 from se_hpo.evaluate.evaluation_files import EvaluationFiles
 from se_hpo.evaluate.options import EvaluateOptions
@@ -20,7 +19,11 @@ from se_hpo.evaluate.plan import Plan, PlannedAgent, Rules, in_shard
 from se_hpo.machine.processes import available_cores
 from se_hpo.names import REAL
 from se_hpo.results.columns import tidy
-from se_hpo.results.evaluations import EVALUATION_COLUMNS, load_evaluations
+from se_hpo.results.evaluations import (
+    EVALUATION_COLUMNS,
+    load_evaluations,
+    summary,
+)
 from se_hpo.results.lines import UnreadableWarning
 from se_hpo.storage.paths import RunPaths
 from se_hpo.terminal.flags import at_least, parse_shard
@@ -84,7 +87,7 @@ class Evaluation:
         return frame.loc[[key in planned for key in found]]
 
     def summary(self) -> pd.DataFrame:
-        """Means per agent and train_env; see `display.summary`."""
+        """Means per agent and train_env; see `results.evaluations.summary`."""
         return summary(self.frame(), get_task(self.plan.task).solved_return)
 
 

@@ -3,38 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
 from se_hpo import analysis
 from se_hpo.errors import UserError
+from se_hpo.report.answers import Answers
 from se_hpo.report.run_data import RunData
 from se_hpo.results.evaluations import evaluation_names
-
-
-@dataclass
-class Answers:
-    """Tables of `se_hpo.analysis`; without rows where there is nothing to analyse."""
-
-    evaluations: pd.DataFrame = field(default_factory=pd.DataFrame)
-    """The records that the tables of phase 2 are made from."""
-    train_envs: pd.DataFrame = field(default_factory=pd.DataFrame)
-    ses: pd.DataFrame = field(default_factory=pd.DataFrame)
-    pairs: pd.DataFrame = field(default_factory=pd.DataFrame)
-    rank_agreement: pd.DataFrame = field(default_factory=pd.DataFrame)
-    sensitivity: pd.DataFrame = field(default_factory=pd.DataFrame)
-    main_effects: pd.DataFrame = field(default_factory=pd.DataFrame)
-    break_even: pd.DataFrame = field(default_factory=pd.DataFrame)
-    curves: pd.DataFrame = field(default_factory=pd.DataFrame)
-    """Mean NES curve of each set."""
-    budgets: pd.DataFrame = field(default_factory=pd.DataFrame)
-    picks: pd.DataFrame = field(default_factory=pd.DataFrame)
-    importance: pd.DataFrame = field(default_factory=pd.DataFrame)
-    importance_note: str = ""
-    problems: list[str] = field(default_factory=list)
-    """Why a table is missing, a sentence each."""
 
 
 def analyse(data: RunData) -> Answers:

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from se_hpo.names import REAL, TRAIN_ENVS, train_env_prose
-from se_hpo.report.analyses import Answers
+from se_hpo.report.answers import Answers
 from se_hpo.report.run_data import RunData
 from se_hpo.results.evaluations import evaluation_name, evaluation_names
 from se_hpo.results.lines import read_json

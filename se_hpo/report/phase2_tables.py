@@ -8,7 +8,7 @@ import pandas as pd
 
 from se_hpo.agents.registry import agent_label
 from se_hpo.names import train_env_label
-from se_hpo.report.analyses import Answers
+from se_hpo.report.answers import Answers
 from se_hpo.report.paper import paper_numbers
 from se_hpo.report.rules import rule_in_words
 from se_hpo.report.run_data import RunData

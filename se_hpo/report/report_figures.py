@@ -8,10 +8,9 @@ import pandas as pd
 
 from se_hpo import figures
 from se_hpo.figures import Picture
-from se_hpo.report.analyses import Answers
+from se_hpo.report.answers import Answers, Transitions
 from se_hpo.report.rules import rule_in_words, rules_of, slug, with_rule
 from se_hpo.report.run_data import RunData
-from se_hpo.report.transitions_source import Transitions
 
 
 def draw_phase2(data: RunData, answers: Answers) -> Iterator[Picture]:

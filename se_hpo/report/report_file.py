@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from se_hpo.errors import UserError
-from se_hpo.report.analyses import Answers, analyse
+from se_hpo.report.analyses import analyse
+from se_hpo.report.answers import Answers
 from se_hpo.report.facts import facts
 from se_hpo.report.missing import missing
 from se_hpo.report.page import Image, Page, Section, render

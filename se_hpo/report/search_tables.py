@@ -9,7 +9,7 @@ import pandas as pd
 
 from se_hpo.analysis import bohb_cost
 from se_hpo.names import train_env_label
-from se_hpo.report.analyses import Answers
+from se_hpo.report.answers import Answers
 from se_hpo.report.run_data import Confirmed, RunData
 from se_hpo.report.tables import Table, make_table, number, numbers, text, texts
 from se_hpo.results.ranking import ranked

@@ -11,7 +11,7 @@ import pandas as pd
 from se_hpo.agents.registry import agent_label
 from se_hpo.names import train_env_prose
 from se_hpo.registries import budget_unit, objective_kind
-from se_hpo.report.analyses import Answers
+from se_hpo.report.answers import Answers
 from se_hpo.report.rules import rule_in_words, rules_of
 from se_hpo.report.run_data import RunData
 from se_hpo.report.tables import rows_of

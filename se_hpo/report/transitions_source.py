@@ -13,6 +13,7 @@ from se_hpo.agents.config import AgentConfig
 from se_hpo.config.run import run_config_from_dict
 from se_hpo.errors import UserError
 from se_hpo.names import TRAIN_ENVS
+from se_hpo.report.answers import Transitions
 from se_hpo.report.run_data import RunData
 from se_hpo.results.lines import read_json
 from se_hpo.storage.files import write_atomic
@@ -20,15 +21,6 @@ from se_hpo.storage.paths import TrialPaths
 from se_hpo.training.transitions import file_sha256, training_of, transition_counts
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Transitions:
-    """Histograms of one SE, and which one it is."""
-
-    counts: pd.DataFrame
-    """From `transitions.transition_counts`."""
-    source: str
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from se_hpo.errors import UserError, check_one_of
-from se_hpo.names import STOP_REASONS
+from se_hpo.names import STOP_REASONS, TRAIN_ENVS
 from se_hpo.results.columns import columns_of, dtypes_of, texts, tidy
 from se_hpo.results.lines import parsed_lines, read_json, warn_unreadable
 from se_hpo.storage.json_records import record
@@ -173,3 +173,25 @@ def record_key(found: Mapping[str, Any]) -> Key:
     """What makes an agent of an evaluation."""
     train_env, se_set, se = found["train_env"], found["se_set"], found["se"]
     return train_env, se_set, se, found["agent"], found["pair"]
+
+
+def summary(frame: pd.DataFrame, solved_return: float) -> pd.DataFrame:
+    """How many agents there are per agent and train_env, and their means.
+
+    Args:
+        frame: from `load_evaluations`.
+        solved_return: an agent whose mean test return reaches it has solved the task;
+            `solved` is their share.
+    """
+    order = {name: i for i, name in enumerate(TRAIN_ENVS)}
+    frame = frame.sort_values(
+        "train_env", key=lambda names: names.map(order), kind="stable"
+    ).assign(solved=frame["score"] >= solved_return)
+    return frame.groupby(["agent", "train_env"], sort=False).agg(
+        agents=("score", "size"),
+        score=("score", "mean"),
+        solved=("solved", "mean"),
+        env_steps=("env_steps", "mean"),
+        median_env_steps=("env_steps", "median"),
+        episodes=("episodes", "mean"),
+    )

@@ -31,7 +31,7 @@ from se_hpo.figures import (
 from se_hpo.figures.returns import densities, long_returns
 from se_hpo.figures.search import losses_over_time
 from se_hpo.figures.style import png_bytes, train_env_color
-from se_hpo.report.analyses import Answers
+from se_hpo.report.answers import Answers
 from se_hpo.report.report_figures import draw_bohb, draw_phase2, draw_ses
 from se_hpo.report.run_data import RunData, read_run
 from tests.helpers.full_run import make_full_run

@@ -17,10 +17,10 @@ from se_hpo.envs.parameters import n_parameters
 from se_hpo.errors import UserError
 from se_hpo.figures import write_picture
 from se_hpo.report import transitions_source
-from se_hpo.report.analyses import Answers
+from se_hpo.report.answers import Answers, Transitions
 from se_hpo.report.report_figures import draw_ses
 from se_hpo.report.run_data import read_run
-from se_hpo.report.transitions_source import Transitions, transitions_of
+from se_hpo.report.transitions_source import transitions_of
 from se_hpo.training.transitions import KINDS, transition_counts
 from tests.helpers.fake_sets import AGENT, make_set, make_sets
 
