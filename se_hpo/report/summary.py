@@ -15,6 +15,7 @@ from se_hpo.report.answers import Answers
 from se_hpo.report.rules import rule_in_words, rules_of
 from se_hpo.report.run_data import RunData
 from se_hpo.report.tables import rows_of
+from se_hpo.text import score_text
 
 Row = Mapping[str, Any]
 
@@ -149,7 +150,9 @@ def _search(data: RunData) -> Iterator[str]:
         return
     at = data.solved_return
     what = "Its best center" if learns_se else "Its best seed"
-    text = f"{what} reached a mean return of {record.score_best:.1f}"
+    of = f"score by {data.fitness}"
+    of = "mean return" if data.fitness == "return" else of
+    text = f"{what} reached a {of} of {score_text(record.score_best)}"
     if at is not None and record.generations_to_solve is not None:
         text += f" and solved the task in generation {record.generations_to_solve}"
     elif at is not None and learns_se:

@@ -26,7 +26,7 @@ class SEOutcome:
     task: str
     """Task id."""
     solved: bool
-    """Its best mean score reached the task's solved return."""
+    """The mean test return of a center reached the task's solved return."""
     solved_at: int | None
     """First generation (from 1) that did; missing also for random searches."""
     generations: int

@@ -20,7 +20,7 @@ from se_hpo.storage.damaged import DamageReport
 from se_hpo.storage.paths import SESetPaths
 from se_hpo.terminal.live import LATEST, LiveLog, Running, running_rows
 from se_hpo.terminal.rich_tables import table
-from se_hpo.text import duration, short_count
+from se_hpo.text import duration, score_text, short_count
 from se_hpo.train.supervisor import SEWorkers
 
 
@@ -120,7 +120,7 @@ def outcome_line(outcome: SEOutcome, wall_seconds: float) -> str:
     """One line about an SE that is finished."""
     parts = [f"SE {outcome.index:03d}", _how(outcome)]
     if outcome.best_score is not None:
-        parts.append(f"score {outcome.best_score:.1f}")
+        parts.append(f"score {score_text(outcome.best_score)}")
     return " ".join([*parts, f"in {duration(wall_seconds)}"])
 
 
@@ -161,7 +161,7 @@ def _row(outcome: SEOutcome) -> list[str | Text]:
 
 
 def _score(score: float | None) -> str:
-    return "-" if score is None else f"{score:.1f}"
+    return "-" if score is None else score_text(score)
 
 
 def summary(outcomes: Sequence[SEOutcome]) -> str:
