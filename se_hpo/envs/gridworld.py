@@ -32,6 +32,11 @@ class Gridworld:
     goal_reward: float = 1.0
     hole_reward: float = -1.0
 
+    @property
+    def n_cells(self) -> int:
+        """Cells of the map, each a state."""
+        return len(self.map.replace("\n", ""))
+
     def fields(self) -> dict[str, Any]:
         """What `GridWorld` and the native engine's gridworld are made of."""
         names = ("map", "step_reward", "goal_reward", "hole_reward")
@@ -57,14 +62,22 @@ GRIDWORLDS = {
         _rows("S.O..", "..O..", ".....", "..O..", "..O.G"), 30, 0.8, -1.027, -1.29
     ),
     "HoleRoomLarge-v0": Gridworld(
-        _rows("S.O.O..", "..O.O..", ".......", "..O.O..", "..O.O.G"), 30, 0.8, -1.0392, -1.29
+        _rows("S.O.O..", "..O.O..", ".......", "..O.O..", "..O.O.G"),
+        30,
+        0.8,
+        -1.0392,
+        -1.29,
     ),
     "HoleRoomLargeShifted-v0": Gridworld(
-        _rows("S.O....", "..O.O..", "..O.O..", "..O.O..", "....O.G"), 30, 0.8, -1.0389, -1.29
+        _rows("S.O....", "..O.O..", "..O.O..", "..O.O..", "....O.G"),
+        30,
+        0.8,
+        -1.0389,
+        -1.29,
     ),
     "Cliff-v0": Gridworld(
         _rows("............", "............", "............", "SOOOOOOOOOOG"),
-        *(50, -2-105.24, -149.0, 0.0),
+        *(50, -20.0, -105.24, -149.0),
         *(-1.0, 0.0, -100.0),
     ),
 }

@@ -8,20 +8,20 @@ a stranger; `measure_task` plays random episodes where returns are not known yet
 
 from __future__ import annotations
 
-import functools
 import importlib
 import math
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import gymnasium
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
-from gymnasium.spaces import flatten, flatten_space
 
 from se_hpo.envs.env_api import check_spaces, measure_random_returns, random_episodes
+from se_hpo.envs.gridworld import GRIDWORLDS, MOVES
+from se_hpo.envs.task_wrappers import with_flat_observations, with_unit_actions
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.text import typed_line
 
@@ -46,14 +46,22 @@ class TaskSpec:
     obs_size: int
     """Numbers in a flattened observation."""
     n_actions: int
-    """Discrete actions, 0 to `n_actions` - 1."""
+    """Discrete actions, 0 to `n_actions` - 1; numbers of an action where continuous."""
     native: str | None
     """Name in the native engine, None where it has no such task."""
+    continuous: bool = False
+    """Actions are vectors; agents give numbers in [-1, 1], which `make_env` scales."""
+    discrete_obs: bool = False
+    """Observations are numbers 0 to `obs_size` - 1, given as one-hot vectors."""
+    info_keys: tuple[str, ...] = ()
+    """Numbers in the info of a step that a reward network may look at, in order."""
+    native_fields: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """What the native task is told; builtin values."""
 
 
 # random_return and worst_return: mean and lowest return of uniformly random actions,
 # `measure_random_returns(make_env(spec), seed=0, episodes=N)`, Gymnasium 1.4, with
-# N = 20,000 (CartPole), 2,000 (Acrobot) and 500 (MountainCar).
+# N = 20,000 (CartPole and gridworlds), 2,000 (Acrobot) and 500 (MountainCar).
 _MEASURED: tuple[tuple[Any, ...], ...] = (
     # id, Gymnasium's, max_steps, solved, random, worst, obs_size, n_actions, native
     # CartPole-v1 differs from v0 in step limit and threshold only.
@@ -63,6 +71,16 @@ _MEASURED: tuple[tuple[Any, ...], ...] = (
     (*["MountainCar-v0"] * 2, 200, -110.0, -200.0, -200.0, 2, 3, "mountain_car"),
 )
 _TASKS: dict[str, TaskSpec] = {row[0]: TaskSpec(*row) for row in _MEASURED}
+_TASKS |= {
+    name: TaskSpec(
+        *(name, name, world.max_steps, world.solved_return),
+        *(world.random_return, world.worst_return, world.n_cells, len(MOVES)),
+        native="gridworld",
+        discrete_obs=True,
+        native_fields=world.fields(),
+    )
+    for name, world in GRIDWORLDS.items()
+}
 _CHECKED_STEPS = 200
 _found: dict[str, tuple[EnvSpec, TaskSpec]] = {}
 """What was made of Gymnasium's registry, which may change in a process."""
@@ -73,7 +91,7 @@ _returns: dict[str, tuple[float, float]] = {}
 def list_tasks() -> list[str]:
     """Ids of the measured tasks.
 
-    >>> list_tasks()
+    >>> list_tasks()[:4]
     ['CartPole-v0', 'CartPole-v1', 'Acrobot-v1', 'MountainCar-v0']
     """
     return list(_TASKS)
@@ -82,15 +100,16 @@ def list_tasks() -> list[str]:
 def get_task(task_id: str) -> TaskSpec:
     """The spec of a measured task, or one made from Gymnasium's; imports nothing.
 
-    Of an id `module:Env-v0` the module must have been imported. Random returns are
+    Of an id `module:Env-v0` the module must have been imported; `se_hpo:` may stand
+    before the id of a measured task. Random returns are
     there if the task is measured (`measure_task`) or was told them (`use_returns`).
 
     Raises:
         UserError: an unknown id, spaces that no agent here can handle, or a Gymnasium
             spec without reward threshold or step limit.
     """
-    if task_id in _TASKS:
-        return _TASKS[task_id]
+    if (own := task_id.removeprefix("se_hpo:")) in _TASKS:
+        return _TASKS[own]
     theirs = _gymnasium_spec(task_id)
     if task_id not in _found or _found[task_id][0] is not theirs:
         if task_id in _found:  # another environment now
@@ -125,7 +144,7 @@ def check_task(task_id: str) -> TaskSpec:
         UserError: as `import_task`, or what the environment did and what is asked for.
     """
     spec = import_task(task_id)
-    if task_id in _TASKS:
+    if spec.id in _TASKS:
         return spec
     with _make(task_id, _gymnasium_spec(task_id)) as env:
         random_episodes(env, task_id, seed=0, steps=_CHECKED_STEPS)
@@ -158,10 +177,8 @@ def measure_task(task_id: str) -> TaskSpec:
 
 def returns_of(task_id: str) -> dict[str, float] | None:
     """The measured returns of a task, to be stored; None of those in this module."""
-    if task_id in _TASKS:
-        return None
     measure_task(task_id)
-    return all_returns()[task_id]
+    return all_returns().get(task_id)
 
 
 def all_returns() -> dict[str, dict[str, float]]:
@@ -182,24 +199,24 @@ def use_returns(task_id: str, stored: Any) -> None:
 
 def known_solved_return(task_id: object) -> float | None:
     """The solved return of a measured task; None for all others."""
-    spec = _TASKS.get(task_id) if isinstance(task_id, str) else None
+    own = task_id.removeprefix("se_hpo:") if isinstance(task_id, str) else ""
+    spec = _TASKS.get(own)
     return spec.solved_return if spec else None
 
 
 def make_env(spec: TaskSpec) -> gymnasium.Env:
-    """A new environment of the task: flat observations, truncation at `max_steps`."""
+    """A new environment of the task, truncated at `max_steps`.
+
+    Observations are flat float vectors, one-hot ones of a `Discrete` space; actions of
+    a continuous task are in [-1, 1].
+    """
     env = gymnasium.make(
         spec.gymnasium_id,
         max_episode_steps=spec.max_steps,
         disable_env_checker=True,
     )
-    if len(env.observation_space.shape or ()) != 1:
-        space = env.observation_space
-        # Not FlattenObservation: it holds a lambda, which cannot be pickled.
-        env = gymnasium.wrappers.TransformObservation(
-            env, functools.partial(flatten, space), flatten_space(space)
-        )
-    return env
+    env = with_flat_observations(env)
+    return with_unit_actions(env) if spec.continuous else env
 
 
 def _gymnasium_spec(task_id: str) -> EnvSpec:
@@ -220,7 +237,7 @@ def _gymnasium_spec(task_id: str) -> EnvSpec:
 
 def _task_from_gymnasium(task_id: str, theirs: EnvSpec) -> TaskSpec:
     with _make(task_id, theirs) as env:
-        obs_size, n_actions = check_spaces(task_id, env)
+        sizes = check_spaces(task_id, env)
     if theirs.reward_threshold is None or theirs.max_episode_steps is None:
         missing = "reward_threshold" if theirs.max_episode_steps else "step limit"
         raise UserError(
@@ -240,9 +257,8 @@ def _task_from_gymnasium(task_id: str, theirs: EnvSpec) -> TaskSpec:
         solved_return=float(threshold),
         random_return=math.nan,
         worst_return=math.nan,
-        obs_size=obs_size,
-        n_actions=n_actions,
         native=None,
+        **sizes,
     )
 
 
