@@ -1,4 +1,4 @@
-"""Gridworlds from maps of text (Ferreira et al. 2022, section 5, and the authors' code).
+"""Gridworlds from maps of text (Ferreira et al. 2022, section 5; the authors' code).
 
 A map has a line per row: `S` start, `G` goal, `O` hole or cliff, `#` wall, `.` floor.
 """
