@@ -152,7 +152,7 @@ class GridWorld(gymnasium.Env[int, int]):
         there = row * self.n_columns + column
         return state if self.cells[there] == "#" else there
 
-    def render(self) -> str | None:  # type: ignore[override]
+    def render(self) -> str | None:
         """The map with the agent as `X`, or None without a render mode."""
         if self.render_mode is None:
             return None

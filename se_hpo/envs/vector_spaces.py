@@ -1,4 +1,4 @@
-"""Environments of tasks as agents see them: flat observations, actions in [-1, 1]."""
+"""Observations and actions as vectors, which is what agents and networks work with."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ from gymnasium.spaces import Box, Discrete, flatten, flatten_space
 
 
 def with_flat_observations(env: gymnasium.Env) -> gymnasium.Env:
-    """Observations as vectors, one-hot ones of a `Discrete` space."""
-    space = env.observation_space
-    if len(space.shape or ()) == 1:
+    """Observations as flat float vectors, one-hot ones of a `Discrete` space."""
+    if len(env.observation_space.shape or ()) == 1:
         return env
+    space = env.observation_space
     # Not FlattenObservation: it holds a lambda, which cannot be pickled.
-    return gymnasium.wrappers.TransformObservation(
-        env, functools.partial(_flat, space), _flat_space(space)
-    )
+    flat = functools.partial(_flat, space)
+    return gymnasium.wrappers.TransformObservation(env, flat, _flat_space(space))
 
 
 def _flat(space: gymnasium.Space, observation: Any) -> np.ndarray:
