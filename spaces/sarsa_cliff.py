@@ -1,6 +1,6 @@
 """SARSA alone on Cliff-v0, without any learned environment.
 
-The paper has no such search but for the factor of the count bonus; the range of learning
+The paper tunes the factor of the count bonus alone; the range of learning
 rate and discount is that in which it varies agents (Ferreira et al. 2022).
 Budget: agent seeds; those already trained are kept on promotion.
 """

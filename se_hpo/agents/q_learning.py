@@ -12,10 +12,10 @@ from se_hpo.agents.q_learning_config import QLearningConfig
 
 
 class QLearning:
-    """Q(s, a) += lr (r + beta / sqrt(n(s, a)) + gamma (1 - done) max Q(s', .) - Q(s, a)).
+    """Every step moves one value to its target, by the part `lr` of the way.
 
-    Every step learns from its own transition. A state is the position of the largest
-    number of an observation.
+    Target: r + beta / sqrt(n(s, a)) + gamma (1 - done) max Q(s', .). A state is the
+    position of the largest number of an observation.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Gridworlds from maps of text (Ferreira et al. 2022, section 5, and the authors' code).
+"""Gridworlds from maps of text (Ferreira et al. 2022, section 5; the authors' code).
 
 A map has a line per row: `S` start, `G` goal, `O` hole or cliff, `#` wall, `.` floor.
 """
@@ -152,7 +152,7 @@ class GridWorld(gymnasium.Env[int, int]):
         there = row * self.n_columns + column
         return state if self.cells[there] == "#" else there
 
-    def render(self) -> str | None:  # type: ignore[override]
+    def render(self) -> str | None:
         """The map with the agent as `X`, or None without a render mode."""
         if self.render_mode is None:
             return None

@@ -101,8 +101,8 @@ def get_task(task_id: str) -> TaskSpec:
     """The spec of a measured task, or one made from Gymnasium's; imports nothing.
 
     Of an id `module:Env-v0` the module must have been imported; `se_hpo:` may stand
-    before the id of a measured task. Random returns are
-    there if the task is measured (`measure_task`) or was told them (`use_returns`).
+    before the id of a measured task. Random returns are there if the task is measured
+    (`measure_task`) or was told them (`use_returns`).
 
     Raises:
         UserError: an unknown id, spaces that no agent here can handle, or a Gymnasium
@@ -177,8 +177,9 @@ def measure_task(task_id: str) -> TaskSpec:
 
 def returns_of(task_id: str) -> dict[str, float] | None:
     """The measured returns of a task, to be stored; None of those in this module."""
-    measure_task(task_id)
-    return all_returns().get(task_id)
+    if measure_task(task_id).id in _TASKS:
+        return None
+    return all_returns()[task_id]
 
 
 def all_returns() -> dict[str, dict[str, float]]:

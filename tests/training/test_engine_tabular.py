@@ -91,12 +91,12 @@ def test_whole_trainings_are_the_same_with_the_same_generator(
 ):
     config = AGENTS[name].config(train_episodes=60, test_episodes=2, **values)
 
-    def make_with_native_generator(config, obs_size, n_actions, seed, **more):
-        agent = make_agent(config, obs_size, n_actions, seed, **more)
-        agent.rng = EngineRandom(seed, EXPLORATION)
+    def with_native_generator(*args, **kw):
+        agent = make_agent(*args, **kw)
+        agent.rng = EngineRandom(job.seed, EXPLORATION)
         return agent
 
-    monkeypatch.setattr(torch_engine, "make_agent", make_with_native_generator)
+    monkeypatch.setattr(torch_engine, "make_agent", with_native_generator)
     for seed in range(3):
         job = TrainingJob(task, config, seed, test_while_training=True)
         (native,) = train(job)
