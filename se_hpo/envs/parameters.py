@@ -34,11 +34,12 @@ def parameter_shapes(
     """
     shapes: dict[str, tuple[int, ...]] = {}
     for net in kind_of(config).layout(config, obs_size, n_actions):
-        hidden = [config.hidden_size] * config.hidden_layers
+        hidden = [config.hidden_size] * config.hidden_layers if net.hidden else []
         sizes = [net.inputs, *hidden, net.outputs]
         for layer, (fan_in, fan_out) in enumerate(itertools.pairwise(sizes)):
             shapes[f"{net.name}.{layer}.weight"] = (fan_out, fan_in)
-            shapes[f"{net.name}.{layer}.bias"] = (fan_out,)
+            if net.bias:
+                shapes[f"{net.name}.{layer}.bias"] = (fan_out,)
     return shapes
 
 

@@ -49,6 +49,7 @@ class TaskSpec:
     """Discrete actions, 0 to `n_actions` - 1."""
     native: str | None
     """Name in the native engine, None where it has no such task."""
+    discrete_obs: bool = False
 
 
 # random_return and worst_return: mean and lowest return of uniformly random actions,

@@ -26,6 +26,9 @@ class Net(NamedTuple):
     name: str
     inputs: int
     outputs: int
+    bias: bool = True
+    hidden: bool = True
+    """False: a linear map, whatever is configured."""
 
 
 @dataclass(frozen=True)
@@ -61,16 +64,24 @@ class LearnedKind:
     """Its configuration: a frozen dataclass derived from `LearnedConfig`."""
     layout: Callable[[Any, int, int], tuple[Net, ...]]
     """(config, obs_size, n_actions) -> the networks, in the order of psi."""
-    environment: type[Any] | str
-    """Gymnasium environment made from task id and checkpoint, or its `module:class`."""
     stored_done: Callable[[bool, Mapping[str, Any]], float]
     """(terminated, info) -> what the replay buffer stores as done."""
     stopping_rule: Callable[[Sequence[float], AgentConfig], str | None]
     """Episode returns so far -> reason to stop the training, or None."""
+    environment: type[Any] | str | None = None
+    """Gymnasium environment made from task id and checkpoint, or its `module:class`."""
+    reward: type[Any] | str | None = None
+    """Of a reward network instead: reward function made from checkpoint and discount,
+    or its `module:class`."""
     vector_environment: type[Any] | str | None = None
     """Many copies at once, if there is such: task id, `num_envs`, checkpoint."""
     native: bool = False
     """Whether the native engine has it, too."""
+
+    @property
+    def noun(self) -> str:
+        """What the user calls it."""
+        return "reward network" if self.reward else "synthetic environment"
 
 
 @dataclass(frozen=True)
