@@ -22,7 +22,7 @@ _SLOPES = {"relu": 0.0, "leaky_relu": 0.01, "prelu": 0.25}
 
 
 class RewardFunction:
-    """The reward of an agent's transitions: a forward pass per step, or a table's entry.
+    """The reward of transitions: a forward pass per step, or an entry of a table.
 
     An episode is a `reset` and then `step`s, in the order in which they happen, since
     the potential of a state is kept from the step that led to it. A truncated episode
@@ -55,7 +55,7 @@ class RewardFunction:
         self._previous = 0.0
 
     def reset(self, state: np.ndarray, info: Mapping[str, Any]) -> None:
-        """Start an episode in `state` (`obs_size`, float32); what the info lacks is 0."""
+        """Start an episode in `state` (`obs_size`, float32); info not there is 0."""
         if self._config.potential:
             absent = dict.fromkeys(self._config.reads_info, 0.0)
             self._previous = self._output(state, self._numbers({**absent, **info}))

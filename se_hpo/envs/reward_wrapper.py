@@ -105,11 +105,11 @@ def rewarded_task(
 def _check_is_the_task(env: gymnasium.Env[Any, Any], task: TaskSpec) -> None:
     """By name where the environment has one, and by the size of its observations."""
     mend = "take another environment or checkpoint"
-    if (spec := env.unwrapped.spec) is not None:
-        if _name(spec.id) not in (_name(task.id), _name(task.gymnasium_id)):
-            raise UserError(
-                f"the reward network is for {task.id}, not for {spec.id}: {mend}"
-            )
+    spec, known = env.unwrapped.spec, {_name(task.id), _name(task.gymnasium_id)}
+    if spec is not None and _name(spec.id) not in known:
+        raise UserError(
+            f"the reward network is for {task.id}, not for {spec.id}: {mend}"
+        )
     space = env.observation_space
     fits = isinstance(space, Box | Discrete) and (
         math.prod(flatten_space(space).shape or ()) == task.obs_size
