@@ -44,6 +44,15 @@ class SECheckpoint:
     """Builtin values: scores, seed, generation, package version, ...; of a reward
     network `discount`, the agent's."""
 
+    def __eq__(self, other: object) -> bool:
+        """Whether all is the same, as Gymnasium asks of what it makes anew."""
+        if not isinstance(other, SECheckpoint):
+            return NotImplemented
+        mine, theirs = (
+            (c.task, c.se_config, c.metadata, c.psi.tolist()) for c in (self, other)
+        )
+        return mine == theirs
+
     @property
     def noun(self) -> str:
         """What the user calls it."""

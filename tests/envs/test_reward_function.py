@@ -147,7 +147,9 @@ def test_a_cut_is_no_end_and_keeps_the_potential():
         function = RewardFunction(rn, 0.9)
         function.reset(state, {})
         rewards.append(function.step(1.0, 2 * state, terminated, {}))
-    assert rewards[0] - rewards[1] == pytest.approx(0.9 * phi(rn, 2 * state, {}), abs=1e-5)
+    assert rewards[0] - rewards[1] == pytest.approx(
+        0.9 * phi(rn, 2 * state, {}), abs=1e-5
+    )
 
 
 def test_one_forward_pass_per_step(monkeypatch):
@@ -268,7 +270,8 @@ def test_what_a_network_makes_of_infinity_warns_of_nothing(recwarn):
     for activation in ACTIVATIONS:
         function = RewardFunction(random_rn("exclusive", activation=activation), None)
         function.reset(np.zeros(4, np.float32), {})
-        assert not np.isfinite(
-            function.step(0.0, np.full(4, 3e38, np.float32), False, {})
-        ) or activation == "tanh"
+        assert (
+            not np.isfinite(function.step(0.0, np.full(4, 3e38, np.float32), False, {}))
+            or activation == "tanh"
+        )
     assert not recwarn.list
