@@ -69,7 +69,7 @@ def _sizes(task):
 
 
 def expected(rn, discount, task_reward, before, after, terminated):
-    """The formulas of the paper, written out; `before` and `after` are (state, info)."""
+    """The paper's formulas, written out; `before` and `after` are (state, info)."""
     config, value = rn.se_config, phi(rn, *after)
     if config.zero_terminal and terminated:
         value = 0.0
@@ -257,7 +257,7 @@ def test_info_that_a_step_lacks_is_one_line():
     function = RewardFunction(random_rn("additive_info"), None)
     function.reset(np.zeros(2, np.float32), {})
     for info in ({}, {"speed": 1.0, "distance": "far"}):
-        with pytest.raises(UserError, match="which of tests/Talking-v0 has .*: choose"):
+        with pytest.raises(UserError, match=r"which of tests/Talking-v0 has .*: choose"):
             function.step(0.0, np.zeros(2, np.float32), False, info)
     check_info(get_task(INFO_TASK), INFO_KEYS)
 
