@@ -34,12 +34,14 @@ def parameter_shapes(
     """
     shapes: dict[str, tuple[int, ...]] = {}
     for net in kind_of(config).layout(config, obs_size, n_actions):
-        hidden = [config.hidden_size] * config.hidden_layers if net.hidden else []
+        if net.linear:
+            shapes[f"{net.name}.weight"] = (net.outputs, net.inputs)
+            continue
+        hidden = [config.hidden_size] * config.hidden_layers
         sizes = [net.inputs, *hidden, net.outputs]
         for layer, (fan_in, fan_out) in enumerate(itertools.pairwise(sizes)):
             shapes[f"{net.name}.{layer}.weight"] = (fan_out, fan_in)
-            if net.bias:
-                shapes[f"{net.name}.{layer}.bias"] = (fan_out,)
+            shapes[f"{net.name}.{layer}.bias"] = (fan_out,)
     return shapes
 
 

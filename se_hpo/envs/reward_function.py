@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from se_hpo.envs.checkpoint import SECheckpoint
+from se_hpo.envs.learned import LearnedConfig
 from se_hpo.envs.learned.reward_network import RewardNetworkConfig
 from se_hpo.envs.parameters import split_psi
 from se_hpo.envs.tasks import TaskSpec, get_task, make_env
@@ -45,7 +46,7 @@ class RewardFunction:
                 f"the checkpoint is a {checkpoint.noun} for {checkpoint.task}, no "
                 "reward network: take another file"
             )
-        self._discount = _checked_discount(config, discount)
+        self._discount = checked_discount(config, discount)
         self._task, self._config = get_task(checkpoint.task), config
         self._layers = _layers(checkpoint, self._task)
         self._table: list[float] | None = None
@@ -110,15 +111,15 @@ class RewardFunction:
 
 
 @functools.cache
-def check_info(task: TaskSpec, keys: tuple[str, ...]) -> None:
+def check_info(task_id: str, keys: tuple[str, ...]) -> None:
     """Raise `UserError` unless a step of the task tells numbers of these names."""
     if not keys:
         return
-    with make_env(task) as env:
+    with make_env(get_task(task_id)) as env:
         env.reset(seed=0)
         info = env.step(env.action_space.sample())[4]
     if any(not isinstance(info.get(key), (int, float, np.number)) for key in keys):
-        raise _no_such_info(task.id, info, keys)
+        raise _no_such_info(task_id, info, keys)
 
 
 def _no_such_info(task: str, info: Mapping[str, Any], keys: Sequence[str]) -> UserError:
@@ -130,13 +131,18 @@ def _no_such_info(task: str, info: Mapping[str, Any], keys: Sequence[str]) -> Us
     )
 
 
-def _checked_discount(config: RewardNetworkConfig, discount: float | None) -> float:
-    if not config.potential:
+def checked_discount(config: LearnedConfig, discount: float | None) -> float:
+    """The agent's discount; 1 where the kind of reward asks for none.
+
+    Raises:
+        UserError: a potential without a discount in [0, 1].
+    """
+    if not getattr(config, "potential", False):
         return 1.0
     if discount is None:
         raise UserError(
-            "the reward network is a potential and its file tells no discount: give "
-            "discount=... as your agent's"
+            "the reward network is a potential, and the discount is not known: give "
+            "discount=..., your agent's (of an agent of your own: a field gamma)"
         )
     number = isinstance(discount, (int, float, np.number))
     if not number or isinstance(discount, bool) or not 0 <= discount <= 1:

@@ -23,10 +23,6 @@ def stop_on_plateau(returns: Sequence[float], config: AgentConfig) -> str | None
     return "plateau" if change < config.plateau_tolerance else None
 
 
-def never_stop(returns: Sequence[float], config: AgentConfig) -> None:
-    """None: returns of a reward network say nothing of the task."""
-
-
 def stop_when_solved(
     returns: Sequence[float], config: AgentConfig, solved_return: float
 ) -> str | None:

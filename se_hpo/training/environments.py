@@ -6,14 +6,16 @@ Each says what the replay buffer stores as done, and which rule stops a training
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from se_hpo.agents.base import Action
 from se_hpo.agents.config import AgentConfig
 from se_hpo.envs.checkpoint import SECheckpoint
 from se_hpo.envs.learned import LearnedEnv
 from se_hpo.envs.parameters import check_psi
+from se_hpo.envs.reward_function import check_info
 from se_hpo.envs.stopping import stop_when_solved
 from se_hpo.envs.tasks import TaskSpec, make_env
 from se_hpo.registries import load
@@ -29,6 +31,22 @@ class Step(NamedTuple):
     """What the replay buffer stores; (1 - done) multiplies the bootstrapped value."""
     ended: bool
     """The episode is over."""
+    terminated: bool
+    """It is over by itself, not by a limit."""
+    env_steps: int = 1
+    """Steps of the task: more where an action is repeated."""
+
+
+class Episodes(Protocol):
+    """Training episodes so far."""
+
+    @property
+    def returns(self) -> Sequence[float]:
+        """Of the training episodes."""
+
+    @property
+    def test_returns(self) -> Sequence[float]:
+        """Of a test after each of them, or none."""
 
 
 class TrainingEnv(Protocol):
@@ -37,11 +55,43 @@ class TrainingEnv(Protocol):
     def reset(self) -> np.ndarray:
         """Start an episode; returns the state, `obs_size`, float32."""
 
-    def step(self, action: int) -> Step:
+    def step(self, action: Action) -> Step:
         """Take one step."""
 
-    def stop_reason(self, returns: Sequence[float], config: AgentConfig) -> str | None:
-        """Why the training stops after episodes of these returns; None: it goes on."""
+    def stop_reason(self, so_far: Episodes, config: AgentConfig) -> str | None:
+        """Why the training stops after such episodes; None: it goes on."""
+
+
+class RewardedTrainingEnv:
+    """The task with the reward of a reward network, one per decision."""
+
+    def __init__(
+        self, spec: TaskSpec, learned: LearnedEnv, seed: int, config: AgentConfig
+    ) -> None:
+        check_psi(learned.psi, learned.config, spec.obs_size, spec.n_actions)
+        check_info(spec.id, getattr(learned.config, "info_keys", ()))
+        checkpoint = SECheckpoint(learned.psi, spec.id, learned.config)
+        make = load(learned.kind.reward)
+        self._reward = make(checkpoint, getattr(config, "gamma", None))
+        self._task = TaskTrainingEnv(
+            spec, seed, config.truncation, config.action_repeat
+        )
+
+    def reset(self) -> np.ndarray:
+        """Start an episode of the task."""
+        state = self._task.reset()
+        self._reward.reset(state, self._task.info)
+        return state
+
+    def step(self, action: Action) -> Step:
+        """Take one step, or as many as an action is held for, for one reward."""
+        step = self._task.step(action)
+        happened = step.reward, step.next_state, step.terminated, self._task.info
+        return step._replace(reward=self._reward.step(*happened))
+
+    def stop_reason(self, so_far: Episodes, config: AgentConfig) -> str | None:
+        """`solved`, by tests alone: its own returns say nothing of the task."""
+        return self._task.stop_reason(so_far, config) if so_far.test_returns else None
 
 
 class LearnedTrainingEnv:
@@ -60,17 +110,17 @@ class LearnedTrainingEnv:
         self._steps = 0
         return self._env.reset()[0]
 
-    def step(self, action: int) -> Step:
+    def step(self, action: Action) -> Step:
         """Take one step; the episode ends where the environment or the task ends it."""
         state, reward, terminated, truncated, info = self._env.step(action)
         self._steps += 1
         ended = terminated or truncated or self._steps >= self._max_steps
         done = self._kind.stored_done(terminated, info)
-        return Step(state, float(reward), done, ended)
+        return Step(state, float(reward), done, ended, bool(terminated))
 
-    def stop_reason(self, returns: Sequence[float], config: AgentConfig) -> str | None:
+    def stop_reason(self, so_far: Episodes, config: AgentConfig) -> str | None:
         """The rule of its kind."""
-        return self._kind.stopping_rule(returns, config)
+        return self._kind.stopping_rule(so_far.returns, config)
 
 
 class TaskTrainingEnv:
@@ -81,33 +131,49 @@ class TaskTrainingEnv:
         seed: seeds its initial states.
         truncation: `bootstrap` stores 0 for an episode cut by the step limit,
             `terminal` 1 (`AgentConfig.truncation`).
+        action_repeat: steps for which an action is held (`AgentConfig.action_repeat`).
     """
 
-    def __init__(self, spec: TaskSpec, seed: int, truncation: str) -> None:
+    def __init__(
+        self, spec: TaskSpec, seed: int, truncation: str, action_repeat: int = 1
+    ) -> None:
         self._env, self._solved_return = make_env(spec), spec.solved_return
         self._env.reset(seed=seed)
         self._truncation_is_terminal = truncation == "terminal"
+        self._action_repeat = action_repeat
+        self.info: dict[str, Any] = {}
+        """Of the last reset or step."""
 
     def reset(self) -> np.ndarray:
         """Start an episode."""
-        return np.asarray(self._env.reset()[0], np.float32)
+        state, self.info = self._env.reset()
+        return np.asarray(state, np.float32)
 
-    def step(self, action: int) -> Step:
-        """Take one step."""
-        state, reward, terminated, truncated, _ = self._env.step(action)
+    def step(self, action: Action) -> Step:
+        """Take one step, or as many as an action is held for; rewards are summed."""
+        total, steps, ended = 0.0, 0, False
+        while not ended and steps < self._action_repeat:
+            state, reward, terminated, truncated, self.info = self._env.step(action)
+            total, steps = total + float(reward), steps + 1
+            ended = bool(terminated or truncated)
         done = terminated or (truncated and self._truncation_is_terminal)
-        ended = bool(terminated or truncated)
-        return Step(np.asarray(state, np.float32), float(reward), float(done), ended)
+        state = np.asarray(state, np.float32)
+        return Step(state, total, float(done), ended, bool(terminated), steps)
 
-    def stop_reason(self, returns: Sequence[float], config: AgentConfig) -> str | None:
-        """`solved`, by the task's own returns."""
-        return stop_when_solved(returns, config, self._solved_return)
+    def stop_reason(self, so_far: Episodes, config: AgentConfig) -> str | None:
+        """`solved`, by the task's own returns; by tests where there are such."""
+        tests, returns = so_far.test_returns, so_far.returns
+        if tests and len(tests) < config.stop_window:
+            return None
+        return stop_when_solved(tests or returns, config, self._solved_return)
 
 
 def training_env(
-    spec: TaskSpec, learned: LearnedEnv | None, seed: int, truncation: str
+    spec: TaskSpec, learned: LearnedEnv | None, seed: int, config: AgentConfig
 ) -> TrainingEnv:
     """The learned environment, or where there is none the task."""
     if learned is None:
-        return TaskTrainingEnv(spec, seed, truncation)
+        return TaskTrainingEnv(spec, seed, config.truncation, config.action_repeat)
+    if learned.kind.reward is not None:
+        return RewardedTrainingEnv(spec, learned, seed, config)
     return LearnedTrainingEnv(spec, learned, seed)

@@ -15,12 +15,10 @@ terminal state is 0 for additive kinds, so that optimal policies stay optimal (N
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from se_hpo.envs.learned import LearnedConfig, LearnedKind, Net
-from se_hpo.envs.stopping import never_stop
 from se_hpo.errors import UserError, check, check_one_of
 
 
@@ -160,13 +158,7 @@ def layout(
 ) -> tuple[Net, ...]:
     """One network on concat(state, info), or on the info alone; the action is none."""
     inputs = len(config.reads_info) + (0 if config.linear else obs_size)
-    nonlinear = not config.linear
-    return (Net("reward", inputs, 1, bias=nonlinear, hidden=nonlinear),)
-
-
-def terminated_only(terminated: bool, info: Mapping[str, Any]) -> float:
-    """As on the task: a truncation is no end."""
-    return float(terminated)
+    return (Net("reward", inputs, 1, config.linear),)
 
 
 def _kind(name: str, config: type[RewardNetworkConfig]) -> LearnedKind:
@@ -176,8 +168,8 @@ def _kind(name: str, config: type[RewardNetworkConfig]) -> LearnedKind:
         config=config,
         layout=layout,
         reward="se_hpo.envs.reward_function:RewardFunction",
-        stored_done=terminated_only,
-        stopping_rule=never_stop,
+        own=("terminal_potential",),
+        prefix="rn",
         native=not issubclass(config, InfoConfig),
     )
 
