@@ -137,7 +137,7 @@ COMPUTED = {
         "trial": "Name of the trial.",
         "center_return": "Mean test return on the task of the same agents; the score, "
         "where `nes.fitness` is `return`.",
-        "center_std": "Sample standard deviation of their scores; NaN for a single agent.",
+        "center_std": "Sample standard deviation of their scores; NaN for one agent.",
         "member_score_mean": "Mean score over the perturbed SEs, both signs.",
         "member_score_max": "Best score of a perturbed SE.",
         "solved": "The center's return reached the task's solved return; missing for "
