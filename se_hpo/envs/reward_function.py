@@ -122,6 +122,12 @@ def check_info(task_id: str, keys: tuple[str, ...]) -> None:
         raise _no_such_info(task_id, info, keys)
 
 
+def check_reward(config: LearnedConfig, task_id: str, agent: object) -> None:
+    """Raise `UserError` where such a reward cannot be had on a task for an agent."""
+    check_info(task_id, getattr(config, "info_keys", ()))
+    checked_discount(config, getattr(agent, "gamma", None))
+
+
 def _no_such_info(task: str, info: Mapping[str, Any], keys: Sequence[str]) -> UserError:
     there = [str(k) for k, v in info.items() if isinstance(v, (int, float, np.number))]
     has = f"has only {', '.join(there)}" if there else "has no numbers"

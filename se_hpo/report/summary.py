@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from se_hpo.agents.registry import agent_label
-from se_hpo.names import train_env_prose
+from se_hpo.names import is_random, train_env_prose
 from se_hpo.registries import budget_unit, objective_kind
 from se_hpo.report.answers import Answers
 from se_hpo.report.rules import rule_in_words, rules_of
@@ -127,7 +127,7 @@ def _paid(rule: str, agent: str, of: Row, answers: Answers) -> Iterator[str]:
     for row in rows_of(answers.break_even):
         if keys.items() <= row.items():
             agents = f"{row['agents']:,.0f} agent{'s' * (row['agents'] != 1)}"
-            what = "random search" if of["train_env"] == "se_random" else "NES run"
+            what = "random search" if is_random(of["train_env"]) else "NES run"
             lower = -of["difference_low"]
             but = f", if returns up to {lower:.1f} lower would do" * (lower > 0)
             yield f"Its {what} has paid for itself in real steps after {agents}{but}."

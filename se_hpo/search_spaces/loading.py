@@ -29,6 +29,7 @@ from se_hpo.bohb.brackets import check_budgets
 from se_hpo.bohb.conditions import defaults_unchecked
 from se_hpo.bohb.encoding import SpaceEncoding
 from se_hpo.config.run import RunConfig, from_configuration
+from se_hpo.envs.reward_function import check_reward
 from se_hpo.envs.tasks import check_task
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.registries import AGENTS, OBJECTIVES
@@ -92,9 +93,12 @@ class Space:
         """The `RunConfig` of a sampled configuration on top of `base`.
 
         Raises:
-            UserError: see `config.from_configuration`.
+            UserError: see `config.from_configuration`; a reward that the task lacks.
         """
-        return from_configuration({**self.base, **configuration}, self.task, self.agent)
+        values = {**self.base, **configuration}
+        config = from_configuration(values, self.task, self.agent)
+        check_reward(config.se, config.task, config.agent)
+        return config
 
 
 def list_spaces() -> tuple[str, ...]:
