@@ -22,7 +22,7 @@ Action TD3Agent::explore(const float* obs) {
   exploration_.uniform(normal_.data(), n_actions_);
   if (random_actions_) {
     for (int a = 0; a < n_actions_; ++a) action_[a] = 2.0f * normal_[a] - 1.0f;
-    return {0, action_.data()};
+    return Action(action_.data());
   }
   kernels_.normal_noise(normal_.data(), n_actions_);
   const Action action = exploit(obs);
@@ -38,7 +38,7 @@ Action TD3Agent::exploit(const float* obs) {
     action_[a] = std::tanh(output[a * kernels_.width]);
     finite = finite && is_finite(output[a * kernels_.width]);
   }
-  return {finite ? 0 : -1, action_.data()};
+  return finite ? Action(action_.data()) : Action(-1);
 }
 
 void TD3Agent::store(const float* state, Action action, const float* next_state, float reward,

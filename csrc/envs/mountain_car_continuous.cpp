@@ -61,7 +61,7 @@ class MountainCarContinuous final : public NativeTask {
 
 }  // namespace
 
-std::unique_ptr<NativeTask> make_mountain_car_continuous(Random random) {
+std::unique_ptr<NativeTask> make_mountain_car_continuous(Random random, const Fields&) {
   return std::make_unique<MountainCarContinuous>(random);
 }
 

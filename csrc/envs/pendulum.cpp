@@ -51,7 +51,7 @@ class Pendulum final : public NativeTask {
 
 }  // namespace
 
-std::unique_ptr<NativeTask> make_pendulum(Random random) {
+std::unique_ptr<NativeTask> make_pendulum(Random random, const Fields&) {
   return std::make_unique<Pendulum>(random);
 }
 

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <stdexcept>
 
+#include "../agents/td3.hpp"
 #include "../agents/td3_discrete.hpp"
 #include "../convert.hpp"
 #include "testing.hpp"
@@ -66,11 +67,13 @@ class Handle {
   }
 
   void begin_episode(std::int64_t episode) { agent_.begin_episode(episode); }
-  py::tuple explore(const Floats& obs) {
-    const int action = agent_.explore(obs.data());
-    return py::make_tuple(action, agent_.action_vector());
+  Action explore(const Floats& obs) { return agent_.explore(obs.data()); }
+  Action exploit(const Floats& obs) { return agent_.exploit(obs.data()); }
+  const T& agent() const { return agent_; }
+  py::object numbers(Action action) const {
+    if (!action.finite()) return py::none();
+    return Floats(layout_.action_size, action.values);
   }
-  int exploit(const Floats& obs) { return agent_.exploit(obs.data()); }
 
  private:
   void to_panels(const Floats& rows, Buffer& panels) const {
@@ -109,16 +112,14 @@ Floats uniform(std::size_t n, std::uint64_t seed) {
 }
 
 template <typename T>
-void bind(py::module_& m, const char* name) {
+py::class_<Handle<T>> bind(py::module_& m, const char* name) {
   using H = Handle<T>;
-  py::class_<H>(m, name)
+  return py::class_<H>(m, name)
       .def(py::init<const py::dict&, int, int, std::uint64_t, const std::string&>())
       .def("set", &H::set)
       .def("get", &H::get)
       .def("update", &H::update)
-      .def("begin_episode", &H::begin_episode)
-      .def("explore", &H::explore)
-      .def("exploit", &H::exploit);
+      .def("begin_episode", &H::begin_episode);
 }
 
 }  // namespace
@@ -126,7 +127,21 @@ void bind(py::module_& m, const char* name) {
 void bind_testing_td3(py::module_& m) {
   m.def("noise", &noise);
   m.def("uniform", &uniform);
-  bind<TD3DiscreteAgent>(m, "TD3Discrete");
+  using Discrete = Handle<TD3DiscreteAgent>;
+  bind<TD3DiscreteAgent>(m, "TD3Discrete")
+      .def("explore",
+           [](Discrete& h, const Floats& obs) {
+             const int action = h.explore(obs).index;
+             return py::make_tuple(action, h.agent().action_vector());
+           })
+      .def("exploit", [](Discrete& h, const Floats& obs) { return h.exploit(obs).index; });
+  // None where the action is not finite.
+  using Continuous = Handle<TD3Agent>;
+  bind<TD3Agent>(m, "TD3")
+      .def("explore",
+           [](Continuous& h, const Floats& obs) { return h.numbers(h.explore(obs)); })
+      .def("exploit",
+           [](Continuous& h, const Floats& obs) { return h.numbers(h.exploit(obs)); });
 }
 
 }  // namespace se_hpo

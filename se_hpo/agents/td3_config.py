@@ -1,10 +1,11 @@
-"""TD3: what can be set."""
+"""TD3: what can be set, and its entry in the registry."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from se_hpo.agents.config import DeepAgentConfig
+from se_hpo.agents.registry import VARIED, AgentKind
 from se_hpo.errors import check
 
 
@@ -34,3 +35,14 @@ class TD3Config(DeepAgentConfig):
         for name in ("action_std", "policy_std", "policy_std_clip"):
             value = getattr(self, name)
             check(0 <= value < float("inf"), self, name, ">= 0")
+
+
+KIND = AgentKind(
+    name="td3",
+    label="TD3",
+    config=TD3Config,
+    make="se_hpo.agents.td3:TD3",
+    native=True,
+    varied=VARIED,
+    actions=("continuous",),
+)
