@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gymnasium
 
-from se_hpo.envs.tasks import TaskSpec, import_task, list_tasks
+from se_hpo.envs.tasks import TaskSpec, get_task, import_task, list_tasks
 
 
 def register_synthetic_env(task: TaskSpec | str) -> str:
@@ -37,13 +37,15 @@ def register_synthetic_env(task: TaskSpec | str) -> str:
 
 
 def register_synthetic_envs() -> None:
-    """Register the SEs of all measured tasks (done by `import se_hpo`).
+    """Register the SEs of all measured tasks that can have one: those with discrete
+    actions (done by `import se_hpo`).
 
     Afterwards `gymnasium.make("se_hpo:Synthetic/CartPole-v0", checkpoint=...)` works,
     and `gymnasium.make("se_hpo:Synthetic", checkpoint=...)`.
     """
     for task_id in list_tasks():
-        register_synthetic_env(task_id)
+        if not get_task(task_id).continuous:
+            register_synthetic_env(task_id)
     if "Synthetic" not in gymnasium.registry:
         gymnasium.register(
             id="Synthetic",

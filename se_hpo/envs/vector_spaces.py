@@ -45,8 +45,8 @@ def with_unit_actions(env: gymnasium.Env) -> gymnasium.Env:
 
 
 def _scaled(low: np.ndarray, high: np.ndarray, action: np.ndarray) -> np.ndarray:
-    # In double precision: the ends, and multiples of symmetric bounds, are exact.
-    unit = np.asarray(action, np.float64).reshape(low.shape)
-    low, high, kind = low.astype(np.float64), high.astype(np.float64), low.dtype
-    scaled: np.ndarray = (low + high) / 2 + unit * ((high - low) / 2)
-    return scaled.astype(kind)
+    # In higher precision: the ends, and multiples of symmetric bounds, are exact.
+    unit = np.asarray(action, np.longdouble).reshape(low.shape)
+    low_half, high_half = low / np.longdouble(2), high / np.longdouble(2)
+    scaled = (low_half + high_half) + (high_half - low_half) * unit
+    return scaled.astype(low.dtype)
