@@ -7,6 +7,7 @@ std::unique_ptr<NativeTask> make_acrobot(Random random, const Fields&);
 std::unique_ptr<NativeTask> make_mountain_car(Random random, const Fields&);
 std::unique_ptr<NativeTask> make_mountain_car_continuous(Random random, const Fields&);
 std::unique_ptr<NativeTask> make_pendulum(Random random, const Fields&);
+std::unique_ptr<NativeTask> make_gridworld(Random random, const Fields& fields);
 std::unique_ptr<Environment> make_synthetic_env(const Kernels& kernels, const Learned& learned,
                                                 const TaskSpec& spec,
                                                 std::unique_ptr<Environment> task);
@@ -18,6 +19,7 @@ const std::map<std::string, NativeTaskEntry>& native_tasks() {
       {"mountain_car", {2, 3, make_mountain_car}},
       {"mountain_car_continuous", {2, 1, make_mountain_car_continuous}},
       {"pendulum", {3, 1, make_pendulum}},
+      {"gridworld", {0, 4, make_gridworld}},
   };
   return tasks;
 }

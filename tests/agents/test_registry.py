@@ -26,7 +26,7 @@ from tests.helpers.places import ROOT
 DOCS = ROOT / "docs" / "agents.md"
 QUICK = {"batch_size": 8, "hidden_size": 8, "init_episodes": 1, "test_episodes": 2}
 STEPS = 120
-TASKS = ("CartPole-v0", "Pendulum-v1")
+TASKS = ("CartPole-v0", "Cliff-v0", "Pendulum-v1")
 
 every_agent = pytest.mark.parametrize("name", AGENTS)
 native = [name for name, kind in AGENTS.items() if kind.native]
@@ -84,6 +84,8 @@ def test_an_agent_has_a_space_of_its_own_and_one_to_be_varied_by(name):
 @every_agent
 def test_varied_fields_stay_in_their_range_and_all_others_as_they_are(name):
     base, rng = AGENTS[name].config(), np.random.default_rng(3)
+    ranges = AGENTS[name].varied_ranges
+    assert set(ranges) <= set(AGENTS[name].varied)
     drawn = [asdict(vary_agent(base, rng)) for _ in range(200)]
     for field, value in asdict(base).items():
         values = {config[field] for config in drawn}
@@ -92,9 +94,9 @@ def test_varied_fields_stay_in_their_range_and_all_others_as_they_are(name):
         elif field == "hidden_layers":
             assert values == {max(1, value - 1), value, value + 1}
         else:
-            low = value / FACTOR
+            low, high = ranges.get(field, (value / FACTOR, value * FACTOR))
             assert min(values) >= (int(low) if isinstance(value, int) else low), field
-            assert max(values) <= value * FACTOR, field
+            assert max(values) <= high, field
             assert len(values) > 50, field
 
 
