@@ -35,7 +35,9 @@ def random_table(
     """Random steps; rewards are standard normal, and a share `ends` terminates."""
     shape = n_states, n_actions
     return Table(
-        rng.integers(n_states, size=shape), rng.normal(size=shape), rng.random(shape) < ends
+        rng.integers(n_states, size=shape),
+        rng.normal(size=shape),
+        rng.random(shape) < ends,
     )
 
 

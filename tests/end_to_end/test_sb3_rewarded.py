@@ -71,7 +71,9 @@ def test_dqn_trains_unchanged_on_rewards_of_the_network():
 
 @pytest.mark.parametrize("vectors", [None, SubprocVecEnv])
 def test_ppo_trains_unchanged_on_several_copies(vectors):
-    model = PPO("MlpPolicy", envs(POTENTIAL, 2, vec_env_cls=vectors), n_steps=32, **SMALL)
+    model = PPO(
+        "MlpPolicy", envs(POTENTIAL, 2, vec_env_cls=vectors), n_steps=32, **SMALL
+    )
     try:
         kept = learn(model, 128)
     finally:
@@ -82,7 +84,9 @@ def test_ppo_trains_unchanged_on_several_copies(vectors):
 
 def test_sb3_accepts_it_and_its_monitor_sees_both_rewards():
     make = gymnasium.make
-    check_env(make("Rewarded/CartPole-v0", checkpoint=POTENTIAL), skip_render_check=True)
+    check_env(
+        make("Rewarded/CartPole-v0", checkpoint=POTENTIAL), skip_render_check=True
+    )
     rn = random_rn("additive_info", INFO_TASK)
     monitor = Monitor(
         se_hpo.RewardNetwork(make(INFO_TASK), rn), info_keywords=("task_reward",)
@@ -93,7 +97,9 @@ def test_sb3_accepts_it_and_its_monitor_sees_both_rewards():
         *_, terminated, truncated, info = monitor.step(0)
         ended = terminated or truncated
     assert info["episode"]["task_reward"] == info["task_reward"]
-    assert monitor.get_episode_rewards() == pytest.approx([info["episode"]["r"]], abs=1e-5)
+    assert monitor.get_episode_rewards() == pytest.approx(
+        [info["episode"]["r"]], abs=1e-5
+    )
 
 
 @pytest.mark.parametrize("task", ["MountainCarContinuous-v0", "Pendulum-v1"])
