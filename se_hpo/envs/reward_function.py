@@ -81,6 +81,11 @@ class RewardFunction:
             self._previous = value
         return task_reward + reward if config.additive else reward
 
+    @property
+    def potential(self) -> float:
+        """Of the state that the episode is in; 0 of kinds that have none."""
+        return self._previous
+
     def outputs(self, inputs: np.ndarray) -> np.ndarray:
         """The network of many inputs at once: `n x inputs`, float32 -> `n`, float32."""
         x, (weight, bias) = inputs, self._layers[0]
