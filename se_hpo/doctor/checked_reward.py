@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,7 +34,7 @@ _DISCOUNT, _LARGEST_DISCOUNT = 0.99, 0.999
 _MEND = "learn an additive_potential with terminal_potential=zero"
 
 
-def check_reward_network(path: Path | str) -> list[Finding]:
+def check_reward_network(path: SECheckpoint | Path | str) -> list[Finding]:
     """A line for each property of the reward network in a file.
 
     A warning says what does not hold, and how to learn one for which it does; a file
@@ -43,8 +44,11 @@ def check_reward_network(path: Path | str) -> list[Finding]:
         task, checkpoint = open_checkpoint(None, path, "reward network")
         examined = _Examined(task, checkpoint)
     except UserError as problem:
-        mend = "give the *.safetensors file of a reward network"
-        return [error("reward network", str(problem), mend)]
+        said = str(problem) if str(path) in str(problem) else f"{path}: {problem}"
+        return [Finding("reward network", said, "error")]
+    if not examined.finite():
+        value = "gives NaN or infinity in states of its task"
+        return [*examined.kind(), error("rewards", value, "learn another")]
     return [
         *examined.kind(),
         *safely("telescoping", examined.telescoping),
@@ -74,7 +78,7 @@ class _Examined:
         assert isinstance(checkpoint.se_config, RewardNetworkConfig)  # or it had raised
         self._config = checkpoint.se_config
         check_info(task.id, self._config.reads_info)
-        self._episodes = _play(task, self._function, self._config.additive)
+        self._episodes = _play(task, self._function, self._config)
 
     def kind(self) -> Iterator[Finding]:
         """What it is, and of which discount."""
@@ -87,6 +91,11 @@ class _Examined:
         elif self._config.potential:
             yield ok("discount", f"{self._stored}, which an agent must have too")
 
+    def finite(self) -> bool:
+        """Whether all rewards and potentials that were seen are numbers."""
+        rewards = [r for episode in self._episodes for r in episode.learned]
+        return bool(np.isfinite([*rewards, self._largest_potential]).all())
+
     def telescoping(self) -> Iterator[Finding]:
         """Whether learned rewards depend on first and last state alone."""
         if not self._config.potential:
@@ -96,7 +105,7 @@ class _Examined:
         left = max(abs(self._left(episode)) for episode in self._episodes)
         steps = sum(len(episode.learned) for episode in self._episodes)
         value = f"off by {left:.1g} in {len(self._episodes)} episodes of {steps} steps"
-        if left <= 1e-6 * self._largest_potential():
+        if left <= 1e-6 * self._largest_potential:
             yield ok("telescoping", value)
         else:
             yield warning("telescoping", value, "too large outputs: learn another")
@@ -132,7 +141,7 @@ class _Examined:
         elif self._config.additive:
             value = f"{seen}: it is a reward for ending there, early or late"
             yield warning("terminal potential", value, _MEND)
-        elif ends and max(ends) - min(ends) <= 1e-6 * self._largest_potential():
+        elif ends and max(ends) - min(ends) <= 1e-6 * self._largest_potential:
             value = f"{seen}: agents cannot tell the ends apart, and learn from no more"
             yield warning("terminal potential", value, "learn another, or another kind")
         else:
@@ -147,8 +156,13 @@ class _Examined:
         seen = [s for episode in self._episodes for s in episode.situations]
         chosen = rng.choice(len(seen), min(_STATES, len(seen)), replace=False)
         table = random_table(rng, len(chosen))
-        return table, [seen[i] for i in chosen], "states that it saw, in a random order"
+        return (
+            table,
+            [seen[i] for i in chosen],
+            "of its states, joined at random",
+        )
 
+    @functools.cached_property
     def _largest_potential(self) -> float:
         """At least 1."""
         seen = (s for episode in self._episodes for s in episode.situations)
@@ -168,7 +182,9 @@ class _Examined:
         return total - float(weights[-1]) * last + self._phi(episode.situations[0])
 
 
-def _play(task: TaskSpec, function: RewardFunction, additive: bool) -> list[_Episode]:
+def _play(
+    task: TaskSpec, function: RewardFunction, config: RewardNetworkConfig
+) -> list[_Episode]:
     """Episodes of random actions."""
     episodes: list[_Episode] = []
     with make_env(task) as env:
@@ -176,16 +192,17 @@ def _play(task: TaskSpec, function: RewardFunction, additive: bool) -> list[_Epi
         env.action_space.seed(0)
         left = _STEPS
         while left > 0 and len(episodes) < _EPISODES:
-            episode = _episode(env, function, additive, left)
+            episode = _episode(env, function, config, left)
             episodes.append(episode)
             left -= len(episode.learned)
     return episodes
 
 
 def _episode(
-    env: gymnasium.Env, function: RewardFunction, additive: bool, most: int
+    env: gymnasium.Env, function: RewardFunction, config: RewardNetworkConfig, most: int
 ) -> _Episode:
     state, info = env.reset()
+    info = {**dict.fromkeys(config.reads_info, 0.0), **info}
     episode = _Episode([(np.asarray(state, np.float32), info)])
     function.reset(*episode.situations[0])
     ended = False
@@ -193,7 +210,7 @@ def _episode(
         state, reward, terminated, truncated, info = env.step(env.action_space.sample())
         state, reward = np.asarray(state, np.float32), float(reward)
         learned = function.step(reward, state, bool(terminated), info)
-        episode.learned.append(learned - reward if additive else learned)
+        episode.learned.append(learned - reward if config.additive else learned)
         episode.situations.append((state, info))
         episode.terminated = bool(terminated)
         ended = bool(terminated or truncated)

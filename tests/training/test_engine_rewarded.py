@@ -83,6 +83,32 @@ def test_rewards_mean_the_same_to_both_engines(task, kind, terminal):
     assert ends or task != "CartPole-v0"
 
 
+@needs_testing
+@each_terminal
+@pytest.mark.parametrize("kind", NATIVE)
+@pytest.mark.parametrize("task", ["Cliff-v0", "WallRoom-v0"])
+def test_tables_mean_the_same_to_both_engines(task, kind, terminal):
+    rn = random_rn(kind, task, terminal_potential=terminal)
+    isa = native_engine.isas()[0]
+    native, function = native_task(rn, 0.9, isa), RewardFunction(rn, 0.9)
+    env, rng, ends = make_env(get_task(task)), np.random.default_rng(0), 0
+    for _ in range(20):
+        theirs, info = env.reset()
+        np.testing.assert_array_equal(native.reset(), theirs)
+        function.reset(theirs, info)
+        ended = False
+        while not ended:
+            action = int(rng.choice(4, p=[0.4, 0.1, 0.3, 0.2]))
+            theirs, task_reward, terminated, truncated, info = env.step(action)
+            state, reward, native_ended = native.step(action)
+            np.testing.assert_array_equal(state, theirs)
+            assert native_ended == terminated
+            want = function.step(task_reward, theirs, terminated, info)
+            assert reward == pytest.approx(want, abs=1e-5)
+            ended, ends = terminated or truncated, ends + terminated
+    assert ends
+
+
 @needs_engine
 @pytest.mark.parametrize("kind", NATIVE)
 @pytest.mark.parametrize("repeat", [1, 3])
