@@ -58,8 +58,9 @@ def _register(
 
 
 def register_learned_envs() -> None:
-    """Register reward networks of all measured tasks, and SEs of those with discrete
-    actions (done by `import se_hpo`).
+    """Register what there is for measured tasks (done by `import se_hpo`).
+
+    Reward networks for all, SEs for those with discrete actions.
 
     Afterwards `gymnasium.make("se_hpo:Synthetic/CartPole-v0", checkpoint=...)` works,
     `gymnasium.make("se_hpo:Synthetic", checkpoint=...)`, and the same of `Rewarded`.
