@@ -2,8 +2,9 @@
 
 The authors set all of this by hand (Ferreira et al., 2022); ranges are those of their
 searches for MountainCarContinuous (NES, network) and for Q-learning on the task. The
-default configuration, tried first, is the recipe `rn-cliff`. Every kind of reward network
-is in it that needs no info. The loss is one minus the area under the test curve.
+default configuration, tried first, is the recipe `rn-cliff`. Every kind of reward
+network is in it that needs no info. The loss is one minus the area under the test
+curve.
 Budget: generations.
 """
 
@@ -35,42 +36,50 @@ def space(seed: int | None = None) -> ConfigurationSpace:
     cs = ConfigurationSpace(seed=seed)
     cs.add(
         [
+            # How scores become weights. Authors: nes_unnormalized, by hand.
             Categorical(
                 "nes.score_transform",
                 ["linear", "rank", "nes", "nes_unnormalized", "all_better_sum"],
                 default="nes_unnormalized",
             ),
-            # Authors: 0.1 to 1; they chose 0.5 by hand.
+            # Factor of the weighted sum. Authors: 0.1 to 1; they chose 0.5 by hand.
             Float("nes.step_size", (0.1, 1.0), log=True, default=0.5),
+            # Better sign of a pair (authors), the difference of a pair, or no pairs.
             Categorical(
                 "nes.sampling",
                 ["mirrored_best", "antithetic", "single"],
                 default="mirrored_best",
             ),
-            # Authors: 0.001 to 1; they chose 0.1 by hand.
+            # Of a perturbation. Authors: 0.001 to 1; they chose 0.1 by hand.
             Float("nes.noise_std", (0.01, 1.0), log=True, default=0.3),
+            # Perturbation directions per generation. Authors: 16.
             Integer("nes.population", (8, 32), log=True, default=16),
             # Agents trained on the center; the loss is their mean.
             Integer("nes.n_center_evaluations", (4, 16), log=True, default=8),
             # Ours: the start is the best of this many random reward networks.
             Integer("nes.n_initial", (1, 512), log=True, default=256),
+            # How the reward is made of the network. Authors: each by itself.
             Categorical("rn.kind", KINDS, default="additive_potential"),
+            # Hidden activation of the reward network. Authors: the same four.
             Categorical(
-                "rn.activation", ["tanh", "relu", "leaky_relu", "prelu"], default="prelu"
+                "rn.activation",
+                ["tanh", "relu", "leaky_relu", "prelu"],
+                default="prelu",
             ),
+            # Units per hidden layer of the reward network. Authors: 48 to 192.
             Integer("rn.hidden_size", (16, 192), log=True, default=32),
+            # Hidden layers of the reward network. Authors: 1 or 2.
             Integer("rn.hidden_layers", (1, 2), default=1),
-            # What a terminal state is worth; exclusive potentials live by the network's.
+            # Potential of terminal states; the authors' is the network's.
             Categorical("rn.terminal_potential", ["zero", "network"], default="zero"),
-            # Authors: 0 to 0.999, as 1 minus a number from 0.001 to 1.
+            # Part of the way to the target. Authors: 0 to 0.999, as 1 minus a number from 0.001 to 1.
             Float("q_learning.lr", (0.1, 1.0), default=1.0),
+            # 1 - discount, also that of a potential. Authors: the same.
             Float("q_learning.one_minus_gamma", (0.001, 1.0), log=True, default=0.05),
-            # Epsilon of all episodes: authors 0.01 to 1, and 0.01 in the end.
+            # Lowest epsilon. Authors: 0.01 to 1.
             Float("q_learning.eps_min", (0.01, 0.3), log=True, default=0.1),
         ]
     )
-    additive = InCondition(
-        cs["rn.terminal_potential"], cs["rn.kind"], ["additive_potential"]
-    )
-    cs.add(additive)
+    kinds = cs["rn.kind"], ["additive_potential"]
+    cs.add(InCondition(cs["rn.terminal_potential"], *kinds))
     return cs

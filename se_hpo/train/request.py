@@ -13,7 +13,7 @@ from se_hpo.agents.registry import check_takes, kind_of
 from se_hpo.config.overrides import parse_overrides
 from se_hpo.config.run import RunConfig, from_configuration, with_configuration
 from se_hpo.envs.learned import LearnedEnv
-from se_hpo.envs.reward_function import check_reward
+from se_hpo.envs.reward_inputs import check_reward
 from se_hpo.envs.tasks import check_task, import_task
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.machine.processes import available_cores

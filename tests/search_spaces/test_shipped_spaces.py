@@ -37,6 +37,7 @@ NOT_LOG = {"ddqn.batch_size", "ddqn.hidden_layers", "se.hidden_layers"}
 
 def test_the_shipped_spaces_are_these():
     alone = {"ddqn_cartpole", "dueling_ddqn_cartpole", "td3_discrete_cartpole"}
+    alone.add("td3_pendulum")
     assert set(list_spaces()) == {
         "smoke",
         "nes_acrobot",
@@ -44,6 +45,7 @@ def test_the_shipped_spaces_are_these():
         "ddqn_acrobot",
         *alone,
         *("q_learning_cliff", "sarsa_cliff"),
+        *("rn_cliff", "rn_cartpole", "rn_cmc"),
         *(f"vary_{agent}" for agent in AGENTS),
     }
 
@@ -212,7 +214,8 @@ def test_center_evaluations_matter_where_their_mean_is_the_baseline(name):
 )
 def test_no_configuration_trains_for_ever(name):
     space = load_space(name)
-    assert 0 < space.resolve({}).agent.max_env_steps <= 50_000
+    config = space.resolve({})
+    assert 0 < (config.nes.horizon or config.agent.max_env_steps) <= 50_000
 
 
 def test_smoke_has_every_kind_of_hyperparameter_and_is_tiny():
