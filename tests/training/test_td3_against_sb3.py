@@ -27,7 +27,7 @@ def sb3_score(seed: int) -> float:
     sb3 = pytest.importorskip("stable_baselines3")
     noise = pytest.importorskip("stable_baselines3.common.noise")
     evaluation = pytest.importorskip("stable_baselines3.common.evaluation")
-    env = gymnasium.make("Pendulum-v1")
+    env = gymnasium.wrappers.RecordEpisodeStatistics(gymnasium.make("Pendulum-v1"))
     agent = sb3.TD3(
         "MlpPolicy",
         env,
