@@ -61,8 +61,8 @@ class TaskSpec:
 
 
 # random_return and worst_return: mean and lowest return of uniformly random actions,
-# `measure_random_returns(make_env(spec), seed=0, episodes=N)`, Gymnasium 1.4, with
-# where N is 20,000 (CartPole and gridworlds), 2,000 (Acrobot), 500 (MountainCar), 1,000
+# `measure_random_returns(make_env(spec), seed=0, episodes=N)`, Gymnasium 1.4; N
+# is 20,000 (CartPole and gridworlds), 2,000 (Acrobot), 500 (MountainCar), 1,000
 # (MountainCarContinuous) or 5,000 (Pendulum).
 _MEASURED: tuple[tuple[Any, ...], ...] = (
     # id, Gymnasium's, max_steps, solved, random, worst, obs_size, n_actions, native,
