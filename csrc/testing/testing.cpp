@@ -155,14 +155,20 @@ class TaskHandle {
     task_->reset(obs_.data());
     return Floats(entry_.obs_size, obs_.data());
   }
-  py::tuple step(int action) {
-    const Step step = task_->step(action, obs_.data());
-    return py::make_tuple(Floats(entry_.obs_size, obs_.data()), step.reward, step.ended);
+  // The number of an action, or its numbers.
+  py::tuple step(const py::object& action) {
+    if (py::isinstance<py::int_>(action)) return step(Action(action.cast<int>()));
+    return step(Action(action.cast<Floats>().data()));
   }
   std::vector<double> state() const { return task_->state; }
   void set_state(const std::vector<double>& state) { task_->state = state; }
 
  private:
+  py::tuple step(Action action) {
+    const Step step = task_->step(action, obs_.data());
+    return py::make_tuple(Floats(entry_.obs_size, obs_.data()), step.reward, step.ended);
+  }
+
   NativeTaskEntry entry_;
   std::unique_ptr<NativeTask> task_;
   std::vector<float> obs_ = std::vector<float>(entry_.obs_size);
@@ -187,7 +193,7 @@ void bind_testing(py::module_& m) {
   py::class_<TaskHandle>(m, "NativeTask")
       .def(py::init<const std::string&, std::uint64_t>())
       .def("reset", &TaskHandle::reset)
-      .def("step", &TaskHandle::step)
+      .def("step", py::overload_cast<const py::object&>(&TaskHandle::step))
       .def_property("state", &TaskHandle::state, &TaskHandle::set_state);
 }
 
