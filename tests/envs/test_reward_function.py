@@ -172,7 +172,7 @@ def test_one_forward_pass_per_step(monkeypatch):
 @each_kind
 def test_an_exclusive_kind_never_looks_at_the_tasks_reward(kind):
     function = RewardFunction(random_rn(kind), 0.9)
-    state, info = np.ones(_sizes(function._task.id)[0], np.float32), {}
+    state, info = np.ones(_sizes(function.task.id)[0], np.float32), {}
     info = dict.fromkeys(INFO_KEYS, 0.5)
     function.reset(state, info)
     got = function.step(np.nan, state, False, info)
