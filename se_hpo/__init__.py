@@ -4,8 +4,8 @@
 and `load_se_generations` its sets of SEs; `BOHB` is the search alone, by ask and tell,
 for an objective of your own; `optimize.run`, `train.run`, `evaluate.run` and
 `report.run` are the commands. Importing the package registers the Gymnasium ids
-`Synthetic/...` and `Rewarded/...`; `RewardNetwork` (`RewardNetworkVector`) is the latter's wrapper.
-Nothing here imports torch.
+`Synthetic/...` and `Rewarded/...`, whose wrapper is `RewardNetwork`; for vectors,
+`RewardNetworkVector`. Nothing here imports torch.
 """
 
 from __future__ import annotations
