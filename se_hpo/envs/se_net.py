@@ -29,7 +29,7 @@ class SyntheticEnvNet(nn.Module):
         kind, nets = kind_of(config), layout(config, obs_size, n_actions)
         if kind.layout(config, obs_size, n_actions) != nets:
             raise UserError(
-                f"a {kind.noun} has other networks than a synthetic environment: make "
+                f"a {kind.label} has other networks than a synthetic environment: make "
                 "its own environment"
             )
         self.config, self.obs_size, self.n_actions = config, obs_size, n_actions

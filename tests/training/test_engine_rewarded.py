@@ -249,9 +249,7 @@ def test_kinds_with_info_are_trained_by_torch():
     job = TrainingJob(INFO_TASK, AGENT, 3, learned(rn))
     with InnerLoop("auto") as loop:
         assert loop.engine_for(job) == "torch"
-    with pytest.raises(
-        UserError, match="native engine has no additive info reward network: use"
-    ):
+    with pytest.raises(UserError, match=r"native engine has no reward network .*: use"):
         train(job)
 
 
