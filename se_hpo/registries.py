@@ -62,6 +62,7 @@ AGENTS = Registry(
     ddqn="se_hpo.agents.ddqn_config:KIND",
     dueling_ddqn="se_hpo.agents.dueling_ddqn_config:KIND",
     td3_discrete="se_hpo.agents.td3_discrete_config:KIND",
+    ppo="se_hpo.agents.ppo_config:KIND",
 )
 """Algorithms: an `agents.AgentKind` each."""
 
