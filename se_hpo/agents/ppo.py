@@ -1,15 +1,14 @@
 """PPO (Schulman et al., 2017) with the clipped surrogate objective.
 
 As in Stable-Baselines3: actor and critic are separate networks with orthogonal initial
-weights (gain sqrt 2, of the outputs 0.01 and 1), biases 0; a continuous action is normal
-with standard deviations exp(`spread`) that do not depend on the state. The environment
-gets it clipped to [-1, 1], while its log-probability is that of the raw sample.
+weights (gain sqrt 2, of the outputs 0.01 and 1) and biases of 0. A continuous action is
+normal with standard deviations exp(`spread`) that do not depend on the state; the
+environment gets it clipped to [-1, 1], its log-probability is that of the raw sample.
 
-After `rollout_steps` steps, numbered t, with V and the log-probability of the policy
-that acted:
+After `rollout_steps` steps, with V and the log-probability of the policy that acted:
 
-1. Generalized advantage estimation (Schulman et al., 2016), where e is 1 if the episode
-   ended after t or the rollout does, for whatever reason:
+1. Generalized advantage estimation (Schulman et al., 2016), with e = 1 where the episode
+   ended after step t, for whatever reason, or the rollout did:
    delta = r + `gamma` (1 - d) V(s') - V(s),
    A(t) = delta + `gamma` `gae_lambda` (1 - d) (1 - e) A(t + 1). A time limit has d = 0
    (`truncation`), so V of the last next state stands for what is cut off. On an SE the
@@ -17,21 +16,21 @@ that acted:
 2. `epochs` times, in a new order: per `batch_size` steps (the last of an epoch may be
    fewer) one step of Adam (epsilon 1e-5) on actor and critic together for the mean of
    -min(p A', clip(p, 1 +- `clip_range`) A') + `vf_coef` (V(s) - y)^2 - `ent_coef` H,
-   with p the ratio of probabilities to those before, y = A + V as of 1., A' = A less its
-   mean and over its standard deviation, both of the batch. The gradient's norm is at
-   most `max_grad_norm`.
+   where p is the ratio of the probability to that before, y = A + V as of 1., and A'
+   is A less its mean and over its standard deviation, both of the batch. The norm of
+   the gradient is at most `max_grad_norm`.
 
 The variant `authors` (Ferreira et al., 2022, their code) learns after `update_episodes`
 whole episodes, `epochs` times from all steps at once: y is the discounted sum of the
 rewards to the end of the episode, whatever ended it, standardized over all steps, and
-A' = y - V(s) with the critic of that moment. The means are tanh of the actor's outputs,
-`spread` is the standard deviation itself, at least 0.001 in acting and 0.01 in learning;
+A' = y - V(s) with the critic of that moment. Means are tanh of the actor's outputs;
+`spread` is the standard deviation itself, in acting at least 0.001, in learning 0.01;
 weights and Adam's epsilon (1e-8) are torch's defaults, no gradient is clipped.
 Differences to their code: actions are clipped for the environment (its bounds do not
-allow others), tests are without noise, an update never comes in the midst of an episode.
+allow others), tests are without noise, no update comes in mid-episode.
 
-Testing: the likeliest action or the clipped mean. Diverged: an output of the actor, or a
-loss, is not finite.
+Testing: the likeliest action or the clipped mean. Diverged: an output of the actor, or
+a loss, is not finite.
 
 Streams: "network" (torch) for weights, actor first; "exploration" for acting, n_actions
 Gumbel or normal numbers a step; "minibatches" for the orders.
@@ -113,7 +112,7 @@ class PPO:
         self._last: list[bool] = []
 
     def start_episode(self, episode: int) -> None:
-        """Learn from this episode if it is none of the first `init_episodes`."""
+        """The first `init_episodes` fill the rollout; nothing is learned before."""
         self._learning = episode >= self.config.init_episodes
 
     @torch.inference_mode()
@@ -158,11 +157,9 @@ class PPO:
     ) -> None:
         """Add a step to the rollout.
 
-        A continuous action stands for the raw sample that `act` had clipped to it; one
-        that is not the last one of `act` for itself.
+        A continuous action stands for the raw sample that `act` clipped to it; one that
+        is not the last one of `act` stands for itself.
         """
-        if not self._learning:
-            return
         if self.continuous and np.array_equal(action, self._clipped):
             action = self._raw
         step = (state, action, reward, next_state, done)
@@ -186,9 +183,10 @@ class PPO:
         Raises:
             DivergedError: a loss is not finite.
         """
-        if self._last:  # else it is already learned from, or not to be
+        if self._last:  # else it is already learned from
             self._last[-1] = True
-        if self.authors and sum(self._last) >= self.config.update_episodes:
+        enough = sum(self._last) >= self.config.update_episodes
+        if self.authors and self._learning and enough:
             self.learn()
 
     def learn(self) -> None:

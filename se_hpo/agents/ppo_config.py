@@ -16,7 +16,7 @@ class PPOConfig(AgentConfig):
     """PPO for discrete or continuous actions. Defaults: those of Stable-Baselines3."""
 
     init_episodes: int = 0
-    """Episodes played by the policy that nothing is learned from."""
+    """Episodes that only fill the first rollout."""
     rollout_steps: int = 2048
     """Steps between two updates of the policy, over the ends of episodes."""
     batch_size: int = 64

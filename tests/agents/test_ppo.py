@@ -136,12 +136,20 @@ def test_the_authors_learn_from_whole_episodes():
 
 
 @pytest.mark.parametrize("variant", ["standard", "authors"])
-def test_from_the_first_episodes_nothing_is_learned(variant):
+def test_the_first_episodes_only_fill_the_rollout(variant):
     config = configured(variant=variant, init_episodes=2, rollout_steps=5)
     agent = PPO(dataclasses.replace(config, update_episodes=1), 1, 2, 0)
-    for episode, expected in ((0, []), (1, []), (2, [5])):
+    state, start = np.zeros(1, np.float32), agent.adam.parameters.clone()
+    for episode in (0, 1):  # without updates, as the inner loop does it
         agent.start_episode(episode)
-        assert walk(agent, 5, end_every=5) == expected
+        for _ in range(5):
+            agent.remember(state, agent.act(state), 1.0, state, 0.0)
+        agent.end_episode(truncated=False)
+    assert torch.equal(agent.adam.parameters, start)
+    assert len(agent._steps) == 10
+    agent.start_episode(2)
+    assert walk(agent, 5, end_every=5) == ([1] if variant == "standard" else [5])
+    assert len(agent._steps) == (4 if variant == "standard" else 0)
 
 
 def test_the_last_step_of_a_rollout_may_end_its_episode():
