@@ -7,7 +7,7 @@ environment gets it clipped to [-1, 1], its log-probability is that of the raw s
 
 After `rollout_steps` steps, with V and the log-probability of the policy that acted:
 
-1. Generalized advantage estimation (Schulman et al., 2016), with e = 1 where the episode
+1. Generalized advantage estimation (Schulman et al., 2016), where e is 1 if the episode
    ended after step t, for whatever reason, or the rollout did:
    delta = r + `gamma` (1 - d) V(s') - V(s),
    A(t) = delta + `gamma` `gae_lambda` (1 - d) (1 - e) A(t + 1). A time limit has d = 0
