@@ -8,20 +8,19 @@ a stranger; `measure_task` plays random episodes where returns are not known yet
 
 from __future__ import annotations
 
-import functools
 import importlib
 import math
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import gymnasium
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
-from gymnasium.spaces import flatten, flatten_space
 
 from se_hpo.envs.env_api import check_spaces, measure_random_returns, random_episodes
+from se_hpo.envs.vector_spaces import with_flat_observations, with_unit_actions
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.text import typed_line
 
@@ -46,9 +45,17 @@ class TaskSpec:
     obs_size: int
     """Numbers in a flattened observation."""
     n_actions: int
-    """Discrete actions, 0 to `n_actions` - 1."""
+    """Discrete actions, 0 to `n_actions` - 1; numbers of an action where continuous."""
     native: str | None
     """Name in the native engine, None where it has no such task."""
+    continuous: bool = False
+    """Actions are vectors; agents give numbers in [-1, 1], which `make_env` scales."""
+    discrete_obs: bool = False
+    """Observations are numbers 0 to `obs_size` - 1, given as one-hot vectors."""
+    info_keys: tuple[str, ...] = ()
+    """Numbers in the info of a step that a reward network may look at, in order."""
+    native_fields: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """What the native task is told; builtin values."""
 
 
 # random_return and worst_return: mean and lowest return of uniformly random actions,
@@ -187,19 +194,18 @@ def known_solved_return(task_id: object) -> float | None:
 
 
 def make_env(spec: TaskSpec) -> gymnasium.Env:
-    """A new environment of the task: flat observations, truncation at `max_steps`."""
+    """A new environment of the task, truncated at `max_steps`.
+
+    Observations are flat float vectors, one-hot ones of a `Discrete` space; actions of
+    a continuous task are in [-1, 1].
+    """
     env = gymnasium.make(
         spec.gymnasium_id,
         max_episode_steps=spec.max_steps,
         disable_env_checker=True,
     )
-    if len(env.observation_space.shape or ()) != 1:
-        space = env.observation_space
-        # Not FlattenObservation: it holds a lambda, which cannot be pickled.
-        env = gymnasium.wrappers.TransformObservation(
-            env, functools.partial(flatten, space), flatten_space(space)
-        )
-    return env
+    env = with_flat_observations(env)
+    return with_unit_actions(env) if spec.continuous else env
 
 
 def _gymnasium_spec(task_id: str) -> EnvSpec:
@@ -220,7 +226,7 @@ def _gymnasium_spec(task_id: str) -> EnvSpec:
 
 def _task_from_gymnasium(task_id: str, theirs: EnvSpec) -> TaskSpec:
     with _make(task_id, theirs) as env:
-        obs_size, n_actions = check_spaces(task_id, env)
+        sizes = check_spaces(task_id, env)
     if theirs.reward_threshold is None or theirs.max_episode_steps is None:
         missing = "reward_threshold" if theirs.max_episode_steps else "step limit"
         raise UserError(
@@ -240,9 +246,8 @@ def _task_from_gymnasium(task_id: str, theirs: EnvSpec) -> TaskSpec:
         solved_return=float(threshold),
         random_return=math.nan,
         worst_return=math.nan,
-        obs_size=obs_size,
-        n_actions=n_actions,
         native=None,
+        **sizes,
     )
 
 
