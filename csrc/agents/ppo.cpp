@@ -164,9 +164,9 @@ Action PPOAgent::explore(const float* obs) {
     clipped_[a] = std::min(std::max(raw_[a], -1.0f), 1.0f);
     finite = finite && is_finite(raw_[a]);
   }
-  if (!finite) return Action{-1, nullptr};
-  if (continuous_) return Action{0, clipped_.data()};
-  return Action{int(std::max_element(raw_.begin(), raw_.end()) - raw_.begin()), nullptr};
+  if (!finite) return -1;
+  if (continuous_) return Action(clipped_.data());
+  return int(std::max_element(raw_.begin(), raw_.end()) - raw_.begin());
 }
 
 Action PPOAgent::exploit(const float* obs) {
@@ -181,8 +181,8 @@ Action PPOAgent::exploit(const float* obs) {
     if (x > out[best * width]) best = a;
     greedy_[a] = std::min(std::max(x, -1.0f), 1.0f);
   }
-  if (!finite) return Action{-1, nullptr};
-  return continuous_ ? Action{0, greedy_.data()} : Action{best, nullptr};
+  if (!finite) return -1;
+  return continuous_ ? Action(greedy_.data()) : Action(best);
 }
 
 void PPOAgent::store(const float* state, Action action, const float* next_state, float reward,

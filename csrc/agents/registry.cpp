@@ -2,12 +2,13 @@
 
 namespace se_hpo {
 
-extern const AgentEntry kDDQN, kDuelingDDQN, kTD3Discrete;
+extern const AgentEntry kDDQN, kDuelingDDQN, kPPO, kTD3Discrete;
 
 const std::map<std::string, AgentEntry>& agents() {
   static const std::map<std::string, AgentEntry> entries = {
       {"ddqn", kDDQN},
       {"dueling_ddqn", kDuelingDDQN},
+      {"ppo", kPPO},
       {"td3_discrete", kTD3Discrete},
   };
   return entries;

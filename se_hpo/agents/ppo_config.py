@@ -72,5 +72,7 @@ KIND = AgentKind(
     label="PPO",
     config=PPOConfig,
     make="se_hpo.agents.ppo:PPO",
+    native=True,
     varied=VARIED,
+    actions=("discrete", "continuous"),
 )

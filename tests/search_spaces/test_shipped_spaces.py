@@ -41,6 +41,7 @@ def test_the_shipped_spaces_are_these():
         "nes_acrobot",
         "nes_cartpole",
         "ddqn_acrobot",
+        "ppo_cartpole",
         *alone,
         *(f"vary_{agent}" for agent in AGENTS),
     }
