@@ -2,7 +2,11 @@
 
 namespace se_hpo {
 
+<<<<<<< HEAD
 extern const AgentEntry kDDQN, kDuelingDDQN, kPPO, kTD3Discrete;
+=======
+extern const AgentEntry kDDQN, kDuelingDDQN, kTD3Discrete, kQLearning, kSARSA;
+>>>>>>> main
 
 const std::map<std::string, AgentEntry>& agents() {
   static const std::map<std::string, AgentEntry> entries = {
@@ -10,6 +14,8 @@ const std::map<std::string, AgentEntry>& agents() {
       {"dueling_ddqn", kDuelingDDQN},
       {"ppo", kPPO},
       {"td3_discrete", kTD3Discrete},
+      {"q_learning", kQLearning},
+      {"sarsa", kSARSA},
   };
   return entries;
 }

@@ -6,5 +6,6 @@ PYBIND11_MODULE(_engine_testing, m) {
   se_hpo::bind_testing(m);
   se_hpo::bind_testing_ppo(m);
   se_hpo::bind_testing_td3(m);
+  se_hpo::bind_testing_tabular(m);
   se_hpo::bind_benchmark(m);
 }
