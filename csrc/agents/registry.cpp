@@ -2,11 +2,7 @@
 
 namespace se_hpo {
 
-<<<<<<< HEAD
-extern const AgentEntry kDDQN, kDuelingDDQN, kPPO, kTD3Discrete;
-=======
-extern const AgentEntry kDDQN, kDuelingDDQN, kTD3Discrete, kQLearning, kSARSA;
->>>>>>> main
+extern const AgentEntry kDDQN, kDuelingDDQN, kPPO, kQLearning, kSARSA, kTD3Discrete;
 
 const std::map<std::string, AgentEntry>& agents() {
   static const std::map<std::string, AgentEntry> entries = {

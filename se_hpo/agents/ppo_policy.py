@@ -63,7 +63,8 @@ class Policy(nn.Module):
 
     def value(self, state: torch.Tensor) -> torch.Tensor:
         """The critic's values, `batch`, of states `batch x obs_size`."""
-        return self.critic(state).squeeze(-1)  # type: ignore[no-any-return]
+        value: torch.Tensor = self.critic(state).squeeze(-1)
+        return value
 
     def log_probability(
         self, state: torch.Tensor, action: torch.Tensor

@@ -19,7 +19,13 @@ from se_hpo.training.torch_engine import train_agent
 from tests.helpers.ppo_oracle import ACTIONS, OBS, Oracle, random_orders, random_rows
 
 QUICK = PPOConfig(
-    rollout_steps=64, batch_size=16, epochs=4, lr=0.01, hidden_size=16, gamma=0.5
+    rollout_steps=64,
+    update_episodes=64,
+    batch_size=16,
+    epochs=4,
+    lr=0.01,
+    hidden_size=16,
+    gamma=0.5,
 )
 KINDS = list(product(["standard", "authors"], [False, True]))
 every_kind = pytest.mark.parametrize(("variant", "continuous"), KINDS)
@@ -238,9 +244,8 @@ def test_weights_are_orthogonal_with_the_gains_of_stable_baselines3():
 
 @every_kind
 def test_same_seed_same_agent_and_another_seed_another(variant, continuous):
-    a, b, c = (
-        PPO(configured(variant=variant), 2, 2, seed, continuous) for seed in (1, 1, 2)
-    )
+    config = configured(variant=variant, update_episodes=5)
+    a, b, c = (PPO(config, 2, 2, seed, continuous) for seed in (1, 1, 2))
     assert all(walk(x, 100, 2, 9) for x in (a, b, c))
     assert torch.equal(a.adam.parameters, b.adam.parameters)
     assert not torch.equal(a.adam.parameters, c.adam.parameters)
@@ -309,7 +314,7 @@ class Bandit:
 
     def step(self, action):
         right = self.is_right(action)
-        return Step(self.state, 1.0 if right else -1.0, 1.0, True)
+        return Step(self.state, 1.0 if right else -1.0, 1.0, True, True)
 
     def is_right(self, action):
         return action == (self.state[0] > 0)
@@ -329,8 +334,8 @@ class Credit(Bandit):
         if self.first:
             self.first, self.right = False, self.is_right(action)
             self.state = np.full(1, 3.0 if self.right else -3.0, np.float32)
-            return Step(self.state, 0.0, 0.0, False)
-        return Step(self.state, 1.0 if self.right else -1.0, 1.0, True)
+            return Step(self.state, 0.0, 0.0, False, False)
+        return Step(self.state, 1.0 if self.right else -1.0, 1.0, True, True)
 
 
 class Aim(Bandit):
@@ -338,7 +343,7 @@ class Aim(Bandit):
 
     def step(self, action):
         miss = float(np.abs(action - 0.5 * self.state).max())
-        return Step(self.state, -miss, 1.0, True)
+        return Step(self.state, -miss, 1.0, True, True)
 
 
 @pytest.mark.parametrize("variant", ["standard", "authors"])
@@ -353,7 +358,9 @@ def test_it_learns_what_is_right_in_each_state(env, variant):
 
 @pytest.mark.parametrize("variant", ["standard", "authors"])
 def test_it_learns_where_to_aim(variant):
-    config = configured(variant=variant, action_std=0.5, max_env_steps=4000)
+    config = configured(
+        variant=variant, action_std=0.5, lr=3e-3, epochs=10, max_env_steps=3000
+    )
     agent = PPO(config, 1, 2, 1, continuous=True)
     train_agent(agent, Aim(), config, lambda returns: None)
     for state in (-1.0, 1.0):
@@ -372,7 +379,7 @@ class Endless(Bandit):
 
     def step(self, action):
         self.steps += 1
-        return Step(self.state, 1.0, 0.0, self.steps == 5)
+        return Step(self.state, 1.0, 0.0, self.steps == 5, False)
 
 
 def test_a_time_limit_is_no_end():

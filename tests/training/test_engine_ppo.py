@@ -14,7 +14,7 @@ import torch
 from scipy.stats import chisquare, kstest
 
 from se_hpo.agents.config import ACTIVATIONS
-from se_hpo.agents.ppo import PPO
+from se_hpo.agents.ppo import PPO, Transitions
 from se_hpo.agents.ppo_config import PPOConfig
 from se_hpo.training import native_engine
 from tests.helpers.engine_jobs import needs_testing, testing
@@ -63,7 +63,7 @@ def errors(
     return float(error / moved), float(off)
 
 
-SIZES = list(zip([1, 17, 122, 199], [1, 19, 57, 171], strict=True)) + [(300, 8)]
+SIZES = [(1, 1), (17, 19), (122, 57), (199, 171), (300, 8)]
 
 
 @every_isa
@@ -112,9 +112,8 @@ def test_an_update_equals_that_of_the_torch_engine(variant, continuous):
     start = agent.adam.parameters.numpy().copy()
     mine.parameters = start
     rows, orders = random_rows(90, continuous, 0), random_orders(config, 90, 0)
-    from tests.agents.test_ppo import transitions
-
-    agent.learn_from(transitions(rows), [torch.from_numpy(order) for order in orders])
+    steps = Transitions(*map(torch.from_numpy, rows))
+    agent.learn_from(steps, [torch.from_numpy(order) for order in orders])
     assert mine.learn_from(*rows, [list(order) for order in orders])
     moved = np.abs(mine.parameters - start).max()
     np.testing.assert_allclose(
