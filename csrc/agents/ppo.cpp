@@ -36,38 +36,7 @@ void orthogonalize(const Kernels& kernels, float* weight, int outputs, int input
   }
 }
 
-// y[t] = x[t] + factor[t] y[t + 1], in the place of x; 0 behind the end.
-void discounted_sums(std::vector<double>& x, const std::vector<double>& factor) {
-  double y = 0;
-  for (std::size_t t = x.size(); t-- > 0;) x[t] = y = x[t] + factor[t] * y;
-}
-
 }  // namespace
-
-void Rollout::add(const float* state, const float* action, const float* next_state, float r,
-                  float d) {
-  rows_.resize(rows_.size() + row_size());
-  float* to = row(size());
-  std::copy(state, state + obs_size_, to);
-  std::copy(action, action + action_size_, to + this->action());
-  std::copy(next_state, next_state + obs_size_, to + this->next_state());
-  reward.push_back(r);
-  done.push_back(d);
-  last.push_back(0);
-}
-
-void Rollout::end_episode() {
-  if (size() == 0 || last.back()) return;  // already learned from
-  last.back() = 1;
-  ++episodes_;
-}
-
-void Rollout::clear() {
-  rows_.clear();
-  for (std::vector<float>* of_steps : {&reward, &done, &value, &next_value}) of_steps->clear();
-  last.clear();
-  episodes_ = 0;
-}
 
 PPOAgent::PPOAgent(const AgentContext& context)
     : kernels_(context.kernels),
@@ -276,51 +245,23 @@ void PPOAgent::evaluate_normal(const Panel& panel, const float* mean) {
 void PPOAgent::look_back() {
   std::vector<std::uint32_t> all(rollout_.size());
   std::iota(all.begin(), all.end(), 0u);
-  rollout_.value.resize(all.size());
-  rollout_.next_value.resize(all.size());
+  std::vector<float> value(all.size()), next_value(all.size());
   measure_spread(kFloorLearning);
   for_panels(all.data(), int(all.size()), rollout_.features(), [&](const Panel& panel, int at) {
     const auto values = [&](const float* states, std::vector<float>& to) {
       const float* v = critic_.forward(critic(), states, panel.vectors, critic_tape_);
       std::copy(v, v + panel.samples, to.begin() + at);
     };
-    values(panel.state, rollout_.value);
-    values(panel.next_state, rollout_.next_value);
+    values(panel.state, value);
+    values(panel.next_state, next_value);
     evaluate(panel);
     for (int c = 0; c < panel.samples; ++c)
       rollout_.row(at + c)[rollout_.log_probability()] = log_probability_[c];
   });
-  config_.authors ? standardize_returns() : estimate_advantages();
-}
-
-// A(t) = delta + gamma lambda (1 - d) A(t + 1), delta = r + gamma (1 - d) V(s') - V(s)
-void PPOAgent::estimate_advantages() {
-  const std::size_t n = rollout_.size();
-  std::vector<double> error(n), decay(n);
-  for (std::size_t t = 0; t < n; ++t) {
-    const double go_on = config_.gamma * (1 - double(rollout_.done[t]));
-    error[t] = rollout_.reward[t] + go_on * rollout_.next_value[t] - rollout_.value[t];
-    decay[t] = rollout_.last[t] ? 0.0 : go_on * config_.gae_lambda;
-  }
-  discounted_sums(error, decay);
-  for (std::size_t t = 0; t < n; ++t) {
-    rollout_.row(t)[rollout_.advantage()] = float(error[t]);
-    rollout_.row(t)[rollout_.target()] = float(error[t] + rollout_.value[t]);
-  }
-}
-
-void PPOAgent::standardize_returns() {
-  const std::size_t n = rollout_.size();
-  std::vector<double> sums(rollout_.reward.begin(), rollout_.reward.end()), decay(n);
-  for (std::size_t t = 0; t < n; ++t) decay[t] = rollout_.last[t] ? 0.0 : config_.gamma;
-  discounted_sums(sums, decay);
-  const double mean = std::accumulate(sums.begin(), sums.end(), 0.0) / double(n);
-  double square = 0;
-  for (const double x : sums) square += (x - mean) * (x - mean);
-  const double std = std::sqrt(square / (double(n) - 1));
-  for (std::size_t t = 0; t < n; ++t)
-    rollout_.row(t)[rollout_.target()] =
-        float(n > 1 ? (sums[t] - mean) / (std + 1e-5) : sums[t]);
+  if (config_.authors)
+    rollout_.standardize_returns(config_.gamma);
+  else
+    rollout_.estimate_advantages(value, next_value, config_.gamma, config_.gae_lambda);
 }
 
 bool PPOAgent::update(const Orders& orders) {

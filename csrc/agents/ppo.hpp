@@ -9,6 +9,7 @@
 #include "../buffer.hpp"
 #include "../mlp.hpp"
 #include "agent.hpp"
+#include "rollout.hpp"
 
 namespace se_hpo {
 
@@ -46,42 +47,6 @@ struct PPOConfig {
     const double hidden = hidden_size;
     return hidden * (2 * obs_size + n_actions + 1) + 2 * (hidden_layers - 1) * hidden * hidden;
   }
-};
-
-// The steps since the last update. A row is what is gathered of one step: state, action,
-// advantage, target, log-probability, next state; whole cache lines.
-class Rollout {
- public:
-  // Floats of an action: 1 for an index, else those of the raw sample.
-  Rollout(int obs_size, int action_size) : obs_size_(obs_size), action_size_(action_size) {}
-
-  void add(const float* state, const float* action, const float* next_state, float reward,
-           float done);
-  // The last step was the last of its episode.
-  void end_episode();
-  void clear();
-
-  // Positions in a row.
-  int action() const { return obs_size_; }
-  int advantage() const { return obs_size_ + action_size_; }
-  int target() const { return advantage() + 1; }
-  int log_probability() const { return advantage() + 2; }
-  int next_state() const { return advantage() + 3; }
-  int features() const { return next_state() + obs_size_; }
-  int row_size() const { return (features() + 15) / 16 * 16; }
-
-  std::int64_t size() const { return std::int64_t(reward.size()); }
-  std::int64_t episodes() const { return episodes_; }
-  float* row(std::int64_t step) { return rows_.data() + step * row_size(); }
-  const float* rows() const { return rows_.data(); }
-
-  std::vector<float> reward, done, value, next_value;  // of each step
-  std::vector<char> last;
-
- private:
-  int obs_size_, action_size_;
-  std::vector<float> rows_;
-  std::int64_t episodes_ = 0;  // that have ended
 };
 
 class PPOAgent final : public Agent {
@@ -132,8 +97,6 @@ class PPOAgent final : public Agent {
   void evaluate_normal(const Panel& panel, const float* mean);
 
   void look_back();
-  void estimate_advantages();
-  void standardize_returns();
   Standardization standardization(const std::uint32_t* index, int n);
   bool descend(const std::uint32_t* index, int n);
   double differentiate_critic(const Panel& panel, int n, bool first);
