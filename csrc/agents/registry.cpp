@@ -2,14 +2,15 @@
 
 namespace se_hpo {
 
-extern const AgentEntry kDDQN, kDuelingDDQN, kPPO, kQLearning, kSARSA, kTD3Discrete;
+extern const AgentEntry kDDQN, kDuelingDDQN, kTD3, kTD3Discrete, kPPO, kQLearning, kSARSA;
 
 const std::map<std::string, AgentEntry>& agents() {
   static const std::map<std::string, AgentEntry> entries = {
       {"ddqn", kDDQN},
       {"dueling_ddqn", kDuelingDDQN},
-      {"ppo", kPPO},
+      {"td3", kTD3},
       {"td3_discrete", kTD3Discrete},
+      {"ppo", kPPO},
       {"q_learning", kQLearning},
       {"sarsa", kSARSA},
   };
