@@ -29,7 +29,7 @@ from se_hpo.bohb.brackets import check_budgets
 from se_hpo.bohb.conditions import defaults_unchecked
 from se_hpo.bohb.encoding import SpaceEncoding
 from se_hpo.config.run import RunConfig, from_configuration
-from se_hpo.envs.reward_inputs import check_reward
+from se_hpo.envs.reward_inputs import check_learnable
 from se_hpo.envs.tasks import check_task
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.registries import AGENTS, OBJECTIVES
@@ -208,7 +208,7 @@ def _check_configurations(space: Space) -> None:
     if len(built) == 0:
         raise UserError("space() has no hyperparameters")
     kinds = {k: hp.default_value for k, hp in built.items() if k.endswith(".kind")}
-    space.resolve(kinds)
+    _check_resolves(space, kinds)
     for name, hp in built.items():
         # The base may say what holds where a conditional one is inactive.
         if name in space.base and not built.parent_conditions_of[name]:
@@ -217,7 +217,7 @@ def _check_configurations(space: Space) -> None:
         for value in map(to_builtin, extremes(hp)):
             if value is None:  # builtin for NaN and infinity
                 raise UserError(f"{name!r}: {_NO_VALUE[numerical]}")
-            space.resolve({**kinds, **_kind_of(built, name), name: value})
+            _check_resolves(space, {**kinds, **_kind_of(built, name), name: value})
     try:
         encoding = SpaceEncoding(built)
         samples = [encoding.sample(seed) for seed in range(_CHECKED_SAMPLES)]
@@ -227,7 +227,12 @@ def _check_configurations(space: Space) -> None:
     except Exception as error:  # of clauses that compare what cannot be compared
         raise UserError(f"sampling raised {_said(error)}") from error
     for configuration in configurations:
-        space.resolve(configuration)
+        _check_resolves(space, configuration)
+
+
+def _check_resolves(space: Space, configuration: Mapping[str, Any]) -> None:
+    config = space.resolve(configuration)
+    check_learnable(config.task, config.se, config.agent)
 
 
 def _kind_of(built: ConfigurationSpace, name: str) -> dict[str, Any]:
