@@ -37,6 +37,8 @@ class AgentKind:
     """The native engine has it too, under the same name."""
     varied: tuple[str, ...] = ()
     """Fields that `vary_agent` draws, in this order."""
+    wraps: str = ""
+    """The agent whose rewards it adds a bonus to, where it is no other algorithm."""
 
 
 def register_agent(
