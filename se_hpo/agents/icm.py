@@ -93,7 +93,7 @@ class ICM(nn.Module):
         """Of the inverse and of the forward model, a scalar each."""
         state, next_state, _, _, action = batch
         encoded = self.encode(action)
-        features, target = self.features(state), self.features(next_state)
+        features, target = self.features(torch.cat((state, next_state))).chunk(2)
         guess = self.inverse(torch.cat((features, target), dim=-1))
         if self.config.icm_stop_gradient:
             target = target.detach()
@@ -110,8 +110,8 @@ class ICM(nn.Module):
     def bonus(self, batch: Batch) -> torch.Tensor:
         """What to add to the rewards of transitions: `batch x 1`."""
         state, next_state, _, _, action = batch
-        predicted = self.predict(self.features(state), self.encode(action))
-        error = (self.features(next_state) - predicted).square()
+        features, target = self.features(torch.cat((state, next_state))).chunk(2)
+        error = (target - self.predict(features, self.encode(action))).square()
         return self.config.icm_eta * error.mean(dim=-1, keepdim=True)
 
     def encode(self, action: torch.Tensor) -> torch.Tensor:
