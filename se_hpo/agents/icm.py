@@ -141,6 +141,7 @@ def make_curious(
     """The agent that the configuration's entry wraps, with the module's bonus."""
     kind = AGENTS[kind_of(config).wraps]
     agent = load(kind.make)(config, obs_size, n_actions, seed, **options)
-    icm = ICM(config, obs_size, n_actions, seed)
+    continuous = options.get("continuous", kind.actions == ("continuous",))
+    icm = ICM(config, obs_size, n_actions, seed, continuous)
     agent.replay = CuriousReplay(agent.replay, icm)
     return agent
