@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gymnasium
 
-from se_hpo.envs.tasks import TaskSpec, import_task, list_tasks
+from se_hpo.envs.tasks import TaskSpec, import_task, known_task, list_tasks
 
 
 def register_synthetic_env(task: TaskSpec | str) -> str:
@@ -43,7 +43,7 @@ def register_synthetic_envs() -> None:
     and `gymnasium.make("se_hpo:Synthetic", checkpoint=...)`.
     """
     for task_id in list_tasks():
-        register_synthetic_env(task_id)
+        register_synthetic_env(known_task(task_id) or task_id)
     if "Synthetic" not in gymnasium.registry:
         gymnasium.register(
             id="Synthetic",

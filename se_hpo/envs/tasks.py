@@ -22,6 +22,7 @@ from gymnasium.envs.registration import EnvSpec
 from gymnasium.spaces import Box, Discrete, flatten, flatten_space
 
 from se_hpo.envs.env_api import check_spaces, measure_random_returns, random_episodes
+from se_hpo.envs.mujoco_extra import prepare_mujoco
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.text import typed_line
 
@@ -61,7 +62,7 @@ class TaskSpec:
 
 # random_return and worst_return: mean and lowest return of uniformly random actions,
 # `measure_random_returns(make_env(spec), seed=0, episodes=N)`, Gymnasium 1.4, with
-# N = 20,000 (CartPole), 2,000 (Acrobot) and 500 (MountainCar).
+# N = 20,000 (CartPole), 2,000 (Acrobot) and 500 (MountainCar, HalfCheetah).
 _MEASURED: tuple[tuple[Any, ...], ...] = (
     # id, Gymnasium's, max_steps, solved, random, worst, obs_size, n_actions, native
     # CartPole-v1 differs from v0 in step limit and threshold only.
@@ -69,6 +70,11 @@ _MEASURED: tuple[tuple[Any, ...], ...] = (
     ("CartPole-v1", "CartPole-v1", 500, 475.0, 22.3, 8.0, 4, 2, "cartpole"),
     ("Acrobot-v1", "Acrobot-v1", 500, -100.0, -499.1, -500.0, 6, 3, "acrobot"),
     (*["MountainCar-v0"] * 2, 200, -110.0, -200.0, -200.0, 2, 3, "mountain_car"),
+    # Solved as the authors say; MuJoCo 3.17.
+    (
+        *(*["HalfCheetah-v5"] * 2, 1000, 3000.0, -284.0, -700.0, 17, 6, None),
+        *(True, False, ("x_position", "x_velocity", "reward_forward", "reward_ctrl")),
+    ),
 )
 _TASKS: dict[str, TaskSpec] = {row[0]: TaskSpec(*row) for row in _MEASURED}
 _CHECKED_STEPS = 200
@@ -81,7 +87,7 @@ _returns: dict[str, tuple[float, float]] = {}
 def list_tasks() -> list[str]:
     """Ids of the measured tasks.
 
-    >>> list_tasks()
+    >>> list_tasks()[:4]
     ['CartPole-v0', 'CartPole-v1', 'Acrobot-v1', 'MountainCar-v0']
     """
     return list(_TASKS)
@@ -94,11 +100,13 @@ def get_task(task_id: str) -> TaskSpec:
     there if the task is measured (`measure_task`) or was told them (`use_returns`).
 
     Raises:
-        UserError: an unknown id, spaces that no agent here can handle, or a Gymnasium
-            spec without reward threshold or step limit.
+        UserError: an unknown id, spaces that no agent here can handle, a Gymnasium
+            spec without reward threshold or step limit, or MuJoCo is missing.
     """
-    if task_id in _TASKS:
-        return _TASKS[task_id]
+    if spec := known_task(task_id):
+        if theirs := gymnasium.registry.get(spec.gymnasium_id):
+            prepare_mujoco(task_id, theirs)
+        return spec
     theirs = _gymnasium_spec(task_id)
     if task_id not in _found or _found[task_id][0] is not theirs:
         if task_id in _found:  # another environment now
@@ -188,9 +196,14 @@ def use_returns(task_id: str, stored: Any) -> None:
             _returns[task_id] = mean, worst
 
 
+def known_task(task_id: object) -> TaskSpec | None:
+    """The spec of a measured task, also where MuJoCo is missing; None for others."""
+    return _TASKS.get(task_id) if isinstance(task_id, str) else None
+
+
 def known_solved_return(task_id: object) -> float | None:
     """The solved return of a measured task; None for all others."""
-    spec = _TASKS.get(task_id) if isinstance(task_id, str) else None
+    spec = known_task(task_id)
     return spec.solved_return if spec else None
 
 
@@ -289,6 +302,7 @@ def _task_from_gymnasium(task_id: str, theirs: EnvSpec) -> TaskSpec:
 
 
 def _make(task_id: str, theirs: EnvSpec) -> gymnasium.Env:
+    prepare_mujoco(task_id, theirs)
     try:
         return gymnasium.make(theirs.id, disable_env_checker=True)
     except (Exception, SystemExit) as error:
