@@ -58,15 +58,17 @@ def _register(
 
 
 def register_learned_envs() -> None:
-    """Register SEs and reward networks of all measured tasks (done by `import se_hpo`).
+    """Register what there is for measured tasks (done by `import se_hpo`).
+
+    Reward networks for all, SEs for those with discrete actions.
 
     Afterwards `gymnasium.make("se_hpo:Synthetic/CartPole-v0", checkpoint=...)` works,
     `gymnasium.make("se_hpo:Synthetic", checkpoint=...)`, and the same of `Rewarded`.
     """
-    for task_id in list_tasks():
-        spec = known_task(task_id) or task_id
-        register_synthetic_env(spec)
+    for spec in filter(None, map(known_task, list_tasks())):
         register_rewarded_task(spec)
+        if not spec.continuous:
+            register_synthetic_env(spec)
     if "Synthetic" not in gymnasium.registry:
         gymnasium.register(
             id="Synthetic",

@@ -16,6 +16,7 @@ from se_hpo.errors import UserError
 from se_hpo.training.jobs import TrainingJob
 from se_hpo.training.torch_engine import run_job, train_agent
 from tests.agents.test_agents import QUICK, ActionDependent, PolicyDependent
+from tests.agents.test_registry import task_for
 
 SMALL = {"icm_feature_size": 5, "icm_hidden_size": 7}
 WRAPPING = [name for name, kind in AGENTS.items() if kind.wraps]
@@ -180,7 +181,7 @@ def test_the_bonus_is_added_once_after_one_step_and_is_not_stored(name, monkeypa
 def quick_job(name, **values):
     quick = {"batch_size": 8, "hidden_size": 8, "init_episodes": 1, "test_episodes": 2}
     config = AGENTS[name].config(**quick, lr=0.05, max_env_steps=300, **values)
-    return TrainingJob("CartPole-v0", config, seed=3, stop_by_rule=False)
+    return TrainingJob(task_for(name), config, seed=3, stop_by_rule=False)
 
 
 def as_bytes(result):
