@@ -29,6 +29,7 @@ from se_hpo.bohb.brackets import check_budgets
 from se_hpo.bohb.conditions import defaults_unchecked
 from se_hpo.bohb.encoding import SpaceEncoding
 from se_hpo.config.run import RunConfig, from_configuration
+from se_hpo.envs.reward_inputs import check_info
 from se_hpo.envs.tasks import check_task
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.registries import AGENTS, OBJECTIVES
@@ -203,7 +204,7 @@ def _check_configurations(space: Space) -> None:
         raise UserError(f"space() returned {shown}, not a ConfigurationSpace")
     if len(built) == 0:
         raise UserError("space() has no hyperparameters")
-    space.resolve({})
+    _check_one(space, {})
     for name, hp in built.items():
         # The base may say what holds where a conditional one is inactive.
         if name in space.base and not built.parent_conditions_of[name]:
@@ -212,7 +213,7 @@ def _check_configurations(space: Space) -> None:
         for value in map(to_builtin, extremes(hp)):
             if value is None:  # builtin for NaN and infinity
                 raise UserError(f"{name!r}: {_NO_VALUE[numerical]}")
-            space.resolve({name: value})
+            _check_one(space, {name: value})
     try:
         encoding = SpaceEncoding(built)
         samples = [encoding.sample(seed) for seed in range(_CHECKED_SAMPLES)]
@@ -222,7 +223,13 @@ def _check_configurations(space: Space) -> None:
     except Exception as error:  # of clauses that compare what cannot be compared
         raise UserError(f"sampling raised {_said(error)}") from error
     for configuration in configurations:
-        space.resolve(configuration)
+        _check_one(space, configuration)
+
+
+def _check_one(space: Space, configuration: Mapping[str, Any]) -> None:
+    """A configuration is valid, and its task tells what its reward network reads."""
+    config = space.resolve(configuration)
+    check_info(config.task, getattr(config.se, "info_keys", ()))
 
 
 def extremes(hp: Hyperparameter) -> tuple[Any, ...]:

@@ -13,6 +13,7 @@ from se_hpo.agents.registry import check_takes, kind_of
 from se_hpo.config.overrides import parse_overrides
 from se_hpo.config.run import RunConfig, from_configuration, with_configuration
 from se_hpo.envs.learned import LearnedEnv
+from se_hpo.envs.reward_inputs import check_info
 from se_hpo.envs.tasks import check_task, import_task
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.machine.processes import available_cores
@@ -91,6 +92,7 @@ def resolve_request(options: TrainOptions) -> Request:
     config = with_configuration(start.config, parse_overrides(options.set))
     task = check_task(config.task)
     check_takes(kind_of(config.agent), task.id, task.continuous, task.discrete_obs)
+    check_info(task.id, getattr(config.se, "info_keys", ()))
     vary = options.vary_hp or config.nes.vary_agents
     nes = dataclasses.replace(config.nes, vary_agents=vary)
     learned = LearnedEnv(config.se, np.empty(0, np.float32))
