@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 
-from gymnasium.envs.registration import EnvSpec
+import gymnasium
 from gymnasium.error import DependencyNotInstalled
 
 from se_hpo.errors import UserError
@@ -13,7 +13,7 @@ from se_hpo.errors import UserError
 log = logging.getLogger(__name__)
 
 
-def prepare_mujoco(task_id: str, theirs: EnvSpec) -> None:
+def prepare_mujoco(task_id: str, gymnasium_id: str) -> None:
     """Import MuJoCo if the environment needs it, and have it warn to Python's log.
 
     By itself it prints warnings to stdout, and writes them into a file in the folder
@@ -22,7 +22,8 @@ def prepare_mujoco(task_id: str, theirs: EnvSpec) -> None:
     Raises:
         UserError: it is not installed.
     """
-    module = str(theirs.entry_point).partition(":")[0]
+    theirs = gymnasium.registry.get(gymnasium_id)
+    module = str(theirs and theirs.entry_point).partition(":")[0]
     if not module.startswith("gymnasium.envs.mujoco."):
         return
     try:

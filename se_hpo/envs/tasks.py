@@ -61,29 +61,25 @@ class TaskSpec:
     """What the native task is told; builtin values."""
 
 
+_CMC, _HC = "MountainCarContinuous-v0", "HalfCheetah-v5"
+_HC_INFO = ("x_position", "x_velocity", "reward_forward", "reward_ctrl")
 # random_return and worst_return: mean and lowest return of uniformly random actions,
 # `measure_random_returns(make_env(spec), seed=0, episodes=N)`, Gymnasium 1.4, with
 # N = 20,000 (CartPole and gridworlds), 2,000 (Acrobot), 500 (MountainCar, HalfCheetah
 # with MuJoCo 3.17), 1,000 (MountainCarContinuous) and 5,000 (Pendulum).
 _MEASURED: tuple[tuple[Any, ...], ...] = (
     # id, Gymnasium's, max_steps, solved, random, worst, obs_size, n_actions, native,
-    # continuous; CartPole-v1 differs from v0 in step limit and threshold only.
+    # continuous, discrete_obs, info_keys; the CartPoles differ in limit and threshold.
     ("CartPole-v0", "CartPole-v1", 200, 195.0, 22.3, 8.0, 4, 2, "cartpole"),
     ("CartPole-v1", "CartPole-v1", 500, 475.0, 22.3, 8.0, 4, 2, "cartpole"),
     ("Acrobot-v1", "Acrobot-v1", 500, -100.0, -499.1, -500.0, 6, 3, "acrobot"),
     (*["MountainCar-v0"] * 2, 200, -110.0, -200.0, -200.0, 2, 3, "mountain_car"),
-    (
-        *(*["MountainCarContinuous-v0"] * 2, 999, 90.0, -33.2, -36.0, 2, 1),
-        *("mountain_car_continuous", True),
-    ),
+    (_CMC, _CMC, 999, 90.0, -33.2, -36.0, 2, 1, "mountain_car_continuous", True),
     # Gymnasium has no threshold for it: agents that swing up and balance from any
     # start return -150 on average, and one start below -400.
     (*["Pendulum-v1"] * 2, 200, -200.0, -1233.6, -1896.2, 3, 1, "pendulum", True),
-    # Solved as the authors say. At last discrete_obs and info_keys.
-    (
-        *(*["HalfCheetah-v5"] * 2, 1000, 3000.0, -285.5, -545.8, 17, 6, None, True),
-        *(False, ("x_position", "x_velocity", "reward_forward", "reward_ctrl")),
-    ),
+    # Solved as the authors say; Gymnasium has 4,800.
+    (_HC, _HC, 1000, 3000.0, -285.5, -545.8, 17, 6, None, True, False, _HC_INFO),
 )
 _TASKS: dict[str, TaskSpec] = {row[0]: TaskSpec(*row) for row in _MEASURED}
 _TASKS |= {
@@ -124,8 +120,7 @@ def get_task(task_id: str) -> TaskSpec:
             spec without reward threshold or step limit, or MuJoCo is missing.
     """
     if spec := known_task(task_id):
-        if theirs := gymnasium.registry.get(spec.gymnasium_id):
-            prepare_mujoco(task_id, theirs)
+        prepare_mujoco(task_id, spec.gymnasium_id)
         return spec
     theirs = _gymnasium_spec(task_id)
     if task_id not in _found or _found[task_id][0] is not theirs:
@@ -286,7 +281,7 @@ def _task_from_gymnasium(task_id: str, theirs: EnvSpec) -> TaskSpec:
 
 
 def _make(task_id: str, theirs: EnvSpec) -> gymnasium.Env:
-    prepare_mujoco(task_id, theirs)
+    prepare_mujoco(task_id, theirs.id)
     try:
         return gymnasium.make(theirs.id, disable_env_checker=True)
     except (Exception, SystemExit) as error:
