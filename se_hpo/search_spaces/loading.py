@@ -237,7 +237,8 @@ def _kind_of(built: ConfigurationSpace, name: str) -> dict[str, Any]:
         parent = getattr(condition, "parent", None)  # clauses have none
         if parent is not None and parent.name.endswith(".kind"):
             values = getattr(condition, "values", None)
-            found[parent.name] = values[0] if values else condition.value
+            only = getattr(condition, "value", None)
+            found[parent.name] = values[0] if values else only
     return found
 
 
