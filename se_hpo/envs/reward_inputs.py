@@ -8,9 +8,21 @@ from typing import Any
 
 import numpy as np
 
+from se_hpo.agents.config import AgentConfig
 from se_hpo.envs.learned import LearnedConfig
 from se_hpo.envs.tasks import get_task, make_env
 from se_hpo.errors import UserError
+
+
+def check_learnable(task_id: str, config: LearnedConfig, agent: AgentConfig) -> None:
+    """Raise `UserError` where a reward network lacks what it needs of task or agent."""
+    check_info(task_id, getattr(config, "info_keys", ()))
+    checked_discount(config, discount_of(agent))
+
+
+def discount_of(agent: AgentConfig) -> float | None:
+    """The agent's own; None where it has none by the usual name."""
+    return getattr(agent, "gamma", None)
 
 
 @functools.cache

@@ -11,7 +11,7 @@ from se_hpo import seeding
 from se_hpo.agents.config import AgentConfig
 from se_hpo.agents.registry import algorithm_of, find_agent, kind_of
 from se_hpo.bohb.encoding import SpaceEncoding
-from se_hpo.config.run import with_configuration
+from se_hpo.config.run import RunConfig, with_configuration
 from se_hpo.config.variation import vary_agent
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.registries import AGENTS
@@ -96,6 +96,28 @@ class FromSpace:
         return dict(to_builtin(data))
 
 
+@dataclasses.dataclass(frozen=True)
+class Wrapping:
+    """Drawn for the agent that another one wraps: a pair has the same values in both.
+
+    `own` are the fields that only the wrapping agent has.
+    """
+
+    algorithm: str
+    wrapped: AgentSource
+    own: Mapping[str, Any]
+
+    def draw(self, seed: int, pair: int) -> Draw:
+        """See `AgentSource`."""
+        config, drawn = self.wrapped.draw(seed, pair)
+        values = {**dataclasses.asdict(config), **self.own}
+        return Draw(AGENTS[self.algorithm].config(**values), drawn)
+
+    def to_dict(self) -> dict[str, Any]:
+        """See `AgentSource`."""
+        return {**self.wrapped.to_dict(), "own": dict(self.own)}
+
+
 def _own_values(config: AgentConfig) -> dict[str, Any]:
     values = dataclasses.asdict(config)
     return {k: v for k, v in values.items() if k not in _OF_THE_EVALUATION}
@@ -110,7 +132,8 @@ def agent_sources(
     """Where the hyperparameters of each algorithm come from.
 
     `agent_spaces` goes first, and may register agents; then the agent that sets were
-    trained with; then the space `vary_<agent>`.
+    trained with; then, for one that wraps another, what that has; then the space
+    `vary_<agent>`.
 
     Args:
         agents: names of registered agents.
@@ -163,14 +186,16 @@ def _source(
     overrides: Mapping[str, Any],
 ) -> AgentSource:
     bases = [s for s in sets if algorithm_of(s.config.agent) == name]
-    if name not in spaces and bases:
-        _check_same_base(name, bases)
+    if name not in spaces and (bases or AGENTS[name].wraps):
         varied = {f"{name}.{field}" for field in AGENTS[name].varied}
         if drawn := sorted(set(overrides) & varied):
             raise UserError(
                 f"--set {drawn[0]}: every agent draws that; say what from with "
                 f"--agent-space {name}=SPACE"
             )
+        if not bases:
+            return _wrapping(name, sets, spaces, overrides)
+        _check_same_base(name, bases)
         return AroundBase(name, with_configuration(bases[0].config, overrides).agent)
     space = spaces.get(name) or load_space(f"vary_{name}")
     if space.agent != name:
@@ -189,6 +214,21 @@ def _source(
     shared = dataclasses.replace(space, base={**space.base, **overrides})
     shared.resolve({})  # what is no value of it is refused here
     return FromSpace(name, shared)
+
+
+def _wrapping(
+    name: str,
+    sets: Sequence[SESet],
+    spaces: Mapping[str, Space],
+    overrides: Mapping[str, Any],
+) -> Wrapping:
+    kind = AGENTS[name]
+    agent = with_configuration(RunConfig(agent=kind.config()), overrides).agent
+    known = dataclasses.asdict(AGENTS[kind.wraps].config())
+    own = {k: v for k, v in dataclasses.asdict(agent).items() if k not in known}
+    shared = {key.partition(".")[2]: value for key, value in overrides.items()}
+    of_wrapped = {f"{kind.wraps}.{k}": v for k, v in shared.items() if k not in own}
+    return Wrapping(name, _source(kind.wraps, sets, spaces, of_wrapped), own)
 
 
 def _owner(parameter: str) -> str:
