@@ -26,6 +26,7 @@ __all__ = [
     "BOHB",
     "__version__",
     "evaluate",
+    "load_curves",
     "load_evaluations",
     "load_generations",
     "load_incumbent",
@@ -41,11 +42,13 @@ if TYPE_CHECKING:
     from se_hpo import evaluate, optimize, report, train
     from se_hpo.optimize.ask_tell import BOHB
     from se_hpo.results.evaluations import load_evaluations
+    from se_hpo.results.learning_curves import load_curves
     from se_hpo.results.se_sets import load_se_generations, load_ses
     from se_hpo.results.trials import load_generations, load_incumbent, load_trials
 
 _MODULES = {
     "BOHB": "optimize.ask_tell",
+    "load_curves": "results.learning_curves",
     "load_evaluations": "results.evaluations",
     "load_generations": "results.trials",
     "load_incumbent": "results.trials",
