@@ -150,11 +150,7 @@ def _plan(options: EvaluateOptions) -> Plan:
 def _rules(options: EvaluateOptions, sets: Sequence[UsedSet]) -> Rules:
     """As the flags say; where there are reward networks, for learning curves."""
     of_rewards = any(used.is_of_rewards for used in sets)
-    curves = of_rewards if options.curves is None else options.curves
-    if of_rewards and not curves:
-        raise UserError(
-            "--no-curves: reward networks are compared by learning curves: leave it out"
-        )
+    curves = options.curves or of_rewards or options.curve_steps is not None
     values = options.agent_values or (MATCHED if curves else None)
     variation = options.hyperparameters or ("default" if of_rewards else "varied")
     return Rules(

@@ -44,9 +44,9 @@ class EvaluateOptions:
     """Train all for exactly this many env steps, without stopping rules."""
     no_step_cap: bool = False
     """Let agents take more steps on an SE than it was trained for."""
-    curves: bool | None = None
-    """Record learning curves, by a test after every training episode. Default: where
-    there are reward networks."""
+    curves: bool = False
+    """Record learning curves, by a test after every training episode; on reward
+    networks always."""
     curve_steps: int | None = None
     """Training steps of a curve, without stopping rules. Default: as in the paper."""
     hyperparameters: Literal["default", "varied"] | None = None
