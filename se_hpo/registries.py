@@ -61,13 +61,27 @@ class Registry(UserDict[str, Any]):
 AGENTS = Registry(
     ddqn="se_hpo.agents.ddqn_config:KIND",
     dueling_ddqn="se_hpo.agents.dueling_ddqn_config:KIND",
+    td3="se_hpo.agents.td3_config:KIND",
     td3_discrete="se_hpo.agents.td3_discrete_config:KIND",
     q_learning="se_hpo.agents.q_learning_config:KIND",
     sarsa="se_hpo.agents.sarsa_config:KIND",
 )
 """Algorithms: an `agents.AgentKind` each."""
 
-LEARNED = Registry(mdp="se_hpo.envs.learned.mdp:MDP")
+_RN = "se_hpo.envs.learned.reward_network:"
+LEARNED = Registry(
+    mdp="se_hpo.envs.learned.mdp:MDP",
+    exclusive_potential=f"{_RN}EXCLUSIVE_POTENTIAL",
+    additive_potential=f"{_RN}ADDITIVE_POTENTIAL",
+    exclusive=f"{_RN}EXCLUSIVE",
+    additive=f"{_RN}ADDITIVE",
+    exclusive_potential_info=f"{_RN}EXCLUSIVE_POTENTIAL_INFO",
+    additive_potential_info=f"{_RN}ADDITIVE_POTENTIAL_INFO",
+    exclusive_info=f"{_RN}EXCLUSIVE_INFO",
+    additive_info=f"{_RN}ADDITIVE_INFO",
+    weighted_info=f"{_RN}WEIGHTED_INFO",
+    additive_weighted_info=f"{_RN}ADDITIVE_WEIGHTED_INFO",
+)
 """Learned environments: an `envs.learned.LearnedKind` each."""
 
 STRATEGIES = Registry(

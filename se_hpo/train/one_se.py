@@ -67,7 +67,8 @@ def train_se(
         keep = ("index", "seed", "train_env", "solved", "solved_at", "generations")
         metadata = {key: getattr(outcome, key) for key in (*keep, "best_score")}
         config, path = settings.config, paths.checkpoint(index)
-        save_se(path, psi, config.task, config.se, {"kind": "best", **metadata})
+        metadata |= {"kind": "best", **config.discount}
+        save_se(path, psi, config.task, config.se, metadata)
     write_json(paths.outcome(index), outcome.to_dict())
     return outcome
 
@@ -101,7 +102,7 @@ def _random_search(
     write_json(files.config, {**config.to_dict(), "seed": seed})
     found = run_random_search(config, seed, files, inner_loop, trainings)
     return found.psi, {
-        "solved": found.score >= get_task(config.task).solved_return,
+        "solved": found.mean_return >= get_task(config.task).solved_return,
         "solved_at": None,
         "generations": 0,
         "best_score": found.score,
