@@ -168,7 +168,7 @@ def mean_curves(
         part = {"step": at, "mean": values.mean(axis=0), "low": low, "high": high}
         own_keys = {**keys, "n_agents": len(values)}
         parts.append(pd.DataFrame(part).assign(**own_keys))
-    found = pd.concat(parts).to_dict("records") if parts else []
+    found: Any = pd.concat(parts).to_dict("records") if parts else []
     return tidy(found, table_columns.MEAN_CURVES)
 
 
@@ -191,7 +191,7 @@ def _band(
         return none, none
     means = weights @ values / weights.sum(axis=1, keepdims=True)
     ends = [how.quantiles(column, n_clusters) for column in means.T]
-    return tuple(np.array(ends).T)  # type: ignore[return-value]
+    return tuple(np.array(ends).T)
 
 
 def curve_break_even(
@@ -205,7 +205,8 @@ def curve_break_even(
     """
     of_rewards = [n for n, kind in LEARNED.items() if kind.reward is not None]
     agents, rows = curve_agents(evaluations), []
-    for row in table[table["kind"].isin(of_rewards)].to_dict("records"):
+    arms_there: Any = table[table["kind"].isin(of_rewards)].to_dict("records")
+    for row in arms_there:
         same = agents[ARM].eq(pd.Series(row)[ARM]).all(axis=1)
         sets = outcomes[outcomes["se_set"].isin(set(agents.loc[same, "se_set"]))]
         there = int(sets["best_score"].notna().sum())
@@ -216,7 +217,7 @@ def curve_break_even(
 
 
 def _paid(cost: float, row: dict[Any, Any]) -> dict[str, Any]:
-    saved = {end: row[f"steps_saved{end}"] for end in ("", "_low", "_high")}
+    saved: dict[str, float] = {e: row[f"steps_saved{e}"] for e in ("", "_low", "_high")}
     if not math.isfinite(cost + saved[""]):
         return {"verdict": "unknown", "agents": math.nan}
     if saved[""] <= 0:

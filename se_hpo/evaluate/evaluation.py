@@ -70,8 +70,11 @@ class Evaluation:
             for name, source in plan.sources.items()
         }
         sets = {used.se_set.name: used.to_dict() for used in plan.sets}
-        rules = {"task": plan.task, **plan.rules.to_dict()}
-        return {**rules, "agents": agents, "sets": sets}
+        alone = {name: agents.pop(name) for name in sorted(plan.baselines)}
+        settings = {"task": plan.task, **plan.rules.to_dict(), "agents": agents}
+        if alone or plan.rules.how.curves:
+            settings["baselines"] = alone
+        return {**settings, "sets": sets}
 
     def own_agents(self) -> list[PlannedAgent]:
         """The planned agents of this shard."""

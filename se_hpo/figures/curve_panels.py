@@ -23,7 +23,7 @@ _KEYS = ["task", "agent_values", "max_env_steps"]
 _KINDS = ("exclusive_potential", "additive_potential", "exclusive", "additive")
 _COLORS = dict(zip(_KINDS, ("#0072B2", "#E69F00", "#009E73", "#CC79A7"), strict=True))
 _DASHES: Any = ("-", (0, (4, 1.5)), (0, (6, 1.5, 1, 1.5)))
-_VARIATIONS = {"default": "default hyperparameters", "varied": "varied hyperparameters"}
+_VARIATIONS = {"default": "default HPs", "varied": "varied HPs"}
 _TICKS = (0, 0.02, 0.1, 0.3, 0.6, 1)
 
 
@@ -36,7 +36,8 @@ def draw_learning_curves(
     """
     if means.empty:
         return None
-    columns = [(keys, panels(rows)) for keys, rows in means.groupby(_KEYS, sort=False)]
+    groups: Any = means.groupby(_KEYS, sort=False)
+    columns: list[Any] = [(keys, panels(rows)) for keys, rows in groups]
     n_rows = max(len(found) for _, found in columns)
     with style.drawing(height=2.2 * n_rows + 0.9) as figure:
         figure.set_figwidth(max(style.WIDTH, 2.9 * len(columns)))
@@ -49,12 +50,14 @@ def draw_learning_curves(
                 axes.set_title(f"{title}", fontsize=9)
                 if (at := solved.get(keys[0])) is not None:
                     style.threshold(axes, at, f"solved: {at:g}")
-            _scale(column, keys, means)
+            _scale(column, keys, means, solved.get(keys[0]))
             for empty in column[len(found) :]:
                 empty.remove()
-        figure.supxlabel("environment steps in training", fontsize=10)
+            column[len(found) - 1].set_xlabel("training steps", fontsize=9)
+            column[len(found) - 1].tick_params(labelbottom=True)
         figure.supylabel("test return on the task", fontsize=10)
-        look: Any = {"loc": "outside lower center", "ncols": 3, "fontsize": 8.5}
+        look: Any = {"loc": "outside lower center", "fontsize": 8.5}
+        look["ncols"] = min(4, 1 + len(columns))
         figure.legend(names.values(), names.keys(), **look)
     agents = style.n_words(means["n_agents"])
     return Picture(
@@ -63,8 +66,8 @@ def draw_learning_curves(
         "Mean return of a greedy test on the task after each training episode "
         f"(n = {agents} agents per curve), by training steps, on a square-root scale; "
         "bands are 95 % intervals over learned environments. The same agents were "
-        "trained on each; dashed in grey: other agents on the task alone. Arranged as "
-        "Fig. 5 of the paper.",
+        "trained on each, with default or varied hyperparameters (HPs); dashed in "
+        "grey: with a bonus, on the task. Arranged as Fig. 5 of the paper.",
         figure,
         {"": means},
     )
@@ -98,16 +101,17 @@ def _baselines(all_agents: set[str], agents: list[str], agent: str) -> Iterator[
 
 def _draw_panel(axes: Axes, rows: pd.DataFrame) -> dict[str, Line2D]:
     names = {}
-    both = rows.loc[rows["train_env"] != REAL, ["kind", "train_env"]].drop_duplicates()
-    several = both.duplicated("kind", keep=False).any()
-    keys = ["agent", "kind", "train_env"]
+    searched = ~(rows["train_env"].eq(REAL) | rows["train_env"].str.endswith("_random"))
+    both = rows.loc[searched, ["kind", "train_env"]].drop_duplicates()
+    several = bool(both.duplicated("kind").any())
     baselines: list[str] = []
-    for (agent, kind, train_env), curve in rows.groupby(keys, sort=False):
+    arms: Any = rows.groupby(["agent", "kind", "train_env"], sort=False)
+    for (agent, kind, train_env), curve in arms:
         own = agent == curve["of"].iloc[0]
         if not own:
             baselines.append(agent)
         look = _look(kind, train_env, own, len(baselines), several)
-        label = _label(agent, kind, train_env, own, several)
+        label = _label(agent, kind, train_env, curve["of"].iloc[0], several)
         x = curve["step"].to_numpy(float)
         (names[label],) = axes.plot(x, curve["mean"], **look)
         if curve["low"].notna().any() and not train_env.endswith("_random"):
@@ -132,9 +136,11 @@ def _look(
     return {"color": color, "linestyle": dashes, "linewidth": 1.8}
 
 
-def _label(agent: str, kind: str, train_env: str, own: bool, several: bool) -> str:
+def _label(agent: str, kind: str, train_env: str, of: str, several: bool) -> str:
     if train_env == REAL:
-        return "the agent alone" if own else f"{variant_label(agent)} alone"
+        more = agent.removeprefix(of).lstrip("_+").replace("icm", "ICM")
+        other = f"with {more}" if agent.startswith(of) else agent_label(agent)
+        return "the agent alone" if agent == of else other
     if kind == "mdp" or not kind:
         return train_env_label(train_env)
     which = train_env.rpartition("_")[2]
@@ -142,17 +148,9 @@ def _label(agent: str, kind: str, train_env: str, own: bool, several: bool) -> s
     return kind.replace("_", " ") + (f", {which}" if shown else "")
 
 
-def variant_label(name: str) -> str:
-    """An agent by its label, with what is set of it.
-
-    >>> variant_label("ddqn+eps_min=0.3")
-    'DDQN, eps_min=0.3'
-    """
-    agent, plus, fields = name.partition("+")
-    return agent_label(agent) + (f", {fields}" if plus else "")
-
-
-def _scale(column: np.ndarray, keys: tuple[Any, ...], means: pd.DataFrame) -> None:
+def _scale(
+    column: np.ndarray, keys: tuple[Any, ...], means: pd.DataFrame, solved: float | None
+) -> None:
     task, values, steps = keys
     several = means["agent_values"].nunique() > 1
     head = f"{task}, {values}" if several else str(task)
@@ -164,6 +162,8 @@ def _scale(column: np.ndarray, keys: tuple[Any, ...], means: pd.DataFrame) -> No
     mine = means[_KEYS].eq(pd.Series(keys, _KEYS)).all(axis=1)
     own = means[mine]
     low, high = float(own["mean"].min()), float(own["mean"].max())
+    if solved is not None:
+        low, high = min(low, solved), max(high, solved)
     room = 0.07 * (high - low or 1)
     column[0].set_ylim(low - room, high + room)
 

@@ -150,11 +150,11 @@ def records_at(path: str | Path) -> Iterator[tuple[Path, dict[str, Any]]]:
 def _agent_bases(records: Path) -> dict[str, str]:
     """A fingerprint per algorithm of what its agents share, but for the engine."""
     settings = read_json(header_of(records)).get("settings")
-    agents = settings.get("agents") if isinstance(settings, dict) else None
-    if not isinstance(agents, dict):
-        return {}
+    parts = settings if isinstance(settings, dict) else {}
+    found = [parts.get(name) for name in ("agents", "baselines")]
+    agents = [item for part in found if isinstance(part, dict) for item in part.items()]
     bases = {}
-    for name, agent in agents.items():
+    for name, agent in agents:
         if isinstance(agent, dict):
             shared = {key: value for key, value in agent.items() if key != "engine"}
             text = json.dumps(shared, sort_keys=True)
