@@ -115,7 +115,7 @@ def curve_table(
             notes.append(estimate.note)
         for name, estimate in _against_alone(agents, keys, own, how).items():
             row |= estimate.columns(name)
-        rows.append({**row, "note": notes[0]})
+        rows.append({**row, "note": notes[0].replace("SE", "learned environment")})
     return tidy(rows, table_columns.CURVE_TABLE)
 
 

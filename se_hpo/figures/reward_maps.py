@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from se_hpo.figures import style
 from se_hpo.figures.style import Picture
 
 _WHAT = {"best": "the best", "mean": "mean of {n}"}
+_DARK = 0.65  # of the scale: signs are white from there on
 _SIGN = {"S": "S", "G": "G", "O": "x", "#": "#"}
 
 
@@ -24,14 +26,15 @@ def draw_reward_maps(maps: pd.DataFrame) -> Picture | None:
         return None
     sets = list(dict.fromkeys(maps["se_set"]))
     on_cells = bool(maps["cell"].ne("").any())
-    height = 1.5 if on_cells else 2.3
+    height = 1.35 if on_cells else 2.2
     with style.drawing(height=height * len(sets) + 0.5) as figure:
         grid = figure.subplots(len(sets), len(_WHAT), squeeze=False, sharex=True)
         for row, name in zip(grid, sets, strict=True):
             for axes, what in zip(row, _WHAT, strict=True):
                 own = maps[(maps["se_set"] == name) & (maps["what"] == what)]
                 image = _draw_map(axes, own, what)
-                figure.colorbar(image, ax=axes, shrink=0.9, pad=0.02)
+                bar = figure.colorbar(image, ax=axes, pad=0.02, aspect=12)
+                bar.ax.tick_params(labelsize=8)
         for axes in grid[-1]:
             axes.set_xlabel(maps["x_name"].iloc[0], fontsize=9)
         for axes in grid[:, 0]:
@@ -54,18 +57,22 @@ def _draw_map(axes: Axes, own: pd.DataFrame, what: str) -> Any:
     table = own.pivot(index="y", columns="x", values="value")
     x, y = table.columns.to_numpy(float), table.index.to_numpy(float)
     value = table.to_numpy(float)
-    most = float(np.abs(value).max()) or 1.0
-    bounds: Any = {"cmap": "PuOr_r", "vmin": -most, "vmax": most, "shading": "nearest"}
+    middle = float(value.mean())
+    most = float(np.abs(value - middle).max()) or 1.0
+    bounds: Any = {"vmin": middle - most, "vmax": middle + most, "cmap": "PuOr_r"}
+    bounds["shading"] = "nearest"
     image = axes.pcolormesh(x, y, value, rasterized=True, **bounds)
     first = own.iloc[0]
     title = first["kind"].replace("_", " ")
     title += ", random" * str(first["train_env"]).endswith("_random")
-    axes.set_title(f"{title}: {_WHAT[what].format(n=first['n'])}", fontsize=9)
+    axes.set_title(f"{title}\n{_WHAT[what].format(n=first['n'])}", fontsize=8.5)
     axes.tick_params(labelsize=8)
     if (own["cell"] != "").any():
-        axes.set_aspect("equal")
         axes.invert_yaxis()
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         for row in own.to_dict("records"):
             look: Any = {"ha": "center", "va": "center", "fontsize": 7}
-            axes.text(row["x"], row["y"], _SIGN.get(row["cell"], ""), **look)
+            dark = abs(row["value"] - middle) > _DARK * most
+            look["color"] = "white" if dark else style.INK
+            axes.text(row["x"], row["y"], _SIGN.get(str(row["cell"]), ""), **look)
     return image

@@ -29,20 +29,10 @@ def _arms(frame: pd.DataFrame) -> list[Column]:
     shown = [name for name in several if frame[name].nunique() > 1]
     return [
         *(text(name, several[name]) for name in shown),
-        text("agent", words=variant_label),
+        text("agent", words=agent_label),
         text("variation", "hyperparameters"),
         text("trained_on", "trained on"),
     ]
-
-
-def variant_label(name: str) -> str:
-    """An agent by its label, with what is set of it.
-
-    >>> variant_label("ddqn+eps_min=0.3")
-    'DDQN, eps_min=0.3'
-    """
-    agent, plus, fields = name.partition("+")
-    return agent_label(agent) + f", {fields}" * bool(plus)
 
 
 def _named(table: pd.DataFrame) -> pd.DataFrame:

@@ -96,26 +96,31 @@ def _page(data: RunData, answers: Answers, images: dict[str, list[Image]]) -> Pa
         there = [table for table in tables if table is not None]
         return Section(anchor, title, images.get(anchor, ()), there, empty)
 
+    rewards = data.of_rewards
+    what = "Reward networks" if rewards else "Synthetic environments"
+    worth = section(
+        "worth",
+        "What the SEs are worth",
+        "No agents have been evaluated yet.",
+        *phase2_tables(data, answers),
+    )
+    curves = section(
+        "curves",
+        "How fast agents learn",
+        "No learning curves have been recorded.",
+        *curve_tables(data, answers),
+    )
+    learned = "The reward networks" if rewards else "The SEs"
     return Page(
         title=data.name,
-        subtitle="Synthetic environments for reinforcement learning: what was tuned, "
+        subtitle=f"{what} for reinforcement learning: what was tuned, "
         "what was learned, and what it is worth",
         answer=answer(data, answers),
         facts=facts(data),
         sections=[
-            section(
-                "worth",
-                "What the SEs are worth",
-                "No agents have been evaluated yet.",
-                *phase2_tables(data, answers),
-            ),
-            section(
-                "curves",
-                "How fast agents learn",
-                "No learning curves have been recorded.",
-                *curve_tables(data, answers),
-            ),
-            section("ses", "The SEs", "No SEs have been trained yet.", se_table(data)),
+            *([] if rewards else [worth]),
+            *([curves] if rewards or len(data.curves) else []),
+            section("ses", learned, "No SEs have been trained yet.", se_table(data)),
             section(
                 "search",
                 "The search",

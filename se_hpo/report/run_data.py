@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from se_hpo.envs.learned import kind_of
 from se_hpo.envs.tasks import known_solved_return
 from se_hpo.errors import UserError
 from se_hpo.results import columns as c
@@ -90,6 +91,12 @@ class RunData:
         if not self.evaluations.empty:
             return str(self.evaluations["task"].iloc[0])
         return None
+
+    @property
+    def of_rewards(self) -> bool:
+        """All sets are of reward networks, and there is one."""
+        kinds = [kind_of(se_set.config.se) for se_set in self.sets]
+        return bool(kinds) and all(kind.reward for kind in kinds)
 
     @property
     def solved_return(self) -> float | None:
