@@ -114,6 +114,18 @@ std::vector<Job> many_jobs() {
   return jobs;
 }
 
+std::vector<Job> continuous_jobs() {
+  std::vector<Job> jobs;
+  for (const char* name : {"pendulum", "mountain_car_continuous"})
+    for (const int hidden : {1, 8, 17, 33})
+      for (const int batch : {1, 5, 49}) {
+        const Fields c = agent("td3", "relu", hidden, 1 + batch % 3, batch);
+        jobs.push_back(job(name, c, jobs.size(), false));
+        jobs.back().task.continuous = true;
+      }
+  return jobs;
+}
+
 std::vector<Job> tabular_jobs() {
   const Fields fields{{{"map", std::string("S.#\nOO.\n..G")},
                        {"step_reward", -0.01},
@@ -140,6 +152,7 @@ bool same(const Result& a, const Result& b) {
 void results_do_not_depend_on_threads(const Kernels& kernels) {
   std::vector<Job> jobs = many_jobs();
   for (const Job& job : tabular_jobs()) jobs.push_back(job);
+  for (const Job& job : continuous_jobs()) jobs.push_back(job);
   const std::vector<Result> one = run_jobs(jobs, 1, kernels, kGoOn);
   const std::vector<Result> four = run_jobs(jobs, 4, kernels, kGoOn);
   CHECK(one.size() == jobs.size());

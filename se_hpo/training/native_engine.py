@@ -170,6 +170,7 @@ def _learned_dict(where: str, job: TrainingJob, spec: TaskSpec) -> dict[str, Any
     config, psi = job.learned.config, job.learned.psi
     try:
         kind = job.learned.kind
+        kind.check_actions(spec.id, spec.continuous)
         check_psi(psi, config, spec.obs_size, spec.n_actions)
         discount = checked_discount(config, getattr(job.agent, "gamma", None))
     except UserError as error:
