@@ -37,8 +37,7 @@ def curve_agents(evaluations: pd.DataFrame) -> pd.DataFrame:
     Raises:
         UserError: an agent is there twice.
     """
-    rows = evaluations[evaluations["area"].notna()].copy()
-    _plain(rows)
+    rows = _plain(evaluations[evaluations["area"].notna()].copy())
     twice = rows.duplicated(_AGENT)
     if twice.any():
         row = rows[twice].iloc[0]
@@ -51,7 +50,7 @@ def curve_agents(evaluations: pd.DataFrame) -> pd.DataFrame:
     return rows.reset_index(drop=True)
 
 
-def _plain(rows: pd.DataFrame) -> None:
+def _plain(rows: pd.DataFrame) -> pd.DataFrame:
     """Fill keys, name clusters and sort."""
     for name in ("kind", "agent_values", "se_set"):
         rows[name] = rows[name].astype("object").fillna("")
@@ -65,7 +64,7 @@ def _plain(rows: pd.DataFrame) -> None:
     known: dict[str, Iterable[str]] = {"agent": AGENTS, "train_env": TRAIN_ENVS}
     known |= {"kind": ["", *LEARNED], "variation": ("default", "varied")}
     order = [*ARM, "pair", "cluster"]
-    rows.sort_values(order, key=partial(_ranked, known), inplace=True)
+    return rows.sort_values(order, key=partial(_ranked, known))
 
 
 def _ranked(known: dict[str, Iterable[str]], column: pd.Series) -> pd.Series:
@@ -156,8 +155,7 @@ def mean_curves(
 
     Of `load_curves`, at the steps `places`; None for the places where curves are exact.
     """
-    rows, how = curves.copy(), Bootstrap(seed, n_resamples, confidence)
-    _plain(rows)
+    rows, how = _plain(curves.copy()), Bootstrap(seed, n_resamples, confidence)
     parts = []
     for keys, own in arms(rows):
         steps = grid(int(keys["max_env_steps"]))
