@@ -43,6 +43,8 @@ class AgentKind:
     """Kinds of actions that it can take: `discrete`, `continuous`."""
     tabular: bool = False
     """It needs numbered observations (`TaskSpec.discrete_obs`)."""
+    wraps: str = ""
+    """The agent whose rewards it adds a bonus to, where it is no other algorithm."""
 
     def takes(self, continuous: bool, discrete_obs: bool) -> bool:
         """Whether it can learn a task with such actions and observations."""

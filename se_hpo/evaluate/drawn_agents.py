@@ -1,4 +1,4 @@
-"""The random hyperparameters of phase 2: drawn per pair, for all train_envs."""
+"""Where the hyperparameters of an evaluation come from, as its flags say."""
 
 from __future__ import annotations
 
@@ -6,16 +6,23 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
-from se_hpo import seeding
 from se_hpo.agents.config import AgentConfig
-from se_hpo.agents.registry import algorithm_of, find_agent, kind_of
-from se_hpo.bohb.encoding import SpaceEncoding
+from se_hpo.agents.registry import algorithm_of, find_agent
 from se_hpo.config.overrides import parse_overrides, read_yaml
 from se_hpo.config.run import RunConfig, with_configuration
-from se_hpo.config.variation import vary_agent
 from se_hpo.errors import UserError, did_you_mean
+from se_hpo.evaluate.agent_draws import (
+    OF_ALL,
+    OF_PHASE_2,
+    AgentSource,
+    AroundBase,
+    FromSpace,
+    Same,
+    Wrapping,
+    own_values,
+)
 from se_hpo.evaluate.agent_values import (
     AS_EVER,
     MATCHED,
@@ -26,118 +33,6 @@ from se_hpo.evaluate.agent_values import (
 from se_hpo.registries import AGENTS
 from se_hpo.results.se_sets import SESet
 from se_hpo.search_spaces.loading import Space, list_spaces, load_space
-from se_hpo.storage.records import to_builtin
-
-PROTOCOL: dict[str, Any] = {
-    "train_episodes": 1000,
-    "init_episodes": 10,
-    "stop_window": 10,
-    "plateau_tolerance": 0.01,
-}
-"""What the authors force on every agent of phase 2 (`syn_env_run_vary_hp.py`)."""
-
-OF_ALL = frozenset({"train_episodes", "test_episodes", "max_env_steps"})
-"""What every evaluation decides, also one of learning curves."""
-OF_PHASE_2 = OF_ALL.union(PROTOCOL)
-"""What phase 2 decides."""
-
-
-class Draw(NamedTuple):
-    """One agent's hyperparameters."""
-
-    config: AgentConfig
-    drawn: dict[str, Any]
-    """Flat names and builtin values of what is random in it."""
-
-
-class AgentSource(Protocol):
-    """Where the hyperparameters of one algorithm come from."""
-
-    def draw(self, seed: int, pair: int) -> Draw:
-        """The hyperparameters of a pair, a function of evaluation seed and pair."""
-        ...
-
-    def to_dict(self) -> dict[str, Any]:
-        """What makes the source what it is; builtin types."""
-        ...
-
-
-@dataclasses.dataclass(frozen=True)
-class AroundBase:
-    """Drawn around a configuration, as the authors do (`variation.vary_agent`)."""
-
-    algorithm: str
-    base: AgentConfig
-    what: str = "the agent of the sets"
-    """What the configuration is."""
-    decided: frozenset[str] = OF_PHASE_2
-    """Fields that are the evaluation's."""
-
-    def draw(self, seed: int, pair: int) -> Draw:
-        """See `AgentSource`."""
-        rng = seeding.generator(seed, "phase 2", self.algorithm, pair)
-        config = vary_agent(self.base, rng)
-        return Draw(
-            config, {name: getattr(config, name) for name in kind_of(config).varied}
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """See `AgentSource`."""
-        base = _own_values(self.base, self.decided)
-        return {"drawn": f"around {self.what}", "base": base}
-
-
-@dataclasses.dataclass(frozen=True)
-class Same:
-    """The same for every agent."""
-
-    config: AgentConfig
-    what: str
-    """What the configuration is."""
-    decided: frozenset[str] = OF_PHASE_2
-    """Fields that are the evaluation's."""
-
-    def draw(self, seed: int, pair: int) -> Draw:
-        """See `AgentSource`."""
-        return Draw(self.config, {})
-
-    def to_dict(self) -> dict[str, Any]:
-        """See `AgentSource`."""
-        base = _own_values(self.config, self.decided)
-        return {"drawn": f"not: {self.what}", "base": base}
-
-
-class FromSpace:
-    """Drawn from a search space."""
-
-    def __init__(self, algorithm: str, space: Space) -> None:
-        self.algorithm, self.space = algorithm, space
-        self._configspace = space.configuration_space(seed=0)
-        self._encoding = SpaceEncoding(self._configspace)
-
-    def draw(self, seed: int, pair: int) -> Draw:
-        """See `AgentSource`."""
-        rng = seeding.generator(seed, "phase 2", self.algorithm, pair)
-        flat = self._encoding.sample(int(rng.integers(2**31)))
-        fields = {name.partition(".")[2]: value for name, value in flat.items()}
-        drawn = {k: v for k, v in fields.items() if k not in OF_PHASE_2}
-        return Draw(self.space.resolve(flat).agent, drawn)
-
-    def to_dict(self) -> dict[str, Any]:
-        """See `AgentSource`."""
-        data = {
-            "drawn": f"from the space {self.space.name}",
-            "base": dict(self.space.base),
-            "configspace": self._configspace.to_serialized_dict(),
-        }
-        return dict(to_builtin(data))
-
-
-def _own_values(
-    config: AgentConfig, decided: frozenset[str] = OF_PHASE_2
-) -> dict[str, Any]:
-    values = dataclasses.asdict(config)
-    return {k: v for k, v in values.items() if k not in decided}
 
 
 def agent_sources(
@@ -151,8 +46,8 @@ def agent_sources(
     """Where the hyperparameters of each algorithm come from.
 
     `agent_spaces` goes first, and may register agents; then `how`, if it says whose;
-    else the agent that sets were trained with; then the space `vary_<agent>`; then the
-    agent's defaults.
+    else the agent that sets were trained with; then, for one that wraps another, what
+    that has; then the space `vary_<agent>`; then the agent's defaults.
 
     Args:
         agents: names of registered agents.
@@ -237,6 +132,8 @@ def _source(
         return _from_file(name, given, overrides, _decided(how))
     bases = [s for s in sets if algorithm_of(s.config.agent) == name]
     asked = how.values is not None or how.variation == "default"
+    if given is None and not (bases or asked) and AGENTS[name].wraps:
+        return _wrapping(name, sets, spaces, overrides, how)
     if given is None and (bases or asked or f"vary_{name}" not in list_spaces()):
         return _around(name, sets, overrides, how)
     return _from_space(name, given or load_space(f"vary_{name}"), overrides)
@@ -264,13 +161,8 @@ def _around(
     name: str, sets: Sequence[SESet], overrides: Mapping[str, Any], how: Hyperparameters
 ) -> AgentSource:
     """The configuration that is asked for, or agents drawn around it."""
-    varied = {f"{name}.{field}" for field in AGENTS[name].varied}
-    drawn = sorted(set(overrides) & varied)
-    if drawn and how.variation == "varied":
-        raise UserError(
-            f"--set {drawn[0]}: every agent draws that; say what from with "
-            f"--agent-space {name}=SPACE"
-        )
+    if how.variation == "varied":
+        _check_not_drawn(name, overrides)
     decided = _decided(how)
     if how.values in (None, MATCHED):
         _check_same_base(
@@ -280,7 +172,17 @@ def _around(
     base = _with(base, overrides)
     if how.variation == "default":
         return Same(base, what, decided)
-    return AroundBase(name, base, what, decided)
+    drawn_as = AGENTS[name].wraps or name  # a pair has the same values in both
+    return AroundBase(drawn_as, base, what, decided)
+
+
+def _check_not_drawn(name: str, overrides: Mapping[str, Any]) -> None:
+    varied = {f"{name}.{field}" for field in AGENTS[name].varied}
+    if drawn := sorted(set(overrides) & varied):
+        raise UserError(
+            f"--set {drawn[0]}: every agent draws that; say what from with "
+            f"--agent-space {name}=SPACE"
+        )
 
 
 def _from_space(name: str, space: Space, overrides: Mapping[str, Any]) -> FromSpace:
@@ -302,14 +204,31 @@ def _from_space(name: str, space: Space, overrides: Mapping[str, Any]) -> FromSp
     return FromSpace(name, shared)
 
 
+def _wrapping(
+    name: str,
+    sets: Sequence[SESet],
+    spaces: Mapping[str, Space | Path],
+    overrides: Mapping[str, Any],
+    how: Hyperparameters,
+) -> Wrapping:
+    _check_not_drawn(name, overrides)
+    kind = AGENTS[name]
+    agent = with_configuration(RunConfig(agent=kind.config()), overrides).agent
+    known = dataclasses.asdict(AGENTS[kind.wraps].config())
+    own = {k: v for k, v in dataclasses.asdict(agent).items() if k not in known}
+    shared = {key.partition(".")[2]: value for key, value in overrides.items()}
+    of_wrapped = {f"{kind.wraps}.{k}": v for k, v in shared.items() if k not in own}
+    return Wrapping(name, _source(kind.wraps, sets, spaces, of_wrapped, how), own)
+
+
 def _owner(parameter: str) -> str:
     return parameter.partition(".")[0]
 
 
 def _check_same_base(name: str, sets: Sequence[SESet], decided: frozenset[str]) -> None:
     for other in sets[1:]:
-        first = _own_values(sets[0].config.agent, decided)
-        values = _own_values(other.config.agent, decided)
+        first = own_values(sets[0].config.agent, decided)
+        values = own_values(other.config.agent, decided)
         for key, value in values.items():
             if value != first[key]:
                 raise UserError(

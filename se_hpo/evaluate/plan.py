@@ -19,9 +19,9 @@ from se_hpo.agents.config import AgentConfig
 from se_hpo.envs.learned import LearnedEnv, kind_of
 from se_hpo.envs.tasks import measure_task
 from se_hpo.errors import UserError
+from se_hpo.evaluate.agent_draws import PROTOCOL, AgentSource, Draw
 from se_hpo.evaluate.agent_values import AS_EVER, Hyperparameters
 from se_hpo.evaluate.chosen_sets import UsedSE, UsedSet
-from se_hpo.evaluate.drawn_agents import PROTOCOL, AgentSource, Draw
 from se_hpo.evaluate.recorded_curve import recorded_curve
 from se_hpo.names import REAL
 from se_hpo.results.evaluations import Key

@@ -29,7 +29,7 @@ from se_hpo.bohb.brackets import check_budgets
 from se_hpo.bohb.conditions import defaults_unchecked
 from se_hpo.bohb.encoding import SpaceEncoding
 from se_hpo.config.run import RunConfig, from_configuration
-from se_hpo.envs.reward_inputs import check_reward
+from se_hpo.envs.reward_inputs import check_learnable
 from se_hpo.envs.tasks import check_task
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.registries import AGENTS, OBJECTIVES
@@ -97,7 +97,7 @@ class Space:
         """
         values = {**self.base, **configuration}
         config = from_configuration(values, self.task, self.agent)
-        check_reward(config.se, config.task, config.agent)
+        check_learnable(config.task, config.se, config.agent)
         return config
 
 
@@ -237,7 +237,8 @@ def _kind_of(built: ConfigurationSpace, name: str) -> dict[str, Any]:
         parent = getattr(condition, "parent", None)  # clauses have none
         if parent is not None and parent.name.endswith(".kind"):
             values = getattr(condition, "values", None)
-            found[parent.name] = values[0] if values else condition.value
+            only = getattr(condition, "value", None)
+            found[parent.name] = values[0] if values else only
     return found
 
 

@@ -13,7 +13,7 @@ from se_hpo.agents.registry import check_takes, kind_of
 from se_hpo.config.overrides import parse_overrides
 from se_hpo.config.run import RunConfig, from_configuration, with_configuration
 from se_hpo.envs.learned import LearnedEnv
-from se_hpo.envs.reward_inputs import check_reward
+from se_hpo.envs.reward_inputs import check_learnable
 from se_hpo.envs.tasks import check_task, import_task
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.machine.processes import available_cores
@@ -92,7 +92,7 @@ def resolve_request(options: TrainOptions) -> Request:
     config = with_configuration(start.config, parse_overrides(options.set))
     task = check_task(config.task)
     check_takes(kind_of(config.agent), task.id, task.continuous, task.discrete_obs)
-    check_reward(config.se, task.id, config.agent)
+    check_learnable(config.task, config.se, config.agent)
     vary = options.vary_hp or config.nes.vary_agents
     nes = dataclasses.replace(config.nes, vary_agents=vary)
     what = LearnedEnv(config.se, np.empty(0, np.float32))
