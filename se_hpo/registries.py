@@ -66,6 +66,9 @@ AGENTS = Registry(
     ppo="se_hpo.agents.ppo_config:KIND",
     q_learning="se_hpo.agents.q_learning_config:KIND",
     sarsa="se_hpo.agents.sarsa_config:KIND",
+    ddqn_icm="se_hpo.agents.icm_config:DDQN",
+    dueling_ddqn_icm="se_hpo.agents.icm_config:DUELING_DDQN",
+    td3_icm="se_hpo.agents.icm_config:TD3",
 )
 """Algorithms: an `agents.AgentKind` each."""
 
