@@ -63,11 +63,13 @@ AGENTS = Registry(
     dueling_ddqn="se_hpo.agents.dueling_ddqn_config:KIND",
     td3="se_hpo.agents.td3_config:KIND",
     td3_discrete="se_hpo.agents.td3_discrete_config:KIND",
+    ppo="se_hpo.agents.ppo_config:KIND",
     q_learning="se_hpo.agents.q_learning_config:KIND",
     sarsa="se_hpo.agents.sarsa_config:KIND",
     ddqn_icm="se_hpo.agents.icm_config:DDQN",
     dueling_ddqn_icm="se_hpo.agents.icm_config:DUELING_DDQN",
     td3_icm="se_hpo.agents.icm_config:TD3",
+    ppo_icm="se_hpo.agents.icm_config:PPO",
 )
 """Algorithms: an `agents.AgentKind` each."""
 
