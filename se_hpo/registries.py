@@ -26,6 +26,8 @@ def load(entry: Any) -> Any:
         return entry
     try:
         return pkgutil.resolve_name(entry)
+    except UserError:
+        raise
     except (ImportError, AttributeError, ValueError) as error:
         raise UserError(f"{entry!r} is registered, but not there: {error}") from error
 
@@ -62,6 +64,10 @@ AGENTS = Registry(
     ddqn="se_hpo.agents.ddqn_config:KIND",
     dueling_ddqn="se_hpo.agents.dueling_ddqn_config:KIND",
     td3_discrete="se_hpo.agents.td3_discrete_config:KIND",
+    **{
+        f"sb3:{name}": f"se_hpo.agents.sb3_config:{name}"
+        for name in ("A2C", "DDPG", "DQN", "PPO", "SAC", "TD3")
+    },
 )
 """Algorithms: an `agents.AgentKind` each."""
 

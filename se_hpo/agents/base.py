@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -42,4 +42,18 @@ class Agent(Protocol):
 
         Raises:
             DivergedError: the loss is not finite.
+        """
+
+
+@runtime_checkable
+class SelfTrained(Protocol):
+    """An agent that brings its own training loop, and `act_greedily` for the tests."""
+
+    def train_on(self, env: Any) -> str:
+        """Train on a `TrainingEnv`, which counts; returns why it ended.
+
+        That is a name in `names.STOP_REASONS`.
+
+        Raises:
+            DivergedError: something is not finite; whatever `env` raises goes through.
         """

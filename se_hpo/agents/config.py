@@ -6,6 +6,7 @@ Defaults are the paper's untuned CartPole settings (the ones behind its Fig. 3).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from se_hpo.errors import check, check_one_of, check_types
 
@@ -15,6 +16,9 @@ ACTIVATIONS = ("tanh", "relu", "leaky_relu", "prelu")
 @dataclass(frozen=True)
 class AgentConfig:
     """What the inner loop asks of every agent."""
+
+    more: ClassVar[str | None] = None
+    """Field, a dict, that takes the flat names which are no fields; None: none may."""
 
     train_episodes: int = 1000
     """Most training episodes."""

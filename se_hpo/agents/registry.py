@@ -37,6 +37,9 @@ class AgentKind:
     """The native engine has it too, under the same name."""
     varied: tuple[str, ...] = ()
     """Fields that `vary_agent` draws, in this order."""
+    actions: tuple[str, ...] = ("discrete",)
+    made_first: bool = False
+    """One is made before any is trained: only then it is known what it cannot take."""
 
 
 def register_agent(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Iterable
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from se_hpo.errors import UserError
-from se_hpo.storage.json_records import fits
+from se_hpo.storage.json_records import checked, fits
+from se_hpo.text import one_line
 
 
 def parse_overrides(values: Iterable[str]) -> dict[str, Any]:
@@ -39,6 +41,24 @@ def parse_value(text: str) -> Any:
         return yaml.load(text, ValueLoader)
     except (yaml.YAMLError, ValueError, RecursionError):
         return text
+
+
+def read_yaml(path: Path, what: str) -> dict[str, Any]:
+    """The mapping that a YAML file holds; an empty file holds an empty one.
+
+    Raises:
+        UserError: it cannot be read, or holds something else; `what` it should hold.
+    """
+    try:
+        data = yaml.load(path.read_text(encoding="utf-8"), ValueLoader)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read ({error}): give a YAML file") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise UserError(f"{path} is no YAML: {one_line(error)}") from error
+    try:
+        return {} if data is None else checked(dict, data, what)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
 
 
 class ValueLoader(yaml.SafeLoader):

@@ -199,12 +199,23 @@ def with_configuration(
                 "keep one"
             )
         values[prefix][key] = value
+    own = _gathered(config.agent, values[kind.name])
     return dataclasses.replace(
         config,
-        agent=dataclasses.replace(config.agent, **values[kind.name]),
+        agent=dataclasses.replace(config.agent, **own),
         se=dataclasses.replace(se, **values["se"]),
         nes=dataclasses.replace(config.nes, **values["nes"]),
     )
+
+
+def _gathered(agent: AgentConfig, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of fields; those of other names in the field that takes them."""
+    names = {f.name for f in fields(agent)}
+    own = {name: value for name, value in values.items() if name in names}
+    if agent.more and len(own) < len(values):
+        others = {name: value for name, value in values.items() if name not in names}
+        own[agent.more] = {**own.get(agent.more, getattr(agent, agent.more)), **others}
+    return own
 
 
 def _resolve(
@@ -212,7 +223,8 @@ def _resolve(
 ) -> tuple[str, str, Any]:
     prefix, _, key = name.partition(".")
     target = _TRANSFORMS.get(key, key)
-    if prefix not in classes or target not in {f.name for f in fields(classes[prefix])}:
+    names = {f.name for f in fields(classes[prefix])} if prefix in classes else set()
+    if target not in names and not getattr(classes.get(prefix), "more", None):
         known = [f"{p}.{f.name}" for p, cls in classes.items() for f in fields(cls)]
         known += [_KIND]
         known += [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
@@ -11,12 +12,13 @@ from se_hpo import seeding
 from se_hpo.agents.config import AgentConfig
 from se_hpo.agents.registry import algorithm_of, find_agent, kind_of
 from se_hpo.bohb.encoding import SpaceEncoding
-from se_hpo.config.run import with_configuration
+from se_hpo.config.overrides import read_yaml
+from se_hpo.config.run import RunConfig, with_configuration
 from se_hpo.config.variation import vary_agent
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.registries import AGENTS
 from se_hpo.results.se_sets import SESet
-from se_hpo.search_spaces.loading import Space, load_space
+from se_hpo.search_spaces.loading import Space, list_spaces, load_space
 from se_hpo.storage.records import to_builtin
 
 PROTOCOL: dict[str, Any] = {
@@ -56,6 +58,8 @@ class AroundBase:
 
     algorithm: str
     base: AgentConfig
+    what: str = "the agent of the sets"
+    """What the configuration is."""
 
     def draw(self, seed: int, pair: int) -> Draw:
         """See `AgentSource`."""
@@ -67,7 +71,22 @@ class AroundBase:
 
     def to_dict(self) -> dict[str, Any]:
         """See `AgentSource`."""
-        return {"drawn": "around the agent of the sets", "base": _own_values(self.base)}
+        return {"drawn": f"around {self.what}", "base": _own_values(self.base)}
+
+
+@dataclasses.dataclass(frozen=True)
+class AsInFile:
+    """The same for every agent: what a file says, and defaults."""
+
+    config: AgentConfig
+
+    def draw(self, seed: int, pair: int) -> Draw:  # noqa: ARG002
+        """See `AgentSource`."""
+        return Draw(self.config, {})
+
+    def to_dict(self) -> dict[str, Any]:
+        """See `AgentSource`."""
+        return {"drawn": "not: as in a file", "base": _own_values(self.config)}
 
 
 class FromSpace:
@@ -110,12 +129,13 @@ def agent_sources(
     """Where the hyperparameters of each algorithm come from.
 
     `agent_spaces` goes first, and may register agents; then the agent that sets were
-    trained with; then the space `vary_<agent>`.
+    trained with; then the space `vary_<agent>`; then the agent's defaults.
 
     Args:
         agents: names of registered agents.
         sets: the sets of the evaluation.
-        agent_spaces: `AGENT=SPACE`, a space by name or path.
+        agent_spaces: `AGENT=SPACE`, a space by name or path; or a YAML file of values
+            that all agents have.
         overrides: values that all agents share, by flat name (`ddqn.tau`).
 
     Raises:
@@ -149,30 +169,64 @@ def _check_override(name: str, agents: Sequence[str]) -> str:
     return algorithm
 
 
-def _agent_space(text: str) -> tuple[str, Space]:
+def _agent_space(text: str) -> tuple[str, Space | Path]:
+    """An agent and its space, or the YAML file with its hyperparameters."""
     agent, equals, space = text.partition("=")
     if not equals:
         raise UserError(f"--agent-space {text!r}: say AGENT=SPACE, as ddqn=vary_ddqn")
-    return agent, load_space(space)
+    path = Path(space).expanduser()
+    return agent, path if path.suffix in (".yaml", ".yml") else load_space(space)
 
 
 def _source(
     name: str,
     sets: Sequence[SESet],
-    spaces: Mapping[str, Space],
+    spaces: Mapping[str, Space | Path],
     overrides: Mapping[str, Any],
 ) -> AgentSource:
+    given = spaces.get(name)
+    if isinstance(given, Path):
+        return _from_file(name, given, overrides)
     bases = [s for s in sets if algorithm_of(s.config.agent) == name]
-    if name not in spaces and bases:
-        _check_same_base(name, bases)
-        varied = {f"{name}.{field}" for field in AGENTS[name].varied}
-        if drawn := sorted(set(overrides) & varied):
-            raise UserError(
-                f"--set {drawn[0]}: every agent draws that; say what from with "
-                f"--agent-space {name}=SPACE"
-            )
-        return AroundBase(name, with_configuration(bases[0].config, overrides).agent)
-    space = spaces.get(name) or load_space(f"vary_{name}")
+    if given is None and (bases or f"vary_{name}" not in list_spaces()):
+        return _around(name, bases, overrides)
+    return _from_space(name, given or load_space(f"vary_{name}"), overrides)
+
+
+def _from_file(name: str, path: Path, overrides: Mapping[str, Any]) -> AsInFile:
+    values = read_yaml(path, "hyperparameters")
+    if decided := sorted(_OF_THE_EVALUATION.intersection(values)):
+        why = "the evaluation decides that: leave it out"
+        raise UserError(f"{path}: {decided[0]}: {why}")
+    try:
+        own = {f"{name}.{key}": value for key, value in values.items()}
+        return AsInFile(_defaults(name, {**own, **overrides}))
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+
+
+def _defaults(name: str, values: Mapping[str, Any]) -> AgentConfig:
+    start = RunConfig(agent=find_agent(name).config())
+    return with_configuration(start, values).agent
+
+
+def _around(
+    name: str, bases: Sequence[SESet], overrides: Mapping[str, Any]
+) -> AroundBase:
+    """Around the agent of the sets, or the defaults."""
+    varied = {f"{name}.{field}" for field in AGENTS[name].varied}
+    if drawn := sorted(set(overrides) & varied):
+        raise UserError(
+            f"--set {drawn[0]}: every agent draws that; say what from with "
+            f"--agent-space {name}=SPACE"
+        )
+    if not bases:
+        return AroundBase(name, _defaults(name, overrides), "the defaults")
+    _check_same_base(name, bases)
+    return AroundBase(name, with_configuration(bases[0].config, overrides).agent)
+
+
+def _from_space(name: str, space: Space, overrides: Mapping[str, Any]) -> FromSpace:
     if space.agent != name:
         raise UserError(
             f"--agent-space {name}={space.name}: that space is for {space.agent}"

@@ -15,12 +15,14 @@ import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
 
 from se_hpo import seeding
 from se_hpo.agents import Agent, DivergedError, make_agent
+from se_hpo.agents.base import SelfTrained
 from se_hpo.agents.config import AgentConfig
 from se_hpo.envs.tasks import TaskSpec, measure_task
 from se_hpo.errors import UserError
@@ -106,6 +108,40 @@ def _train_episode(
     return at_limit
 
 
+class _LoggedEnv:
+    """What an agent with a loop of its own trains on; every step is logged."""
+
+    def __init__(self, env: TrainingEnv, log: TrainingLog) -> None:
+        self._env, self._log, self._starts = env, log, False
+
+    def reset(self) -> np.ndarray:
+        """Start an episode; it is one with its first step."""
+        self._starts = True
+        return self._env.reset()
+
+    def step(self, action: Any) -> Step:
+        """Take one step."""
+        if self._starts:
+            self._log.returns.append(0.0)
+            self._log.lengths.append(0)
+        step = self._env.step(action)
+        self._log.lengths[-1] += 1
+        _check_finite(step)
+        self._log.returns[-1] += step.reward
+        self._starts = step.ended
+        return step
+
+
+def _train_itself(agent: SelfTrained, env: TrainingEnv) -> TrainingLog:
+    """Train by the agent's own loop."""
+    log = TrainingLog()
+    try:
+        log.stop_reason = agent.train_on(_LoggedEnv(env, log))
+    except DivergedError:
+        log.stop_reason = "diverged"
+    return log
+
+
 def _check_finite(step: Step) -> None:
     # Summed in double precision: finite float32 values cannot overflow here.
     sound = math.isfinite(sum(step.next_state.tolist()) + step.done)
@@ -153,9 +189,13 @@ def run_job(job: TrainingJob) -> TrainingResult:
         rule = functools.partial(env.stop_reason, config=config)
         log, test = TrainingLog(stop_reason="diverged"), TestLog(diverged=True)
         if job.learned is None or np.isfinite(job.learned.psi).all():
-            log = train_agent(
-                agent, env, config, rule if job.stop_by_rule else lambda returns: None
-            )
+            if isinstance(agent, SelfTrained):
+                log = _train_itself(agent, env)
+            else:
+                log = train_agent(
+                    *(agent, env, config),
+                    rule if job.stop_by_rule else lambda returns: None,
+                )
         if log.stop_reason != "diverged":
             seed = seeding.integer_seed(job.seed, "test")
             test = test_agent(agent, spec, config.test_episodes, seed)
