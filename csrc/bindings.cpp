@@ -23,7 +23,8 @@ namespace se_hpo {
 // last from one to the next.
 class PythonTask final : public Environment {
  public:
-  PythonTask(PyObject* factory, int obs_size, Random random) : obs_size_(obs_size) {
+  PythonTask(PyObject* factory, int obs_size, int action_size, Random random)
+      : obs_size_(obs_size), action_size_(action_size) {
     Guard guard;
     object_ = py::handle(factory)(random.next() >> 1);
     guard.gil.inc_ref();
@@ -44,9 +45,9 @@ class PythonTask final : public Environment {
     write(object_.attr("reset")(), obs);
   }
 
-  Step step(int action, float* obs) override {
+  Step step(Action action, float* obs) override {
     const Guard guard;
-    const py::tuple out = object_.attr("step")(action);
+    const py::tuple out = object_.attr("step")(to_python(action));
     write(out[0], obs);
     const bool terminated = out[2].cast<bool>();
     return {out[1].cast<double>(), terminated ? 1.0f : 0.0f, terminated, out[3].cast<bool>()};
@@ -58,6 +59,11 @@ class PythonTask final : public Environment {
     py::gil_scoped_acquire gil;
   };
 
+  py::object to_python(Action action) const {
+    if (!action.values) return py::int_(action.index);
+    return py::array_t<float>(action_size_, action.values);
+  }
+
   void write(const py::object& value, float* obs) const {
     using Array = py::array_t<float, py::array::c_style | py::array::forcecast>;
     const Array array(value);
@@ -68,7 +74,7 @@ class PythonTask final : public Environment {
     std::copy(array.data(), array.data() + obs_size_, obs);
   }
 
-  int obs_size_;
+  int obs_size_, action_size_;
   py::object object_;
 };
 
@@ -77,15 +83,19 @@ namespace {
 TaskSpec task_from(const py::dict& d) {
   TaskSpec task{d["max_steps"].cast<std::int64_t>(), d["solved_return"].cast<double>(),
                 d["worst_return"].cast<double>(),    d["obs_size"].cast<int>(),
-                d["n_actions"].cast<int>(),          {}};
+                d["n_actions"].cast<int>(),          {},
+                d["continuous"].cast<bool>(),        d["discrete_obs"].cast<bool>()};
   if (!d["native"].is_none()) {
     const NativeTaskEntry& entry = native_tasks().at(d["native"].cast<std::string>());
-    task.make = [make = entry.make](Random random) { return make(random); };
+    task.make = [make = entry.make, fields = fields_from(d["native_fields"])](Random random) {
+      return make(random, fields);
+    };
   } else {
     const py::function factory = d["factory"];
     // The function object lives as long as the caller's job list.
-    task.make = [pointer = factory.ptr(), obs_size = task.obs_size](Random random) {
-      return std::make_unique<PythonTask>(pointer, obs_size, random);
+    task.make = [pointer = factory.ptr(), obs_size = task.obs_size,
+                 action_size = task.n_actions](Random random) {
+      return std::make_unique<PythonTask>(pointer, obs_size, action_size, random);
     };
   }
   return task;
@@ -104,7 +114,7 @@ Learned learned_from(const py::dict& d) {
 
 Job job_from(const py::dict& d) {
   Job job{task_from(d["task"]), fields_from(d["agent"]), d["seed"].cast<std::uint64_t>(), {},
-          d["stop_by_rule"].cast<bool>()};
+          d["stop_by_rule"].cast<bool>(), d["test_while_training"].cast<bool>()};
   if (!d["learned"].is_none()) job.learned = learned_from(d["learned"]);
   return job;
 }
@@ -117,7 +127,7 @@ py::tuple result_to(const Result& result) {
   };
   return py::make_tuple(array(result.test_returns), array(result.episode_returns),
                         array(result.episode_lengths), result.test_env_steps,
-                        kReasons[int(result.stop_reason)]);
+                        kReasons[int(result.stop_reason)], array(result.curve_returns));
 }
 
 py::list train_agents(const py::list& jobs, int n_threads, const std::string& isa) {

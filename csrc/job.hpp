@@ -17,9 +17,11 @@ class Environment;
 struct TaskSpec {
   std::int64_t max_steps;
   double solved_return, worst_return;
-  int obs_size, n_actions;
+  int obs_size, n_actions;  // continuous: n_actions numbers per action
   // Makes a new environment of the task with its generator.
   std::function<std::unique_ptr<Environment>(Random)> make;
+  bool continuous = false;
+  bool discrete_obs = false;  // observations are one-hot
 };
 
 // A network of a learned environment. Python lays psi out (se_hpo/envs/parameters.py).
@@ -40,12 +42,14 @@ struct Job {
   std::uint64_t seed;
   std::optional<Learned> learned;
   bool stop_by_rule = true;
+  bool test_while_training = false;  // a greedy test episode after each training episode
 };
 
 // An agent's fields that concern the inner loop.
 struct LoopConfig {
   explicit LoopConfig(const Fields& f);
   std::int64_t train_episodes, test_episodes, init_episodes, max_env_steps, stop_window;
+  std::int64_t action_repeat;
   double plateau_tolerance;
   bool terminal_truncation;
 };
@@ -55,6 +59,7 @@ enum class StopReason { kPlateau, kSolved, kTrainEpisodes, kMaxEnvSteps, kDiverg
 struct Result {
   std::vector<double> test_returns, episode_returns;
   std::vector<std::int64_t> episode_lengths;
+  std::vector<double> curve_returns;  // of the tests while training
   std::int64_t test_env_steps = 0;
   StopReason stop_reason = StopReason::kTrainEpisodes;
 };

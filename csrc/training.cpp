@@ -20,8 +20,10 @@ class InnerLoop {
         config_(job.agent),
         stop_(stop),
         agent_(agents().at(job.agent.text("algorithm")).make(
-            {kernels, job.agent, job.task.obs_size, job.task.n_actions, job.seed, stop})),
-        env_(make_env(job, kernels)),
+            {kernels, job.agent, job.task.obs_size, job.task.n_actions, job.seed, stop,
+             job.task.continuous, job.task.discrete_obs})),
+        env_(make_env(kernels)),
+        curve_task_(job.test_while_training ? make_task(Role::kCurve) : nullptr),
         state_(job.task.obs_size),
         next_state_(job.task.obs_size) {}
 
@@ -33,11 +35,17 @@ class InnerLoop {
   }
 
  private:
-  static std::unique_ptr<Environment> make_env(const Job& job, const Kernels& kernels) {
-    std::unique_ptr<Environment> task = job.task.make(Random(job.seed, Role::kEnv));
-    if (!job.learned) return task;
-    const LearnedMaker make = learned_environments().at(job.learned->config.text("kind"));
-    return make(kernels, *job.learned, job.task, std::move(task));
+  std::unique_ptr<Environment> make_task(Role role) const {
+    std::unique_ptr<Environment> task = job_.task.make(Random(job_.seed, role));
+    if (config_.action_repeat == 1) return task;
+    return repeat_actions(std::move(task), int(config_.action_repeat), job_.task.max_steps);
+  }
+
+  std::unique_ptr<Environment> make_env(const Kernels& kernels) const {
+    std::unique_ptr<Environment> task = make_task(Role::kEnv);
+    if (!job_.learned) return task;
+    const LearnedMaker make = learned_environments().at(job_.learned->config.text("kind"));
+    return make(kernels, *job_.learned, job_.task, std::move(task));
   }
 
   // False if anything was not finite.
@@ -45,7 +53,7 @@ class InnerLoop {
     if (job_.learned && !all_finite(job_.learned->psi)) return false;
     for (std::int64_t episode = 0; episode < config_.train_episodes && !stop_; ++episode) {
       const bool finite = train_episode(episode);
-      if (!finite) return false;
+      if (!finite || !test_while_training()) return false;
       if (config_.max_env_steps && env_steps_ >= config_.max_env_steps) {
         result_.stop_reason = StopReason::kMaxEnvSteps;
         return true;
@@ -62,12 +70,13 @@ class InnerLoop {
     std::int64_t& length = result_.episode_lengths.back();
     agent_->begin_episode(episode);
     env_->reset(state_.data());
+    bool terminated = false;
     for (bool ended = false; !ended && !stop_;) {
-      const int action = agent_->explore(state_.data());
-      if (action < 0) return false;
+      const Action action = agent_->explore(state_.data());
+      if (!action.finite()) return false;
       const Step step = env_->step(action, next_state_.data());
-      ++length;
-      ++env_steps_;
+      length += step.steps;
+      env_steps_ += step.steps;
       if (!is_sound(step)) return false;
       sum += step.reward;
       const bool truncated = step.truncated || length >= job_.task.max_steps;
@@ -75,9 +84,11 @@ class InnerLoop {
                     env_->stored_done(step, truncated, config_));
       if (episode >= config_.init_episodes && !agent_->learn()) return false;
       std::swap(state_, next_state_);
-      ended = step.ended || truncated ||
+      terminated = step.ended;
+      ended = terminated || truncated ||
               (config_.max_env_steps && env_steps_ >= config_.max_env_steps);
     }
+    agent_->end_episode(!terminated);
     return true;
   }
 
@@ -87,27 +98,37 @@ class InnerLoop {
 
   bool may_stop() {
     if (!job_.stop_by_rule) return false;
-    const auto reason = env_->stop_reason(result_.episode_returns, config_, job_.task);
+    const auto reason = env_->stop_reason(result_, config_, job_.task);
     if (reason) result_.stop_reason = *reason;
     return reason.has_value();
   }
 
   bool test() {
-    const std::unique_ptr<Environment> task = job_.task.make(Random(job_.seed, Role::kTest));
-    for (std::int64_t episode = 0; episode < config_.test_episodes && !stop_; ++episode) {
-      double sum = 0;
-      task->reset(state_.data());
-      for (std::int64_t length = 1; !stop_; ++length) {
-        const int action = agent_->exploit(state_.data());
-        if (action < 0) return false;
-        const Step step = task->step(action, state_.data());
-        ++result_.test_env_steps;
-        if (!is_finite(float(step.reward))) return false;
-        sum += step.reward;
-        if (step.ended || step.truncated || length >= job_.task.max_steps) break;
-      }
-      result_.test_returns.push_back(sum);
+    const std::unique_ptr<Environment> task = make_task(Role::kTest);
+    for (std::int64_t episode = 0; episode < config_.test_episodes && !stop_; ++episode)
+      if (!test_episode(*task, result_.test_returns)) return false;
+    return true;
+  }
+
+  bool test_while_training() {
+    return !curve_task_ || test_episode(*curve_task_, result_.curve_returns);
+  }
+
+  // Adds its return; false if anything was not finite.
+  bool test_episode(Environment& task, std::vector<double>& returns) {
+    double sum = 0;
+    task.reset(state_.data());
+    for (std::int64_t length = 0; !stop_;) {
+      const Action action = agent_->exploit(state_.data());
+      if (!action.finite()) return false;
+      const Step step = task.step(action, state_.data());
+      length += step.steps;
+      result_.test_env_steps += step.steps;
+      if (!is_finite(float(step.reward))) return false;
+      sum += step.reward;
+      if (step.ended || step.truncated || length >= job_.task.max_steps) break;
     }
+    returns.push_back(sum);
     return true;
   }
 
@@ -115,7 +136,7 @@ class InnerLoop {
   const LoopConfig config_;
   const std::atomic<bool>& stop_;
   std::unique_ptr<Agent> agent_;
-  std::unique_ptr<Environment> env_;
+  std::unique_ptr<Environment> env_, curve_task_;
   std::vector<float> state_, next_state_;
   std::int64_t env_steps_ = 0;
   Result result_;
@@ -129,6 +150,7 @@ LoopConfig::LoopConfig(const Fields& f)
       init_episodes(f.integer("init_episodes")),
       max_env_steps(f.integer("max_env_steps")),
       stop_window(f.integer("stop_window")),
+      action_repeat(f.size("action_repeat", 1 << 20)),
       plateau_tolerance(f.real("plateau_tolerance")),
       terminal_truncation(f.text("truncation") == "terminal") {}
 

@@ -23,7 +23,8 @@ STOP_REASONS = (
     # latter. First asked after episode `init_episodes` + k + 1: the 21st.
     "plateau",
     # On the task: the mean return of the last k training episodes reaches the solved
-    # return. First asked after episode `init_episodes` + 1.
+    # return; in tests while training, that of the last k tests, as soon as there are so
+    # many. First asked after episode `init_episodes` + 1.
     "solved",
     # All `train_episodes` (1,000) are done.
     "train_episodes",

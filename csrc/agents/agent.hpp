@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "../action.hpp"
 #include "../job.hpp"
 
 namespace se_hpo {
@@ -15,12 +16,14 @@ class Agent {
  public:
   virtual ~Agent() = default;
   virtual void begin_episode(std::int64_t episode) = 0;
-  // The action to take in training; negative if the agent's values are not finite.
-  virtual int explore(const float* obs) = 0;
-  // The action to take in a test; negative if the agent's values are not finite.
-  virtual int exploit(const float* obs) = 0;
-  virtual void store(const float* state, int action, const float* next_state, float reward,
+  // The action to take in training; none that is finite if the agent's values are not.
+  virtual Action explore(const float* obs) = 0;
+  // The action to take in a test, likewise.
+  virtual Action exploit(const float* obs) = 0;
+  virtual void store(const float* state, Action action, const float* next_state, float reward,
                      float done) = 0;
+  // After the last step of an episode, learned from already.
+  virtual void end_episode(bool /*truncated*/) {}
   // One gradient update; false if it was not finite.
   virtual bool learn() = 0;
 };
@@ -31,6 +34,8 @@ struct AgentContext {
   int obs_size, n_actions;
   std::uint64_t seed;
   const std::atomic<bool>& stop;  // end early: the result will be thrown away
+  bool continuous = false;        // n_actions numbers per action
+  bool discrete_obs = false;      // observations are one-hot
 };
 
 // What the engine knows of an agent: how it is made of its configuration, and its size.

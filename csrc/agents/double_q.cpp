@@ -34,13 +34,13 @@ void DoubleQAgent::begin_episode(std::int64_t episode) {
   if (episode > 0) epsilon_ = std::max(epsilon_ * config_.eps_decay, config_.eps_min);
 }
 
-int DoubleQAgent::explore(const float* obs) {
+Action DoubleQAgent::explore(const float* obs) {
   if (exploration_.uniform() < epsilon_)
     return static_cast<int>(exploration_.below(std::uint32_t(n_actions_)));
   return exploit(obs);
 }
 
-int DoubleQAgent::exploit(const float* obs) {
+Action DoubleQAgent::exploit(const float* obs) {
   const float* q = q_column(obs);
   int best = 0;
   bool finite = true;
@@ -64,9 +64,9 @@ std::vector<float> DoubleQAgent::q_values(const float* obs) {
   return values;
 }
 
-void DoubleQAgent::store(const float* state, int action, const float* next_state, float reward,
+void DoubleQAgent::store(const float* state, Action action, const float* next_state, float reward,
                          float done) {
-  replay_.add(state, action, next_state, reward, done);
+  replay_.add(state, action.index, next_state, reward, done);
 }
 
 bool DoubleQAgent::learn() {

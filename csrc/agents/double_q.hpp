@@ -52,9 +52,9 @@ class DoubleQAgent : public Agent {
   DoubleQAgent(const AgentContext& context, std::unique_ptr<QNetwork> network);
 
   void begin_episode(std::int64_t episode) override;
-  int explore(const float* obs) override;
-  int exploit(const float* obs) override;
-  void store(const float* state, int action, const float* next_state, float reward,
+  Action explore(const float* obs) override;
+  Action exploit(const float* obs) override;
+  void store(const float* state, Action action, const float* next_state, float reward,
              float done) override;
   bool learn() override;
 

@@ -66,7 +66,7 @@ float TD3DiscreteAgent::inverse_temperature() const {
   return static_cast<float>(1.0 / (config_.gumbel_temperature * (1.0 - kFall * progress)));
 }
 
-int TD3DiscreteAgent::explore(const float* obs) {
+Action TD3DiscreteAgent::explore(const float* obs) {
   if (random_actions_) {
     chosen_ = static_cast<int>(exploration_.below(std::uint32_t(n_actions_)));
     for (int a = 0; a < n_actions_; ++a) vector_[a] = a == chosen_ ? 1.0f : 0.0f;
@@ -101,7 +101,7 @@ bool TD3DiscreteAgent::noisy_vector(const float* obs) {
   return finite;
 }
 
-int TD3DiscreteAgent::exploit(const float* obs) {
+Action TD3DiscreteAgent::exploit(const float* obs) {
   const float* logits = logits_column(obs);
   int best = 0;
   bool finite = true;
@@ -113,11 +113,11 @@ int TD3DiscreteAgent::exploit(const float* obs) {
   return finite ? best : -1;
 }
 
-void TD3DiscreteAgent::store(const float* state, int action, const float* next_state,
+void TD3DiscreteAgent::store(const float* state, Action action, const float* next_state,
                              float reward, float done) {
-  if (action != chosen_)
-    for (int a = 0; a < n_actions_; ++a) vector_[a] = a == action ? 1.0f : 0.0f;
-  chosen_ = action;
+  if (action.index != chosen_)
+    for (int a = 0; a < n_actions_; ++a) vector_[a] = a == action.index ? 1.0f : 0.0f;
+  chosen_ = action.index;
   replay_.add(state, vector_.data(), next_state, reward, done);
 }
 

@@ -43,10 +43,10 @@ class TD3DiscreteAgent final : public Agent {
   explicit TD3DiscreteAgent(const AgentContext& context);
 
   void begin_episode(std::int64_t episode) override;
-  int explore(const float* obs) override;
-  int exploit(const float* obs) override;
+  Action explore(const float* obs) override;
+  Action exploit(const float* obs) override;
   // With the action vector that `explore` had chosen `action` by, or a one-hot vector.
-  void store(const float* state, int action, const float* next_state, float reward,
+  void store(const float* state, Action action, const float* next_state, float reward,
              float done) override;
   bool learn() override;
 

@@ -63,8 +63,8 @@ class Acrobot final : public NativeTask {
  public:
   explicit Acrobot(Random random) : NativeTask(random) { state.resize(4); }
 
-  Step step(int action, float* obs) override {
-    const State next = runge_kutta({state[0], state[1], state[2], state[3]}, action - 1.0);
+  Step step(Action action, float* obs) override {
+    const State next = runge_kutta({state[0], state[1], state[2], state[3]}, action.index - 1.0);
     state[0] = wrap(next[0]);
     state[1] = wrap(next[1]);
     state[2] = std::clamp(next[2], -kMaxVelocity1, kMaxVelocity1);
@@ -91,7 +91,7 @@ class Acrobot final : public NativeTask {
 
 }  // namespace
 
-std::unique_ptr<NativeTask> make_acrobot(Random random) {
+std::unique_ptr<NativeTask> make_acrobot(Random random, const Fields&) {
   return std::make_unique<Acrobot>(random);
 }
 

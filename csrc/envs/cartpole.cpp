@@ -16,9 +16,9 @@ class CartPole final : public NativeTask {
  public:
   explicit CartPole(Random random) : NativeTask(random) { state.resize(4); }
 
-  Step step(int action, float* obs) override {
+  Step step(Action action, float* obs) override {
     double &x = state[0], &x_dot = state[1], &theta = state[2], &theta_dot = state[3];
-    const double force = action == 1 ? kForce : -kForce;
+    const double force = action.index == 1 ? kForce : -kForce;
     const double cosine = std::cos(theta), sine = std::sin(theta);
     const double temp =
         (force + kPoleMassLength * (theta_dot * theta_dot) * sine) / kTotalMass;
@@ -48,7 +48,7 @@ class CartPole final : public NativeTask {
 
 }  // namespace
 
-std::unique_ptr<NativeTask> make_cartpole(Random random) {
+std::unique_ptr<NativeTask> make_cartpole(Random random, const Fields&) {
   return std::make_unique<CartPole>(random);
 }
 

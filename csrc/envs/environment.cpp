@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace se_hpo {
 namespace {
@@ -18,16 +19,52 @@ double last_mean(const std::vector<double>& returns, const LoopConfig& config) {
   return mean(returns, std::max<std::int64_t>(0, n - config.stop_window), n);
 }
 
+class RepeatedTask final : public Environment {
+ public:
+  RepeatedTask(std::unique_ptr<Environment> task, int repeat, std::int64_t max_steps)
+      : task_(std::move(task)), repeat_(repeat), max_steps_(max_steps) {}
+
+  void reset(float* obs) override {
+    length_ = 0;
+    task_->reset(obs);
+  }
+
+  Step step(Action action, float* obs) override {
+    Step sum = task_->step(action, obs);
+    ++length_;
+    while (sum.steps < repeat_ && !sum.ended && !sum.truncated && length_ < max_steps_) {
+      const Step next = task_->step(action, obs);
+      sum = {sum.reward + next.reward, next.done, next.ended, next.truncated, sum.steps + 1};
+      ++length_;
+    }
+    return sum;
+  }
+
+ private:
+  std::unique_ptr<Environment> task_;
+  const int repeat_;
+  const std::int64_t max_steps_;
+  std::int64_t length_ = 0;
+};
+
 }  // namespace
+
+std::unique_ptr<Environment> repeat_actions(std::unique_ptr<Environment> task, int repeat,
+                                            std::int64_t max_steps) {
+  return std::make_unique<RepeatedTask>(std::move(task), repeat, max_steps);
+}
 
 float Environment::stored_done(const Step& step, bool truncated,
                                const LoopConfig& config) const {
   return step.ended || (truncated && config.terminal_truncation) ? 1.0f : 0.0f;
 }
 
-std::optional<StopReason> Environment::stop_reason(const std::vector<double>& returns,
+std::optional<StopReason> Environment::stop_reason(const Result& so_far,
                                                    const LoopConfig& config,
                                                    const TaskSpec& spec) const {
+  const bool tested = !so_far.curve_returns.empty();
+  const auto& returns = tested ? so_far.curve_returns : so_far.episode_returns;
+  if (tested && std::int64_t(returns.size()) < config.stop_window) return std::nullopt;
   if (last_mean(returns, config) < spec.solved_return) return std::nullopt;
   return StopReason::kSolved;
 }

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "../action.hpp"
 #include "../job.hpp"
 
 namespace se_hpo {
@@ -19,6 +20,7 @@ struct Step {
   float done;      // 1 for a termination; an SE's raw output
   bool ended;      // terminated
   bool truncated;  // cut by the environment's own limit (Python tasks)
+  int steps = 1;   // of the task: more where an action is repeated
 };
 
 class Environment {
@@ -27,12 +29,13 @@ class Environment {
   // Writes the first observation of a new episode.
   virtual void reset(float* obs) = 0;
   // Writes the next observation.
-  virtual Step step(int action, float* obs) = 0;
+  virtual Step step(Action action, float* obs) = 0;
   // What the replay buffer stores as done: (1 - done) multiplies the bootstrapped value.
   // On a task 1 for a termination; a truncation is none, unless the configuration says so.
   virtual float stored_done(const Step& step, bool truncated, const LoopConfig& config) const;
-  // Why to stop after so many episodes, if at all; on a task where it is solved.
-  virtual std::optional<StopReason> stop_reason(const std::vector<double>& returns,
+  // Why to stop after so many episodes, if at all; on a task where it is solved, by the
+  // tests while training where there are such.
+  virtual std::optional<StopReason> stop_reason(const Result& so_far,
                                                 const LoopConfig& config,
                                                 const TaskSpec& spec) const;
 };
@@ -60,8 +63,12 @@ class NativeTask : public Environment {
 
 struct NativeTaskEntry {
   int obs_size, n_actions;
-  std::unique_ptr<NativeTask> (*make)(Random random);
+  std::unique_ptr<NativeTask> (*make)(Random random, const Fields& fields);
 };
+
+// Holds each action for `repeat` steps of a task, or to the end of an episode.
+std::unique_ptr<Environment> repeat_actions(std::unique_ptr<Environment> task, int repeat,
+                                            std::int64_t max_steps);
 
 // All native tasks by name; a new one adds one line to registry.cpp.
 const std::map<std::string, NativeTaskEntry>& native_tasks();

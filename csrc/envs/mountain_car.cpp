@@ -14,9 +14,9 @@ class MountainCar final : public NativeTask {
  public:
   explicit MountainCar(Random random) : NativeTask(random) { state.resize(2); }
 
-  Step step(int action, float* obs) override {
+  Step step(Action action, float* obs) override {
     double &position = state[0], &velocity = state[1];
-    velocity += (action - 1) * kForce + std::cos(3 * position) * -kGravity;
+    velocity += (action.index - 1) * kForce + std::cos(3 * position) * -kGravity;
     velocity = std::clamp(velocity, -kMaxSpeed, kMaxSpeed);
     position = std::clamp(position + velocity, kMinPosition, kMaxPosition);
     if (position == kMinPosition && velocity < 0) velocity = 0;
@@ -35,7 +35,7 @@ class MountainCar final : public NativeTask {
 
 }  // namespace
 
-std::unique_ptr<NativeTask> make_mountain_car(Random random) {
+std::unique_ptr<NativeTask> make_mountain_car(Random random, const Fields&) {
   return std::make_unique<MountainCar>(random);
 }
 

@@ -2,9 +2,9 @@
 
 namespace se_hpo {
 
-std::unique_ptr<NativeTask> make_cartpole(Random random);
-std::unique_ptr<NativeTask> make_acrobot(Random random);
-std::unique_ptr<NativeTask> make_mountain_car(Random random);
+std::unique_ptr<NativeTask> make_cartpole(Random random, const Fields&);
+std::unique_ptr<NativeTask> make_acrobot(Random random, const Fields&);
+std::unique_ptr<NativeTask> make_mountain_car(Random random, const Fields&);
 std::unique_ptr<Environment> make_synthetic_env(const Kernels& kernels, const Learned& learned,
                                                 const TaskSpec& spec,
                                                 std::unique_ptr<Environment> task);

@@ -24,11 +24,11 @@ class SyntheticEnv final : public Environment {
     std::copy(obs, obs + state_.size(), state_.data());
   }
 
-  Step step(int action, float* obs) override {
+  Step step(Action action, float* obs) override {
     float reward, done;
-    nets_[0](action, state_.data(), next_.data());
-    nets_[1](action, state_.data(), &reward);
-    nets_[2](action, state_.data(), &done);
+    nets_[0](action.index, state_.data(), next_.data());
+    nets_[1](action.index, state_.data(), &reward);
+    nets_[2](action.index, state_.data(), &done);
     std::swap(state_, next_);
     std::copy(state_.data(), state_.data() + state_.size(), obs);
     return {reward, done, done > 0.5f, false};
@@ -40,10 +40,9 @@ class SyntheticEnv final : public Environment {
     return step.done;
   }
 
-  std::optional<StopReason> stop_reason(const std::vector<double>& returns,
-                                        const LoopConfig& config,
+  std::optional<StopReason> stop_reason(const Result& so_far, const LoopConfig& config,
                                         const TaskSpec&) const override {
-    return stop_on_plateau(returns, config);
+    return stop_on_plateau(so_far.episode_returns, config);
   }
 
  private:

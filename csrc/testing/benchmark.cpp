@@ -64,7 +64,7 @@ double time_steps(const std::string& name, int n) {
   const NativeTaskEntry entry = native_tasks().at(name);
   const py::gil_scoped_release release;
   Random random(3, Role::kExploration);
-  const auto task = entry.make(Random(4, Role::kEnv));
+  const auto task = entry.make(Random(4, Role::kEnv), Fields{});
   std::vector<float> obs(entry.obs_size);
   task->reset(obs.data());
   const double start = seconds();

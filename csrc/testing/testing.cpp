@@ -82,7 +82,7 @@ class FixedStart final : public Environment {
  public:
   explicit FixedStart(std::vector<float> state) : state_(std::move(state)) {}
   void reset(float* obs) override { std::copy(state_.begin(), state_.end(), obs); }
-  Step step(int, float*) override { return {}; }
+  Step step(Action, float*) override { return {}; }
 
  private:
   std::vector<float> state_;
@@ -115,7 +115,7 @@ Floats activate(const std::string& name, const Floats& x, const std::string& isa
 class TaskHandle {
  public:
   TaskHandle(const std::string& name, std::uint64_t seed)
-      : entry_(native_tasks().at(name)), task_(entry_.make(Random(seed, Role::kEnv))) {}
+      : entry_(native_tasks().at(name)), task_(entry_.make(Random(seed, Role::kEnv), Fields{})) {}
   Floats reset() {
     task_->reset(obs_.data());
     return Floats(entry_.obs_size, obs_.data());

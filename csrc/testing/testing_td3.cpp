@@ -68,10 +68,10 @@ class TD3Handle {
 
   void begin_episode(std::int64_t episode) { agent_.begin_episode(episode); }
   py::tuple explore(const Floats& obs) {
-    const int action = agent_.explore(obs.data());
+    const int action = agent_.explore(obs.data()).index;
     return py::make_tuple(action, agent_.action_vector());
   }
-  int exploit(const Floats& obs) { return agent_.exploit(obs.data()); }
+  int exploit(const Floats& obs) { return agent_.exploit(obs.data()).index; }
 
  private:
   void to_panels(const Floats& rows, Buffer& panels) const {

@@ -36,6 +36,7 @@ Fields agent(const char* algorithm, const char* activation, int hidden, int laye
            {"init_episodes", std::int64_t(1)},
            {"max_env_steps", std::int64_t(150)},
            {"stop_window", std::int64_t(3)},
+           {"action_repeat", std::int64_t(1 + hidden % 2)},
            {"plateau_tolerance", 0.01},
            {"truncation", std::string("bootstrap")},
            {"batch_size", std::int64_t(batch)},
@@ -64,7 +65,7 @@ Fields agent(const char* algorithm, const char* activation, int hidden, int laye
 TaskSpec task(const char* name) {
   const NativeTaskEntry& entry = native_tasks().at(name);
   return {200, 195, 8, entry.obs_size, entry.n_actions,
-          [make = entry.make](Random random) { return make(random); }};
+          [make = entry.make](Random random) { return make(random, Fields{}); }};
 }
 
 Learned learned(const TaskSpec& spec, const Fields& agent, std::uint64_t seed) {
@@ -153,7 +154,7 @@ void interruption_ends_all(const Kernels& kernels, const char* algorithm) {
 class Thrower final : public Environment {
  public:
   void reset(float*) override { throw std::runtime_error("broken"); }
-  Step step(int, float*) override { return {}; }
+  Step step(Action, float*) override { return {}; }
 };
 
 void exceptions_reach_the_caller(const Kernels& kernels) {

@@ -11,16 +11,23 @@ class DivergedError(ArithmeticError):
     """NaN or infinity where a number is needed; ends the training of that agent."""
 
 
+Action = int | np.ndarray
+
+
 class Agent(Protocol):
-    """An off-policy learner for Box observations and discrete actions."""
+    """A learner for vectors as observations.
+
+    An action is the number of a discrete one, or where the task is continuous a
+    float32 vector of its numbers, in [-1, 1].
+    """
 
     def start_episode(self, episode: int) -> None:
         """Prepare for a training episode; they count from 0."""
 
-    def act(self, state: np.ndarray) -> int:
+    def act(self, state: np.ndarray) -> Action:
         """The action of a training step, exploring. `state`: `obs_size`, float32."""
 
-    def act_greedily(self, state: np.ndarray) -> int:
+    def act_greedily(self, state: np.ndarray) -> Action:
         """The best action, without exploring.
 
         Raises:
@@ -30,7 +37,7 @@ class Agent(Protocol):
     def remember(
         self,
         state: np.ndarray,
-        action: int,
+        action: Any,
         reward: float,
         next_state: np.ndarray,
         done: float,
@@ -42,6 +49,17 @@ class Agent(Protocol):
 
         Raises:
             DivergedError: the loss is not finite.
+        """
+
+
+@runtime_checkable
+class SeesEnds(Protocol):
+    """An agent that is told of the ends of its training episodes."""
+
+    def end_episode(self, truncated: bool) -> None:
+        """After the last step, which is remembered and learned from.
+
+        `truncated`: a limit cut the episode, it did not terminate.
         """
 
 

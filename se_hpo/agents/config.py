@@ -32,13 +32,16 @@ class AgentConfig:
     """Episodes k in each of the two windows that the stopping rules compare."""
     plateau_tolerance: float = 0.01
     """Relative change of the mean return below which training on an SE stops."""
+    action_repeat: int = 1
+    """On the task, an action is held for so many environment steps; an SE's step is a
+    decision."""
     truncation: str = "bootstrap"
     """Done stored for a time-limit truncation on the task: `bootstrap` 0, `terminal` 1
     (the authors' code)."""
 
     def __post_init__(self) -> None:
         check_types(self)
-        for name in ("train_episodes", "test_episodes", "stop_window"):
+        for name in ("train_episodes", "test_episodes", "stop_window", "action_repeat"):
             check(getattr(self, name) >= 1, self, name, ">= 1")
         for name in ("init_episodes", "max_env_steps", "plateau_tolerance"):
             check(getattr(self, name) >= 0, self, name, ">= 0")

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from se_hpo.agents.base import Agent
 from se_hpo.agents.config import AgentConfig
 from se_hpo.errors import UserError
 from se_hpo.registries import AGENTS, load
 
-AgentFactory = Callable[[Any, int, int, int], Agent]
-"""Called with (config, obs_size, n_actions, seed)."""
+AgentFactory = Callable[..., Agent]
+"""Called with (config, obs_size, n_actions, seed), and with `continuous` as a keyword
+if the agent is for both kinds of actions."""
 
 VARIED = ("hidden_layers", "lr", "batch_size", "hidden_size")
 """What the authors draw anew where agents are varied, as far as an agent has it."""
@@ -38,8 +38,16 @@ class AgentKind:
     varied: tuple[str, ...] = ()
     """Fields that `vary_agent` draws, in this order."""
     actions: tuple[str, ...] = ("discrete",)
+    """Kinds of actions that it can take: `discrete`, `continuous`."""
     made_first: bool = False
     """One is made before any is trained: only then it is known what it cannot take."""
+    tabular: bool = False
+    """It needs numbered observations (`TaskSpec.discrete_obs`)."""
+
+    def takes(self, continuous: bool, discrete_obs: bool) -> bool:
+        """Whether it can learn a task with such actions and observations."""
+        kind = "continuous" if continuous else "discrete"
+        return kind in self.actions and (discrete_obs or not self.tabular)
 
 
 def register_agent(
@@ -50,6 +58,8 @@ def register_agent(
     label: str | None = None,
     native: bool = False,
     varied: Sequence[str] | None = None,
+    actions: Sequence[str] = ("discrete",),
+    tabular: bool = False,
 ) -> None:
     """Add an agent, or replace the one of that name.
 
@@ -60,7 +70,14 @@ def register_agent(
     if varied is None:
         varied = [field for field in VARIED if hasattr(config_class, field)]
     AGENTS[name] = AgentKind(
-        name, label or name, config_class, make, native, tuple(varied)
+        name=name,
+        label=label or name,
+        config=config_class,
+        make=make,
+        native=native,
+        varied=tuple(varied),
+        actions=tuple(actions),
+        tabular=tabular,
     )
 
 
@@ -100,7 +117,37 @@ def agent_label(name: str) -> str:
     return str(AGENTS[name].label) if name in AGENTS else name
 
 
-def make_agent(config: AgentConfig, obs_size: int, n_actions: int, seed: int) -> Agent:
-    """A new agent with everything random drawn from `seed`."""
-    agent: Agent = load(kind_of(config).make)(config, obs_size, n_actions, seed)
+def check_takes(kind: AgentKind, task: str, continuous: bool, discrete: bool) -> None:
+    """Raise `UserError`, with those that can, if an agent cannot learn a task.
+
+    `continuous` are the task's actions, `discrete` its observations.
+    """
+    if kind.takes(continuous, discrete):
+        return
+    can = [name for name, other in AGENTS.items() if other.takes(continuous, discrete)]
+    needs = f"takes {' and '.join(kind.actions)} actions"
+    if kind.tabular:
+        needs += " and needs numbered observations"
+    raise UserError(
+        f"agent {kind.name!r} {needs}, and the task {task} has "
+        f"{'continuous' if continuous else 'discrete'} actions and "
+        f"{'numbered' if discrete else 'vectors as'} observations; agents for it: "
+        f"{', '.join(can) or 'none'}"
+    )
+
+
+def make_agent(
+    config: AgentConfig,
+    obs_size: int,
+    n_actions: int,
+    seed: int,
+    continuous: bool = False,
+) -> Agent:
+    """A new agent with everything random drawn from `seed`.
+
+    Where actions are `continuous`, `n_actions` is how many numbers one has.
+    """
+    kind = kind_of(config)
+    both = {"continuous": continuous} if len(kind.actions) > 1 else {}
+    agent: Agent = load(kind.make)(config, obs_size, n_actions, seed, **both)
     return agent

@@ -22,7 +22,7 @@ from torch import nn
 
 from se_hpo.agents.base import DivergedError
 from se_hpo.agents.config import ACTIVATIONS
-from se_hpo.agents.registry import algorithm_of
+from se_hpo.agents.registry import kind_of
 from se_hpo.agents.sb3_config import SB3Config
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.storage.json_records import checked
@@ -77,9 +77,11 @@ class SB3Agent:
         continuous: bool = False,
     ) -> None:
         self._steps = config.max_env_steps or config.train_steps
+        kind = kind_of(config)
+        name = kind.name
+        continuous |= "discrete" not in kind.actions
         self._seed, self._continuous = seed % 2**32, continuous
         self._env = _CountedEnv(obs_size, n_actions, self._steps, continuous)
-        name = algorithm_of(config)
         algorithm = getattr(stable_baselines3, name.removeprefix("sb3:"))
         arguments = _arguments(config, name, algorithm, self._env)
         try:
@@ -87,7 +89,9 @@ class SB3Agent:
                 env = DummyVecEnv([lambda: self._env])
                 self._model: BaseAlgorithm = algorithm("MlpPolicy", env, **arguments)
         except _BAD_VALUES as error:
-            raise UserError(f"{name} takes no such values: {typed_line(error)}") from error
+            raise UserError(
+                f"{name} takes no such values: {typed_line(error)}"
+            ) from error
         self._model.set_logger(Logger(None, []))
 
     def train_on(self, env: Any) -> str:
@@ -145,23 +149,20 @@ class _CountedEnv(gymnasium.Env[np.ndarray, Any]):
         """Start an episode; the environment was seeded when it was made."""
         return self.inner.reset(), {}
 
-    def step(
-        self, action: Any
-    ) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+    def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Take one step; `done` is what a replay buffer is to hold."""
-        if not self.steps_left:
+        if self.steps_left <= 0:
             raise _Over
-        self.steps_left -= 1
         step = self.inner.step(action if self._continuous else int(action))
-        terminated = step.ended and step.done > 0.5
-        truncated = step.ended and not terminated
-        return step.next_state, step.reward, terminated, truncated, {"done": step.done}
+        self.steps_left -= step.env_steps
+        truncated, info = step.ended and not step.terminated, {"done": step.done}
+        return step.next_state, step.reward, step.terminated, truncated, info
 
 
 class _StoredDone(ReplayBuffer):
     """Holds as done what the environment says, not whether the episode ended."""
 
-    def add(  # noqa: D102
+    def add(
         self, obs: Any, next_obs: Any, action: Any, reward: Any, done: Any, infos: Any
     ) -> None:
         done = np.array([info["done"] for info in infos])
@@ -204,9 +205,9 @@ def _arguments(
 
 
 def _value(name: str, value: Any, default: Any) -> Any:
-    """A value, of the default's type where that is a number; a list as a tuple."""
-    if isinstance(value, list):
-        return tuple(value)
+    """A value, of the default's type where that is a number or a mapping."""
+    if name.endswith(".train_freq") and isinstance(value, list):
+        return tuple(value)  # a number of steps or episodes, and which of them
     if name.endswith("_kwargs"):
         return checked(dict, value, name)
     number = float if name.endswith("action_noise") else type(default)
@@ -246,13 +247,14 @@ def _lengths(
 
 @contextlib.contextmanager
 def _own_generators() -> Iterator[None]:
-    """Stable-Baselines3 draws from the generators of the whole process: put them back."""
-    before = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        try:
+    """Put back the generators of the process, from which Stable-Baselines3 draws."""
+    python, torchs = random.getstate(), torch.get_rng_state()
+    numpys = np.random.get_state()  # noqa: NPY002
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             yield
-        finally:
-            random.setstate(before[0])
-            np.random.set_state(before[1])
-            torch.set_rng_state(before[2])
+    finally:
+        random.setstate(python)
+        torch.set_rng_state(torchs)
+        np.random.set_state(numpys)  # noqa: NPY002

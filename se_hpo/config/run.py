@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, cast
 
 from se_hpo.agents.config import AgentConfig
 from se_hpo.agents.registry import algorithm_of, find_agent, kind_of
@@ -31,6 +31,7 @@ SCORE_TRANSFORMS = (
     "all_better_sum",
     "centered_rank",
 )
+FITNESSES = ("return", "threshold", "area")
 SAMPLINGS = ("mirrored_best", "antithetic", "single")
 
 
@@ -71,6 +72,14 @@ class NESConfig:
     """Stop when the mean center score reaches the task's solved return."""
     vary_agents: bool = False
     """Draw agent hyperparameters anew for each inner loop."""
+    fitness: str = "return"
+    """What of an agent's training is its score, see `nes.fitness`: `return`,
+    `threshold` or `area`."""
+    horizon: int = 0
+    """Environment steps that each agent trains for, whether it solves the task or not,
+    where the fitness looks at them (0: until the task is solved)."""
+    unsolved_weight: float = 100.0
+    """Of a shortfall of the solved return, against a training step (`threshold`)."""
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -85,6 +94,13 @@ class NESConfig:
         check_one_of(self, "score_transform", SCORE_TRANSFORMS)
         check_one_of(self, "sampling", SAMPLINGS)
         check_one_of(self, "evaluation_aggregate", ("mean", "min"))
+        check_one_of(self, "fitness", FITNESSES)
+        check(self.horizon >= 0, self, "horizon", ">= 0")
+        check(0 <= self.unsolved_weight < float("inf"), self, "unsolved_weight", ">= 0")
+        area = self.fitness == "area"
+        check(self.horizon > 0 or not area, self, "horizon", "> 0 for fitness `area`")
+        unread = self.fitness == "return" and self.horizon
+        check(not unread, self, "horizon", "0 for fitness `return`")
 
 
 @dataclass(frozen=True)
@@ -136,7 +152,7 @@ class _Parts:
     nes: dict[str, Any]
 
 
-_KIND = "se.kind"
+_KINDS = ("se.kind", "rn.kind")
 # Flat names that search better on another scale than the field they set.
 _TRANSFORMS = {"one_minus_gamma": "gamma", "one_minus_eps_decay": "eps_decay"}
 
@@ -149,7 +165,7 @@ def from_configuration(
     Args:
         configuration: `{"nes.step_size": 0.5, "se.hidden_size": 83, "ddqn.lr": 1e-3}`
             with builtin values; the prefix of agent names is `algorithm`. `se.kind` is
-            a name in `registries.LEARNED`.
+            a name in `registries.LEARNED`, as is `rn.kind`, of a reward network.
         task: task id.
         algorithm: name of a registered agent.
 
@@ -180,17 +196,18 @@ def with_configuration(
     0.5
     """
     kind, se = kind_of(config.agent), config.se
-    if _KIND in configuration:
-        cls = LEARNED.find(configuration[_KIND], f"unknown {_KIND}").config
-        se = se if type(se) is cls else cls()
+    for name in _KINDS:
+        if name in configuration:
+            se = _of_kind(se, name, configuration[name])
+    learned_prefix = learned.kind_of(se).prefix
     classes: dict[str, type[Any]] = {
         "nes": NESConfig,
-        "se": type(se),
+        learned_prefix: type(se),
         kind.name: kind.config,
     }
     values: dict[str, dict[str, Any]] = {prefix: {} for prefix in classes}
     for name, value in configuration.items():
-        if name == _KIND:
+        if name in _KINDS:
             continue
         prefix, key, value = _resolve(name, value, classes)
         if key in values[prefix]:
@@ -203,7 +220,7 @@ def with_configuration(
     return dataclasses.replace(
         config,
         agent=dataclasses.replace(config.agent, **own),
-        se=dataclasses.replace(se, **values["se"]),
+        se=dataclasses.replace(se, **values[learned_prefix]),
         nes=dataclasses.replace(config.nes, **values["nes"]),
     )
 
@@ -218,6 +235,20 @@ def _gathered(agent: AgentConfig, values: Mapping[str, Any]) -> dict[str, Any]:
     return own
 
 
+def _of_kind(se: LearnedConfig, name: str, value: Any) -> LearnedConfig:
+    """The configuration as one of another kind: of the same family, with its values."""
+    kind = LEARNED.find(value, f"unknown {name}")
+    if f"{kind.prefix}.kind" != name:
+        raise UserError(f"{name} = {value!r}: must be {kind.prefix}.kind")
+    if type(se) is kind.config:
+        return se
+    if learned.kind_of(se).prefix != kind.prefix:
+        return cast(LearnedConfig, kind.config())
+    common = {f.name for f in fields(se)} & {f.name for f in fields(kind.config)}
+    values = {key: getattr(se, key) for key in common - set(kind.own)}
+    return cast(LearnedConfig, kind.config(**values))
+
+
 def _resolve(
     name: str, value: Any, classes: Mapping[str, type[Any]]
 ) -> tuple[str, str, Any]:
@@ -226,7 +257,7 @@ def _resolve(
     names = {f.name for f in fields(classes[prefix])} if prefix in classes else set()
     if target not in names and not getattr(classes.get(prefix), "more", None):
         known = [f"{p}.{f.name}" for p, cls in classes.items() for f in fields(cls)]
-        known += [_KIND]
+        known += _KINDS
         known += [
             f"{p}.{t}"
             for p, cls in classes.items()

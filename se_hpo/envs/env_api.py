@@ -40,9 +40,9 @@ class CheckedEnv:
             raise self._error(f"{call} returned {_shown(info)} as info", _RESET)
         self._check_observation(call, observation)
 
-    def step(self, action: int) -> tuple[float, bool]:
+    def step(self, action: Any) -> tuple[float, bool]:
         """Take a step; returns its reward and whether the episode is over."""
-        call = f"step({action})"
+        call = f"step({_shown(action)})"
         answer = self._call(call, _STEP, lambda: self._env.step(action))
         if not (isinstance(answer, tuple) and len(answer) == 5):
             raise self._error(f"{call} returned {_shown(answer)}", _STEP)
@@ -76,8 +76,10 @@ class CheckedEnv:
         return value
 
     def _check_observation(self, call: str, observation: Any) -> None:
-        space = self._env.observation_space
-        assert isinstance(space, Box)
+        space: Any = self._env.observation_space
+        if isinstance(space, Discrete):
+            self._check_number(call, observation, int(space.n))
+            return
         asked = f"one of its observation_space, {space.dtype} of shape {space.shape}"
         try:
             found = np.asarray(observation)
@@ -89,6 +91,16 @@ class CheckedEnv:
         if not fits or not np.isfinite(found).all():
             shown = _shown(observation if found.dtype == object else found)
             raise self._error(f"the observation of {call} is {shown}", asked)
+
+    def _check_number(self, call: str, observation: Any, n: int) -> None:
+        number = isinstance(observation, int | np.integer) and not isinstance(
+            observation, bool
+        )
+        if not (number and 0 <= observation < n):
+            asked = f"a number of its observation_space, 0 to {n - 1}"
+            raise self._error(
+                f"the observation of {call} is {_shown(observation)}", asked
+            )
 
     def _error(self, what: str, asked: str) -> UserError:
         return UserError(
@@ -116,10 +128,16 @@ def random_episodes(
         returns.append(0.0)
         ended = False
         while not ended and steps > 0:
-            reward, ended = checked.step(int(rng.integers(env.action_space.n)))
+            reward, ended = checked.step(_random_action(env.action_space, rng))
             returns[-1] += reward
             steps -= 1
     return returns
+
+
+def _random_action(space: Any, rng: np.random.Generator) -> Any:
+    if isinstance(space, Discrete):
+        return int(rng.integers(space.n))
+    return rng.uniform(space.low, space.high).astype(space.dtype)
 
 
 def measure_random_returns(
@@ -130,26 +148,49 @@ def measure_random_returns(
     return float(returns.mean()), float(returns.min())
 
 
-def check_spaces(task_id: str, env: gymnasium.Env) -> tuple[int, int]:
-    """Numbers in a flattened observation, and how many actions there are.
+def check_spaces(task_id: str, env: gymnasium.Env) -> dict[str, Any]:
+    """The fields of a `TaskSpec` that observations and actions decide.
 
     Raises:
         UserError: spaces that no agent here can handle.
     """
     observations = getattr(env, "observation_space", None)
     actions = getattr(env, "action_space", None)
-    if not isinstance(observations, Box) or not math.prod(observations.shape):
+    if isinstance(observations, Discrete) and observations.start == 0:
+        obs_size = int(observations.n)
+    elif isinstance(observations, Box) and math.prod(observations.shape):
+        obs_size = math.prod(observations.shape)
+    else:
         raise UserError(
             f"task {task_id!r} has observations {text_of(observations)}: only Box "
-            "works, with one number or more; wrap the environment and register it "
-            "under an id of your own"
+            "works, with one number or more, and Discrete from 0; wrap the environment "
+            "and register it under an id of your own"
         )
-    if not isinstance(actions, Discrete) or actions.start != 0:
+    if isinstance(actions, Discrete) and actions.start == 0:
+        n_actions = int(actions.n)
+    elif isinstance(actions, Box) and _is_bounded(actions):
+        n_actions = math.prod(actions.shape)
+    else:
         raise UserError(
             f"task {task_id!r} has actions {text_of(actions)}: only Discrete actions "
-            "from 0 work; wrap the environment and register it under an id of your own"
+            "from 0 work, and bounded Box actions; wrap the environment and register "
+            "it under an id of your own"
         )
-    return math.prod(observations.shape), int(actions.n)
+    return {
+        "obs_size": obs_size,
+        "n_actions": n_actions,
+        "continuous": isinstance(actions, Box),
+        "discrete_obs": isinstance(observations, Discrete),
+    }
+
+
+def _is_bounded(actions: Box) -> bool:
+    """Some numbers, none without end on either side, none that cannot change."""
+    bounds = np.isfinite(actions.low) & np.isfinite(actions.high)
+    floats = np.issubdtype(actions.dtype, np.floating)
+    return floats and bool(
+        actions.low.size and (bounds & (actions.low < actions.high)).all()
+    )
 
 
 def _shown(value: Any) -> str:

@@ -34,6 +34,9 @@ def parameter_shapes(
     """
     shapes: dict[str, tuple[int, ...]] = {}
     for net in kind_of(config).layout(config, obs_size, n_actions):
+        if net.linear:
+            shapes[f"{net.name}.weight"] = (net.outputs, net.inputs)
+            continue
         hidden = [config.hidden_size] * config.hidden_layers
         sizes = [net.inputs, *hidden, net.outputs]
         for layer, (fan_in, fan_out) in enumerate(itertools.pairwise(sizes)):

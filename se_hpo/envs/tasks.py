@@ -13,13 +13,13 @@ import importlib
 import math
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import gymnasium
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
-from gymnasium.spaces import flatten, flatten_space
+from gymnasium.spaces import Box, Discrete, flatten, flatten_space
 
 from se_hpo.envs.env_api import check_spaces, measure_random_returns, random_episodes
 from se_hpo.errors import UserError, did_you_mean
@@ -46,9 +46,17 @@ class TaskSpec:
     obs_size: int
     """Numbers in a flattened observation."""
     n_actions: int
-    """Discrete actions, 0 to `n_actions` - 1."""
+    """Discrete actions, 0 to `n_actions` - 1; numbers of an action where continuous."""
     native: str | None
     """Name in the native engine, None where it has no such task."""
+    continuous: bool = False
+    """Actions are vectors; agents give numbers in [-1, 1], which `make_env` scales."""
+    discrete_obs: bool = False
+    """Observations are numbers 0 to `obs_size` - 1, given as one-hot vectors."""
+    info_keys: tuple[str, ...] = ()
+    """Numbers in the info of a step that a reward network may look at, in order."""
+    native_fields: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """What the native task is told; builtin values."""
 
 
 # random_return and worst_return: mean and lowest return of uniformly random actions,
@@ -187,7 +195,11 @@ def known_solved_return(task_id: object) -> float | None:
 
 
 def make_env(spec: TaskSpec) -> gymnasium.Env:
-    """A new environment of the task: flat observations, truncation at `max_steps`."""
+    """A new environment of the task, truncated at `max_steps`.
+
+    Observations are flat float vectors, one-hot ones of a `Discrete` space; actions of
+    a continuous task are in [-1, 1].
+    """
     env = gymnasium.make(
         spec.gymnasium_id,
         max_episode_steps=spec.max_steps,
@@ -197,9 +209,40 @@ def make_env(spec: TaskSpec) -> gymnasium.Env:
         space = env.observation_space
         # Not FlattenObservation: it holds a lambda, which cannot be pickled.
         env = gymnasium.wrappers.TransformObservation(
-            env, functools.partial(flatten, space), flatten_space(space)
+            env, functools.partial(_flat, space), _flat_space(space)
         )
+    if spec.continuous:
+        env = _with_unit_actions(env)
     return env
+
+
+def _flat(space: gymnasium.Space, observation: Any) -> np.ndarray:
+    flat: np.ndarray = flatten(space, observation)
+    return flat.astype(np.float32) if isinstance(space, Discrete) else flat
+
+
+def _flat_space(space: gymnasium.Space) -> Box:
+    flat: Any = flatten_space(space)
+    if isinstance(space, Discrete):
+        flat = Box(0, 1, flat.shape, np.float32)
+    return flat
+
+
+def _with_unit_actions(env: gymnasium.Env) -> gymnasium.Env:
+    """Actions of [-1, 1]^n, float32, scaled to the bounds of its own."""
+    box: Any = env.action_space
+    shape = (math.prod(box.shape),)
+    unit = Box(-1, 1, shape, np.float32)
+    if box.shape == shape and (box.low == -1).all() and (box.high == 1).all():
+        return env
+    scale = functools.partial(_scaled, box.low, box.high)
+    return gymnasium.wrappers.TransformAction(env, scale, unit)
+
+
+def _scaled(low: np.ndarray, high: np.ndarray, action: np.ndarray) -> np.ndarray:
+    unit = np.asarray(action, low.dtype).reshape(low.shape)
+    scaled: np.ndarray = low + (unit + 1) / 2 * (high - low)
+    return scaled
 
 
 def _gymnasium_spec(task_id: str) -> EnvSpec:
@@ -220,7 +263,7 @@ def _gymnasium_spec(task_id: str) -> EnvSpec:
 
 def _task_from_gymnasium(task_id: str, theirs: EnvSpec) -> TaskSpec:
     with _make(task_id, theirs) as env:
-        obs_size, n_actions = check_spaces(task_id, env)
+        sizes = check_spaces(task_id, env)
     if theirs.reward_threshold is None or theirs.max_episode_steps is None:
         missing = "reward_threshold" if theirs.max_episode_steps else "step limit"
         raise UserError(
@@ -240,9 +283,8 @@ def _task_from_gymnasium(task_id: str, theirs: EnvSpec) -> TaskSpec:
         solved_return=float(threshold),
         random_return=math.nan,
         worst_return=math.nan,
-        obs_size=obs_size,
-        n_actions=n_actions,
         native=None,
+        **sizes,
     )
 
 

@@ -80,7 +80,7 @@ class AsInFile:
 
     config: AgentConfig
 
-    def draw(self, seed: int, pair: int) -> Draw:  # noqa: ARG002
+    def draw(self, seed: int, pair: int) -> Draw:
         """See `AgentSource`."""
         return Draw(self.config, {})
 

@@ -40,11 +40,22 @@ class ForeignStateError(UserError):
     """The state of another configuration, seed or engine."""
 
 
+# Settings that came after the first runs, with what all was like before.
+_YOUNGER = (
+    ("nes", "strategy", "nes"),
+    ("nes", "fitness", "return"),
+    ("nes", "horizon", 0),
+    ("nes", "unsolved_weight", 100.0),
+    ("agent", "action_repeat", 1),
+)
+
+
 def fingerprint(config: RunConfig, seed: int, engine: str) -> str:
     """What a state must share with the run that continues it."""
     values = config.to_dict()
-    if config.nes.strategy == "nes":  # as before there were others
-        del values["nes"]["strategy"]
+    for part, name, before in _YOUNGER:
+        if values[part].get(name) == before:
+            del values[part][name]
     data = json.dumps([values, seed, engine], sort_keys=True)
     return hashlib.sha256(data.encode()).hexdigest()
 

@@ -24,6 +24,7 @@ from ConfigSpace.hyperparameters import (
     OrdinalHyperparameter,
 )
 
+from se_hpo.agents.registry import check_takes
 from se_hpo.bohb.brackets import check_budgets
 from se_hpo.bohb.conditions import defaults_unchecked
 from se_hpo.bohb.encoding import SpaceEncoding
@@ -185,7 +186,9 @@ def _check_meta(meta: Mapping[str, Any]) -> None:
             )
     for key, known in (("objective", OBJECTIVES), ("agent", AGENTS)):
         known.find(meta[key], f"unknown {key}")
-    check_task(meta["task"])
+    task = check_task(meta["task"])
+    kind = AGENTS[meta["agent"]]
+    check_takes(kind, task.id, task.continuous, task.discrete_obs)
     check_budgets(meta["min_budget"], meta["max_budget"], meta["eta"])
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from se_hpo.agents.registry import check_takes, kind_of
 from se_hpo.config.overrides import parse_overrides
 from se_hpo.config.run import RunConfig, from_configuration, with_configuration
 from se_hpo.envs.learned import LearnedEnv
@@ -88,7 +89,8 @@ def resolve_request(options: TrainOptions) -> Request:
     like = _prepared_set(options.like) if options.like else None
     start = _start(options, like)
     config = with_configuration(start.config, parse_overrides(options.set))
-    check_task(config.task)
+    task = check_task(config.task)
+    check_takes(kind_of(config.agent), task.id, task.continuous, task.discrete_obs)
     vary = options.vary_hp or config.nes.vary_agents
     nes = dataclasses.replace(config.nes, vary_agents=vary)
     learned = LearnedEnv(config.se, np.empty(0, np.float32))

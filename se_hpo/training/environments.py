@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from se_hpo.agents.base import Action
 from se_hpo.agents.config import AgentConfig
 from se_hpo.envs.checkpoint import SECheckpoint
 from se_hpo.envs.learned import LearnedEnv
@@ -29,6 +30,22 @@ class Step(NamedTuple):
     """What the replay buffer stores; (1 - done) multiplies the bootstrapped value."""
     ended: bool
     """The episode is over."""
+    terminated: bool
+    """It is over by itself, not by a limit."""
+    env_steps: int = 1
+    """Steps of the task: more where an action is repeated."""
+
+
+class Episodes(Protocol):
+    """Training episodes so far."""
+
+    @property
+    def returns(self) -> Sequence[float]:
+        """Of the training episodes."""
+
+    @property
+    def test_returns(self) -> Sequence[float]:
+        """Of a test after each of them, or none."""
 
 
 class TrainingEnv(Protocol):
@@ -37,11 +54,11 @@ class TrainingEnv(Protocol):
     def reset(self) -> np.ndarray:
         """Start an episode; returns the state, `obs_size`, float32."""
 
-    def step(self, action: int) -> Step:
+    def step(self, action: Action) -> Step:
         """Take one step."""
 
-    def stop_reason(self, returns: Sequence[float], config: AgentConfig) -> str | None:
-        """Why the training stops after episodes of these returns; None: it goes on."""
+    def stop_reason(self, so_far: Episodes, config: AgentConfig) -> str | None:
+        """Why the training stops after such episodes; None: it goes on."""
 
 
 class LearnedTrainingEnv:
@@ -60,17 +77,17 @@ class LearnedTrainingEnv:
         self._steps = 0
         return self._env.reset()[0]
 
-    def step(self, action: int) -> Step:
+    def step(self, action: Action) -> Step:
         """Take one step; the episode ends where the environment or the task ends it."""
         state, reward, terminated, truncated, info = self._env.step(action)
         self._steps += 1
         ended = terminated or truncated or self._steps >= self._max_steps
         done = self._kind.stored_done(terminated, info)
-        return Step(state, float(reward), done, ended)
+        return Step(state, float(reward), done, ended, bool(terminated))
 
-    def stop_reason(self, returns: Sequence[float], config: AgentConfig) -> str | None:
+    def stop_reason(self, so_far: Episodes, config: AgentConfig) -> str | None:
         """The rule of its kind."""
-        return self._kind.stopping_rule(returns, config)
+        return self._kind.stopping_rule(so_far.returns, config)
 
 
 class TaskTrainingEnv:
@@ -81,33 +98,44 @@ class TaskTrainingEnv:
         seed: seeds its initial states.
         truncation: `bootstrap` stores 0 for an episode cut by the step limit,
             `terminal` 1 (`AgentConfig.truncation`).
+        action_repeat: steps for which an action is held (`AgentConfig.action_repeat`).
     """
 
-    def __init__(self, spec: TaskSpec, seed: int, truncation: str) -> None:
+    def __init__(
+        self, spec: TaskSpec, seed: int, truncation: str, action_repeat: int = 1
+    ) -> None:
         self._env, self._solved_return = make_env(spec), spec.solved_return
         self._env.reset(seed=seed)
         self._truncation_is_terminal = truncation == "terminal"
+        self._action_repeat = action_repeat
 
     def reset(self) -> np.ndarray:
         """Start an episode."""
         return np.asarray(self._env.reset()[0], np.float32)
 
-    def step(self, action: int) -> Step:
-        """Take one step."""
-        state, reward, terminated, truncated, _ = self._env.step(action)
+    def step(self, action: Action) -> Step:
+        """Take one step, or as many as an action is held for; rewards are summed."""
+        total, steps, ended = 0.0, 0, False
+        while not ended and steps < self._action_repeat:
+            state, reward, terminated, truncated, _ = self._env.step(action)
+            total, steps = total + float(reward), steps + 1
+            ended = bool(terminated or truncated)
         done = terminated or (truncated and self._truncation_is_terminal)
-        ended = bool(terminated or truncated)
-        return Step(np.asarray(state, np.float32), float(reward), float(done), ended)
+        state = np.asarray(state, np.float32)
+        return Step(state, total, float(done), ended, bool(terminated), steps)
 
-    def stop_reason(self, returns: Sequence[float], config: AgentConfig) -> str | None:
-        """`solved`, by the task's own returns."""
-        return stop_when_solved(returns, config, self._solved_return)
+    def stop_reason(self, so_far: Episodes, config: AgentConfig) -> str | None:
+        """`solved`, by the task's own returns; by tests where there are such."""
+        tests, returns = so_far.test_returns, so_far.returns
+        if tests and len(tests) < config.stop_window:
+            return None
+        return stop_when_solved(tests or returns, config, self._solved_return)
 
 
 def training_env(
-    spec: TaskSpec, learned: LearnedEnv | None, seed: int, truncation: str
+    spec: TaskSpec, learned: LearnedEnv | None, seed: int, config: AgentConfig
 ) -> TrainingEnv:
     """The learned environment, or where there is none the task."""
     if learned is None:
-        return TaskTrainingEnv(spec, seed, truncation)
+        return TaskTrainingEnv(spec, seed, config.truncation, config.action_repeat)
     return LearnedTrainingEnv(spec, learned, seed)

@@ -5,7 +5,7 @@ A job is complete: same job, same engine, same bytes, in any process or thread.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -29,6 +29,9 @@ class TrainingJob:
     stop_by_rule: bool = True
     """Whether plateau (SE) or solved (task) ends the training; without them only the
     agent's `train_episodes` and `max_env_steps` do."""
+    test_while_training: bool = False
+    """A greedy test episode on the task after each training episode; the rule `solved`
+    then looks at these, as soon as there are `stop_window`."""
 
     def __post_init__(self) -> None:
         if self.learned is not None and not isinstance(self.learned, LearnedEnv):
@@ -49,9 +52,12 @@ class TrainingResult:
     episode_lengths: np.ndarray
     """Environment steps of each training episode, int64."""
     test_env_steps: int
-    """Steps on the task taken by the test episodes."""
+    """Steps on the task taken by all test episodes."""
     stop_reason: str
     """A name in `names.STOP_REASONS`."""
+    curve_returns: np.ndarray = field(default_factory=lambda: np.empty(0))
+    """Return of the test episode after each training episode, float64, where there are
+    such; the last ones are missing of an agent that diverged."""
 
     @property
     def score(self) -> float:

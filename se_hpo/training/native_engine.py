@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from se_hpo.agents.config import AgentConfig
-from se_hpo.agents.registry import kind_of
+from se_hpo.agents.registry import check_takes, kind_of
 from se_hpo.envs.learned import LearnedEnv
 from se_hpo.envs.parameters import check_psi
 from se_hpo.envs.tasks import TaskSpec, make_env, measure_task
@@ -115,6 +115,7 @@ def _flatten(index: int, job: TrainingJob) -> dict[str, Any]:
     spec = measure_task(job.task)
     _check_seed(where, job.seed)
     agent = _agent_dict(where, job.agent)
+    check_takes(kind_of(job.agent), spec.id, spec.continuous, spec.discrete_obs)
     _check_memory(where, agent, spec)
     task = dataclasses.asdict(spec)
     if spec.native is None:
@@ -125,6 +126,7 @@ def _flatten(index: int, job: TrainingJob) -> dict[str, Any]:
         "seed": int(job.seed),
         "learned": job.learned and _learned_dict(where, job.learned, spec),
         "stop_by_rule": job.stop_by_rule,
+        "test_while_training": job.test_while_training,
     }
 
 

@@ -12,44 +12,35 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
 
 from se_hpo import seeding
 from se_hpo.agents import Agent, DivergedError, make_agent
-from se_hpo.agents.base import SelfTrained
+from se_hpo.agents.base import SeesEnds, SelfTrained
 from se_hpo.agents.config import AgentConfig
+from se_hpo.agents.registry import check_takes, kind_of
 from se_hpo.envs.tasks import TaskSpec, measure_task
 from se_hpo.errors import UserError
 from se_hpo.text import last_line
 from se_hpo.training.environments import (
-    Step,
     TaskTrainingEnv,
     TrainingEnv,
     training_env,
 )
 from se_hpo.training.jobs import TrainingJob, TrainingResult
+from se_hpo.training.training_log import (
+    Test,
+    TrainingLog,
+    check_finite,
+    train_by_itself,
+)
 
-_LARGEST_REWARD = float(np.finfo(np.float32).max)
-"""The replay buffer holds float32."""
-
-StoppingRule = Callable[[Sequence[float]], str | None]
-"""Episode returns so far -> reason to stop, or None to go on."""
-
-
-@dataclass
-class TrainingLog:
-    """Training episodes so far; one cut short counts with the steps it had."""
-
-    returns: list[float] = field(default_factory=list)
-    lengths: list[int] = field(default_factory=list)
-    stop_reason: str = "train_episodes"
-    """See `names.STOP_REASONS`."""
+StoppingRule = Callable[["TrainingLog"], str | None]
+"""Episodes so far -> reason to stop, or None to go on."""
 
 
 @dataclass
@@ -63,7 +54,11 @@ class TestLog:
 
 
 def train_agent(
-    agent: Agent, env: TrainingEnv, config: AgentConfig, rule: StoppingRule
+    agent: Agent,
+    env: TrainingEnv,
+    config: AgentConfig,
+    rule: StoppingRule,
+    test: Test | None = None,
 ) -> TrainingLog:
     """Train until the rule, the episodes or the environment steps end it.
 
@@ -75,10 +70,13 @@ def train_agent(
         for episode in range(config.train_episodes):
             agent.start_episode(episode)
             learning = episode >= config.init_episodes
-            if _train_episode(agent, env, log, learning, config.max_env_steps):
+            at_limit = _train_episode(agent, env, log, learning, config.max_env_steps)
+            if test:
+                log.test_returns.append(test())
+            if at_limit:
                 log.stop_reason = "max_env_steps"
                 break
-            if reason := rule(log.returns):
+            if reason := rule(log):
                 log.stop_reason = reason
                 break
     except DivergedError:
@@ -97,74 +95,53 @@ def _train_episode(
     while not (ended or at_limit):
         action = agent.act(state)
         step = env.step(action)
-        log.lengths[-1] += 1
-        _check_finite(step)
+        log.lengths[-1] += step.env_steps
+        check_finite(step)
         log.returns[-1] += step.reward
         agent.remember(state, action, step.reward, step.next_state, step.done)
         if learning:
             agent.update()
         state, ended = step.next_state, step.ended
-        at_limit = steps_before + log.lengths[-1] == max_env_steps  # never for 0
+        at_limit = 0 < max_env_steps <= steps_before + log.lengths[-1]
+    if isinstance(agent, SeesEnds):
+        agent.end_episode(truncated=not step.terminated)
     return at_limit
 
 
-class _LoggedEnv:
-    """What an agent with a loop of its own trains on; every step is logged."""
+class Tests:
+    """Greedy episodes of an agent on the task, without learning."""
 
-    def __init__(self, env: TrainingEnv, log: TrainingLog) -> None:
-        self._env, self._log, self._starts = env, log, False
+    def __init__(self, agent: Agent, spec: TaskSpec, seed: int, repeat: int) -> None:
+        self._agent, self.env_steps = agent, 0
+        self._env = TaskTrainingEnv(spec, seed, "bootstrap", repeat)
 
-    def reset(self) -> np.ndarray:
-        """Start an episode; it is one with its first step."""
-        self._starts = True
-        return self._env.reset()
+    def episode(self) -> float:
+        """The return of one.
 
-    def step(self, action: Any) -> Step:
-        """Take one step."""
-        if self._starts:
-            self._log.returns.append(0.0)
-            self._log.lengths.append(0)
-        step = self._env.step(action)
-        self._log.lengths[-1] += 1
-        _check_finite(step)
-        self._log.returns[-1] += step.reward
-        self._starts = step.ended
-        return step
-
-
-def _train_itself(agent: SelfTrained, env: TrainingEnv) -> TrainingLog:
-    """Train by the agent's own loop."""
-    log = TrainingLog()
-    try:
-        log.stop_reason = agent.train_on(_LoggedEnv(env, log))
-    except DivergedError:
-        log.stop_reason = "diverged"
-    return log
+        Raises:
+            DivergedError: a value of the agent or the task was not finite.
+        """
+        state, ended, total = self._env.reset(), False, 0.0
+        while not ended:
+            step = self._env.step(self._agent.act_greedily(state))
+            self.env_steps += step.env_steps
+            check_finite(step)
+            total += step.reward
+            state, ended = step.next_state, step.ended
+        return total
 
 
-def _check_finite(step: Step) -> None:
-    # Summed in double precision: finite float32 values cannot overflow here.
-    sound = math.isfinite(sum(step.next_state.tolist()) + step.done)
-    if not (sound and abs(step.reward) <= _LARGEST_REWARD):
-        raise DivergedError("the environment gave NaN or infinity")
-
-
-def test_agent(agent: Agent, spec: TaskSpec, episodes: int, seed: int) -> TestLog:
+def test_agent(
+    agent: Agent, spec: TaskSpec, episodes: int, seed: int, action_repeat: int = 1
+) -> TestLog:
     """Greedy episodes on the task, without learning."""
-    env = TaskTrainingEnv(spec, seed, truncation="bootstrap")
-    log = TestLog()
+    tests, log = Tests(agent, spec, seed, action_repeat), TestLog()
     try:
         for _ in range(episodes):
-            state, ended = env.reset(), False
-            log.returns.append(0.0)
-            while not ended:
-                step = env.step(agent.act_greedily(state))
-                log.env_steps += 1
-                _check_finite(step)
-                log.returns[-1] += step.reward
-                state, ended = step.next_state, step.ended
+            log.returns.append(tests.episode())
     except DivergedError:
         log.diverged = True
+    log.env_steps = tests.env_steps
     return log
 
 
@@ -182,46 +159,61 @@ def run_job(job: TrainingJob) -> TrainingResult:
     """
     with _one_thread():
         spec, config = measure_task(job.task), job.agent
+        check_takes(kind_of(config), spec.id, spec.continuous, spec.discrete_obs)
         seed = seeding.integer_seed(job.seed, "agent")
         agent = _agent(config, spec, seed)
         seed = seeding.integer_seed(job.seed, "environment")
-        env = training_env(spec, job.learned, seed, config.truncation)
-        rule = functools.partial(env.stop_reason, config=config)
+        env = training_env(spec, job.learned, seed, config)
+        curve = _curve_tests(job, agent, spec)
         log, test = TrainingLog(stop_reason="diverged"), TestLog(diverged=True)
         if job.learned is None or np.isfinite(job.learned.psi).all():
-            if isinstance(agent, SelfTrained):
-                log = _train_itself(agent, env)
-            else:
-                log = train_agent(
-                    *(agent, env, config),
-                    rule if job.stop_by_rule else lambda returns: None,
-                )
+            log = _trained(job, agent, env, curve.episode if curve else None)
         if log.stop_reason != "diverged":
             seed = seeding.integer_seed(job.seed, "test")
-            test = test_agent(agent, spec, config.test_episodes, seed)
+            repeat = config.action_repeat
+            test = test_agent(agent, spec, config.test_episodes, seed, repeat)
     worst = [spec.worst_return] * config.test_episodes
     return TrainingResult(
         test_returns=np.array(worst if test.diverged else test.returns, np.float64),
         episode_returns=np.array(log.returns, np.float64),
         episode_lengths=np.array(log.lengths, np.int64),
-        test_env_steps=test.env_steps,
+        test_env_steps=test.env_steps + (curve.env_steps if curve else 0),
         stop_reason="diverged" if test.diverged else log.stop_reason,
+        curve_returns=np.array(log.test_returns, np.float64),
     )
+
+
+def _trained(
+    job: TrainingJob, agent: Agent, env: TrainingEnv, test: Test | None
+) -> TrainingLog:
+    if isinstance(agent, SelfTrained):
+        return train_by_itself(agent, env, test)
+    rule = functools.partial(env.stop_reason, config=job.agent)
+    stop = rule if job.stop_by_rule else lambda log: None
+    return train_agent(agent, env, job.agent, stop, test)
+
+
+def _curve_tests(job: TrainingJob, agent: Agent, spec: TaskSpec) -> Tests | None:
+    if not job.test_while_training:
+        return None
+    seed = seeding.integer_seed(job.seed, "curve")
+    return Tests(agent, spec, seed, job.agent.action_repeat)
 
 
 def _agent(config: AgentConfig, spec: TaskSpec, seed: int) -> Agent:
     try:
-        return make_agent(config, spec.obs_size, spec.n_actions, seed)
+        sizes = spec.obs_size, spec.n_actions
+        return make_agent(config, *sizes, seed, continuous=spec.continuous)
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, MemoryError) and "allocate" not in str(error):
             raise
-        sizes = ", ".join(
+        named = ", ".join(
             f"{name} = {getattr(config, name)}"
             for name in ("hidden_size", "hidden_layers", "buffer_size", "batch_size")
             if hasattr(config, name)
         )
         raise UserError(
-            f"{type(config).__name__}: no memory for an agent of {sizes} "
+            f"{type(config).__name__}: no memory for an agent of {named} "
             f"({last_line(error)}): lower the largest"
         ) from None
 

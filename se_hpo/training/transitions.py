@@ -20,6 +20,7 @@ import torch
 
 from se_hpo import seeding
 from se_hpo.agents import Agent, DivergedError, make_agent
+from se_hpo.agents.base import Action
 from se_hpo.agents.config import AgentConfig
 from se_hpo.agents.ddqn_config import DDQNConfig
 from se_hpo.envs.checkpoint import SECheckpoint, load_se
@@ -58,7 +59,7 @@ class _RecordingEnv(LearnedTrainingEnv):
         super().__init__(spec, learned, seed)
         self._recorded = recorded
 
-    def step(self, action: int) -> Step:
+    def step(self, action: Action) -> Step:
         step = super().step(action)
         self._recorded.add("se_training", step.next_state, step.reward)
         return step
@@ -131,7 +132,7 @@ def _train_and_test(
         seeding.integer_seed(seed, "environment"),
         recorded,
     )
-    train_agent(agent, env, config, lambda returns: env.stop_reason(returns, config))
+    train_agent(agent, env, config, lambda log: env.stop_reason(log, config))
     try:
         inputs = _test(agent, spec, config.test_episodes, seed, recorded)
     except DivergedError:
@@ -151,8 +152,9 @@ def _test(
         while not ended:
             action = agent.act_greedily(state)
             inputs.append(np.concatenate([one_hot[action], state]))
-            state, reward, _, ended = env.step(action)
-            recorded.add("task_test", state, reward)
+            step = env.step(action)
+            state, ended = step.next_state, step.ended
+            recorded.add("task_test", state, step.reward)
     return np.array(inputs)
 
 

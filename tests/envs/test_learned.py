@@ -188,7 +188,7 @@ def test_a_step_means_the_same_to_both_engines(kind):
     state = by_torch.reset()
     for action in rng.integers(SPEC.n_actions, size=6).tolist():
         next_state, reward, done, ended = testing.learned_step(
-            *(config, [net[1:] for net in nets], env.psi, SPEC.n_actions),
+            *(config, [net[1:3] for net in nets], env.psi, SPEC.n_actions),
             *(state, action, native_engine.isa().replace("-", "_")),
         )
         step = by_torch.step(action)
@@ -214,7 +214,7 @@ def test_what_is_stored_as_done_and_what_ends_a_training_are_the_kinds_own(monke
     for kind, stored in ((MDP, 0.75), (QUIET, 1.0)):
         env = LearnedTrainingEnv(SPEC, made(kind, done=0.75), seed=0)
         env.reset()
-        assert env.step(0)[2:] == (stored, True)
+        assert env.step(0)[2:4] == (stored, True)
     jobs = [TrainingJob(TASK, AGENT, 3, made(k, done=0.75)) for k in (MDP, QUIET)]
     reasons = [run_job(job).stop_reason for job in jobs]
     assert reasons == ["plateau", "train_episodes"]

@@ -96,7 +96,7 @@ def test_se_step_equals_the_torch_se(activation, isa):
                     action = int(rng.integers(spec.n_actions))
                     got = testing.learned_step(
                         {"kind": "mdp", **dataclasses.asdict(se)},
-                        [net[1:] for net in layout(se, spec.obs_size, spec.n_actions)],
+                        [net[1:3] for net in layout(se, spec.obs_size, spec.n_actions)],
                         psi,
                         spec.n_actions,
                         state,

@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 
 import numpy as np
 import pytest
@@ -100,7 +101,8 @@ class FixedEpisodes:
     def step(self, action):
         self.step_in_episode += 1
         ended = self.step_in_episode == 3
-        return Step(np.zeros(1, np.float32), self.reward if ended else 0.0, 0.0, ended)
+        reward = self.reward if ended else 0.0
+        return Step(np.zeros(1, np.float32), reward, 0.0, ended, ended)
 
 
 def go_on(returns):
@@ -194,7 +196,7 @@ def test_training_stops_with_the_reason_of_the_rule():
         Recorder(),
         FixedEpisodes(range(9)),
         AgentConfig(),
-        lambda returns: "solved" if len(returns) == 3 else None,
+        lambda log: "solved" if len(log.returns) == 3 else None,
     )
     assert (log.returns, log.stop_reason) == ([0, 1, 2], "solved")
 
@@ -207,6 +209,46 @@ def test_a_diverging_update_ends_the_training():
         go_on,
     )
     assert (log.lengths, log.stop_reason) == ([3, 1], "diverged")
+
+
+def test_an_agent_that_asks_is_told_of_the_ends_of_its_episodes():
+    class Told(Recorder):
+        def __init__(self):
+            super().__init__()
+            self.ends = []
+
+        def end_episode(self, truncated):
+            self.ends.append((len(self.transitions), len(self.updates_at), truncated))
+
+    agent, settings = Told(), AgentConfig(max_env_steps=7, init_episodes=0)
+    train_agent(agent, FixedEpisodes([1] * 9), settings, go_on)
+    assert agent.ends == [(3, 3, False), (6, 6, False), (7, 7, True)]
+
+
+def test_tests_while_training_follow_every_episode_and_decide_when_to_stop():
+    returns, settings = iter(range(9)), AgentConfig(stop_window=2, init_episodes=0)
+    env = TaskTrainingEnv(SPEC, 0, "bootstrap")
+    rule = functools.partial(env.stop_reason, config=settings)
+    tests = FixedEpisodes([500] * 9), settings, rule, lambda: 193 + next(returns)
+    log = train_agent(Recorder(), *tests)
+    assert log.test_returns == [193, 194, 195, 196]
+    assert (log.stop_reason, log.returns) == ("solved", [500] * 4)
+    env = TaskTrainingEnv(SPEC, 0, "bootstrap")
+    tests = FixedEpisodes([0] * 9), settings, rule, lambda: 200.0
+    assert len(train_agent(Recorder(), *tests).test_returns) == 2  # of both, all there
+
+
+@pytest.mark.parametrize("repeat", [2, 3])
+def test_a_held_action_counts_with_all_its_steps(repeat):
+    env = TaskTrainingEnv(SPEC, 0, "bootstrap", repeat)
+    env.reset()
+    steps = [env.step(1)]
+    while not steps[-1].ended:
+        steps.append(env.step(1))
+    assert [s.env_steps for s in steps[:-1]] == [repeat] * (len(steps) - 1)
+    assert [s.reward for s in steps] == [s.env_steps for s in steps]  # CartPole: 1 each
+    assert steps[-1].terminated
+    assert 1 <= steps[-1].env_steps <= repeat
 
 
 # --- what is stored as done --------------------------------------------------------
@@ -222,7 +264,7 @@ def test_on_an_se_the_raw_done_is_stored_also_at_the_step_limit():
     assert not env.step(0).ended  # the count starts anew
     env = LearnedTrainingEnv(SPEC, LearnedEnv(SE, constant_se(done=1.5)), 0)
     env.reset()
-    assert env.step(0)[2:] == (1.5, True)
+    assert env.step(0)[2:4] == (1.5, True)
 
 
 @pytest.mark.parametrize(

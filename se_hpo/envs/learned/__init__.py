@@ -26,6 +26,8 @@ class Net(NamedTuple):
     name: str
     inputs: int
     outputs: int
+    linear: bool = False
+    """No hidden layers and no bias: weights alone."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,16 @@ class LearnedConfig:
         check(1 <= self.hidden_layers <= 3, self, "hidden_layers", "1, 2 or 3")
 
 
+def done_at_termination(terminated: bool, info: Mapping[str, Any]) -> float:
+    """What a task stores, too."""
+    return float(terminated)
+
+
+def never(returns: Sequence[float], config: AgentConfig) -> str | None:
+    """No rule ends a training."""
+    return None
+
+
 @dataclass(frozen=True)
 class LearnedKind:
     """How environments of one kind are laid out, stepped and trained on."""
@@ -63,10 +75,17 @@ class LearnedKind:
     """(config, obs_size, n_actions) -> the networks, in the order of psi."""
     environment: type[Any] | str
     """Gymnasium environment made from task id and checkpoint, or its `module:class`."""
-    stored_done: Callable[[bool, Mapping[str, Any]], float]
+    stored_done: Callable[[bool, Mapping[str, Any]], float] = done_at_termination
     """(terminated, info) -> what the replay buffer stores as done."""
-    stopping_rule: Callable[[Sequence[float], AgentConfig], str | None]
+    stopping_rule: Callable[[Sequence[float], AgentConfig], str | None] = never
     """Episode returns so far -> reason to stop the training, or None."""
+    reward: type[Any] | str | None = None
+    """The reward function, or its `module:class`, of a kind that replaces the task's
+    reward alone: done and stopping are then the task's."""
+    own: tuple[str, ...] = ()
+    """Fields whose value does not carry over to another kind."""
+    prefix: str = "se"
+    """Of the flat names of its configuration (`se.hidden_size`)."""
     vector_environment: type[Any] | str | None = None
     """Many copies at once, if there is such: task id, `num_envs`, checkpoint."""
     native: bool = False
