@@ -8,7 +8,6 @@ a stranger; `measure_task` plays random episodes where returns are not known yet
 
 from __future__ import annotations
 
-import functools
 import importlib
 import math
 import sys
@@ -19,9 +18,9 @@ from typing import Any
 import gymnasium
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
-from gymnasium.spaces import Box, Discrete, flatten, flatten_space
 
 from se_hpo.envs.env_api import check_spaces, measure_random_returns, random_episodes
+from se_hpo.envs.vector_spaces import with_flat_observations, with_unit_actions
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.text import typed_line
 
@@ -205,44 +204,8 @@ def make_env(spec: TaskSpec) -> gymnasium.Env:
         max_episode_steps=spec.max_steps,
         disable_env_checker=True,
     )
-    if len(env.observation_space.shape or ()) != 1:
-        space = env.observation_space
-        # Not FlattenObservation: it holds a lambda, which cannot be pickled.
-        env = gymnasium.wrappers.TransformObservation(
-            env, functools.partial(_flat, space), _flat_space(space)
-        )
-    if spec.continuous:
-        env = _with_unit_actions(env)
-    return env
-
-
-def _flat(space: gymnasium.Space, observation: Any) -> np.ndarray:
-    flat: np.ndarray = flatten(space, observation)
-    return flat.astype(np.float32) if isinstance(space, Discrete) else flat
-
-
-def _flat_space(space: gymnasium.Space) -> Box:
-    flat: Any = flatten_space(space)
-    if isinstance(space, Discrete):
-        flat = Box(0, 1, flat.shape, np.float32)
-    return flat
-
-
-def _with_unit_actions(env: gymnasium.Env) -> gymnasium.Env:
-    """Actions of [-1, 1]^n, float32, scaled to the bounds of its own."""
-    box: Any = env.action_space
-    shape = (math.prod(box.shape),)
-    unit = Box(-1, 1, shape, np.float32)
-    if box.shape == shape and (box.low == -1).all() and (box.high == 1).all():
-        return env
-    scale = functools.partial(_scaled, box.low, box.high)
-    return gymnasium.wrappers.TransformAction(env, scale, unit)
-
-
-def _scaled(low: np.ndarray, high: np.ndarray, action: np.ndarray) -> np.ndarray:
-    unit = np.asarray(action, low.dtype).reshape(low.shape)
-    scaled: np.ndarray = low + (unit + 1) / 2 * (high - low)
-    return scaled
+    env = with_flat_observations(env)
+    return with_unit_actions(env) if spec.continuous else env
 
 
 def _gymnasium_spec(task_id: str) -> EnvSpec:
