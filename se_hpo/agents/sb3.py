@@ -80,12 +80,13 @@ class SB3Agent:
         kind = kind_of(config)
         name = kind.name
         continuous |= "discrete" not in kind.actions
-        self._seed, self._continuous = seed % 2**32, continuous
+        self._continuous, self._generators = continuous, _Generators()
         self._env = _CountedEnv(obs_size, n_actions, self._steps, continuous)
         algorithm = getattr(stable_baselines3, name.removeprefix("sb3:"))
         arguments = _arguments(config, name, algorithm, self._env)
+        arguments["seed"] = seed % 2**32
         try:
-            with _own_generators():
+            with self._generators.own():
                 env = DummyVecEnv([lambda: self._env])
                 self._model: BaseAlgorithm = algorithm("MlpPolicy", env, **arguments)
         except _BAD_VALUES as error:
@@ -97,10 +98,9 @@ class SB3Agent:
     def train_on(self, env: Any) -> str:
         """Train for `train_steps`; the stop reason. See `base.SelfTrained`."""
         self._env.inner = env
-        with _own_generators(), self._may_diverge():
-            self._model.set_random_seed(self._seed)
-            with contextlib.suppress(_Over):
-                self._model.learn(self._steps, log_interval=None)  # type: ignore[arg-type]
+        learn: Any = self._model.learn  # not every algorithm's may do without a log
+        with self._generators.own(), self._may_diverge(), contextlib.suppress(_Over):
+            learn(self._steps, log_interval=None)
         self._check_finite()
         return "max_env_steps"
 
@@ -245,16 +245,39 @@ def _lengths(
     return {key: min(given.get(key, known[key]), steps)}
 
 
-@contextlib.contextmanager
-def _own_generators() -> Iterator[None]:
-    """Put back the generators of the process, from which Stable-Baselines3 draws."""
-    python, torchs = random.getstate(), torch.get_rng_state()
+class _Generators:
+    """Those of the process, from which Stable-Baselines3 draws: in a state of our own.
+
+    Outside of `own` nobody sees that something was drawn.
+    """
+
+    def __init__(self) -> None:
+        self._state: _State | None = None
+
+    @contextlib.contextmanager
+    def own(self) -> Iterator[None]:
+        """Go on from where the last `own` ended; no warning is shown."""
+        before = _state()
+        if self._state:
+            _restore(self._state)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                yield
+        finally:
+            self._state = _state()
+            _restore(before)
+
+
+_State = tuple[Any, Any, torch.Tensor]
+
+
+def _state() -> _State:
     numpys = np.random.get_state()  # noqa: NPY002
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        random.setstate(python)
-        torch.set_rng_state(torchs)
-        np.random.set_state(numpys)  # noqa: NPY002
+    return random.getstate(), numpys, torch.get_rng_state()
+
+
+def _restore(state: _State) -> None:
+    random.setstate(state[0])
+    np.random.set_state(state[1])  # noqa: NPY002
+    torch.set_rng_state(state[2])
