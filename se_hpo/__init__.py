@@ -19,6 +19,7 @@ if sys.argv[:1] == ["-m"] and any(w.startswith("se_hpo.") for w in sys.orig_argv
 
     end_in_order()
 
+from se_hpo.envs.gridworld import register_gridworlds
 from se_hpo.envs.registration import register_synthetic_envs
 from se_hpo.version import __version__
 
@@ -57,6 +58,7 @@ _MODULES = {
 _COMMANDS = ("evaluate", "optimize", "report", "train")
 """Packages with a function `run`."""
 
+register_gridworlds()
 register_synthetic_envs()
 
 

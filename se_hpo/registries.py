@@ -64,6 +64,8 @@ AGENTS = Registry(
     ddqn="se_hpo.agents.ddqn_config:KIND",
     dueling_ddqn="se_hpo.agents.dueling_ddqn_config:KIND",
     td3_discrete="se_hpo.agents.td3_discrete_config:KIND",
+    q_learning="se_hpo.agents.q_learning_config:KIND",
+    sarsa="se_hpo.agents.sarsa_config:KIND",
     **{
         f"sb3:{name}": f"se_hpo.agents.sb3_config:{name}"
         for name in ("A2C", "DDPG", "DQN", "PPO", "SAC", "TD3")

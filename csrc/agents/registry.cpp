@@ -2,13 +2,15 @@
 
 namespace se_hpo {
 
-extern const AgentEntry kDDQN, kDuelingDDQN, kTD3Discrete;
+extern const AgentEntry kDDQN, kDuelingDDQN, kTD3Discrete, kQLearning, kSARSA;
 
 const std::map<std::string, AgentEntry>& agents() {
   static const std::map<std::string, AgentEntry> entries = {
       {"ddqn", kDDQN},
       {"dueling_ddqn", kDuelingDDQN},
       {"td3_discrete", kTD3Discrete},
+      {"q_learning", kQLearning},
+      {"sarsa", kSARSA},
   };
   return entries;
 }

@@ -8,6 +8,7 @@ namespace se_hpo {
 
 void bind_testing(pybind11::module_& m);
 void bind_testing_td3(pybind11::module_& m);
+void bind_testing_tabular(pybind11::module_& m);
 void bind_benchmark(pybind11::module_& m);
 
 }  // namespace se_hpo

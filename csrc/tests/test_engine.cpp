@@ -59,7 +59,10 @@ Fields agent(const char* algorithm, const char* activation, int hidden, int laye
            {"policy_std_clip", 0.5},
            {"gumbel_temperature", 1.0},
            {"gumbel_hard", false},
-           {"layer_norm", false}}};
+           {"layer_norm", false},
+           {"count_bonus", 0.1},
+           {"q_init", 0.0},
+           {"next_action", std::string("taken")}}};
 }
 
 TaskSpec task(const char* name) {
@@ -111,13 +114,32 @@ std::vector<Job> many_jobs() {
   return jobs;
 }
 
+std::vector<Job> tabular_jobs() {
+  const Fields fields{{{"map", std::string("S.#\nOO.\n..G")},
+                       {"step_reward", -0.01},
+                       {"goal_reward", 1.0},
+                       {"hole_reward", -1.0}}};
+  const TaskSpec spec{20, 0.8, -1, 9, 4, [fields](Random random) {
+                        return native_tasks().at("gridworld").make(random, fields);
+                      }};
+  std::vector<Job> jobs;
+  for (const char* algorithm : {"q_learning", "sarsa"})
+    for (const char* next : {"taken", "drawn"}) {
+      Fields c = agent(algorithm, "relu", 1, 1, 1);
+      c.values["next_action"] = std::string(next);
+      jobs.push_back({spec, c, jobs.size(), {}});
+    }
+  return jobs;
+}
+
 bool same(const Result& a, const Result& b) {
   return a.test_returns == b.test_returns && a.episode_returns == b.episode_returns &&
          a.episode_lengths == b.episode_lengths && a.stop_reason == b.stop_reason;
 }
 
 void results_do_not_depend_on_threads(const Kernels& kernels) {
-  const std::vector<Job> jobs = many_jobs();
+  std::vector<Job> jobs = many_jobs();
+  for (const Job& job : tabular_jobs()) jobs.push_back(job);
   const std::vector<Result> one = run_jobs(jobs, 1, kernels, kGoOn);
   const std::vector<Result> four = run_jobs(jobs, 4, kernels, kGoOn);
   CHECK(one.size() == jobs.size());

@@ -5,8 +5,8 @@ No torch: what trains an agent is imported when the first one is made.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from se_hpo.agents.base import Agent
 from se_hpo.agents.config import AgentConfig
@@ -37,6 +37,8 @@ class AgentKind:
     """The native engine has it too, under the same name."""
     varied: tuple[str, ...] = ()
     """Fields that `vary_agent` draws, in this order."""
+    varied_ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Those of them that are drawn uniformly between these, not around the base."""
     actions: tuple[str, ...] = ("discrete",)
     """Kinds of actions that it can take: `discrete`, `continuous`."""
     made_first: bool = False

@@ -20,15 +20,21 @@ Config = TypeVar("Config", bound=AgentConfig)
 def vary_agent(config: Config, rng: np.random.Generator) -> Config:
     """Draw anew, around `config`, what its agent says that varies (`AgentKind.varied`).
 
-    hidden_layers is uniform in {l - 1, l, l + 1}. All else is log-uniform in
-    [x / 3, 3 x], integers from int(x / 3), at least 1, to 3 x, both included.
+    What the agent has a range for (`AgentKind.varied_ranges`) is uniform in it, and
+    hidden_layers in {l - 1, l, l + 1}. All else is log-uniform in [x / 3, 3 x],
+    integers from int(x / 3), at least 1, to 3 x, both included.
 
     For l = 1 the authors draw from {0, 1, 2} and build a network with 1 layer for 0, so
     that 1 is twice as likely as 2; here too, since their agents are the ones compared
     with.
     """
-    values = {name: getattr(config, name) for name in kind_of(config).varied}
-    drawn: Any = {name: _vary(name, value, rng) for name, value in values.items()}
+    kind = kind_of(config)
+    drawn: Any = {
+        name: rng.uniform(*kind.varied_ranges[name])
+        if name in kind.varied_ranges
+        else _vary(name, getattr(config, name), rng)
+        for name in kind.varied
+    }
     return dataclasses.replace(config, **drawn)
 
 

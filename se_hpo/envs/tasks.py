@@ -20,6 +20,7 @@ import numpy as np
 from gymnasium.envs.registration import EnvSpec
 
 from se_hpo.envs.env_api import check_spaces, measure_random_returns, random_episodes
+from se_hpo.envs.gridworld import GRIDWORLDS, MOVES
 from se_hpo.envs.vector_spaces import with_flat_observations, with_unit_actions
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.text import typed_line
@@ -60,7 +61,7 @@ class TaskSpec:
 
 # random_return and worst_return: mean and lowest return of uniformly random actions,
 # `measure_random_returns(make_env(spec), seed=0, episodes=N)`, Gymnasium 1.4, with
-# N = 20,000 (CartPole), 2,000 (Acrobot) and 500 (MountainCar).
+# N = 20,000 (CartPole and gridworlds), 2,000 (Acrobot) and 500 (MountainCar).
 _MEASURED: tuple[tuple[Any, ...], ...] = (
     # id, Gymnasium's, max_steps, solved, random, worst, obs_size, n_actions, native
     # CartPole-v1 differs from v0 in step limit and threshold only.
@@ -70,6 +71,16 @@ _MEASURED: tuple[tuple[Any, ...], ...] = (
     (*["MountainCar-v0"] * 2, 200, -110.0, -200.0, -200.0, 2, 3, "mountain_car"),
 )
 _TASKS: dict[str, TaskSpec] = {row[0]: TaskSpec(*row) for row in _MEASURED}
+_TASKS |= {
+    name: TaskSpec(
+        *(name, name, world.max_steps, world.solved_return),
+        *(world.random_return, world.worst_return, world.n_cells, len(MOVES)),
+        native="gridworld",
+        discrete_obs=True,
+        native_fields=world.fields(),
+    )
+    for name, world in GRIDWORLDS.items()
+}
 _CHECKED_STEPS = 200
 _found: dict[str, tuple[EnvSpec, TaskSpec]] = {}
 """What was made of Gymnasium's registry, which may change in a process."""
@@ -80,7 +91,7 @@ _returns: dict[str, tuple[float, float]] = {}
 def list_tasks() -> list[str]:
     """Ids of the measured tasks.
 
-    >>> list_tasks()
+    >>> list_tasks()[:4]
     ['CartPole-v0', 'CartPole-v1', 'Acrobot-v1', 'MountainCar-v0']
     """
     return list(_TASKS)
@@ -89,15 +100,16 @@ def list_tasks() -> list[str]:
 def get_task(task_id: str) -> TaskSpec:
     """The spec of a measured task, or one made from Gymnasium's; imports nothing.
 
-    Of an id `module:Env-v0` the module must have been imported. Random returns are
-    there if the task is measured (`measure_task`) or was told them (`use_returns`).
+    Of an id `module:Env-v0` the module must have been imported; `se_hpo:` may stand
+    before the id of a measured task. Random returns are there if the task is measured
+    (`measure_task`) or was told them (`use_returns`).
 
     Raises:
         UserError: an unknown id, spaces that no agent here can handle, or a Gymnasium
             spec without reward threshold or step limit.
     """
-    if task_id in _TASKS:
-        return _TASKS[task_id]
+    if (own := task_id.removeprefix("se_hpo:")) in _TASKS:
+        return _TASKS[own]
     theirs = _gymnasium_spec(task_id)
     if task_id not in _found or _found[task_id][0] is not theirs:
         if task_id in _found:  # another environment now
@@ -132,7 +144,7 @@ def check_task(task_id: str) -> TaskSpec:
         UserError: as `import_task`, or what the environment did and what is asked for.
     """
     spec = import_task(task_id)
-    if task_id in _TASKS:
+    if spec.id in _TASKS:
         return spec
     with _make(task_id, _gymnasium_spec(task_id)) as env:
         random_episodes(env, task_id, seed=0, steps=_CHECKED_STEPS)
@@ -165,9 +177,8 @@ def measure_task(task_id: str) -> TaskSpec:
 
 def returns_of(task_id: str) -> dict[str, float] | None:
     """The measured returns of a task, to be stored; None of those in this module."""
-    if task_id in _TASKS:
+    if measure_task(task_id).id in _TASKS:
         return None
-    measure_task(task_id)
     return all_returns()[task_id]
 
 
@@ -189,7 +200,8 @@ def use_returns(task_id: str, stored: Any) -> None:
 
 def known_solved_return(task_id: object) -> float | None:
     """The solved return of a measured task; None for all others."""
-    spec = _TASKS.get(task_id) if isinstance(task_id, str) else None
+    own = task_id.removeprefix("se_hpo:") if isinstance(task_id, str) else ""
+    spec = _TASKS.get(own)
     return spec.solved_return if spec else None
 
 

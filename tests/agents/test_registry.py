@@ -37,7 +37,7 @@ native = [name for name, kind in AGENTS.items() if kind.native]
 def quick_job(name: str, seed: int = 0) -> TrainingJob:
     config = AGENTS[name].config(max_env_steps=STEPS)
     own = {key: value for key, value in QUICK.items() if hasattr(config, key)}
-    task = "CartPole-v0"
+    task = "Cliff-v0" if AGENTS[name].tabular else "CartPole-v0"
     if "discrete" not in AGENTS[name].actions:
         task = "MountainCarContinuous-v0"
         use_returns(task, {"random_return": -33.0, "worst_return": -99.0})
@@ -83,6 +83,8 @@ def test_an_agent_has_a_space_of_its_own_and_one_to_be_varied_by(name):
 @every_agent
 def test_varied_fields_stay_in_their_range_and_all_others_as_they_are(name):
     base, rng = AGENTS[name].config(), np.random.default_rng(3)
+    ranges = AGENTS[name].varied_ranges
+    assert set(ranges) <= set(AGENTS[name].varied)
     drawn = [asdict(vary_agent(base, rng)) for _ in range(200)]
     for field, value in asdict(base).items():
         if field not in AGENTS[name].varied:
@@ -92,9 +94,9 @@ def test_varied_fields_stay_in_their_range_and_all_others_as_they_are(name):
         if field == "hidden_layers":
             assert values == {max(1, value - 1), value, value + 1}
         else:
-            low = value / FACTOR
+            low, high = ranges.get(field, (value / FACTOR, value * FACTOR))
             assert min(values) >= (int(low) if isinstance(value, int) else low), field
-            assert max(values) <= value * FACTOR, field
+            assert max(values) <= high, field
             assert len(values) > 50, field
 
 

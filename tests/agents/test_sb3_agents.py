@@ -161,6 +161,7 @@ def test_training_takes_as_many_steps_as_asked_and_is_the_jobs_alone(name, se):
 @on_cartpole
 def test_it_learns_what_the_algorithm_learns_when_it_is_used_as_it_is(name):
     given = {"learning_starts": 10} if name == "sb3:DQN" else {"n_steps": 50}
+    given |= {"batch_size": 25} if name == "sb3:PPO" else {}
     ours = agent(name, max_env_steps=200, **given)
     ours.train_on(TaskTrainingEnv(get_task("CartPole-v0"), 5, "bootstrap"))
     env = make_env(get_task("CartPole-v0"))

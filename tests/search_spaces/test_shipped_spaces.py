@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from se_hpo.agents import AGENTS
+from se_hpo.agents.registry import VARIED
 from se_hpo.bohb.brackets import hyperband_brackets, plan
 from se_hpo.bohb.encoding import SpaceEncoding
 from se_hpo.bohb.proposals import BOHBGenerator
@@ -44,6 +45,7 @@ def test_the_shipped_spaces_are_these():
         "nes_cartpole",
         "ddqn_acrobot",
         *alone,
+        *("q_learning_cliff", "sarsa_cliff"),
         *(f"vary_{agent}" for agent in OWN_AGENTS),
     }
 
@@ -159,9 +161,12 @@ def test_phase_2_agents_vary_around_the_default_configuration(agent):
     assert (space.objective, space.agent) == ("agent", agent)
     built = space.configuration_space()
     assert space.resolve(dict(built.get_default_configuration())).agent == base
-    assert set(built) == {
-        f"{agent}.{key}" for key in ("lr", "batch_size", "hidden_size", "hidden_layers")
-    }
+    assert set(built) == {f"{agent}.{key}" for key in AGENTS[agent].varied}
+    for key, limits in AGENTS[agent].varied_ranges.items():
+        hp = built[f"{agent}.{key}"]
+        assert (hp.lower, hp.upper, hp.log) == (*limits, False)
+    if AGENTS[agent].varied != VARIED:
+        return
     lr = built[f"{agent}.lr"]
     assert (lr.lower, lr.upper) == pytest.approx((base.lr / FACTOR, base.lr * FACTOR))
     for key in ("batch_size", "hidden_size"):

@@ -1,0 +1,43 @@
+"""Q-learning alone on Cliff-v0, without any learned environment.
+
+The paper tunes the factor of the count bonus alone; the range of learning
+rate and discount is that in which it varies agents (Ferreira et al. 2022).
+Budget: agent seeds; those already trained are kept on promotion.
+"""
+
+from ConfigSpace import ConfigurationSpace, Float
+
+META = {
+    "objective": "agent",
+    "task": "Cliff-v0",
+    "agent": "q_learning",
+    "min_budget": 1,
+    "max_budget": 9,
+    "eta": 3,
+    "base": {
+        "q_learning.test_episodes": 1,
+        "q_learning.train_episodes": 500,
+        # Three times the steps in which the default agent solves it.
+        "q_learning.max_env_steps": 5000,
+    },
+}
+
+
+def space(seed: int | None = None) -> ConfigurationSpace:
+    """The agent's hyperparameters."""
+    cs = ConfigurationSpace(seed=seed)
+    cs.add(
+        [
+            # Part of the way to the target in one update. Authors vary 0.1 to 1.
+            Float("q_learning.lr", (0.1, 1.0), default=1.0),
+            # Discount. Authors vary 0.1 to 1.
+            Float("q_learning.gamma", (0.1, 1.0), default=0.8),
+            # Epsilon of the first episode. Authors: 0.01 or 0.1.
+            Float("q_learning.eps_init", (0.01, 1.0), log=True, default=0.1),
+            # Lowest epsilon. Authors: 0.01 or 0.1.
+            Float("q_learning.eps_min", (0.001, 0.1), log=True, default=0.1),
+            # Factor of the count bonus. Authors: 0.005 or 0.1.
+            Float("q_learning.count_bonus", (1e-3, 1.0), log=True, default=0.1),
+        ]
+    )
+    return cs
