@@ -4,7 +4,8 @@
 and `load_se_generations` its sets of SEs; `BOHB` is the search alone, by ask and tell,
 for an objective of your own; `optimize.run`, `train.run`, `evaluate.run` and
 `report.run` are the commands. Importing the package registers the Gymnasium ids
-`Synthetic/...`. Nothing here imports torch.
+`Synthetic/...` and `Rewarded/...`; `RewardNetwork` is the wrapper of the latter.
+Nothing here imports torch.
 """
 
 from __future__ import annotations
@@ -20,11 +21,12 @@ if sys.argv[:1] == ["-m"] and any(w.startswith("se_hpo.") for w in sys.orig_argv
     end_in_order()
 
 from se_hpo.envs.gridworld import register_gridworlds
-from se_hpo.envs.registration import register_synthetic_envs
+from se_hpo.envs.registration import register_learned_envs
 from se_hpo.version import __version__
 
 __all__ = [
     "BOHB",
+    "RewardNetwork",
     "__version__",
     "evaluate",
     "load_evaluations",
@@ -40,6 +42,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from se_hpo import evaluate, optimize, report, train
+    from se_hpo.envs.reward_wrapper import RewardNetwork
     from se_hpo.optimize.ask_tell import BOHB
     from se_hpo.results.evaluations import load_evaluations
     from se_hpo.results.se_sets import load_se_generations, load_ses
@@ -47,6 +50,7 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "BOHB": "optimize.ask_tell",
+    "RewardNetwork": "envs.reward_wrapper",
     "load_evaluations": "results.evaluations",
     "load_generations": "results.trials",
     "load_incumbent": "results.trials",
@@ -59,7 +63,7 @@ _COMMANDS = ("evaluate", "optimize", "report", "train")
 """Packages with a function `run`."""
 
 register_gridworlds()
-register_synthetic_envs()
+register_learned_envs()
 
 
 def __getattr__(name: str) -> Any:

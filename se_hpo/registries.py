@@ -73,7 +73,20 @@ AGENTS = Registry(
 )
 """Algorithms: an `agents.AgentKind` each."""
 
-LEARNED = Registry(mdp="se_hpo.envs.learned.mdp:MDP")
+_RN = "se_hpo.envs.learned.reward_network:"
+LEARNED = Registry(
+    mdp="se_hpo.envs.learned.mdp:MDP",
+    exclusive_potential=f"{_RN}EXCLUSIVE_POTENTIAL",
+    additive_potential=f"{_RN}ADDITIVE_POTENTIAL",
+    exclusive=f"{_RN}EXCLUSIVE",
+    additive=f"{_RN}ADDITIVE",
+    exclusive_potential_info=f"{_RN}EXCLUSIVE_POTENTIAL_INFO",
+    additive_potential_info=f"{_RN}ADDITIVE_POTENTIAL_INFO",
+    exclusive_info=f"{_RN}EXCLUSIVE_INFO",
+    additive_info=f"{_RN}ADDITIVE_INFO",
+    weighted_info=f"{_RN}WEIGHTED_INFO",
+    additive_weighted_info=f"{_RN}ADDITIVE_WEIGHTED_INFO",
+)
 """Learned environments: an `envs.learned.LearnedKind` each."""
 
 STRATEGIES = Registry(

@@ -9,6 +9,10 @@ std::unique_ptr<NativeTask> make_gridworld(Random random, const Fields& fields);
 std::unique_ptr<Environment> make_synthetic_env(const Kernels& kernels, const Learned& learned,
                                                 const TaskSpec& spec,
                                                 std::unique_ptr<Environment> task);
+std::unique_ptr<Environment> make_reward_network(const Kernels& kernels,
+                                                 const Learned& learned,
+                                                 const TaskSpec& spec,
+                                                 std::unique_ptr<Environment> task);
 
 const std::map<std::string, NativeTaskEntry>& native_tasks() {
   static const std::map<std::string, NativeTaskEntry> tasks = {
@@ -23,6 +27,10 @@ const std::map<std::string, NativeTaskEntry>& native_tasks() {
 const std::map<std::string, LearnedMaker>& learned_environments() {
   static const std::map<std::string, LearnedMaker> kinds = {
       {"mdp", make_synthetic_env},
+      {"exclusive_potential", make_reward_network},
+      {"additive_potential", make_reward_network},
+      {"exclusive", make_reward_network},
+      {"additive", make_reward_network},
   };
   return kinds;
 }

@@ -1,4 +1,4 @@
-"""SEs as safetensors files: named parameters, and what they are, as metadata.
+"""SEs and reward networks as safetensors files: named parameters, with metadata.
 
 Nothing is pickled, so a file from a stranger can only hold numbers and text.
 """
@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-from se_hpo.envs.learned import UNSAID, LearnedConfig, kind_of
-from se_hpo.envs.parameters import parameter_shapes, split_psi
-from se_hpo.envs.tasks import get_task, list_tasks
+from se_hpo.envs.learned import UNSAID, LearnedConfig, LearnedKind, kind_of
+from se_hpo.envs.parameters import n_parameters, parameter_shapes, split_psi
+from se_hpo.envs.tasks import TaskSpec, get_task, import_task, list_tasks
 from se_hpo.errors import UserError
 from se_hpo.names import with_train_env
 from se_hpo.registries import LEARNED
@@ -26,13 +26,13 @@ from se_hpo.storage.records import to_builtin
 from se_hpo.text import one_line
 from se_hpo.version import __version__
 
-FORMAT = "se_hpo synthetic environment 1"
+FORMAT = "se_hpo {} 1"
 """Marks our files; the number rises when old readers could not read new files."""
 
 
 @dataclass(frozen=True)
 class SECheckpoint:
-    """A synthetic environment."""
+    """A synthetic environment, or a reward network."""
 
     psi: np.ndarray
     """Parameters, float32 vector (layout: `parameters`)."""
@@ -41,7 +41,22 @@ class SECheckpoint:
     se_config: LearnedConfig
     """Sizes of its networks."""
     metadata: dict[str, Any] = field(default_factory=dict)
-    """Builtin values: scores, seed, generation, package version, ..."""
+    """Builtin values: scores, seed, generation, package version, ...; of a reward
+    network `discount`, the agent's."""
+
+    def __eq__(self, other: object) -> bool:
+        """Whether all is the same, as Gymnasium asks of what it makes anew."""
+        if not isinstance(other, SECheckpoint):
+            return NotImplemented
+        mine, theirs = (
+            (c.task, c.se_config, c.metadata, c.psi.tolist()) for c in (self, other)
+        )
+        return mine == theirs
+
+    @property
+    def noun(self) -> str:
+        """What the user calls it."""
+        return kind_of(self.se_config).noun
 
 
 def save_se(
@@ -64,16 +79,17 @@ def save_se(
     if not np.isfinite(psi).all():
         raise UserError(f"{path}: not written, since psi has NaN or infinite values")
     data = {"se_hpo_version": __version__, **to_builtin(metadata or {})}
+    kind = kind_of(se_config)
     header = {
-        "format": FORMAT,
+        "format": FORMAT.format(kind.noun),
         "task": task,
         "obs_size": str(spec.obs_size),
         "n_actions": str(spec.n_actions),
         "se": json.dumps(dataclasses.asdict(se_config)),
         "metadata": json.dumps(data, allow_nan=False),
     }
-    if (kind := kind_of(se_config).name) != UNSAID:
-        header["kind"] = kind
+    if kind.name != UNSAID:
+        header["kind"] = kind.name
     write_atomic(Path(path), tensor_bytes(tensors, header))
 
 
@@ -90,10 +106,8 @@ def load_se(path: Path | str, task: str | None = None) -> SECheckpoint:
     _check_is_file(path)
     try:
         header, tensors = _read(path)
-        if header.get("format") != FORMAT:
-            raise ValueError("it does not hold a synthetic environment of this version")
+        kind = _kind(header)
         found = header["task"]
-        kind = LEARNED.find(header.get("kind", UNSAID), "unknown kind")
         config = kind.config(**parse_json(header["se"]))
         metadata = with_train_env(parse_json(header["metadata"]))
         if not isinstance(metadata, dict):
@@ -106,10 +120,61 @@ def load_se(path: Path | str, task: str | None = None) -> SECheckpoint:
         ) from error
     if task is not None and found != task:
         raise UserError(
-            f"{path}: is a synthetic environment for {' '.join(found.split()):.60}, "
+            f"{path}: is a {kind.noun} for {' '.join(found.split()):.60}, "
             f"not for {task}; take another file or task"
         )
     return SECheckpoint(psi, found, config, metadata)
+
+
+def open_checkpoint(
+    task: str | None, checkpoint: SECheckpoint | Path | str | None, noun: str
+) -> tuple[TaskSpec, SECheckpoint]:
+    """A task and the checkpoint of its SE or reward network, from file or memory.
+
+    A module in `task` is imported. Where it is None, the task that the checkpoint names
+    must be known here: from there nothing is imported.
+
+    Raises:
+        UserError: no checkpoint, one that cannot be read, or for another task.
+    """
+    if checkpoint is None:
+        raise UserError(
+            f"the {noun} of {task or 'a task'} needs its parameters: "
+            'add checkpoint="<file>.safetensors"'
+        )
+    file = checkpoint if isinstance(checkpoint, str | Path) else None
+    if isinstance(checkpoint, str | Path):
+        checkpoint = load_se(checkpoint, task)
+    if not isinstance(checkpoint, SECheckpoint):
+        raise UserError(
+            f"checkpoint={checkpoint!r} is no checkpoint: give the path of a "
+            "*.safetensors file or what load_se read from one"
+        )
+    if checkpoint.task != (task or checkpoint.task):
+        raise UserError(
+            f"the checkpoint is a {checkpoint.noun} for {checkpoint.task}, not for "
+            f"{task}; take another checkpoint or task"
+        )
+    spec = import_task(task) if task else get_task(checkpoint.task)
+    sizes = (checkpoint.se_config, spec.obs_size, spec.n_actions)
+    if file is not None and checkpoint.psi.size != n_parameters(*sizes):
+        raise UserError(
+            f"{file}: its sizes are not those of the {spec.id} known here; take another"
+        )
+    return spec, checkpoint
+
+
+def _kind(header: Mapping[str, str]) -> LearnedKind:
+    """The kind that a file says it is of."""
+    found = header.get("format")
+    if found not in map(FORMAT.format, ("synthetic environment", "reward network")):
+        raise ValueError(
+            "it does not hold a synthetic environment or reward network of this version"
+        )
+    kind: LearnedKind = LEARNED.find(header.get("kind", UNSAID), "unknown kind")
+    if found != FORMAT.format(kind.noun):
+        raise ValueError(f"it says that it is of kind {kind.name}, a {kind.noun}")
+    return kind
 
 
 def _check_is_file(path: Path) -> None:

@@ -1,6 +1,7 @@
-"""Gymnasium ids of the synthetic environments. No torch.
+"""Gymnasium ids of synthetic environments and reward networks. No torch.
 
-`Synthetic/<task id>` for each task, `Synthetic` for the task that a checkpoint names.
+`Synthetic/<task id>` and `Rewarded/<task id>` for each task; `Synthetic` and `Rewarded`
+for the task that a checkpoint names.
 """
 
 from __future__ import annotations
@@ -17,17 +18,37 @@ def register_synthetic_env(task: TaskSpec | str) -> str:
         Its Gymnasium id: `Synthetic/Pole-v1`, or `Synthetic/space.Pole-v1` for a task
         `space/Pole-v1`, as Gymnasium has no namespace in a namespace.
     """
+    return _register(
+        task,
+        "Synthetic",
+        "se_hpo.envs.synthetic_env:SyntheticEnv",
+        "se_hpo.envs.vector_env:SyntheticVectorEnv",
+    )
+
+
+def register_rewarded_task(task: TaskSpec | str) -> str:
+    """Register a task with the reward of a reward network, as `register_synthetic_env`.
+
+    Returns:
+        Its Gymnasium id: `Rewarded/Pole-v1`.
+    """
+    return _register(task, "Rewarded", "se_hpo.envs.reward_wrapper:rewarded_task")
+
+
+def _register(
+    task: TaskSpec | str, space: str, entry_point: str, vector: str | None = None
+) -> str:
     spec = import_task(task) if isinstance(task, str) else task
     name = spec.id.rpartition(":")[2].replace("/", ".")
-    env_id = f"Synthetic/{name}"
+    env_id = f"{space}/{name}"
     if env_id not in gymnasium.registry:
         gymnasium.register(
             id=env_id,
-            entry_point="se_hpo.envs.synthetic_env:SyntheticEnv",
+            entry_point=entry_point,
             reward_threshold=spec.solved_return,
             max_episode_steps=spec.max_steps,
             kwargs={"task": spec.id},
-            vector_entry_point="se_hpo.envs.vector_env:SyntheticVectorEnv",
+            vector_entry_point=vector,
         )
         # The two CartPoles are different tasks: no id is a version of another one, or
         # Gymnasium warns that the lower is out of date.
@@ -36,17 +57,21 @@ def register_synthetic_env(task: TaskSpec | str) -> str:
     return env_id
 
 
-def register_synthetic_envs() -> None:
-    """Register the SEs of all measured tasks (done by `import se_hpo`).
+def register_learned_envs() -> None:
+    """Register SEs and reward networks of all measured tasks (done by `import se_hpo`).
 
     Afterwards `gymnasium.make("se_hpo:Synthetic/CartPole-v0", checkpoint=...)` works,
-    and `gymnasium.make("se_hpo:Synthetic", checkpoint=...)`.
+    `gymnasium.make("se_hpo:Synthetic", checkpoint=...)`, and the same of `Rewarded`.
     """
     for task_id in list_tasks():
         register_synthetic_env(task_id)
+        register_rewarded_task(task_id)
     if "Synthetic" not in gymnasium.registry:
         gymnasium.register(
             id="Synthetic",
             entry_point="se_hpo.envs.synthetic_env:any_synthetic_env",
             vector_entry_point="se_hpo.envs.vector_env:SyntheticVectorEnv",
+        )
+        gymnasium.register(
+            id="Rewarded", entry_point="se_hpo.envs.reward_wrapper:rewarded_task"
         )

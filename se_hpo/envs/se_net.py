@@ -13,11 +13,11 @@ import torch
 from torch import nn
 
 from se_hpo.agents.mlp import MLP
-from se_hpo.envs.checkpoint import SECheckpoint, load_se
+from se_hpo.envs.checkpoint import SECheckpoint, open_checkpoint
 from se_hpo.envs.learned import LearnedConfig, kind_of
 from se_hpo.envs.learned.mdp import layout
-from se_hpo.envs.parameters import n_parameters, split_psi
-from se_hpo.envs.tasks import TaskSpec, get_task, import_task
+from se_hpo.envs.parameters import split_psi
+from se_hpo.envs.tasks import TaskSpec
 from se_hpo.errors import UserError
 
 
@@ -147,36 +147,10 @@ def se_net(
 ) -> tuple[TaskSpec, SyntheticEnvNet]:
     """A task and the networks of its SE, from a file or from memory.
 
-    A module in `task` is imported. Where it is None, the task that the checkpoint names
-    must be known here: from there nothing is imported.
-
     Raises:
-        UserError: no checkpoint, one that cannot be read, or for another task.
+        UserError: as `open_checkpoint`, or it is a reward network.
     """
-    if checkpoint is None:
-        raise UserError(
-            f"the synthetic environment of {task or 'a task'} needs its parameters: "
-            'add checkpoint="<file>.safetensors"'
-        )
-    file = checkpoint if isinstance(checkpoint, str | Path) else None
-    if isinstance(checkpoint, str | Path):
-        checkpoint = load_se(checkpoint, task)
-    if not isinstance(checkpoint, SECheckpoint):
-        raise UserError(
-            f"checkpoint={checkpoint!r} is no checkpoint: give the path of a "
-            "*.safetensors file or what load_se read from one"
-        )
-    if checkpoint.task != (task or checkpoint.task):
-        raise UserError(
-            f"the checkpoint is a synthetic environment for {checkpoint.task}, not for "
-            f"{task}; take another checkpoint or task"
-        )
-    spec = import_task(task) if task else get_task(checkpoint.task)
-    sizes = (checkpoint.se_config, spec.obs_size, spec.n_actions)
-    if file is not None and checkpoint.psi.size != n_parameters(*sizes):
-        raise UserError(
-            f"{file}: its sizes are not those of the {spec.id} known here; take another"
-        )
-    net = SyntheticEnvNet(*sizes)
+    spec, checkpoint = open_checkpoint(task, checkpoint, "synthetic environment")
+    net = SyntheticEnvNet(checkpoint.se_config, spec.obs_size, spec.n_actions)
     net.load_psi(checkpoint.psi)
     return spec, net

@@ -18,6 +18,7 @@ from se_hpo.config.variation import vary_agent
 from se_hpo.envs.learned import LearnedEnv
 from se_hpo.envs.parameters import initial_psi
 from se_hpo.envs.tasks import import_task
+from se_hpo.nes.fitness import score_agents, scored_job
 from se_hpo.nes.strategies import make_strategy
 from se_hpo.training.jobs import TrainingJob, TrainingResult
 
@@ -33,7 +34,7 @@ def inner_loop_job(config: RunConfig, psi: np.ndarray, seed: int) -> TrainingJob
     agent = config.agent
     if config.nes.vary_agents:
         agent = vary_agent(agent, seeding.generator(seed, "hyperparameters"))
-    return TrainingJob(config.task, agent, seed, LearnedEnv(config.se, psi))
+    return scored_job(config, agent, LearnedEnv(config.se, psi), seed)
 
 
 def generation_jobs(
@@ -116,6 +117,8 @@ class GenerationScores:
 
     center: np.ndarray
     """`n_center_evaluations`, and `n_confirmations` where it seemed to be solved."""
+    center_returns: np.ndarray
+    """Mean test returns of the same agents: their scores, where the fitness is this."""
     members: np.ndarray
     """`P x n_signs`, aggregated over `n_evaluations`."""
     env_steps_se: int
@@ -130,21 +133,22 @@ class GenerationScores:
 
 def collect(
     results: Sequence[TrainingResult],
-    nes: NESConfig,
+    config: RunConfig,
     confirmations: Sequence[TrainingResult] = (),
 ) -> GenerationScores:
     """Sort the results of `generation_jobs` back into center and members.
 
     Those of `confirmation_jobs` join the center's.
     """
-    n_center = nes.n_center_evaluations
-    members = np.array([result.score for result in results[n_center:]])
+    nes, n_center = config.nes, config.nes.n_center_evaluations
+    members = score_agents(results[n_center:], config)
     per_agent = members.reshape(nes.population, -1, nes.n_evaluations)
     center = [*results[:n_center], *confirmations]
     results = [*results, *confirmations]
     reasons = Counter(result.stop_reason for result in results)
     return GenerationScores(
-        center=np.array([result.score for result in center]),
+        center=score_agents(center, config),
+        center_returns=np.array([result.score for result in center]),
         members=aggregate(per_agent, nes),
         env_steps_se=sum(result.env_steps for result in results),
         env_steps_task=sum(result.test_env_steps for result in results),

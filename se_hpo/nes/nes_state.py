@@ -23,7 +23,7 @@ class NESState:
     best_score: float = -np.inf
     """Mean center score of `best_psi`."""
     solved_at: int | None = None
-    """First generation (from 1) whose mean center score reached the solved return."""
+    """First generation (from 1) whose center's mean test return reached the solved return."""
 
     @property
     def psi(self) -> np.ndarray:
@@ -31,15 +31,20 @@ class NESState:
         return self.strategy["psi"]
 
     def with_center_scores(
-        self, center_scores: np.ndarray, solved_return: float
+        self,
+        center_scores: np.ndarray,
+        solved_return: float,
+        center_returns: np.ndarray | None = None,
     ) -> Self:
         """Keep the center if it is the best so far and note whether it solves the task.
 
-        The scores are of agents trained on the center, before its update.
+        The scores are of agents trained on the center, before its update; so are the
+        returns, which the scores are if none are given.
         """
         score, state = float(np.mean(center_scores)), self
         if score > state.best_score:
             state = replace(state, best_psi=state.psi, best_score=score)
-        if state.solved_at is None and score >= solved_return:
+        returns = center_scores if center_returns is None else center_returns
+        if state.solved_at is None and float(np.mean(returns)) >= solved_return:
             state = replace(state, solved_at=state.generation + 1)
         return state

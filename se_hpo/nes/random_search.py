@@ -18,10 +18,11 @@ import numpy as np
 from se_hpo import seeding
 from se_hpo.config.run import RunConfig
 from se_hpo.errors import UserError
+from se_hpo.nes.fitness import score_agents
 from se_hpo.nes.folder import fingerprint, timed
 from se_hpo.nes.generation import inner_loop_job, random_psi
 from se_hpo.storage.files import append_json_line, read_json_lines, write_json_lines
-from se_hpo.storage.json_records import RecordError, record
+from se_hpo.storage.json_records import record
 from se_hpo.storage.paths import TrialPaths
 from se_hpo.training.inner_loop import InnerLoop
 
@@ -73,6 +74,8 @@ class SearchOutcome:
     """Which it was."""
     score: float
     """Mean score of its fresh agents."""
+    mean_return: float
+    """Mean test return of its fresh agents: the score, where the fitness is this."""
     first_score: float
     """Of the one agent that made it a finalist."""
     env_steps_se: int
@@ -88,12 +91,14 @@ def run_random_search(
 ) -> SearchOutcome:
     """Run a search that trains so many agents, or continue it from its last whole line.
 
-    Of the config's `nes` it takes `n_center_evaluations` and `vary_agents`.
+    Of the config's `nes` it takes `n_center_evaluations`, `vary_agents` and the
+    fitness.
     """
     plan = search_plan(trainings, config.nes.n_center_evaluations)
     owner = fingerprint(config, seed, inner_loop.engine_name)
     lines = _restore(paths.candidates, owner, plan)
     scores = [score for line in lines for score in line.scores]
+    by_return = config.nes.fitness == "return"
 
     def score(jobs: list[tuple[int, int]]) -> None:
         """Train an agent per `(candidate, agent seed)` and append the line."""
@@ -106,11 +111,12 @@ def run_random_search(
             )
             line = _Scores(
                 trainings_before=len(scores),
-                scores=[result.score for result in results],
+                scores=score_agents(results, config).tolist(),
                 env_steps_se=sum(result.env_steps for result in results),
                 env_steps_task=sum(int(result.test_env_steps) for result in results),
+                returns=None if by_return else [result.score for result in results],
             )
-            append_json_line(paths.candidates, asdict(line))
+            append_json_line(paths.candidates, _as_written(line))
         lines.append(line)
 
     while len(scores) < plan.candidates:
@@ -123,17 +129,24 @@ def run_random_search(
     if len(scores) == plan.candidates:
         seeds = [seeding.integer_seed(seed, "finalist", k) for k in range(plan.agents)]
         score([(int(n), each) for n in finalists for each in seeds])
-    means = np.array(lines[-1].scores).reshape(plan.finalists, -1).mean(axis=1)
+    means = _means(lines[-1].scores, plan)
     best = int(np.argmax(means))
+    returns = _means(lines[-1].returns or lines[-1].scores, plan)
     winner = int(finalists[best])
     return SearchOutcome(
         psi=random_psi(config, seed, winner),
         candidate=winner,
         score=float(means[best]),
+        mean_return=float(returns[best]),
         first_score=float(first[winner]),
         env_steps_se=sum(line.env_steps_se for line in lines),
         env_steps_task=sum(line.env_steps_task for line in lines),
     )
+
+
+def _means(values: Sequence[float], plan: SearchPlan) -> np.ndarray:
+    """Of the fresh agents of each finalist."""
+    return np.array(values).reshape(plan.finalists, -1).mean(axis=1)
 
 
 def scored_candidates(paths: TrialPaths) -> int:
@@ -150,13 +163,23 @@ class _Scores:
     scores: list[float]
     env_steps_se: int
     env_steps_task: int
+    returns: list[float] | None = None
+    """Mean test returns, where the scores are others."""
+
+    def __post_init__(self) -> None:
+        if self.returns is not None and len(self.returns) != len(self.scores):
+            raise ValueError(f"{len(self.returns)} returns of {len(self.scores)} agents")
+
+
+def _as_written(line: _Scores) -> dict[str, Any]:
+    return {key: value for key, value in asdict(line).items() if value is not None}
 
 
 def _scores(line: Any) -> _Scores | None:
     """None where a line is the header, or damaged."""
     try:
         return record(_Scores, line)
-    except RecordError:
+    except ValueError:
         return None
 
 
@@ -173,7 +196,7 @@ def _restore(path: Path, owner: str, plan: SearchPlan) -> list[_Scores]:
             log.warning("%s is damaged after %d lines: goes on there", path, len(lines))
             break
         lines.append(scores)
-    whole = [header, *map(asdict, lines)]
+    whole = [header, *map(_as_written, lines)]
     if found != whole:
         write_json_lines(path, whole)
     return lines

@@ -16,6 +16,7 @@ from se_hpo import seeding
 from se_hpo.config.run import RunConfig
 from se_hpo.envs.checkpoint import save_se
 from se_hpo.envs.tasks import import_task
+from se_hpo.nes.fitness import score_agents
 from se_hpo.nes.folder import (
     ForeignStateError,
     append_generation,
@@ -130,7 +131,7 @@ class NESRun:
             results = self.inner_loop.train_agents(
                 initial_jobs(self.config, candidates, self.seed)
             )
-            scores = np.array([result.score for result in results]).reshape(n, -1)
+            scores = score_agents(results, self.config).reshape(n, -1)
             scores = aggregate(scores, self.config.nes)
             best = int(np.argmax(scores))
             self._first_line = {
@@ -148,11 +149,14 @@ class NESRun:
         members = state.psi + perturbations
         jobs = generation_jobs(self.config, state.psi, members, self.seed, g)
         results = self.inner_loop.train_agents(jobs)
-        scores = collect(results, nes)
-        if nes.n_confirmations and scores.center.mean() >= self.task.solved_return:
+        scores = collect(results, self.config)
+        solved_return = self.task.solved_return
+        if nes.n_confirmations and scores.center_returns.mean() >= solved_return:
             jobs = confirmation_jobs(self.config, state.psi, self.seed, g)
-            scores = collect(results, nes, self.inner_loop.train_agents(jobs))
-        state = state.with_center_scores(scores.center, self.task.solved_return)
+            scores = collect(results, self.config, self.inner_loop.train_agents(jobs))
+        state = state.with_center_scores(
+            scores.center, solved_return, scores.center_returns
+        )
         if nes.stop_when_solved and state.solved_at is not None:
             # The paper stops before the update, so that psi is what was measured.
             new, update = state.strategy, Update(np.zeros(nes.population), 0.0)
@@ -175,6 +179,8 @@ class NESRun:
             "center_diverged": scores.center_diverged,
             "stop_reasons": scores.stop_reasons,
         }
+        if nes.fitness != "return":
+            line["center_returns"] = scores.center_returns
         if "initial_scores" in first:
             line["initial_scores"] = first["initial_scores"]
         return state, dict(to_builtin(line))

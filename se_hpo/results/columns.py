@@ -57,8 +57,8 @@ TRIAL_COLUMNS = {
 
 _GENERATION = {
     **counts("generation"),
-    **numbers("center_score", "center_std", "member_score_mean", "member_score_max"),
-    **numbers("best_score"),
+    **numbers("center_score", "center_return", "center_std"),
+    **numbers("member_score_mean", "member_score_max", "best_score"),
     "solved": "boolean",
     **numbers("step_norm"),
     "center_diverged": "Int64",

@@ -161,7 +161,7 @@ def generation_rows(files: TrialPaths) -> Iterator[dict[str, Any]]:
     for generation in sorted(by_number):
         row = _generation_row(by_number[generation])
         if solved_return is not None:
-            row["solved"] = row["center_score"] >= solved_return
+            row["solved"] = row["center_return"] >= solved_return
         yield row | timing.get(generation, {})
 
 
@@ -171,6 +171,7 @@ def _generation_row(line: GenerationLine) -> dict[str, Any]:
     return {
         **vars(line),
         "center_score": float(center.mean()),
+        "center_return": line.center_return,
         "center_std": float(center.std(ddof=1)) if center.size > 1 else None,
         "member_score_mean": float(members.mean()),
         "member_score_max": float(members.max()),

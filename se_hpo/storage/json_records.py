@@ -118,6 +118,8 @@ def checked(kind: Any, value: Any, name: str = "it") -> Any:
     if origin is list:
         items = enumerate(_typed(list, value, name))
         return [checked(args[0], item, f"{name}[{i}]") for i, item in items]
+    if origin is tuple and args[-1] is Ellipsis:
+        return tuple(checked(list[args[0]], value, name))
     if origin is tuple:
         if len(_typed(list, value, name)) != len(args):
             raise _refused(name, value, f"a list of {len(args)}")

@@ -46,8 +46,8 @@ class EvaluationRecord:
     generations: int = 0
     """Generations (or seeds) the trial has behind it."""
     generations_to_solve: int | None = None
-    """First generation (from 1) whose mean center score reached the task's solved
-    return."""
+    """First generation (from 1) whose center's mean test return reached the task's
+    solved return."""
     env_steps_se: int = 0
     """Training steps on SEs so far, all agents of the trial together."""
     env_steps_task: int = 0
@@ -92,16 +92,29 @@ class GenerationLine:
     center_diverged: int | None = None
     """Center agents that met NaN or inf on the SE."""
     stop_reasons: dict[str, int] = field(default_factory=dict)
+    center_returns: list[float | None] | None = None
+    """Mean test returns of the center's agents, where their scores are others."""
 
     def __post_init__(self) -> None:
+        if self.center_returns == []:
+            raise ValueError("a center without returns")
         if not (self.center_scores and any(self.member_scores)):
             raise ValueError("a generation without scores")
 
     @property
     def center_score(self) -> float:
         """Mean score of the agents trained on the unperturbed SE."""
-        known = [math.nan if s is None else s for s in self.center_scores]
-        return sum(known) / len(known)
+        return _mean(self.center_scores)
+
+    @property
+    def center_return(self) -> float:
+        """Mean test return of the same agents."""
+        return _mean(self.center_returns or self.center_scores)
+
+
+def _mean(values: list[float | None]) -> float:
+    known = [math.nan if value is None else value for value in values]
+    return sum(known) / len(known)
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,7 @@ def _random_search(
     write_json(files.config, {**config.to_dict(), "seed": seed})
     found = run_random_search(config, seed, files, inner_loop, trainings)
     return found.psi, {
-        "solved": found.score >= get_task(config.task).solved_return,
+        "solved": found.mean_return >= get_task(config.task).solved_return,
         "solved_at": None,
         "generations": 0,
         "best_score": found.score,

@@ -6,7 +6,7 @@ Each says what the replay buffer stores as done, and which rule stops a training
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from se_hpo.agents.config import AgentConfig
 from se_hpo.envs.checkpoint import SECheckpoint
 from se_hpo.envs.learned import LearnedEnv
 from se_hpo.envs.parameters import check_psi
+from se_hpo.envs.reward_function import check_info
 from se_hpo.envs.stopping import stop_when_solved
 from se_hpo.envs.tasks import TaskSpec, make_env
 from se_hpo.registries import load
@@ -59,6 +60,38 @@ class TrainingEnv(Protocol):
 
     def stop_reason(self, so_far: Episodes, config: AgentConfig) -> str | None:
         """Why the training stops after such episodes; None: it goes on."""
+
+
+class RewardedTrainingEnv:
+    """The task with the reward of a reward network, one per decision."""
+
+    def __init__(
+        self, spec: TaskSpec, learned: LearnedEnv, seed: int, config: AgentConfig
+    ) -> None:
+        check_psi(learned.psi, learned.config, spec.obs_size, spec.n_actions)
+        check_info(spec.id, getattr(learned.config, "info_keys", ()))
+        checkpoint = SECheckpoint(learned.psi, spec.id, learned.config)
+        make = load(learned.kind.reward)
+        self._reward = make(checkpoint, getattr(config, "gamma", None))
+        self._task = TaskTrainingEnv(
+            spec, seed, config.truncation, config.action_repeat
+        )
+
+    def reset(self) -> np.ndarray:
+        """Start an episode of the task."""
+        state = self._task.reset()
+        self._reward.reset(state, self._task.info)
+        return state
+
+    def step(self, action: Action) -> Step:
+        """Take one step, or as many as an action is held for, for one reward."""
+        step = self._task.step(action)
+        happened = step.reward, step.next_state, step.terminated, self._task.info
+        return step._replace(reward=self._reward.step(*happened))
+
+    def stop_reason(self, so_far: Episodes, config: AgentConfig) -> str | None:
+        """`solved`, by tests alone: its own returns say nothing of the task."""
+        return self._task.stop_reason(so_far, config) if so_far.test_returns else None
 
 
 class LearnedTrainingEnv:
@@ -108,16 +141,19 @@ class TaskTrainingEnv:
         self._env.reset(seed=seed)
         self._truncation_is_terminal = truncation == "terminal"
         self._action_repeat = action_repeat
+        self.info: dict[str, Any] = {}
+        """Of the last reset or step."""
 
     def reset(self) -> np.ndarray:
         """Start an episode."""
-        return np.asarray(self._env.reset()[0], np.float32)
+        state, self.info = self._env.reset()
+        return np.asarray(state, np.float32)
 
     def step(self, action: Action) -> Step:
         """Take one step, or as many as an action is held for; rewards are summed."""
         total, steps, ended = 0.0, 0, False
         while not ended and steps < self._action_repeat:
-            state, reward, terminated, truncated, _ = self._env.step(action)
+            state, reward, terminated, truncated, self.info = self._env.step(action)
             total, steps = total + float(reward), steps + 1
             ended = bool(terminated or truncated)
         done = terminated or (truncated and self._truncation_is_terminal)
@@ -138,4 +174,6 @@ def training_env(
     """The learned environment, or where there is none the task."""
     if learned is None:
         return TaskTrainingEnv(spec, seed, config.truncation, config.action_repeat)
+    if learned.kind.reward is not None:
+        return RewardedTrainingEnv(spec, learned, seed, config)
     return LearnedTrainingEnv(spec, learned, seed)

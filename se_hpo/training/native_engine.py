@@ -16,8 +16,8 @@ import numpy as np
 
 from se_hpo.agents.config import AgentConfig
 from se_hpo.agents.registry import check_takes, kind_of
-from se_hpo.envs.learned import LearnedEnv
 from se_hpo.envs.parameters import check_psi
+from se_hpo.envs.reward_function import checked_discount
 from se_hpo.envs.tasks import TaskSpec, make_env, measure_task
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.training.jobs import TrainingJob, TrainingResult
@@ -124,7 +124,7 @@ def _flatten(index: int, job: TrainingJob) -> dict[str, Any]:
         "task": task,
         "agent": agent,
         "seed": int(job.seed),
-        "learned": job.learned and _learned_dict(where, job.learned, spec),
+        "learned": job.learned and _learned_dict(where, job, spec),
         "stop_by_rule": job.stop_by_rule,
         "test_while_training": job.test_while_training,
     }
@@ -165,11 +165,13 @@ def _check_memory(where: str, agent: dict[str, Any], spec: TaskSpec) -> None:
         )
 
 
-def _learned_dict(where: str, learned: LearnedEnv, spec: TaskSpec) -> dict[str, Any]:
-    config, psi = learned.config, learned.psi
+def _learned_dict(where: str, job: TrainingJob, spec: TaskSpec) -> dict[str, Any]:
+    assert job.learned is not None
+    config, psi = job.learned.config, job.learned.psi
     try:
-        kind = learned.kind
+        kind = job.learned.kind
         check_psi(psi, config, spec.obs_size, spec.n_actions)
+        discount = checked_discount(config, getattr(job.agent, "gamma", None))
     except UserError as error:
         raise UserError(f"{where}: {error}") from None
     if kind.name not in _engine.learned_kinds():
@@ -180,7 +182,11 @@ def _learned_dict(where: str, learned: LearnedEnv, spec: TaskSpec) -> dict[str, 
         )
     nets = kind.layout(config, spec.obs_size, spec.n_actions)
     return {
-        "config": {"kind": kind.name, **dataclasses.asdict(config)},
+        "config": {
+            "kind": kind.name,
+            "discount": discount,
+            **dataclasses.asdict(config),
+        },
         "nets": [(net.inputs, net.outputs) for net in nets],
         "psi": psi,
     }

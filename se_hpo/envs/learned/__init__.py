@@ -73,15 +73,17 @@ class LearnedKind:
     """Its configuration: a frozen dataclass derived from `LearnedConfig`."""
     layout: Callable[[Any, int, int], tuple[Net, ...]]
     """(config, obs_size, n_actions) -> the networks, in the order of psi."""
-    environment: type[Any] | str
-    """Gymnasium environment made from task id and checkpoint, or its `module:class`."""
+    environment: type[Any] | str | None = None
+    """Gymnasium environment made from task id and checkpoint, or its `module:class`;
+    None where there is a `reward`."""
     stored_done: Callable[[bool, Mapping[str, Any]], float] = done_at_termination
     """(terminated, info) -> what the replay buffer stores as done."""
     stopping_rule: Callable[[Sequence[float], AgentConfig], str | None] = never
     """Episode returns so far -> reason to stop the training, or None."""
     reward: type[Any] | str | None = None
     """The reward function, or its `module:class`, of a kind that replaces the task's
-    reward alone: done and stopping are then the task's."""
+    reward alone: done and stopping are then the task's. Made from a checkpoint and the
+    agent's discount; see `envs.reward_function`."""
     own: tuple[str, ...] = ()
     """Fields whose value does not carry over to another kind."""
     prefix: str = "se"
@@ -90,6 +92,11 @@ class LearnedKind:
     """Many copies at once, if there is such: task id, `num_envs`, checkpoint."""
     native: bool = False
     """Whether the native engine has it, too."""
+
+    @property
+    def noun(self) -> str:
+        """What the user calls it."""
+        return "reward network" if self.reward else "synthetic environment"
 
 
 @dataclass(frozen=True)

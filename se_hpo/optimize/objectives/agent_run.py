@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from se_hpo import seeding
-from se_hpo.agents.config import AgentConfig
 from se_hpo.config.run import RunConfig
 from se_hpo.envs.tasks import TaskSpec, measure_task
+from se_hpo.nes.fitness import step_limit
 from se_hpo.optimize.objectives import ObjectiveKind, normalized_return
 from se_hpo.storage.files import (
     Guard,
@@ -96,7 +96,7 @@ def _evaluate_agent(
     task = measure_task(config.task)
     scores = [row.score for row in rows]
     steps = [row.env_steps for row in rows]
-    limit = _step_limit(config.agent, task)
+    limit = step_limit(config.agent, task)
     all_diverged = all(row.stop_reason == "diverged" for row in rows)
     return {
         "status": Status.FINISHED,
@@ -131,11 +131,6 @@ def _read_agents(path: Path) -> dict[int, AgentLine]:
         else:
             agents[line.agent] = line
     return agents
-
-
-def _step_limit(agent: AgentConfig, task: TaskSpec) -> int:
-    most = agent.train_episodes * task.max_steps
-    return min(most, agent.max_env_steps) if agent.max_env_steps else most
 
 
 def _cost(config: RunConfig, seed: int) -> tuple[TrainingJob, int, int]:

@@ -1,0 +1,169 @@
+"""The reward that a reward network gives, step by step. NumPy only.
+
+Ferreira et al. (2022), section 5; kinds and formulas: `learned.reward_network`.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from se_hpo.envs.checkpoint import SECheckpoint
+from se_hpo.envs.learned import LearnedConfig
+from se_hpo.envs.learned.reward_network import RewardNetworkConfig
+from se_hpo.envs.parameters import split_psi
+from se_hpo.envs.tasks import TaskSpec, get_task, make_env
+from se_hpo.errors import UserError
+
+_SLOPES = {"relu": 0.0, "leaky_relu": 0.01, "prelu": 0.25}
+"""Factor of negative inputs."""
+
+
+class RewardFunction:
+    """The reward of transitions: a forward pass per step, or an entry of a table.
+
+    An episode is a `reset` and then `step`s, in the order in which they happen, since
+    the potential of a state is kept from the step that led to it. A truncated episode
+    is one that goes on: only termination is told.
+    """
+
+    def __init__(self, checkpoint: SECheckpoint, discount: float | None) -> None:
+        """Take the network of a checkpoint.
+
+        Args:
+            checkpoint: a reward network.
+            discount: the agent's per decision; only potentials need it.
+
+        Raises:
+            UserError: no reward network, or a potential without a discount in [0, 1].
+        """
+        config = checkpoint.se_config
+        if not isinstance(config, RewardNetworkConfig):
+            raise UserError(
+                f"the checkpoint is a {checkpoint.noun} for {checkpoint.task}, no "
+                "reward network: take another file"
+            )
+        self._discount = checked_discount(config, discount)
+        self._task, self._config = get_task(checkpoint.task), config
+        self._layers = _layers(checkpoint, self._task)
+        self._table: list[float] | None = None
+        if self._task.discrete_obs and not config.reads_info:
+            states = np.eye(self._task.obs_size, dtype=np.float32)
+            self._table = self.outputs(states).tolist()
+        self._previous = 0.0
+
+    def reset(self, state: np.ndarray, info: Mapping[str, Any]) -> None:
+        """Start an episode in `state` (`obs_size`, float32); info not there is 0."""
+        if self._config.potential:
+            absent = dict.fromkeys(self._config.reads_info, 0.0)
+            self._previous = self._output(state, self._numbers({**absent, **info}))
+
+    def step(
+        self,
+        task_reward: float,
+        next_state: np.ndarray,
+        terminated: bool,
+        info: Mapping[str, Any],
+    ) -> float:
+        """The reward of the step to `next_state` (`obs_size`, float32).
+
+        Raises:
+            UserError: the info lacks what the network reads.
+        """
+        config, value = self._config, 0.0
+        if not (terminated and config.zero_terminal):
+            value = self._output(next_state, self._numbers(info))
+        reward = value
+        if config.potential:
+            reward = self._discount * value - self._previous
+            self._previous = value
+        return task_reward + reward if config.additive else reward
+
+    def outputs(self, inputs: np.ndarray) -> np.ndarray:
+        """The network of many inputs at once: `n x inputs`, float32 -> `n`, float32."""
+        x, (weight, bias) = inputs, self._layers[0]
+        with np.errstate(over="ignore", invalid="ignore"):  # as others do
+            x = x @ weight + bias
+            for weight, bias in self._layers[1:]:
+                x = _activate(self._config.activation, x) @ weight + bias
+        return x[:, 0]
+
+    def _output(self, state: np.ndarray, numbers: Sequence[float]) -> float:
+        if self._table is not None:
+            return self._table[int(state.argmax())]
+        if self._config.linear:
+            x = np.array(numbers, np.float32)
+        elif numbers:
+            x = np.concatenate((state, np.array(numbers, np.float32)))
+        else:
+            x = state
+        return float(self.outputs(x[None])[0])
+
+    def _numbers(self, info: Mapping[str, Any]) -> list[float]:
+        keys = self._config.reads_info
+        try:
+            return [float(info[key]) for key in keys]
+        except (KeyError, TypeError, ValueError):
+            raise _no_such_info(self._task.id, info, keys) from None
+
+
+@functools.cache
+def check_info(task_id: str, keys: tuple[str, ...]) -> None:
+    """Raise `UserError` unless a step of the task tells numbers of these names."""
+    if not keys:
+        return
+    with make_env(get_task(task_id)) as env:
+        env.reset(seed=0)
+        info = env.step(env.action_space.sample())[4]
+    if any(not isinstance(info.get(key), (int, float, np.number)) for key in keys):
+        raise _no_such_info(task_id, info, keys)
+
+
+def _no_such_info(task: str, info: Mapping[str, Any], keys: Sequence[str]) -> UserError:
+    there = [str(k) for k, v in info.items() if isinstance(v, (int, float, np.number))]
+    has = f"has only {', '.join(there)}" if there else "has no numbers"
+    return UserError(
+        f"the reward network reads {', '.join(keys)} of the step's info, which of "
+        f"{task} {has}: choose info_keys, or a kind without info"
+    )
+
+
+def checked_discount(config: LearnedConfig, discount: float | None) -> float:
+    """The agent's discount; 1 where the kind of reward asks for none.
+
+    Raises:
+        UserError: a potential without a discount in [0, 1].
+    """
+    if not getattr(config, "potential", False):
+        return 1.0
+    if discount is None:
+        raise UserError(
+            "the reward network is a potential, and the discount is not known: give "
+            "discount=..., your agent's (of an agent of your own: a field gamma)"
+        )
+    number = isinstance(discount, (int, float, np.number))
+    if not number or isinstance(discount, bool) or not 0 <= discount <= 1:
+        raise UserError(f"discount = {discount!r}: must be a number in [0, 1]")
+    return float(discount)
+
+
+def _layers(
+    checkpoint: SECheckpoint, task: TaskSpec
+) -> list[tuple[np.ndarray, np.ndarray | float]]:
+    """Weights `in x out` and biases."""
+    config = checkpoint.se_config
+    values = split_psi(checkpoint.psi, config, task.obs_size, task.n_actions)
+    arrays = [np.array(value.T) for _, value in values]
+    if len(arrays) == 1:
+        return [(arrays[0], 0.0)]
+    return [(arrays[i], arrays[i + 1]) for i in range(0, len(arrays), 2)]
+
+
+def _activate(name: str, x: np.ndarray) -> np.ndarray:
+    if name == "tanh":
+        return np.tanh(x)
+    slope = np.float32(_SLOPES[name])
+    return np.maximum(x, slope * x if slope else slope)  # not 0 times infinity

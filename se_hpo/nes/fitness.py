@@ -1,0 +1,113 @@
+"""The score of an agent that was trained on a learned environment: `nes.fitness`.
+
+- `return`: mean return of its greedy tests on the task (paper, equation 3).
+- `threshold`: minus the training steps until it solves the task, minus
+  `unsolved_weight` x what its tests lack of the solved return: behind the paper's
+  results for reward networks.
+- `area`: the level of its tests during a fixed number of training steps. Not in the
+  paper; dense, and right for negative returns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from se_hpo.agents.config import AgentConfig
+from se_hpo.config.run import RunConfig
+from se_hpo.envs.learned import LearnedEnv
+from se_hpo.envs.tasks import TaskSpec, measure_task
+from se_hpo.training.jobs import TrainingJob, TrainingResult
+
+
+def scored_job(
+    config: RunConfig, agent: AgentConfig, learned: LearnedEnv, seed: int
+) -> TrainingJob:
+    """Train an agent so that it can be scored.
+
+    With a horizon exactly so many steps, however short its episodes are; else its
+    training ends by rule, on a reward network when tests on the task are solved.
+    """
+    horizon = config.nes.horizon
+    if horizon:
+        agent = replace(agent, max_env_steps=horizon, train_episodes=horizon)
+    tests = config.nes.fitness != "return" or learned.kind.reward is not None
+    return TrainingJob(config.task, agent, seed, learned, not horizon, tests)
+
+
+def score_agents(results: Sequence[TrainingResult], config: RunConfig) -> np.ndarray:
+    """The score of each agent by the configuration's fitness, float64."""
+    if config.nes.fitness == "return":
+        return np.array([result.score for result in results], np.float64)
+    task = measure_task(config.task)
+    score = _area if config.nes.fitness == "area" else _threshold
+    return np.array([score(result, config, task) for result in results], np.float64)
+
+
+def worst_score(config: RunConfig, task: TaskSpec) -> float:
+    """The score of a diverged agent: no other is lower."""
+    nes = config.nes
+    if nes.fitness == "return":
+        return task.worst_return
+    if nes.fitness == "area":
+        return 0.0
+    lacking = nes.unsolved_weight * (task.solved_return - task.worst_return)
+    return -float(nes.horizon or step_limit(config.agent, task)) - lacking
+
+
+def step_limit(agent: AgentConfig, task: TaskSpec) -> int:
+    """Most training steps that an agent may take."""
+    most = agent.train_episodes * task.max_steps
+    return min(most, agent.max_env_steps) if agent.max_env_steps else most
+
+
+def _area(result: TrainingResult, config: RunConfig, task: TaskSpec) -> float:
+    """0 at the worst return, 1 at the solved one from the first step on, or above."""
+    if result.stop_reason == "diverged":
+        return worst_score(config, task)
+    above = np.maximum(result.curve_returns - task.worst_return, 0.0)
+    levels = above / (task.solved_return - task.worst_return)
+    return float(levels @ _held(result, config.nes.horizon) / config.nes.horizon)
+
+
+def _held(result: TrainingResult, horizon: int) -> np.ndarray:
+    """Training steps for which each test counts: until the next, or the horizon."""
+    ends = np.minimum(np.cumsum(result.episode_lengths), horizon)
+    return np.diff(np.append(ends, horizon))
+
+
+def _threshold(result: TrainingResult, config: RunConfig, task: TaskSpec) -> float:
+    if result.stop_reason == "diverged":
+        return worst_score(config, task)
+    steps, lacking = result.env_steps, _lacking(result.score, task)
+    if horizon := config.nes.horizon:
+        steps = horizon
+        first = _first_solved(result.curve_returns, config.agent, task)
+        if first is not None:
+            steps = int(min(np.sum(result.episode_lengths[: first + 1]), horizon))
+            after = _held(result, horizon)[first:]
+            if after.any():  # that it stays good
+                lacks = _lacking(result.curve_returns[first:], task)
+                lacking = np.average(lacks, weights=after)
+    return -float(steps) - config.nes.unsolved_weight * float(lacking)
+
+
+def _lacking(returns: np.ndarray | float, task: TaskSpec) -> np.ndarray:
+    """What they lack of the solved return; at most what the worst one lacks."""
+    most = task.solved_return - task.worst_return
+    return np.clip(task.solved_return - np.asarray(returns), 0.0, most)
+
+
+def _first_solved(
+    returns: np.ndarray, agent: AgentConfig, task: TaskSpec
+) -> int | None:
+    """The test at which the task is solved, by the rule that ends a training early."""
+    k = agent.stop_window
+    if len(returns) < k:
+        return None
+    means = np.lib.stride_tricks.sliding_window_view(returns, k).mean(axis=1)
+    solved = np.flatnonzero(means >= task.solved_return) + k - 1
+    solved = solved[solved >= agent.init_episodes]
+    return int(solved[0]) if len(solved) else None
