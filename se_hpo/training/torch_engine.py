@@ -27,19 +27,17 @@ from se_hpo.envs.tasks import TaskSpec, measure_task
 from se_hpo.errors import UserError
 from se_hpo.text import last_line
 from se_hpo.training.environments import (
+    LoggedEnv,
     TaskTrainingEnv,
+    Test,
     TrainingEnv,
+    TrainingLog,
+    check_finite,
     training_env,
 )
 from se_hpo.training.jobs import TrainingJob, TrainingResult
-from se_hpo.training.training_log import (
-    Test,
-    TrainingLog,
-    check_finite,
-    train_by_itself,
-)
 
-StoppingRule = Callable[["TrainingLog"], str | None]
+StoppingRule = Callable[[TrainingLog], str | None]
 """Episodes so far -> reason to stop, or None to go on."""
 
 
@@ -106,6 +104,20 @@ def _train_episode(
     if isinstance(agent, SeesEnds):
         agent.end_episode(truncated=not step.terminated)
     return at_limit
+
+
+def _train_by_itself(
+    agent: SelfTrained, env: TrainingEnv, test: Test | None
+) -> TrainingLog:
+    """Train by the agent's own loop; what ends that is its own business."""
+    log = TrainingLog()
+    logged = LoggedEnv(env, log, test)
+    try:
+        log.stop_reason = agent.train_on(logged)
+        logged.test()  # after an episode that was cut short
+    except DivergedError:
+        log.stop_reason = "diverged"
+    return log
 
 
 class Tests:
@@ -187,7 +199,7 @@ def _trained(
     job: TrainingJob, agent: Agent, env: TrainingEnv, test: Test | None
 ) -> TrainingLog:
     if isinstance(agent, SelfTrained):
-        return train_by_itself(agent, env, test)
+        return _train_by_itself(agent, env, test)
     rule = functools.partial(env.stop_reason, config=job.agent)
     stop = rule if job.stop_by_rule else lambda log: None
     return train_agent(agent, env, job.agent, stop, test)
