@@ -50,8 +50,11 @@ _ACTIVATIONS = dict(
 )
 _POLICY = "policy_kwargs."
 """Prefix of a keyword argument of the policy, where it stands alone."""
-_BAD_VALUES = (AssertionError, AttributeError, KeyError, TypeError, ValueError)
-"""What Stable-Baselines3 raises at arguments that it cannot take."""
+_BAD_VALUES = (
+    *(AssertionError, AttributeError, KeyError, TypeError, ValueError),
+    *(MemoryError, OverflowError, RuntimeError),
+)
+"""What Stable-Baselines3 and torch raise at arguments that they cannot take."""
 
 
 class SB3Agent:
@@ -195,13 +198,7 @@ def _arguments(
         size = env.action_space.shape
         sigma = np.full(size, given["action_noise"])
         given["action_noise"] = NormalActionNoise(np.zeros(size), sigma)
-    if "replay_buffer_kwargs" in known and given.get("n_steps", 1) == 1:
-        given["replay_buffer_class"] = _StoredDone
-        given["replay_buffer_kwargs"] = {
-            "handle_timeout_termination": False,
-            **given.get("replay_buffer_kwargs", {}),
-        }
-    return given | _lengths(given, known, env.steps_left)
+    return given | _replay(given, known) | _lengths(given, known, env.steps_left)
 
 
 def _value(name: str, value: Any, default: Any) -> Any:
@@ -227,11 +224,20 @@ def _policy(config: SB3Config, name: str, given: dict[str, Any]) -> dict[str, An
             "keep one"
         )
     if (function := given.get("activation_fn")) is not None:
-        if function not in _ACTIVATIONS:
+        if str(function) not in _ACTIVATIONS:
             hint = did_you_mean(str(function), _ACTIVATIONS)
             raise UserError(f"{name}: activation_fn {function!r}: {hint}")
         given = given | {"activation_fn": _ACTIVATIONS[function]}
     return {"net_arch": config.net_arch, **given}
+
+
+def _replay(given: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
+    """The buffer of those that have one; that of returns over n steps is its own."""
+    if "replay_buffer_kwargs" not in known or given.get("n_steps", 1) != 1:
+        return {}
+    # What is stored as done says already whether a time limit counts.
+    own = {"handle_timeout_termination": False, **given.get("replay_buffer_kwargs", {})}
+    return {"replay_buffer_class": _StoredDone, "replay_buffer_kwargs": own}
 
 
 def _lengths(

@@ -14,8 +14,10 @@ from se_hpo.agents.sb3_config import SB3TD3, SB3Config
 from se_hpo.config.run import from_configuration
 from se_hpo.envs.checkpoint import load_se
 from se_hpo.envs.learned import LearnedEnv
-from se_hpo.envs.tasks import get_task, make_env
+from se_hpo.envs.parameters import initial_psi
+from se_hpo.envs.tasks import get_task, make_env, measure_task, use_returns
 from se_hpo.errors import UserError
+from se_hpo.registries import LEARNED
 from se_hpo.training.environments import TaskTrainingEnv
 from se_hpo.training.jobs import TrainingJob
 from se_hpo.training.torch_engine import run_job
@@ -95,6 +97,8 @@ def test_the_second_layer_of_td3_is_narrower_whatever_the_first_is():
         ("sb3:PPO", {"batch_size": 1}, "sb3:PPO takes no such values: AssertionError"),
         ("sb3:DQN", {"train_freq": [4, "days"]}, "sb3:DQN takes no such values: Value"),
         ("sb3:DQN", {"policy_kwargs": [8]}, "policy_kwargs must be a mapping"),
+        ("sb3:DQN", {"hidden_size": 10**12}, "takes no such values: .*allocate"),
+        ("sb3:DQN", {"policy_kwargs": {"activation_fn": [1]}}, "known: leaky_relu, "),
         ("sb3:DQN", {"buffer_size": [8]}, "buffer_size = .* of type int"),
         ("sb3:DQN", {"policy_kwargs": {"net": 1}}, "unexpected keyword argument 'net'"),
         ("sb3:TD3", {"action_noise": "much"}, "action_noise = 'much': must be of type"),
@@ -223,6 +227,29 @@ def test_a_replay_buffer_holds_what_the_se_says_is_done(monkeypatch):
     assert ((on_se != 0) & (on_se != 1)).all(), "raw outputs"
     assert set(on_task) == {0, 1}
     assert not any(buffer.timeouts.any() for buffer in held)
+
+
+def reward_network(made: TrainingJob) -> TrainingJob:
+    """The job on one whose rewards are its own alone."""
+    kind = LEARNED["exclusive"].config(hidden_size=8)
+    psi = initial_psi(kind, measure_task(made.task), np.random.default_rng(0))
+    return replace(made, learned=LearnedEnv(kind, psi))
+
+
+@pytest.mark.parametrize("name", ["sb3:DQN", "sb3:PPO", "sb3:TD3"])
+def test_on_a_reward_network_it_learns_from_its_rewards_and_is_tested_on_the_task(name):
+    made = job(name, steps=100)
+    if name == "sb3:TD3":
+        made = replace(made, task="MountainCarContinuous-v0")
+        use_returns(made.task, {"random_return": -33.0, "worst_return": -99.0})
+    on_task = run_job(replace(made, test_while_training=True))
+    on_rn = run_job(replace(reward_network(made), test_while_training=True))
+    assert on_rn.env_steps == on_task.env_steps == 100
+    assert not set(on_rn.episode_returns) & set(on_task.episode_returns)
+    if name != "sb3:TD3":
+        assert (on_task.episode_returns == on_task.episode_lengths).all()
+        tests = [*on_rn.curve_returns, *on_rn.test_returns]
+        assert sum(tests) == on_rn.test_env_steps, "1 per step: the task's"
 
 
 @on_cartpole
