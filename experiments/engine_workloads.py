@@ -12,6 +12,7 @@ from paper_settings import ACROBOT_AGENT, ACROBOT_SE, CARTPOLE_AGENT, CARTPOLE_S
 from se_hpo import seeding
 from se_hpo.agents.config import AgentConfig
 from se_hpo.agents.ddqn_config import DDQNConfig
+from se_hpo.agents.td3_config import TD3Config
 from se_hpo.config.variation import vary_agent
 from se_hpo.envs.learned import LearnedEnv
 from se_hpo.envs.learned.mdp import SyntheticEnvConfig
@@ -28,7 +29,8 @@ class Workload:
     name: str
     task: str
     agents: list[AgentConfig]
-    se: SyntheticEnvConfig
+    se: SyntheticEnvConfig | None
+    """What they train on; None: the task."""
     steps: int
     """Env steps per job."""
     bar: float
@@ -40,7 +42,7 @@ class Workload:
     per_cpu_second: dict[str, list[float]] = field(default_factory=dict)
 
     def jobs(self, steps: int | None = None) -> list[TrainingJob]:
-        """Each trains on an SE of its own whose episodes never end early."""
+        """Each trains on an SE of its own whose episodes never end early, if any."""
         spec = get_task(self.task)
         return [
             TrainingJob(
@@ -54,7 +56,8 @@ class Workload:
                     plateau_tolerance=0.0,
                 ),
                 seeding.integer_seed(0, "bench", i),
-                LearnedEnv(self.se, endless_psi(self.se, spec, i)),
+                self.se and LearnedEnv(self.se, endless_psi(self.se, spec, i)),
+                stop_by_rule=False,
             )
             for i, agent in enumerate(self.agents)
         ]
@@ -118,12 +121,33 @@ def workloads(smoke: bool) -> list[Workload]:
             steps,
             25_000,
         ),
+        Workload(
+            "TD3 128 x 2, batch 192",
+            "MountainCarContinuous-v0",
+            [TD3Config(batch_size=192)] * min(many, 4),
+            None,
+            steps // 4,
+            0,
+        ),
     ]
 
 
 def update_flops(agent: AgentConfig, spec: TaskSpec) -> float:
-    """Of the matrix products of one update: three forward passes and a backward one."""
+    """Of the matrix products of one update: three forward passes and a backward one.
+
+    Of TD3: those of the target actor, both target critics, and forward and back through
+    both critics; every `policy_delay`-th time also forward through actor and critic,
+    back to the critic's input, and back through the actor. A backward pass has two
+    products with all weights, but one with those of the first layer, whose input needs
+    no gradient; the one to the critic's input has one with all.
+    """
     h, batch = agent.hidden_size, agent.batch_size
-    first, last = h * spec.obs_size, h * spec.n_actions
-    weights = first + (agent.hidden_layers - 1) * h**2 + last
-    return 2.0 * batch * (3 * weights + weights + weights - first)
+    inputs, outputs = h * spec.obs_size, h * spec.n_actions
+    hidden = (agent.hidden_layers - 1) * h**2
+    weights = inputs + hidden + outputs
+    if not isinstance(agent, TD3Config):
+        return 2.0 * batch * (3 * weights + weights + weights - inputs)
+    critic = weights + h
+    learning = 2 * critic + 2 * (critic + 2 * critic - inputs - outputs)
+    acting = weights + 2 * critic + 2 * weights - inputs
+    return 2.0 * batch * (weights + learning + acting / agent.policy_delay)

@@ -5,6 +5,8 @@ namespace se_hpo {
 std::unique_ptr<NativeTask> make_cartpole(Random random, const Fields&);
 std::unique_ptr<NativeTask> make_acrobot(Random random, const Fields&);
 std::unique_ptr<NativeTask> make_mountain_car(Random random, const Fields&);
+std::unique_ptr<NativeTask> make_mountain_car_continuous(Random random, const Fields&);
+std::unique_ptr<NativeTask> make_pendulum(Random random, const Fields&);
 std::unique_ptr<NativeTask> make_gridworld(Random random, const Fields& fields);
 std::unique_ptr<Environment> make_synthetic_env(const Kernels& kernels, const Learned& learned,
                                                 const TaskSpec& spec,
@@ -19,6 +21,8 @@ const std::map<std::string, NativeTaskEntry>& native_tasks() {
       {"cartpole", {4, 2, make_cartpole}},
       {"acrobot", {6, 3, make_acrobot}},
       {"mountain_car", {2, 3, make_mountain_car}},
+      {"mountain_car_continuous", {2, 1, make_mountain_car_continuous}},
+      {"pendulum", {3, 1, make_pendulum}},
       {"gridworld", {0, 4, make_gridworld}},
   };
   return tasks;

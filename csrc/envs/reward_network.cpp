@@ -38,6 +38,13 @@ class RewardNetwork final : public Environment {
     return step;
   }
 
+  // Its own returns say nothing of the task: only tests while training do.
+  std::optional<StopReason> stop_reason(const Result& so_far, const LoopConfig& config,
+                                        const TaskSpec& spec) const override {
+    if (so_far.curve_returns.empty()) return std::nullopt;
+    return Environment::stop_reason(so_far, config, spec);
+  }
+
  private:
   static const std::string& kind(const Learned& learned) { return learned.config.text("kind"); }
 

@@ -1,7 +1,8 @@
-// What discrete TD3 does between its networks: Gumbel-softmax (Jang et al. 2017), target
-// and errors.
+// What TD3 does between its networks: actions by tanh or Gumbel-softmax (Jang et al. 2017),
+// target and errors.
 #pragma once
 
+#include "activations.hpp"
 #include "elementary.hpp"
 #include "kernels.hpp"
 
@@ -74,6 +75,11 @@ void gumbel_softmax_backward(const float* soft, const float* d_action, int n_act
       store(d_logits + at, (load(d_action + at) - mean) * load(soft + at) * inverse_temperature);
     }
   }
+}
+
+void tanh_backward(const float* h, const float* dh, std::size_t n, float* dz) {
+  for (std::size_t i = 0; i < n; i += kWidth)
+    store(dz + i, derivative_vec<Activation::kTanh>(load(dh + i), load(h + i), 0.0f));
 }
 
 void add_clipped(float* x, const float* noise, std::size_t n, float factor, float clip) {

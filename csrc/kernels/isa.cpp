@@ -39,6 +39,7 @@ const Kernels SE_HPO_JOIN(kKernels_, SE_HPO_ISA) = {
     normal_noise,
     gumbel_softmax,
     gumbel_softmax_backward,
+    tanh_backward,
     add_clipped,
     twin_target,
     value_delta,

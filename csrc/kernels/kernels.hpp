@@ -105,6 +105,8 @@ struct Kernels {
                          float inverse_temperature, bool hard, float* soft, float* action);
   void (*gumbel_softmax_backward)(const float* soft, const float* d_action, int n_actions,
                                   int vectors, float inverse_temperature, float* d_logits);
+  // dz = dh * tanh'(z), from h = tanh z; whole vectors.
+  void (*tanh_backward)(const float* h, const float* dh, std::size_t n, float* dz);
   // x += factor * noise, clipped to [-clip, clip]; whole vectors.
   void (*add_clipped)(float* x, const float* noise, std::size_t n, float factor, float clip);
   // y = r + gamma (1 - d) min(q1, q2); NaN if any is.

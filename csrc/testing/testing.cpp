@@ -104,6 +104,41 @@ py::tuple learned_step(const py::dict& config, const std::vector<std::pair<int, 
   return py::make_tuple(Floats(obs_size, obs.data()), step.reward, step.done, step.ended);
 }
 
+// A learned environment around a native task that can be put anywhere.
+class LearnedHandle {
+ public:
+  LearnedHandle(const std::string& task, const py::dict& fields, const py::dict& config,
+                const std::vector<std::pair<int, int>>& nets, const Floats& psi,
+                int obs_size, int n_actions, bool discrete_obs, const std::string& isa)
+      : obs_(obs_size) {
+    Learned learned{fields_from(config), {}, {psi.data(), psi.data() + psi.size()}};
+    for (const auto& [inputs, outputs] : nets) learned.nets.push_back({inputs, outputs});
+    const TaskSpec spec{1000, 0, 0, obs_size, n_actions, {}, false, discrete_obs};
+    auto made = native_tasks().at(task).make(Random(0, Role::kEnv), fields_from(fields));
+    task_ = made.get();
+    env_ = learned_environments().at(learned.config.text("kind"))(kernels_named(isa), learned,
+                                                                  spec, std::move(made));
+  }
+  Floats reset() {
+    env_->reset(obs_.data());
+    return Floats(obs_.size(), obs_.data());
+  }
+  py::tuple step(int action) { return answer(env_->step(action, obs_.data())); }
+  py::tuple step_continuous(const Floats& action) {
+    return answer(env_->step(Action(action.data()), obs_.data()));
+  }
+  std::vector<double> state() const { return task_->state; }
+
+ private:
+  py::tuple answer(const Step& step) const {
+    return py::make_tuple(Floats(obs_.size(), obs_.data()), step.reward, step.ended);
+  }
+
+  NativeTask* task_;
+  std::unique_ptr<Environment> env_;
+  std::vector<float> obs_;
+};
+
 Floats activate(const std::string& name, const Floats& x, const std::string& isa) {
   Buffer buffer(x.size());
   std::copy(x.data(), x.data() + x.size(), buffer.data());
@@ -120,14 +155,20 @@ class TaskHandle {
     task_->reset(obs_.data());
     return Floats(entry_.obs_size, obs_.data());
   }
-  py::tuple step(int action) {
-    const Step step = task_->step(action, obs_.data());
-    return py::make_tuple(Floats(entry_.obs_size, obs_.data()), step.reward, step.ended);
+  // The number of an action, or its numbers.
+  py::tuple step(const py::object& action) {
+    if (py::isinstance<py::int_>(action)) return step(Action(action.cast<int>()));
+    return step(Action(action.cast<Floats>().data()));
   }
   std::vector<double> state() const { return task_->state; }
   void set_state(const std::vector<double>& state) { task_->state = state; }
 
  private:
+  py::tuple step(Action action) {
+    const Step step = task_->step(action, obs_.data());
+    return py::make_tuple(Floats(entry_.obs_size, obs_.data()), step.reward, step.ended);
+  }
+
   NativeTaskEntry entry_;
   std::unique_ptr<NativeTask> task_;
   std::vector<float> obs_ = std::vector<float>(entry_.obs_size);
@@ -141,10 +182,18 @@ void bind_testing(py::module_& m) {
   m.def("initial_parameters", &initial_parameters);
   m.def("learned_step", &learned_step);
   m.def("activate", &activate);
+  py::class_<LearnedHandle>(m, "LearnedTask")
+      .def(py::init<const std::string&, const py::dict&, const py::dict&,
+                    const std::vector<std::pair<int, int>>&, const Floats&, int, int, bool,
+                    const std::string&>())
+      .def("reset", &LearnedHandle::reset)
+      .def("step", &LearnedHandle::step)
+      .def("step_continuous", &LearnedHandle::step_continuous)
+      .def_property_readonly("state", &LearnedHandle::state);
   py::class_<TaskHandle>(m, "NativeTask")
       .def(py::init<const std::string&, std::uint64_t>())
       .def("reset", &TaskHandle::reset)
-      .def("step", &TaskHandle::step)
+      .def("step", py::overload_cast<const py::object&>(&TaskHandle::step))
       .def_property("state", &TaskHandle::state, &TaskHandle::set_state);
 }
 

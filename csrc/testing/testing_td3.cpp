@@ -1,4 +1,4 @@
-// Entry points for the tests of discrete TD3: the agent itself, and its noise.
+// Entry points for the tests of both TD3s: the agents themselves, and their noise.
 #include <pybind11/numpy.h>
 #include <pybind11/stl.h>
 
@@ -6,6 +6,7 @@
 #include <atomic>
 #include <stdexcept>
 
+#include "../agents/td3.hpp"
 #include "../agents/td3_discrete.hpp"
 #include "../convert.hpp"
 #include "testing.hpp"
@@ -27,19 +28,19 @@ void load(Buffer& buffer, const Floats& values) {
   std::copy(values.data(), values.data() + values.size(), buffer.data());
 }
 
-class TD3Handle {
+template <typename T>
+class Handle {
  public:
-  TD3Handle(const py::dict& config, int obs_size, int n_actions, std::uint64_t seed,
-            const std::string& isa)
+  Handle(const py::dict& config, int obs_size, int n_actions, std::uint64_t seed,
+         const std::string& isa)
       : kernels_(kernels_named(isa)),
         fields_(fields_from(config)),
         batch_size_(fields_.size("batch_size", 1 << 20)),
         layout_(obs_size, n_actions),
         agent_({kernels_, fields_, obs_size, n_actions, seed, kGoOn}),
-        batch_(kernels_, batch_size_, layout_),
-        noise_(agent_.make_noise(batch_)) {}
+        batch_(kernels_, batch_size_, layout_) {}
 
-  TD3DiscreteAgent::Learner& learner(const std::string& name) {
+  TwinDelayedAgent::Learner& learner(const std::string& name) {
     return name == "actor" ? agent_.actor() : agent_.critics();
   }
   void set(const std::string& name, const Floats& online, const Floats& target) {
@@ -47,31 +48,32 @@ class TD3Handle {
     load(learner(name).target, target);
   }
   py::tuple get(const std::string& name) {
-    const TD3DiscreteAgent::Learner& l = learner(name);
+    const TwinDelayedAgent::Learner& l = learner(name);
     return py::make_tuple(to_array(l.online), to_array(l.target), to_array(l.gradient));
   }
 
-  // Arrays of batch rows; whether the update was finite.
+  // Arrays of batch rows, then the noise; whether the update was finite.
   bool update(const Floats& state, const Floats& action, const Floats& next_state,
-              const Floats& reward, const Floats& done, const Floats& target_gumbel,
-              const Floats& target_normal, const Floats& actor_gumbel) {
+              const Floats& reward, const Floats& done, const py::args& noise) {
     Replay replay(batch_size_, layout_);
     for (int b = 0; b < batch_size_; ++b)
       replay.add(state.data(b, 0), action.data(b, 0), next_state.data(b, 0), *reward.data(b),
                  *done.data(b));
     replay.first(batch_);
-    to_panels(target_gumbel, noise_.target_gumbel);
-    to_panels(target_normal, noise_.target_normal);
-    to_panels(actor_gumbel, noise_.actor_gumbel);
-    return agent_.update(batch_, noise_);
+    const std::vector<Buffer*> panels = agent_.noise();
+    for (std::size_t i = 0; i < panels.size(); ++i)
+      to_panels(noise[i].cast<Floats>(), *panels[i]);
+    return agent_.update(batch_);
   }
 
   void begin_episode(std::int64_t episode) { agent_.begin_episode(episode); }
-  py::tuple explore(const Floats& obs) {
-    const int action = agent_.explore(obs.data()).index;
-    return py::make_tuple(action, agent_.action_vector());
+  Action explore(const Floats& obs) { return agent_.explore(obs.data()); }
+  Action exploit(const Floats& obs) { return agent_.exploit(obs.data()); }
+  const T& agent() const { return agent_; }
+  py::object numbers(Action action) const {
+    if (!action.finite()) return py::none();
+    return Floats(layout_.action_size, action.values);
   }
-  int exploit(const Floats& obs) { return agent_.exploit(obs.data()).index; }
 
  private:
   void to_panels(const Floats& rows, Buffer& panels) const {
@@ -90,9 +92,8 @@ class TD3Handle {
   const Fields fields_;
   const int batch_size_;
   const TransitionLayout layout_;
-  TD3DiscreteAgent agent_;
+  T agent_;
   Batch batch_;
-  UpdateNoise noise_;
 };
 
 // Noise of the given kind in the place of uniform numbers.
@@ -110,19 +111,37 @@ Floats uniform(std::size_t n, std::uint64_t seed) {
   return to_array(buffer);
 }
 
+template <typename T>
+py::class_<Handle<T>> bind(py::module_& m, const char* name) {
+  using H = Handle<T>;
+  return py::class_<H>(m, name)
+      .def(py::init<const py::dict&, int, int, std::uint64_t, const std::string&>())
+      .def("set", &H::set)
+      .def("get", &H::get)
+      .def("update", &H::update)
+      .def("begin_episode", &H::begin_episode);
+}
+
 }  // namespace
 
 void bind_testing_td3(py::module_& m) {
   m.def("noise", &noise);
   m.def("uniform", &uniform);
-  py::class_<TD3Handle>(m, "TD3Discrete")
-      .def(py::init<const py::dict&, int, int, std::uint64_t, const std::string&>())
-      .def("set", &TD3Handle::set)
-      .def("get", &TD3Handle::get)
-      .def("update", &TD3Handle::update)
-      .def("begin_episode", &TD3Handle::begin_episode)
-      .def("explore", &TD3Handle::explore)
-      .def("exploit", &TD3Handle::exploit);
+  using Discrete = Handle<TD3DiscreteAgent>;
+  bind<TD3DiscreteAgent>(m, "TD3Discrete")
+      .def("explore",
+           [](Discrete& h, const Floats& obs) {
+             const int action = h.explore(obs).index;
+             return py::make_tuple(action, h.agent().action_vector());
+           })
+      .def("exploit", [](Discrete& h, const Floats& obs) { return h.exploit(obs).index; });
+  // None where the action is not finite.
+  using Continuous = Handle<TD3Agent>;
+  bind<TD3Agent>(m, "TD3")
+      .def("explore",
+           [](Continuous& h, const Floats& obs) { return h.numbers(h.explore(obs)); })
+      .def("exploit",
+           [](Continuous& h, const Floats& obs) { return h.numbers(h.exploit(obs)); });
 }
 
 }  // namespace se_hpo

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from se_hpo.agents.config import DeepAgentConfig
 from se_hpo.agents.mlp import MLP
-from se_hpo.agents.td3_discrete_config import TD3DiscreteConfig
 
 
 class TwinCritics(nn.Module):
@@ -18,14 +18,16 @@ class TwinCritics(nn.Module):
 
     def __init__(
         self,
-        config: TD3DiscreteConfig,
+        config: DeepAgentConfig,
         obs_size: int,
         n_actions: int,
         generator: torch.Generator,
+        layer_norm: bool = False,
     ) -> None:
         super().__init__()
-        self.q1 = make_mlp(config, obs_size + n_actions, 1, generator)
-        self.q2 = make_mlp(config, obs_size + n_actions, 1, generator)
+        inputs = obs_size + n_actions
+        self.q1 = make_mlp(config, inputs, 1, generator, layer_norm)
+        self.q2 = make_mlp(config, inputs, 1, generator, layer_norm)
 
     def forward(
         self, state: torch.Tensor, action: torch.Tensor
@@ -36,7 +38,11 @@ class TwinCritics(nn.Module):
 
 
 def make_mlp(
-    config: TD3DiscreteConfig, in_size: int, out_size: int, generator: torch.Generator
+    config: DeepAgentConfig,
+    in_size: int,
+    out_size: int,
+    generator: torch.Generator,
+    layer_norm: bool = False,
 ) -> MLP:
     """An actor or a critic of the configured size."""
     return MLP(
@@ -46,7 +52,7 @@ def make_mlp(
         config.hidden_layers,
         config.activation,
         generator,
-        config.layer_norm,
+        layer_norm,
     )
 
 

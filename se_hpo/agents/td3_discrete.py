@@ -42,27 +42,14 @@ update, g1, the noise of a', and g2 only if the actor is updated; each batch x
 
 from __future__ import annotations
 
-import copy
-import math
 from typing import NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
-from se_hpo import seeding
-from se_hpo.agents.actor_critic import (
-    TwinCritics,
-    gumbel_noise,
-    gumbel_softmax,
-    make_mlp,
-    normal_noise,
-)
-from se_hpo.agents.adam import Adam
-from se_hpo.agents.base import DivergedError
-from se_hpo.agents.mlp import flatten_
-from se_hpo.agents.replay import Batch, ReplayBuffer
+from se_hpo.agents.actor_critic import gumbel_noise, gumbel_softmax, normal_noise
 from se_hpo.agents.td3_discrete_config import TD3DiscreteConfig
+from se_hpo.agents.twin_delayed import TwinDelayedAgent, check_finite
 
 FINAL_TEMPERATURE = 0.05
 """Where annealing ends, as a fraction of `gumbel_temperature`."""
@@ -79,31 +66,13 @@ class UpdateNoise(NamedTuple):
     """Standard Gumbel noise of the actor; not needed where the actor rests."""
 
 
-class TD3Discrete:
-    """Actor, two critics, and a target of each that follows by Polyak averaging."""
+class TD3Discrete(TwinDelayedAgent[TD3DiscreteConfig, UpdateNoise]):
+    """The environment gets the index of the largest entry of an action vector."""
 
     def __init__(
         self, config: TD3DiscreteConfig, obs_size: int, n_actions: int, seed: int
     ) -> None:
-        self.config, self.n_actions = config, n_actions
-        generator = torch.Generator()
-        generator.manual_seed(seeding.integer_seed(seed, "network"))
-        self.actor = make_mlp(config, obs_size, n_actions, generator)
-        self.critics = TwinCritics(config, obs_size, n_actions, generator)
-        self.actor_target = copy.deepcopy(self.actor)
-        self.critics_target = copy.deepcopy(self.critics)
-        self.actor_adam = Adam(self.actor, config.lr)
-        self.critics_adam = Adam(self.critics, config.lr)
-        self.actor_target_parameters, _ = flatten_(self.actor_target)
-        self.critics_target_parameters, _ = flatten_(self.critics_target)
-        self.exploration_rng = seeding.generator(seed, "exploration")
-        self.noise_rng = seeding.generator(seed, "update noise")
-        replay_rng = seeding.generator(seed, "replay")
-        self.replay = ReplayBuffer(
-            config.buffer_size, obs_size, replay_rng, action_size=n_actions
-        )
-        self.updates = 0
-        self._random_actions = config.init_episodes > 0
+        super().__init__(config, obs_size, n_actions, seed, config.layer_norm)
         self._one_hot = np.eye(n_actions, dtype=np.float32)
         self._chosen, self._vector = -1, self._one_hot[0]
 
@@ -115,10 +84,6 @@ class TD3Discrete:
             return config.gumbel_temperature
         progress = min(self.updates / config.gumbel_anneal_updates, 1.0)
         return config.gumbel_temperature * (1 - (1 - FINAL_TEMPERATURE) * progress)
-
-    def start_episode(self, episode: int) -> None:
-        """Act by the actor from episode `init_episodes` on."""
-        self._random_actions = episode < self.config.init_episodes
 
     def act(self, state: np.ndarray) -> int:
         """The largest entry of a noisy action vector; at first a random action."""
@@ -136,14 +101,14 @@ class TD3Discrete:
         noise = normal_noise(self.exploration_rng, (self.n_actions,))
         action = self._actions(self.actor(torch.from_numpy(state)), gumbel)
         vector: np.ndarray = (action + self.config.action_std * noise).numpy()
-        _check_finite(float(vector.sum()), "the action vector")
+        check_finite(float(vector.sum()), "the action vector")
         return vector
 
     @torch.inference_mode()
     def act_greedily(self, state: np.ndarray) -> int:
         """The action of the highest logit, without noise; the first of equals."""
         logits = self.actor(torch.from_numpy(state)).tolist()
-        _check_finite(sum(logits), "the actor's output")
+        check_finite(sum(logits), "the actor's output")
         return int(logits.index(max(logits)))
 
     def remember(
@@ -162,73 +127,25 @@ class TD3Discrete:
         vector = self._vector if chosen else self._one_hot[action]
         self.replay.add(state, vector, reward, next_state, done)
 
-    def update(self) -> None:
-        """One step of Adam on the critics, and on the actor every `policy_delay`.
-
-        Raises:
-            DivergedError: a loss is not finite.
-        """
-        batch = self.replay.sample(self.config.batch_size)
-        shape = (self.config.batch_size, self.n_actions)
-        rng = self.noise_rng
+    def draw_noise(self) -> UpdateNoise:
+        """`actor_gumbel` only where the actor is updated."""
+        shape, rng = (self.config.batch_size, self.n_actions), self.noise_rng
         noise = UpdateNoise(gumbel_noise(rng, shape), normal_noise(rng, shape))
         if self._updates_actor():
             noise = noise._replace(actor_gumbel=gumbel_noise(rng, shape))
-        self.update_on(batch, noise)
+        return noise
 
-    def update_on(self, batch: Batch, noise: UpdateNoise) -> None:
-        """`update` with a given batch and noise: it draws no random number.
+    def target_actions(
+        self, next_state: torch.Tensor, noise: UpdateNoise
+    ) -> torch.Tensor:
+        """Not renormalized after the smoothing."""
+        vectors = self._actions(self.actor_target(next_state), noise.target_gumbel)
+        return vectors + self.smoothing(noise.target_normal)
 
-        Args:
-            batch: state, next state (`batch x obs_size`), reward, done (`batch x 1`),
-                action vector (`batch x n_actions`), float32.
-            noise: `actor_gumbel` is needed in every `policy_delay`-th update.
-
-        Raises:
-            DivergedError: a loss is not finite.
-        """
-        state, _, _, _, action = batch
-        target = self._target(batch, noise)
-        q1, q2 = self.critics(state, action)
-        loss = F.mse_loss(q1, target) + F.mse_loss(q2, target)
-        self.critics_adam.minimize(loss)
-        _check_finite(loss.item(), "the critics' loss")
-        if self._updates_actor():
-            assert noise.actor_gumbel is not None
-            self._update_actor(state, noise.actor_gumbel)
-        self.updates += 1
-
-    @torch.no_grad()
-    def _target(self, batch: Batch, noise: UpdateNoise) -> torch.Tensor:
-        """What the critics should say: `batch x 1`."""
-        _, next_state, reward, done, _ = batch
-        clip = self.config.policy_std_clip
-        smoothing = (self.config.policy_std * noise.target_normal).clamp(-clip, clip)
-        logits = self.actor_target(next_state)
-        next_action = self._actions(logits, noise.target_gumbel) + smoothing
-        next_value = torch.minimum(*self.critics_target(next_state, next_action))
-        return reward + self.config.gamma * (1 - done) * next_value
-
-    def _update_actor(self, state: torch.Tensor, gumbel: torch.Tensor) -> None:
-        """Ascend Q1 of the actor's own actions; then move the targets."""
-        action = self._actions(self.actor(state), gumbel)
-        # The gradient by the action alone: the critics' own is not wanted here.
-        leaf = action.detach().requires_grad_()
-        value = self.critics.q1(torch.cat((state, leaf), dim=-1)).mean()
-        (slope,) = torch.autograd.grad(value, leaf)
-        self.actor_adam.minimize(-(slope * action).sum())
-        _check_finite(value.item(), "the actor's loss")
-        tau = self.config.tau
-        self.actor_target_parameters.lerp_(self.actor_adam.parameters, tau)
-        self.critics_target_parameters.lerp_(self.critics_adam.parameters, tau)
-
-    def _updates_actor(self) -> bool:
-        return (self.updates + 1) % self.config.policy_delay == 0
+    def own_actions(self, state: torch.Tensor, noise: UpdateNoise) -> torch.Tensor:
+        """Gumbel-softmax vectors."""
+        assert noise.actor_gumbel is not None
+        return self._actions(self.actor(state), noise.actor_gumbel)
 
     def _actions(self, logits: torch.Tensor, gumbel: torch.Tensor) -> torch.Tensor:
         return gumbel_softmax(logits, gumbel, self.temperature, self.config.gumbel_hard)
-
-
-def _check_finite(value: float, what: str) -> None:
-    if not math.isfinite(value):
-        raise DivergedError(f"{what} is not finite")

@@ -4,29 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from se_hpo.agents.config import DeepAgentConfig
 from se_hpo.agents.registry import VARIED, AgentKind
+from se_hpo.agents.td3_config import TD3Config
 from se_hpo.errors import check
 
 
 @dataclass(frozen=True)
-class TD3DiscreteConfig(DeepAgentConfig):
+class TD3DiscreteConfig(TD3Config):
     """TD3 for discrete actions: the actor gives Gumbel-softmax action vectors.
 
     Defaults are the paper's phase-2 settings for CartPole.
     """
 
-    buffer_size: int = 1_000_000
+    batch_size: int = 128
     lr: float = 5e-4
+    tau: float = 0.01
     activation: str = "tanh"
-    policy_delay: int = 2
-    """Critic updates per update of the actor and the targets."""
-    action_std: float = 0.1
-    """Standard deviation of the noise on the action vector when acting."""
-    policy_std: float = 0.2
-    """Standard deviation of the noise on the target action vector."""
-    policy_std_clip: float = 0.5
-    """Largest absolute noise on the target action vector."""
     gumbel_temperature: float = 1.0
     """Softmax temperature until the first update."""
     gumbel_anneal_updates: int = 2000
@@ -39,10 +32,6 @@ class TD3DiscreteConfig(DeepAgentConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check(self.policy_delay >= 1, self, "policy_delay", ">= 1")
-        for name in ("action_std", "policy_std", "policy_std_clip"):
-            value = getattr(self, name)
-            check(0 <= value < float("inf"), self, name, ">= 0")
         temperature = self.gumbel_temperature
         check(0 < temperature < float("inf"), self, "gumbel_temperature", "> 0")
         check(self.gumbel_anneal_updates >= 0, self, "gumbel_anneal_updates", ">= 0")

@@ -113,6 +113,14 @@ class RunConfig:
     se: LearnedConfig = field(default_factory=lambda: LEARNED["mdp"].config())
     nes: NESConfig = field(default_factory=NESConfig)
 
+    @property
+    def discount(self) -> dict[str, float]:
+        """The agent's `discount`, which a reward network's file tells; else nothing."""
+        gamma = getattr(self.agent, "gamma", None)
+        if gamma is None or not learned.kind_of(self.se).reward:
+            return {}
+        return {"discount": gamma}
+
     def to_dict(self) -> dict[str, Any]:
         """Nested builtin types, agent's algorithm and SE's kind by name."""
         data = dataclasses.asdict(self)

@@ -1,4 +1,7 @@
-"""`python -m se_hpo.doctor [--run DIR]`: does all work here, and what to mend."""
+"""`python -m se_hpo.doctor [--run DIR]`: does all work here, and what to mend.
+
+`--reward-network FILE`: what holds for a reward network.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +31,7 @@ from se_hpo.doctor import (
     run_state,
     trial,
 )
+from se_hpo.doctor.checked_reward import check_reward_network
 from se_hpo.doctor.finding import Finding, error, ok, refused, safely
 from se_hpo.doctor.scratch import Scratch
 from se_hpo.errors import UserError
@@ -55,7 +59,10 @@ def main(options: DoctorOptions) -> int:
 
 
 def examine(options: DoctorOptions) -> Iterator[Finding]:
-    """Everything, the quick things first."""
+    """Everything, the quick things first; of a reward network only that."""
+    if options.reward_network is not None:
+        yield from check_reward_network(options.reward_network)
+        return
     yield from checked_machine.check()
     wanted = options.run or Path("results")
     try:

@@ -18,6 +18,8 @@ class DoctorOptions:
 
     run: Path | None = None
     """A run's folder, or the one that runs are to be made in. Default: results."""
+    reward_network: Path | None = None
+    """File of a reward network: look at it alone, and say what holds for it."""
     host: str | None = None
     """Address that a master is to listen on. Default: as a run would choose."""
     nic: str | None = None

@@ -167,7 +167,8 @@ def open_checkpoint(
 def _kind(header: Mapping[str, str]) -> LearnedKind:
     """The kind that a file says it is of."""
     found = header.get("format")
-    if found not in map(FORMAT.format, ("synthetic environment", "reward network")):
+    nouns = "synthetic environment", "reward network"
+    if found not in [FORMAT.format(noun) for noun in nouns]:
         raise ValueError(
             "it does not hold a synthetic environment or reward network of this version"
         )

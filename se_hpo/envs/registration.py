@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gymnasium
 
-from se_hpo.envs.tasks import TaskSpec, import_task, list_tasks
+from se_hpo.envs.tasks import TaskSpec, get_task, import_task, list_tasks
 
 
 def register_synthetic_env(task: TaskSpec | str) -> str:
@@ -58,14 +58,17 @@ def _register(
 
 
 def register_learned_envs() -> None:
-    """Register SEs and reward networks of all measured tasks (done by `import se_hpo`).
+    """Register what there is for measured tasks (done by `import se_hpo`).
+
+    Reward networks for all, SEs for those with discrete actions.
 
     Afterwards `gymnasium.make("se_hpo:Synthetic/CartPole-v0", checkpoint=...)` works,
     `gymnasium.make("se_hpo:Synthetic", checkpoint=...)`, and the same of `Rewarded`.
     """
     for task_id in list_tasks():
-        register_synthetic_env(task_id)
         register_rewarded_task(task_id)
+        if not get_task(task_id).continuous:
+            register_synthetic_env(task_id)
     if "Synthetic" not in gymnasium.registry:
         gymnasium.register(
             id="Synthetic",

@@ -5,17 +5,16 @@ Ferreira et al. (2022), section 5; kinds and formulas: `learned.reward_network`.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from se_hpo.envs.checkpoint import SECheckpoint
-from se_hpo.envs.learned import LearnedConfig
 from se_hpo.envs.learned.reward_network import RewardNetworkConfig
 from se_hpo.envs.parameters import split_psi
-from se_hpo.envs.tasks import TaskSpec, get_task, make_env
+from se_hpo.envs.reward_inputs import checked_discount, no_such_info
+from se_hpo.envs.tasks import TaskSpec, get_task
 from se_hpo.errors import UserError
 
 _SLOPES = {"relu": 0.0, "leaky_relu": 0.01, "prelu": 0.25}
@@ -82,6 +81,11 @@ class RewardFunction:
             self._previous = value
         return task_reward + reward if config.additive else reward
 
+    @property
+    def potential(self) -> float:
+        """Of the state that the episode is in; 0 of kinds that have none."""
+        return self._previous
+
     def outputs(self, inputs: np.ndarray) -> np.ndarray:
         """The network of many inputs at once: `n x inputs`, float32 -> `n`, float32."""
         x, (weight, bias) = inputs, self._layers[0]
@@ -107,47 +111,7 @@ class RewardFunction:
         try:
             return [float(info[key]) for key in keys]
         except (KeyError, TypeError, ValueError):
-            raise _no_such_info(self._task.id, info, keys) from None
-
-
-@functools.cache
-def check_info(task_id: str, keys: tuple[str, ...]) -> None:
-    """Raise `UserError` unless a step of the task tells numbers of these names."""
-    if not keys:
-        return
-    with make_env(get_task(task_id)) as env:
-        env.reset(seed=0)
-        info = env.step(env.action_space.sample())[4]
-    if any(not isinstance(info.get(key), (int, float, np.number)) for key in keys):
-        raise _no_such_info(task_id, info, keys)
-
-
-def _no_such_info(task: str, info: Mapping[str, Any], keys: Sequence[str]) -> UserError:
-    there = [str(k) for k, v in info.items() if isinstance(v, (int, float, np.number))]
-    has = f"has only {', '.join(there)}" if there else "has no numbers"
-    return UserError(
-        f"the reward network reads {', '.join(keys)} of the step's info, which of "
-        f"{task} {has}: choose info_keys, or a kind without info"
-    )
-
-
-def checked_discount(config: LearnedConfig, discount: float | None) -> float:
-    """The agent's discount; 1 where the kind of reward asks for none.
-
-    Raises:
-        UserError: a potential without a discount in [0, 1].
-    """
-    if not getattr(config, "potential", False):
-        return 1.0
-    if discount is None:
-        raise UserError(
-            "the reward network is a potential, and the discount is not known: give "
-            "discount=..., your agent's (of an agent of your own: a field gamma)"
-        )
-    number = isinstance(discount, (int, float, np.number))
-    if not number or isinstance(discount, bool) or not 0 <= discount <= 1:
-        raise UserError(f"discount = {discount!r}: must be a number in [0, 1]")
-    return float(discount)
+            raise no_such_info(self._task.id, info, keys) from None
 
 
 def _layers(

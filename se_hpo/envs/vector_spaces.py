@@ -45,6 +45,8 @@ def with_unit_actions(env: gymnasium.Env) -> gymnasium.Env:
 
 
 def _scaled(low: np.ndarray, high: np.ndarray, action: np.ndarray) -> np.ndarray:
-    unit = np.asarray(action, low.dtype).reshape(low.shape)
-    scaled: np.ndarray = low + (unit + 1) / 2 * (high - low)
-    return scaled
+    # In higher precision: the ends, and multiples of symmetric bounds, are exact.
+    unit = np.asarray(action, np.longdouble).reshape(low.shape)
+    low_half, high_half = low / np.longdouble(2), high / np.longdouble(2)
+    scaled = (low_half + high_half) + (high_half - low_half) * unit
+    return scaled.astype(low.dtype)

@@ -29,6 +29,8 @@ _STATE_NAMES = {
         *("velocity 1", "velocity 2"),
     ),
     "MountainCar-v0": ("position", "velocity"),
+    "MountainCarContinuous-v0": ("position", "velocity"),
+    "Pendulum-v1": ("cos of angle", "sin of angle", "velocity"),
 }
 _COLUMNS = 3
 

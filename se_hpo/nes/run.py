@@ -201,6 +201,7 @@ class NESRun:
         if not np.isfinite(psi).all():
             return
         metadata = {
+            **self.config.discount,
             "kind": kind,
             "seed": self.seed,
             "generation": state.generation,

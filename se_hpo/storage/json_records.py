@@ -119,7 +119,8 @@ def checked(kind: Any, value: Any, name: str = "it") -> Any:
         items = enumerate(_typed(list, value, name))
         return [checked(args[0], item, f"{name}[{i}]") for i, item in items]
     if origin is tuple and args[-1] is Ellipsis:
-        return tuple(checked(list[args[0]], value, name))
+        values = value if type(value) is tuple else _typed(list, value, name)
+        return tuple(checked(args[0], x, f"{name}[{i}]") for i, x in enumerate(values))
     if origin is tuple:
         if len(_typed(list, value, name)) != len(args):
             raise _refused(name, value, f"a list of {len(args)}")

@@ -67,7 +67,8 @@ def train_se(
         keep = ("index", "seed", "train_env", "solved", "solved_at", "generations")
         metadata = {key: getattr(outcome, key) for key in (*keep, "best_score")}
         config, path = settings.config, paths.checkpoint(index)
-        save_se(path, psi, config.task, config.se, {"kind": "best", **metadata})
+        metadata |= {"kind": "best", **config.discount}
+        save_se(path, psi, config.task, config.se, metadata)
     write_json(paths.outcome(index), outcome.to_dict())
     return outcome
 

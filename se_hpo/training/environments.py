@@ -17,7 +17,7 @@ from se_hpo.agents.config import AgentConfig
 from se_hpo.envs.checkpoint import SECheckpoint
 from se_hpo.envs.learned import LearnedEnv
 from se_hpo.envs.parameters import check_psi
-from se_hpo.envs.reward_function import check_info
+from se_hpo.envs.reward_inputs import check_info
 from se_hpo.envs.stopping import stop_when_solved
 from se_hpo.envs.tasks import TaskSpec, make_env
 from se_hpo.registries import load

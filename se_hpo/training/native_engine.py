@@ -17,7 +17,7 @@ import numpy as np
 from se_hpo.agents.config import AgentConfig
 from se_hpo.agents.registry import check_takes, kind_of
 from se_hpo.envs.parameters import check_psi
-from se_hpo.envs.reward_function import checked_discount
+from se_hpo.envs.reward_inputs import checked_discount
 from se_hpo.envs.tasks import TaskSpec, make_env, measure_task
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.training.jobs import TrainingJob, TrainingResult

@@ -11,7 +11,7 @@ from se_hpo.agents import AGENTS, agent_label, kind_of, register_agent
 from se_hpo.agents.config import AgentConfig
 from se_hpo.config.run import RunConfig, from_configuration, run_config_from_dict
 from se_hpo.config.variation import FACTOR, vary_agent
-from se_hpo.envs.tasks import use_returns
+from se_hpo.envs.tasks import get_task
 from se_hpo.errors import UserError
 from se_hpo.evaluate.drawn_agents import agent_sources
 from se_hpo.figures.style import agents_in
@@ -26,6 +26,7 @@ from tests.helpers.places import ROOT
 DOCS = ROOT / "docs" / "agents.md"
 QUICK = {"batch_size": 8, "hidden_size": 8, "init_episodes": 1, "test_episodes": 2}
 STEPS = 120
+TASKS = ("CartPole-v0", "Cliff-v0", "Pendulum-v1")
 
 every_agent = pytest.mark.parametrize("name", AGENTS)
 own_agents = pytest.mark.parametrize(
@@ -37,11 +38,14 @@ native = [name for name, kind in AGENTS.items() if kind.native]
 def quick_job(name: str, seed: int = 0) -> TrainingJob:
     config = AGENTS[name].config(max_env_steps=STEPS)
     own = {key: value for key, value in QUICK.items() if hasattr(config, key)}
-    task = "Cliff-v0" if AGENTS[name].tabular else "CartPole-v0"
-    if "discrete" not in AGENTS[name].actions:
-        task = "MountainCarContinuous-v0"
-        use_returns(task, {"random_return": -33.0, "worst_return": -99.0})
-    return TrainingJob(task, replace(config, **own), seed, stop_by_rule=False)
+    return TrainingJob(task_for(name), replace(config, **own), seed, stop_by_rule=False)
+
+
+def task_for(name: str) -> str:
+    """A task that the agent can take."""
+    specs = [get_task(task) for task in TASKS]
+    takes = AGENTS[name].takes
+    return next(s.id for s in specs if takes(s.continuous, s.discrete_obs))
 
 
 def as_bytes(result):

@@ -11,6 +11,11 @@ from hypothesis import strategies as st
 
 from se_hpo.agents.config import ACTIVATIONS
 from se_hpo.agents.mlp import MLP
+from se_hpo.config.run import (
+    from_configuration,
+    run_config_from_dict,
+    with_configuration,
+)
 from se_hpo.envs.checkpoint import SECheckpoint, load_se, save_se
 from se_hpo.envs.learned.mdp import SyntheticEnvConfig
 from se_hpo.envs.learned.reward_network import (
@@ -20,7 +25,8 @@ from se_hpo.envs.learned.reward_network import (
     ExclusivePotentialInfoConfig,
 )
 from se_hpo.envs.parameters import initial_psi, split_psi
-from se_hpo.envs.reward_function import RewardFunction, check_info
+from se_hpo.envs.reward_function import RewardFunction
+from se_hpo.envs.reward_inputs import check_info
 from se_hpo.envs.tasks import get_task, make_env
 from se_hpo.errors import UserError
 from se_hpo.registries import LEARNED
@@ -220,7 +226,7 @@ def test_defaults_are_the_papers():
         (lambda: AdditiveInfoConfig(info_keys=3), "info_keys = 3: must be different"),
         (
             lambda: RewardFunction(random_rn("additive_potential"), None),
-            "tells no discount: give discount=",
+            "the discount is not known: give discount=",
         ),
         (
             lambda: RewardFunction(random_rn("additive_potential"), 1.1),
@@ -238,11 +244,11 @@ def test_defaults_are_the_papers():
             f"is a synthetic environment for {INFO_TASK}, no reward network: take",
         ),
         (
-            lambda: check_info(get_task("CartPole-v0"), INFO_KEYS),
+            lambda: check_info("CartPole-v0", INFO_KEYS),
             "reads speed, distance of .* CartPole-v0 has no numbers: choose info_keys",
         ),
         (
-            lambda: check_info(get_task(INFO_TASK), ("speed", "why")),
+            lambda: check_info(INFO_TASK, ("speed", "why")),
             "has only speed, distance: choose info_keys",
         ),
     ],
@@ -261,7 +267,7 @@ def test_info_that_a_step_lacks_is_one_line():
             UserError, match=r"which of tests/Talking-v0 has .*: choose"
         ):
             function.step(0.0, np.zeros(2, np.float32), False, info)
-    check_info(get_task(INFO_TASK), INFO_KEYS)
+    check_info(INFO_TASK, INFO_KEYS)
 
 
 def test_keys_can_be_written_on_a_command_line():
@@ -277,3 +283,27 @@ def test_what_a_network_makes_of_infinity_warns_of_nothing(recwarn):
             or activation == "tanh"
         )
     assert not recwarn.list
+
+
+@each_kind
+def test_a_run_names_it_by_rn_and_comes_back(kind, tmp_path):
+    config = from_configuration({"rn.kind": kind.name}, "CartPole-v0", "ddqn")
+    assert config.se == kind.config()
+    data = json.loads(json.dumps(config.to_dict()))
+    assert run_config_from_dict(data) == config
+    assert run_config_from_dict(config.to_dict()) == config
+    assert config.discount == {"discount": 0.99}
+    assert from_configuration({}, "CartPole-v0", "ddqn").discount == {}
+    if kind.config.potential:
+        flat = {"rn.kind": kind.name, "rn.terminal_potential": "network"}
+        config = from_configuration(flat, "CartPole-v0", "ddqn")
+        assert not config.se.zero_terminal
+
+
+def test_void_by_flat_names_is_one_line():
+    flat = {"rn.kind": "exclusive_potential", "rn.terminal_potential": "zero"}
+    with pytest.raises(UserError, match=r"is void .*: choose 'network', or"):
+        from_configuration(flat, "CartPole-v0", "ddqn")
+    base = from_configuration({"rn.kind": "additive_potential"}, "CartPole-v0", "ddqn")
+    other = with_configuration(base, {"rn.kind": "exclusive_potential"})
+    assert other.se == ExclusivePotentialConfig()

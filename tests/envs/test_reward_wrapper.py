@@ -243,7 +243,7 @@ def _no_such_info(tmp):
             "is a synthetic environment for CartPole-v0, no reward",
         ),
         (_rn_in_place_of_an_se, "reward network has other networks than a synthetic"),
-        (_no_discount, "tells no discount: give discount="),
+        (_no_discount, "the discount is not known: give discount="),
         (_discount_of_nonsense, "discount = 'much': must be a number"),
         (_void, "terminal_potential = 'zero': is void .* choose 'network'"),
         (_missing, "no: no such checkpoint file; give a"),

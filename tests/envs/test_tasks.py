@@ -60,10 +60,12 @@ def test_measured_tasks_agree_with_gymnasium(task):
     spec, theirs = get_task(task), gymnasium.spec(get_task(task).gymnasium_id)
     with make_env(spec) as env:
         assert env.observation_space.shape == (spec.obs_size,)
-        assert env.action_space == Discrete(spec.n_actions)
+        unit = Box(-1, 1, (spec.n_actions,), np.float32)
+        discrete = Discrete(spec.n_actions)
+        assert env.action_space == (unit if spec.continuous else discrete)
     if task != "CartPole-v0":  # Gymnasium knows it no more without a warning
         assert spec.max_steps == theirs.max_episode_steps
-        assert spec.solved_return == theirs.reward_threshold
+        assert spec.solved_return == theirs.reward_threshold or task == "Pendulum-v1"
     assert spec.worst_return <= spec.random_return < spec.solved_return
 
 
@@ -73,6 +75,18 @@ def test_random_returns_are_what_random_actions_return():
         mean, worst = measure_random_returns(env, seed=1, episodes=300)
     assert abs(mean - spec.random_return) < 2.5
     assert worst >= spec.worst_return
+
+
+@pytest.mark.parametrize(
+    ("task", "episodes", "mean", "worst"),
+    [("MountainCarContinuous-v0", 10, 1.0, 0.5), ("Pendulum-v1", 100, 100.0, 0.0)],
+)
+def test_random_numbers_return_what_the_table_says(task, episodes, mean, worst):
+    spec = get_task(task)
+    with make_env(spec) as env:
+        found = measure_random_returns(env, seed=1, episodes=episodes)
+    assert abs(found[0] - spec.random_return) < mean
+    assert found[1] >= spec.worst_return - worst
 
 
 @pytest.mark.parametrize("task", ["CartPole-v0", "MountainCar-v0"])
@@ -115,6 +129,65 @@ def test_a_task_whose_observations_are_flattened_can_be_pickled(register):
     with make_env(get_task("test/Pickled-v0")) as env:
         state, _ = pickle.loads(pickle.dumps(env)).reset()
     assert (state.shape, state.dtype) == ((6,), np.float64)
+
+
+class Pushed(Corridor):
+    """Gives back the action that reached it."""
+
+    def step(self, action):
+        self.action = action
+        return np.ones(self.observation_space.shape), 0.0, False, False, {}
+
+
+def pushed(low, high, dtype=np.float32):
+    """A task made of `Pushed`, and its environment."""
+    space = Box(np.array(low, dtype), np.array(high, dtype), dtype=dtype)
+    gymnasium.register(
+        "test/Pushed-v0",
+        Pushed,
+        reward_threshold=1.0,
+        max_episode_steps=50,
+        kwargs={"action_space": space},
+    )
+    try:
+        spec = get_task("test/Pushed-v0")
+        return spec, make_env(spec)
+    finally:
+        del gymnasium.registry["test/Pushed-v0"]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_actions_of_a_box_are_scaled_and_their_ends_exact(dtype):
+    low, high = [[0.1, -0.4], [-3.0, 0.0]], [[0.7, 0.4], [5.0, 1e30]]
+    spec, env = pushed(low, high, dtype)
+    assert (spec.continuous, spec.n_actions, env.action_space.shape) == (True, 4, (4,))
+    env.reset()
+    for unit, ends in ((-1, low), (1, high)):
+        env.step(np.full(4, unit, np.float32))
+        action = env.unwrapped.action
+        assert action.dtype == dtype
+        np.testing.assert_array_equal(action, np.array(ends, dtype))
+    env.step(np.zeros(4, np.float32))
+    middle = [[0.4, 0.0], [1.0, 5e29]]
+    np.testing.assert_allclose(env.unwrapped.action, middle, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        Box(-np.inf, np.inf, (1,)),
+        Box(np.array([-1.0, 0.0]), np.array([1.0, np.inf]), dtype=np.float64),
+        Box(-1.0, 1.0, (0,)),
+        Box(2.0, 2.0, (1,)),
+        Box(0, 5, (2,), np.int64),
+    ],
+    ids=["unbounded", "half", "empty", "one", "whole"],
+)
+def test_actions_that_cannot_be_scaled_are_refused_with_the_mend(register, space):
+    register("test/Unbounded-v0", action_space=space)
+    with pytest.raises(UserError, match="bounded Box actions; wrap") as caught:
+        get_task("test/Unbounded-v0")
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

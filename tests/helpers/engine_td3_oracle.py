@@ -1,4 +1,4 @@
-"""The update of discrete TD3 by torch autograd in double precision."""
+"""The updates of both TD3s by torch autograd in double precision."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from se_hpo.agents.registry import kind_of
+from se_hpo.agents.td3_config import TD3Config
 from se_hpo.agents.td3_discrete_config import TD3DiscreteConfig
 from se_hpo.training import native_engine
 from tests.helpers.engine_jobs import testing
@@ -33,13 +35,14 @@ NOTHING = 1e-10
 class Net(nn.Module):
     """The MLP of docs/engine.md, written without the package's networks."""
 
-    def __init__(self, inputs: int, outputs: int, config: TD3DiscreteConfig) -> None:
+    def __init__(self, inputs: int, outputs: int, config: TD3Config) -> None:
         super().__init__()
+        layer_norm = getattr(config, "layer_norm", False)
         sizes = [inputs, *[config.hidden_size] * config.hidden_layers, outputs]
         self.steps = nn.ModuleList()
         for i, (a, b) in enumerate(pairwise(sizes)):
             self.steps.append(nn.Linear(a, b))
-            if config.layer_norm and 0 < i < config.hidden_layers:
+            if layer_norm and 0 < i < config.hidden_layers:
                 self.steps.append(nn.LayerNorm(b))
                 nn.init.uniform_(self.steps[-1].weight, -2, 2)
                 nn.init.uniform_(self.steps[-1].bias)
@@ -53,9 +56,9 @@ class Net(nn.Module):
 
 
 class Oracle:
-    """The update of se_hpo/agents/td3_discrete.py, by nn.Module and torch.optim."""
+    """The update of se_hpo/agents/td3.py, by nn.Module and torch.optim."""
 
-    def __init__(self, config: TD3DiscreteConfig, seed: int) -> None:
+    def __init__(self, config: Any, seed: int) -> None:
         torch.manual_seed(seed)
         self.config, self.updates = config, 0
         self.nets = {
@@ -83,24 +86,21 @@ class Oracle:
             for name, net in self.nets.items()
         }
 
-    def gumbel_softmax(self, logits: torch.Tensor, g: torch.Tensor) -> torch.Tensor:
-        c = self.config
-        progress = min(1, self.updates / max(c.gumbel_anneal_updates, 1))
-        if c.gumbel_anneal_updates == 0:
-            progress = 0
-        temperature = c.gumbel_temperature * (1 - 0.95 * progress)
-        soft = ((logits + g) / temperature).softmax(dim=1)
-        if not c.gumbel_hard:
-            return soft
-        return F.one_hot(soft.argmax(1), ACTIONS).to(soft) + soft - soft.detach()
+    def smoothing(self, normal: torch.Tensor) -> torch.Tensor:
+        clip = self.config.policy_std_clip
+        return (self.config.policy_std * normal).clamp(-clip, clip)
+
+    def target_action(self, s2: torch.Tensor, noise: list[torch.Tensor]) -> Any:
+        action = torch.tanh(self.targets["actor"][0](s2)) + self.smoothing(noise[0])
+        return action.clamp(-1, 1)
+
+    def own_action(self, s: torch.Tensor, noise: list[torch.Tensor]) -> Any:
+        return torch.tanh(self.nets["actor"][0](s))
 
     def update(self, rows: list[torch.Tensor], noise: list[torch.Tensor]) -> None:
         c, (s, a, s2, r, d) = self.config, rows
         with torch.no_grad():
-            clipped = (c.policy_std * noise[1]).clamp(
-                -c.policy_std_clip, c.policy_std_clip
-            )
-            a2 = self.gumbel_softmax(self.targets["actor"][0](s2), noise[0]) + clipped
+            a2 = self.target_action(s2, noise)
             values = [q(torch.cat([s2, a2], 1))[:, 0] for q in self.targets["critics"]]
             y = r + c.gamma * (1 - d) * torch.minimum(*values)
         loss = sum(
@@ -108,7 +108,7 @@ class Oracle:
         )
         self.minimize("critics", loss)
         if (self.updates + 1) % c.policy_delay == 0:
-            action = self.gumbel_softmax(self.nets["actor"][0](s), noise[2])
+            action = self.own_action(s, noise)
             self.minimize(
                 "actor", -self.nets["critics"][0](torch.cat([s, action], 1)).mean()
             )
@@ -143,6 +143,28 @@ class Oracle:
         return np.concatenate([g.numpy().ravel() for g in parts])
 
 
+class DiscreteOracle(Oracle):
+    """The update of se_hpo/agents/td3_discrete.py."""
+
+    def gumbel_softmax(self, logits: torch.Tensor, g: torch.Tensor) -> torch.Tensor:
+        c = self.config
+        progress = min(1, self.updates / max(c.gumbel_anneal_updates, 1))
+        if c.gumbel_anneal_updates == 0:
+            progress = 0
+        temperature = c.gumbel_temperature * (1 - 0.95 * progress)
+        soft = ((logits + g) / temperature).softmax(dim=1)
+        if not c.gumbel_hard:
+            return soft
+        return F.one_hot(soft.argmax(1), ACTIONS).to(soft) + soft - soft.detach()
+
+    def target_action(self, s2: torch.Tensor, noise: list[torch.Tensor]) -> Any:
+        action = self.gumbel_softmax(self.targets["actor"][0](s2), noise[0])
+        return action + self.smoothing(noise[1])
+
+    def own_action(self, s: torch.Tensor, noise: list[torch.Tensor]) -> Any:
+        return self.gumbel_softmax(self.nets["actor"][0](s), noise[2])
+
+
 def batches(n: int, batch: int, seed: int) -> list[list[np.ndarray]]:
     """Per update: state, action vector, next state, reward, done; then the noise."""
     rng = np.random.default_rng(seed)
@@ -159,15 +181,31 @@ def batches(n: int, batch: int, seed: int) -> list[list[np.ndarray]]:
     return out
 
 
+def continuous_batches(n: int, batch: int, seed: int) -> list[list[np.ndarray]]:
+    """The same, with actions in [-1, 1] and the noise of the target action alone."""
+    rng, out = np.random.default_rng(seed), []
+    for rows in batches(n, batch, seed):
+        action = rng.uniform(-1, 1, (batch, ACTIONS)).astype(np.float32)
+        out.append([rows[0], action, *rows[2:5], rows[6]])
+    return out
+
+
+def batches_for(config: TD3Config, updates: int, seed: int) -> list[list[np.ndarray]]:
+    discrete = isinstance(config, TD3DiscreteConfig)
+    make = batches if discrete else continuous_batches
+    return make(updates, config.batch_size, seed)
+
+
 @functools.cache
 def expected(
-    config: TD3DiscreteConfig, updates: int, seed: int
+    config: TD3Config, updates: int, seed: int
 ) -> tuple[dict[str, list[np.ndarray]], dict[str, list[np.ndarray]]]:
     """Parameters, of target too, before; those after, and the last gradient."""
-    oracle = Oracle(config, seed)
+    discrete = isinstance(config, TD3DiscreteConfig)
+    oracle = (DiscreteOracle if discrete else Oracle)(config, seed)
     before = {name: oracle.flat(name) for name in NETWORKS}
     oracle.to_double()
-    for rows in batches(updates, config.batch_size, seed):
+    for rows in batches_for(config, updates, seed):
         tensors = [torch.from_numpy(row).double() for row in rows]
         oracle.update(tensors[:5], tensors[5:])
     return before, {
@@ -175,21 +213,22 @@ def expected(
     }
 
 
-def native(config: TD3DiscreteConfig, isa: str, seed: int = 0) -> Any:
-    flat = {"algorithm": "td3_discrete", **dataclasses.asdict(config)}
-    make = testing.TD3Discrete
+def native(config: TD3Config, isa: str, seed: int = 0) -> Any:
+    flat = {"algorithm": kind_of(config).name, **dataclasses.asdict(config)}
+    discrete = isinstance(config, TD3DiscreteConfig)
+    make = testing.TD3Discrete if discrete else testing.TD3
     return make(flat, OBS, ACTIONS, seed, isa.replace("-", "_"))
 
 
 def relative_errors(
-    config: TD3DiscreteConfig, updates: int, isa: str, seed: int = 0
+    config: TD3Config, updates: int, isa: str, seed: int = 0
 ) -> tuple[list[float], list[float]]:
     """Of online and target parameters, and of the gradients; 2-norm, against double."""
     before, after = expected(config, updates, seed)
     agent = native(config, isa)
     for name in NETWORKS:
         agent.set(name, *before[name])
-    for rows in batches(updates, config.batch_size, seed):
+    for rows in batches_for(config, updates, seed):
         assert agent.update(*rows)
     parameters, gradients = [], []
     for name in NETWORKS:
