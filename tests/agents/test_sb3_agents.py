@@ -276,3 +276,28 @@ def test_without_the_library_the_extra_is_named(monkeypatch):
     with pytest.raises(UserError, match=r"pip install 'se-hpo\[sb3\]'") as error:
         agent("sb3:PPO")
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.slow
+def test_dqn_learns_on_an_se_of_the_papers_kind():
+    """With the raw done output; it does not without (docs/environments.md)."""
+    made = job(
+        "sb3:DQN",
+        "cartpole_se.safetensors",
+        steps=10_000,
+        test_episodes=20,
+        learning_rate=3e-4,
+        batch_size=199,
+        gamma=0.988,
+        hidden_size=57,
+        hidden_layers=1,
+        learning_starts=200,
+        train_freq=1,
+        tau=0.00848,
+        target_update_interval=1,
+        exploration_fraction=0.5,
+        exploration_initial_eps=0.8,
+        exploration_final_eps=0.04,
+        policy_kwargs__activation_fn="tanh",
+    )
+    assert run_job(made).score >= 100
