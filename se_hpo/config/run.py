@@ -62,6 +62,12 @@ class NESConfig:
     """More agents for a center that seems to solve the task: all of them must."""
     n_initial: int = 1
     """Start from the best of this many random SEs."""
+    start: str = "random"
+    """The first center, and each of `n_initial`: a random network, or for a reward
+    network `task_reward`: fitted to the task's reward."""
+    start: str = "random"
+    """The first center, and each of `n_initial`: a random network, or for a reward
+    network `task_reward`: fitted to the task's reward."""
     common_random_numbers: bool = False
     """All members of a generation share agent seeds and hyperparameter draws."""
     weight_decay: float = 0.0
@@ -95,6 +101,8 @@ class NESConfig:
         check_one_of(self, "sampling", SAMPLINGS)
         check_one_of(self, "evaluation_aggregate", ("mean", "min"))
         check_one_of(self, "fitness", FITNESSES)
+        check_one_of(self, "start", ("random", "task_reward"))
+        check_one_of(self, "start", ("random", "task_reward"))
         check(self.horizon >= 0, self, "horizon", ">= 0")
         check(0 <= self.unsolved_weight < float("inf"), self, "unsolved_weight", ">= 0")
         area = self.fitness == "area"
@@ -112,6 +120,13 @@ class RunConfig:
     agent: AgentConfig = field(default_factory=lambda: AGENTS["ddqn"].config())
     se: LearnedConfig = field(default_factory=lambda: LEARNED["mdp"].config())
     nes: NESConfig = field(default_factory=NESConfig)
+
+    def __post_init__(self) -> None:
+        if self.nes.start == "task_reward" and learned.kind_of(self.se).reward is None:
+            raise UserError(
+                "nes.start = 'task_reward' is for reward networks: choose 'random', or "
+                "another kind"
+            )
 
     @property
     def discount(self) -> dict[str, float]:

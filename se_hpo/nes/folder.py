@@ -44,6 +44,7 @@ class ForeignStateError(UserError):
 _YOUNGER = (
     ("nes", "strategy", "nes"),
     ("nes", "fitness", "return"),
+    ("nes", "start", "random"),
     ("nes", "horizon", 0),
     ("nes", "unsolved_weight", 100.0),
     ("agent", "action_repeat", 1),

@@ -168,7 +168,9 @@ class _Scores:
 
     def __post_init__(self) -> None:
         if self.returns is not None and len(self.returns) != len(self.scores):
-            raise ValueError(f"{len(self.returns)} returns of {len(self.scores)} agents")
+            raise ValueError(
+                f"{len(self.returns)} returns of {len(self.scores)} agents"
+            )
 
 
 def _as_written(line: _Scores) -> dict[str, Any]:

@@ -35,6 +35,7 @@ from se_hpo.nes.generation import (
     random_psi,
 )
 from se_hpo.nes.nes_state import NESState
+from se_hpo.nes.reward_start import like_the_task, random_transitions
 from se_hpo.nes.strategies import Update, make_strategy
 from se_hpo.storage.files import Guard, write_json
 from se_hpo.storage.paths import TrialPaths
@@ -124,9 +125,10 @@ class NESRun:
 
     def _initial_state(self) -> NESState:
         """The first center: a random SE, or the best of `n_initial` of them."""
-        n = self.config.nes.n_initial
+        n, best = self.config.nes.n_initial, 0
         candidates = [random_psi(self.config, self.seed, i) for i in range(n)]
-        best = 0
+        if self.config.nes.start == "task_reward":
+            candidates = self._fitted(candidates)
         if n > 1:
             results = self.inner_loop.train_agents(
                 initial_jobs(self.config, candidates, self.seed)
@@ -134,13 +136,25 @@ class NESRun:
             scores = score_agents(results, self.config).reshape(n, -1)
             scores = aggregate(scores, self.config.nes)
             best = int(np.argmax(scores))
-            self._first_line = {
-                "initial_scores": scores,
-                "env_steps_se": sum(r.env_steps for r in results),
-                "env_steps_task": sum(r.test_env_steps for r in results),
-            }
+            self._first_line["initial_scores"] = scores
+            self._first_line["env_steps_se"] = sum(r.env_steps for r in results)
+            tests = sum(r.test_env_steps for r in results)
+            self._first_line["env_steps_task"] = (
+                self._first_line.get("env_steps_task", 0) + tests
+            )
         psi = candidates[best]
         return NESState(self.strategy.init(psi), best_psi=psi)
+
+    def _fitted(self, candidates: list[np.ndarray]) -> list[np.ndarray]:
+        """Reward networks like the task's reward, from random ones."""
+        seen = random_transitions(self.config, self.seed)
+        self._first_line["env_steps_task"] = seen.env_steps
+        return [
+            like_the_task(
+                self.config, psi, seen, seeding.generator(self.seed, "start", i)
+            )
+            for i, psi in enumerate(candidates)
+        ]
 
     def _generation(self, state: NESState) -> tuple[NESState, dict[str, Any]]:
         nes, g = self.config.nes, state.generation

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from scipy.stats import kstest, ks_2samp
+from scipy.stats import ks_2samp, kstest
 
 from se_hpo.agents.config import ACTIVATIONS
 from se_hpo.agents.td3 import TD3
