@@ -9,21 +9,17 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import random
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
-import gymnasium
 import numpy as np
-import torch
-from gymnasium.spaces import Box, Discrete
 from torch import nn
 
 from se_hpo.agents.base import DivergedError
 from se_hpo.agents.config import ACTIVATIONS
 from se_hpo.agents.registry import kind_of
 from se_hpo.agents.sb3_config import SB3Config
+from se_hpo.agents.sb3_surroundings import CountedEnv, Generators, Over
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.storage.json_records import checked
 from se_hpo.text import typed_line
@@ -83,8 +79,8 @@ class SB3Agent:
         kind = kind_of(config)
         name = kind.name
         continuous |= "discrete" not in kind.actions
-        self._continuous, self._generators = continuous, _Generators()
-        self._env = _CountedEnv(obs_size, n_actions, self._steps, continuous)
+        self._continuous, self._generators = continuous, Generators()
+        self._env = CountedEnv(obs_size, n_actions, self._steps, continuous)
         algorithm = getattr(stable_baselines3, name.removeprefix("sb3:"))
         arguments = _arguments(config, name, algorithm, self._env)
         arguments["seed"] = seed % 2**32
@@ -102,7 +98,7 @@ class SB3Agent:
         """Train for `train_steps`; the stop reason. See `base.SelfTrained`."""
         self._env.inner = env
         learn: Any = self._model.learn  # not every algorithm's may do without a log
-        with self._generators.own(), self._may_diverge(), contextlib.suppress(_Over):
+        with self._generators.own(), self._may_diverge(), contextlib.suppress(Over):
             learn(self._steps, log_interval=None)
         self._check_finite()
         return "max_env_steps"
@@ -128,40 +124,6 @@ class SB3Agent:
             raise DivergedError("the policy is not finite")
 
 
-class _Over(Exception):  # noqa: N818 - no error
-    """All steps are done."""
-
-
-class _CountedEnv(gymnasium.Env[np.ndarray, Any]):
-    """A `TrainingEnv`, once there is one, as Gymnasium has it; for so many steps."""
-
-    inner: Any = None
-
-    def __init__(
-        self, obs_size: int, n_actions: int, steps: int, continuous: bool
-    ) -> None:
-        self.observation_space = Box(-np.inf, np.inf, (obs_size,), np.float32)
-        self.action_space = (
-            Box(-1, 1, (n_actions,), np.float32) if continuous else Discrete(n_actions)
-        )
-        self.steps_left, self._continuous = steps, continuous
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[np.ndarray, dict[str, Any]]:
-        """Start an episode; the environment was seeded when it was made."""
-        return self.inner.reset(), {}
-
-    def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
-        """Take one step; `done` is what a replay buffer is to hold."""
-        if self.steps_left <= 0:
-            raise _Over
-        step = self.inner.step(action if self._continuous else int(action))
-        self.steps_left -= step.env_steps
-        truncated, info = step.ended and not step.terminated, {"done": step.done}
-        return step.next_state, step.reward, step.terminated, truncated, info
-
-
 class _StoredDone(ReplayBuffer):
     """Holds as done what the environment says, not whether the episode ended."""
 
@@ -173,7 +135,7 @@ class _StoredDone(ReplayBuffer):
 
 
 def _arguments(
-    config: SB3Config, name: str, algorithm: type[BaseAlgorithm], env: _CountedEnv
+    config: SB3Config, name: str, algorithm: type[BaseAlgorithm], env: CountedEnv
 ) -> dict[str, Any]:
     """The keyword arguments of an algorithm, checked as far as its signature goes."""
     known = {
@@ -249,41 +211,3 @@ def _lengths(
     """
     key = "buffer_size" if "buffer_size" in known else "n_steps"
     return {key: min(given.get(key, known[key]), steps)}
-
-
-class _Generators:
-    """Those of the process, from which Stable-Baselines3 draws: in a state of our own.
-
-    Outside of `own` nobody sees that something was drawn.
-    """
-
-    def __init__(self) -> None:
-        self._state: _State | None = None
-
-    @contextlib.contextmanager
-    def own(self) -> Iterator[None]:
-        """Go on from where the last `own` ended; no warning is shown."""
-        before = _state()
-        if self._state:
-            _restore(self._state)
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                yield
-        finally:
-            self._state = _state()
-            _restore(before)
-
-
-_State = tuple[Any, Any, torch.Tensor]
-
-
-def _state() -> _State:
-    numpys = np.random.get_state()  # noqa: NPY002
-    return random.getstate(), numpys, torch.get_rng_state()
-
-
-def _restore(state: _State) -> None:
-    random.setstate(state[0])
-    np.random.set_state(state[1])  # noqa: NPY002
-    torch.set_rng_state(state[2])

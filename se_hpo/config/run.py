@@ -239,23 +239,12 @@ def with_configuration(
                 "keep one"
             )
         values[prefix][key] = value
-    own = _gathered(config.agent, values[kind.name])
     return dataclasses.replace(
         config,
-        agent=dataclasses.replace(config.agent, **own),
+        agent=config.agent.with_values(values[kind.name]),
         se=dataclasses.replace(se, **values[learned_prefix]),
         nes=dataclasses.replace(config.nes, **values["nes"]),
     )
-
-
-def _gathered(agent: AgentConfig, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of fields; those of other names in the field that takes them."""
-    names = {f.name for f in fields(agent)}
-    own = {name: value for name, value in values.items() if name in names}
-    if agent.more and len(own) < len(values):
-        others = {name: value for name, value in values.items() if name not in names}
-        own[agent.more] = {**own.get(agent.more, getattr(agent, agent.more)), **others}
-    return own
 
 
 def _of_kind(se: LearnedConfig, name: str, value: Any) -> LearnedConfig:
