@@ -88,8 +88,7 @@ class InnerLoop {
       ended = terminated || truncated ||
               (config_.max_env_steps && env_steps_ >= config_.max_env_steps);
     }
-    agent_->end_episode(!terminated);
-    return true;
+    return agent_->end_episode(!terminated);
   }
 
   bool is_sound(const Step& step) const {

@@ -135,10 +135,12 @@ COMPUTED = {
     "generations": {
         "run": "Name of the run's folder.",
         "trial": "Name of the trial.",
-        "center_std": "Their sample standard deviation; NaN for a single agent.",
+        "center_return": "Mean test return on the task of the same agents; the score, "
+        "where `nes.fitness` is `return`.",
+        "center_std": "Sample standard deviation of their scores; NaN for one agent.",
         "member_score_mean": "Mean score over the perturbed SEs, both signs.",
         "member_score_max": "Best score of a perturbed SE.",
-        "solved": "The center score reached the task's solved return; missing for "
+        "solved": "The center's return reached the task's solved return; missing for "
         "tasks outside the package's list.",
         "stop_reasons.<reason>": "Agents of it whose training ended so.",
     },

@@ -4,8 +4,8 @@
 and `load_se_generations` its sets of SEs; `BOHB` is the search alone, by ask and tell,
 for an objective of your own; `optimize.run`, `train.run`, `evaluate.run` and
 `report.run` are the commands. Importing the package registers the Gymnasium ids
-`Synthetic/...` and `Rewarded/...`; `RewardNetwork` is the wrapper of the latter.
-Nothing here imports torch.
+`Synthetic/...` and `Rewarded/...`, whose wrapper is `RewardNetwork`; for vectors,
+`RewardNetworkVector`. Nothing here imports torch.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from se_hpo.version import __version__
 __all__ = [
     "BOHB",
     "RewardNetwork",
+    "RewardNetworkVector",
     "__version__",
     "evaluate",
     "load_evaluations",
@@ -42,6 +43,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from se_hpo import evaluate, optimize, report, train
+    from se_hpo.envs.reward_vector import RewardNetworkVector
     from se_hpo.envs.reward_wrapper import RewardNetwork
     from se_hpo.optimize.ask_tell import BOHB
     from se_hpo.results.evaluations import load_evaluations
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "BOHB": "optimize.ask_tell",
     "RewardNetwork": "envs.reward_wrapper",
+    "RewardNetworkVector": "envs.reward_vector",
     "load_evaluations": "results.evaluations",
     "load_generations": "results.trials",
     "load_incumbent": "results.trials",

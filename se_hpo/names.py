@@ -10,12 +10,15 @@ _WORDS = {
     "se_varied": ("SE, varied", "SEs (varied agents)"),
     "se_fixed": ("SE, fixed", "SEs (fixed agents)"),
     "se_random": ("SE, random", "random SEs (control)"),
+    "rn_varied": ("RN, varied", "RNs (varied agents)"),
+    "rn_fixed": ("RN, fixed", "RNs (fixed agents)"),
+    "rn_random": ("RN, random", "random RNs (control)"),
 }
 TRAIN_ENVS = tuple(_WORDS)
 """What agents are trained on, in the order of tables: the task; SEs learned with varied
-or with fixed agents; random SEs, the control without NES."""
+or with fixed agents; random SEs, the control without NES; reward networks likewise."""
 
-SE_TRAIN_ENVS = TRAIN_ENVS[1:]
+LEARNED_TRAIN_ENVS = TRAIN_ENVS[1:]
 
 STOP_REASONS = (
     # On an SE: the mean return of the last `stop_window` = k episodes (10) differs by
@@ -38,6 +41,20 @@ STOP_REASONS = (
     "diverged",
 )
 """Why the training of an agent ended; docs/agents.md shows the comments."""
+
+
+def is_random(train_env: str) -> bool:
+    """Whether it is the control without NES."""
+    return train_env.endswith("_random")
+
+
+def noun_of(train_env: str) -> str:
+    """What is learned: an `SE`, or an `RN`, a reward network.
+
+    >>> noun_of("se_fixed"), noun_of("rn_random")
+    ('SE', 'RN')
+    """
+    return "RN" if train_env.startswith("rn_") else "SE"
 
 
 def train_env_label(name: str) -> str:

@@ -65,6 +65,7 @@ AGENTS = Registry(
     dueling_ddqn="se_hpo.agents.dueling_ddqn_config:KIND",
     td3="se_hpo.agents.td3_config:KIND",
     td3_discrete="se_hpo.agents.td3_discrete_config:KIND",
+    ppo="se_hpo.agents.ppo_config:KIND",
     q_learning="se_hpo.agents.q_learning_config:KIND",
     sarsa="se_hpo.agents.sarsa_config:KIND",
     **{

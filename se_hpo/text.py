@@ -72,6 +72,15 @@ def short_number(value: Any, digits: int = 4) -> str:
     return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
 
 
+def score_text(score: float) -> str:
+    """A score: a return or a number of steps, or near 1.
+
+    >>> score_text(195.0), score_text(-13000.0), score_text(0.7134)
+    ('195.0', '-13000.0', '0.713')
+    """
+    return f"{score:.1f}" if abs(score) >= 2 else f"{score:.3f}"
+
+
 def short_count(n: int) -> str:
     """A number of steps.
 

@@ -22,8 +22,8 @@ class Agent {
   virtual Action exploit(const float* obs) = 0;
   virtual void store(const float* state, Action action, const float* next_state, float reward,
                      float done) = 0;
-  // After the last step of an episode, learned from already.
-  virtual void end_episode(bool /*truncated*/) {}
+  // After the last step of an episode, learned from already; false as from `learn`.
+  virtual bool end_episode(bool /*truncated*/) { return true; }
   // One gradient update; false if it was not finite.
   virtual bool learn() = 0;
 };

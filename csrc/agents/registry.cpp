@@ -2,7 +2,7 @@
 
 namespace se_hpo {
 
-extern const AgentEntry kDDQN, kDuelingDDQN, kTD3, kTD3Discrete, kQLearning, kSARSA;
+extern const AgentEntry kDDQN, kDuelingDDQN, kTD3, kTD3Discrete, kPPO, kQLearning, kSARSA;
 
 const std::map<std::string, AgentEntry>& agents() {
   static const std::map<std::string, AgentEntry> entries = {
@@ -10,6 +10,7 @@ const std::map<std::string, AgentEntry>& agents() {
       {"dueling_ddqn", kDuelingDDQN},
       {"td3", kTD3},
       {"td3_discrete", kTD3Discrete},
+      {"ppo", kPPO},
       {"q_learning", kQLearning},
       {"sarsa", kSARSA},
   };

@@ -33,6 +33,7 @@ struct AdamStep {
   float step_size;        // lr / (1 - beta1^t)
   float inverse_root;     // 1 / sqrt(1 - beta2^t)
   float tau;              // Polyak factor
+  float epsilon = 1e-8f;
 };
 
 // Functions that touch nothing but their arguments.

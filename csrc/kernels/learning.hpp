@@ -36,10 +36,9 @@ struct AdamVec {
   inline void operator()(Vec& p, Vec& m, Vec& v, Vec g) const {
     // 1 - beta as literals: 1.0f - 0.999f is off by 1e-5.
     constexpr float kBeta2 = 0.999f, kOneMinusBeta1 = 0.1f, kOneMinusBeta2 = 0.001f;
-    constexpr float kEpsilon = 1e-8f;
     m = m + kOneMinusBeta1 * (g - m);
     v = kBeta2 * v + kOneMinusBeta2 * (g * g);
-    p = p - step.step_size * m / (sqrt_vec(v) * step.inverse_root + kEpsilon);
+    p = p - step.step_size * m / (sqrt_vec(v) * step.inverse_root + step.epsilon);
   }
 };
 

@@ -7,6 +7,7 @@
 namespace se_hpo {
 
 void bind_testing(pybind11::module_& m);
+void bind_testing_ppo(pybind11::module_& m);
 void bind_testing_td3(pybind11::module_& m);
 void bind_testing_tabular(pybind11::module_& m);
 void bind_benchmark(pybind11::module_& m);

@@ -60,6 +60,15 @@ Fields agent(const char* algorithm, const char* activation, int hidden, int laye
            {"gumbel_temperature", 1.0},
            {"gumbel_hard", false},
            {"layer_norm", false},
+           {"rollout_steps", std::int64_t(40)},
+           {"epochs", std::int64_t(3)},
+           {"update_episodes", std::int64_t(2)},
+           {"gae_lambda", 0.95},
+           {"clip_range", 0.2},
+           {"ent_coef", 0.01},
+           {"vf_coef", 0.5},
+           {"max_grad_norm", 0.5},
+           {"variant", std::string(batch % 2 ? "standard" : "authors")},
            {"count_bonus", 0.1},
            {"q_init", 0.0},
            {"next_action", std::string("taken")}}};
@@ -96,13 +105,14 @@ Job job(const char* name, const Fields& config, std::uint64_t seed, bool on_se) 
 std::vector<Job> many_jobs() {
   const char* const activations[] = {"tanh", "relu", "leaky_relu", "prelu"};
   const char* const tasks[] = {"cartpole", "acrobot", "mountain_car"};
-  const char* const algorithms[] = {"ddqn", "dueling_ddqn", "dueling_ddqn", "td3_discrete"};
+  const char* const algorithms[] = {"ddqn", "dueling_ddqn", "dueling_ddqn", "td3_discrete",
+                                    "ppo"};
   const int sizes[] = {1, 2, 7, 8, 9, 16, 17, 33, 57};
   std::vector<Job> jobs;
   std::uint64_t seed = 0;
   for (const int hidden : sizes)
     for (const int batch : {1, 5, 24, 25, 49})
-      for (const int a : {0, 1, 2, 3}) {
+      for (const int a : {0, 1, 2, 3, 4}) {
         Fields c = agent(algorithms[a], activations[seed % 4], hidden, 1 + int(seed % 3), batch);
         if (a == 2) c.values["advantage_mean"] = std::string("batch");
         c.values["policy_delay"] = std::int64_t(1 + seed % 2);
@@ -110,6 +120,18 @@ std::vector<Job> many_jobs() {
         c.values["layer_norm"] = seed % 5 != 0;
         jobs.push_back(job(tasks[seed % 3], c, seed, seed % 2 == 0));
         ++seed;
+      }
+  return jobs;
+}
+
+std::vector<Job> continuous_jobs() {
+  std::vector<Job> jobs;
+  for (const char* name : {"pendulum", "mountain_car_continuous"})
+    for (const int hidden : {1, 8, 17, 33})
+      for (const int batch : {1, 5, 49}) {
+        const Fields c = agent("td3", "relu", hidden, 1 + batch % 3, batch);
+        jobs.push_back(job(name, c, jobs.size(), false));
+        jobs.back().task.continuous = true;
       }
   return jobs;
 }
@@ -140,6 +162,7 @@ bool same(const Result& a, const Result& b) {
 void results_do_not_depend_on_threads(const Kernels& kernels) {
   std::vector<Job> jobs = many_jobs();
   for (const Job& job : tabular_jobs()) jobs.push_back(job);
+  for (const Job& job : continuous_jobs()) jobs.push_back(job);
   const std::vector<Result> one = run_jobs(jobs, 1, kernels, kGoOn);
   const std::vector<Result> four = run_jobs(jobs, 4, kernels, kGoOn);
   CHECK(one.size() == jobs.size());
@@ -244,7 +267,7 @@ int main() {
   for (const char* const* name = usable_isas(); *name; ++name) {
     const Kernels& kernels = *find_kernels(*name);
     results_do_not_depend_on_threads(kernels);
-    for (const char* algorithm : {"ddqn", "td3_discrete"}) {
+    for (const char* algorithm : {"ddqn", "td3_discrete", "ppo"}) {
       poison_diverges(kernels, algorithm);
       interruption_ends_all(kernels, algorithm);
     }

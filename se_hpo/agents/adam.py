@@ -17,18 +17,21 @@ class Adam:
     outside arithmetic.
     """
 
-    def __init__(self, module: nn.Module, lr: float) -> None:
+    def __init__(self, module: nn.Module, lr: float, eps: float = 1e-8) -> None:
         """Take over the module's parameters (`flatten_`)."""
         self.parameters, self.gradients = flatten_(module)
-        self._lr, self._beta1, self._beta2, self._eps = lr, 0.9, 0.999, 1e-8
+        self._lr, self._beta1, self._beta2, self._eps = lr, 0.9, 0.999, eps
         self._mean = torch.zeros_like(self.parameters)
         self._square = torch.zeros_like(self.parameters)
         self._steps = 0
 
-    def minimize(self, loss: torch.Tensor) -> None:
-        """One step down the gradient of `loss`."""
+    def minimize(self, loss: torch.Tensor, max_norm: float = 0.0) -> None:
+        """One step down the gradient of `loss`, shortened to `max_norm` (0: never)."""
         self.gradients.zero_()
         loss.backward()
+        if max_norm:
+            norm = self.gradients.norm().item()
+            self.gradients.mul_(min(1.0, max_norm / (norm + 1e-6)))
         self._steps += 1
         bias1 = 1 - self._beta1**self._steps
         bias2 = 1 - self._beta2**self._steps

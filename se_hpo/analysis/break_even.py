@@ -21,6 +21,7 @@ from se_hpo.analysis.trained_agents import (
     pairs,
     prepare,
 )
+from se_hpo.names import is_random
 from se_hpo.results.columns import tidy
 
 _UNITS = {
@@ -101,7 +102,7 @@ class _Costs:
         nes = _per_se(_total(sets, unit), self._n_ses(sets))
         yield False, {"cost_per_se": nes, "nes_cost": nes, "bohb_cost": math.nan}
         if self.bohb is not None:
-            learned = self.outcomes[self.outcomes["train_env"] != "se_random"]
+            learned = self.outcomes[~self.outcomes["train_env"].map(is_random)]
             share = _per_se(_total(self.bohb, unit), self._n_ses(learned))
             costs = {"cost_per_se": nes + share, "nes_cost": nes, "bohb_cost": share}
             yield True, costs

@@ -45,19 +45,19 @@ class RewardFunction:
                 f"the checkpoint is a {checkpoint.noun} for {checkpoint.task}, no "
                 "reward network: take another file"
             )
-        self._discount = checked_discount(config, discount)
-        self._task, self._config = get_task(checkpoint.task), config
-        self._layers = _layers(checkpoint, self._task)
+        self.discount = checked_discount(config, discount)
+        self.task, self.config = get_task(checkpoint.task), config
+        self._layers = _layers(checkpoint, self.task)
         self._table: list[float] | None = None
-        if self._task.discrete_obs and not config.reads_info:
-            states = np.eye(self._task.obs_size, dtype=np.float32)
+        if self.task.discrete_obs and not config.reads_info:
+            states = np.eye(self.task.obs_size, dtype=np.float32)
             self._table = self.outputs(states).tolist()
         self._previous = 0.0
 
     def reset(self, state: np.ndarray, info: Mapping[str, Any]) -> None:
         """Start an episode in `state` (`obs_size`, float32); info not there is 0."""
-        if self._config.potential:
-            absent = dict.fromkeys(self._config.reads_info, 0.0)
+        if self.config.potential:
+            absent = dict.fromkeys(self.config.reads_info, 0.0)
             self._previous = self._output(state, self._numbers({**absent, **info}))
 
     def step(
@@ -72,12 +72,12 @@ class RewardFunction:
         Raises:
             UserError: the info lacks what the network reads.
         """
-        config, value = self._config, 0.0
+        config, value = self.config, 0.0
         if not (terminated and config.zero_terminal):
             value = self._output(next_state, self._numbers(info))
         reward = value
         if config.potential:
-            reward = self._discount * value - self._previous
+            reward = self.discount * value - self._previous
             self._previous = value
         return task_reward + reward if config.additive else reward
 
@@ -92,13 +92,13 @@ class RewardFunction:
         with np.errstate(over="ignore", invalid="ignore"):  # as others do
             x = x @ weight + bias
             for weight, bias in self._layers[1:]:
-                x = _activate(self._config.activation, x) @ weight + bias
+                x = _activate(self.config.activation, x) @ weight + bias
         return x[:, 0]
 
     def _output(self, state: np.ndarray, numbers: Sequence[float]) -> float:
         if self._table is not None:
             return self._table[int(state.argmax())]
-        if self._config.linear:
+        if self.config.linear:
             x = np.array(numbers, np.float32)
         elif numbers:
             x = np.concatenate((state, np.array(numbers, np.float32)))
@@ -107,11 +107,11 @@ class RewardFunction:
         return float(self.outputs(x[None])[0])
 
     def _numbers(self, info: Mapping[str, Any]) -> list[float]:
-        keys = self._config.reads_info
+        keys = self.config.reads_info
         try:
             return [float(info[key]) for key in keys]
         except (KeyError, TypeError, ValueError):
-            raise no_such_info(self._task.id, info, keys) from None
+            raise no_such_info(self.task.id, info, keys) from None
 
 
 def _layers(

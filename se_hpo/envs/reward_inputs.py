@@ -8,9 +8,21 @@ from typing import Any
 
 import numpy as np
 
+from se_hpo.agents.config import AgentConfig
 from se_hpo.envs.learned import LearnedConfig
 from se_hpo.envs.tasks import get_task, make_env
 from se_hpo.errors import UserError
+
+
+def check_learnable(task_id: str, config: LearnedConfig, agent: AgentConfig) -> None:
+    """Raise `UserError` where a reward network lacks what it needs of task or agent."""
+    check_info(task_id, getattr(config, "info_keys", ()))
+    checked_discount(config, discount_of(agent))
+
+
+def discount_of(agent: AgentConfig) -> float | None:
+    """The agent's own; None where it has none by the usual name."""
+    return getattr(agent, "gamma", None)
 
 
 @functools.cache
@@ -23,6 +35,12 @@ def check_info(task_id: str, keys: tuple[str, ...]) -> None:
         info = env.step(env.action_space.sample())[4]
     if any(not isinstance(info.get(key), (int, float, np.number)) for key in keys):
         raise no_such_info(task_id, info, keys)
+
+
+def check_reward(config: LearnedConfig, task_id: str, agent: object) -> None:
+    """Raise `UserError` where such a reward cannot be had on a task for an agent."""
+    check_info(task_id, getattr(config, "info_keys", ()))
+    checked_discount(config, getattr(agent, "gamma", None))
 
 
 def no_such_info(task: str, info: Mapping[str, Any], keys: Sequence[str]) -> UserError:

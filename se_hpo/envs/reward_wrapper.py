@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, SupportsFloat
 
 import gymnasium
 import numpy as np
-from gymnasium.envs.registration import parse_env_id
+from gymnasium.envs.registration import EnvSpec, parse_env_id
 from gymnasium.spaces import Box, Discrete, flatten, flatten_space
 from gymnasium.utils import RecordConstructorArgs
 
 from se_hpo.envs.checkpoint import SECheckpoint, open_checkpoint
 from se_hpo.envs.reward_function import RewardFunction
-from se_hpo.envs.tasks import TaskSpec
+from se_hpo.envs.reward_inputs import check_info
 from se_hpo.errors import UserError
 from se_hpo.text import text_of
 
@@ -51,12 +50,9 @@ class RewardNetwork(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorArgs
         """
         RecordConstructorArgs.__init__(self, checkpoint=checkpoint, discount=discount)
         gymnasium.Wrapper.__init__(self, env)
-        task, checkpoint = open_checkpoint(None, checkpoint, "reward network")
-        _check_is_the_task(env, task)
-        self._flat = _flattened(env.observation_space)
-        if discount is None:
-            discount = checkpoint.metadata.get("discount")
-        self._reward = RewardFunction(checkpoint, discount)
+        spec, space = env.unwrapped.spec, env.observation_space
+        self._reward = reward_function_for(spec, space, checkpoint, discount)
+        self._flat = functools.partial(_flat, space)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -93,8 +89,9 @@ def rewarded_task(
     Other arguments are the task's own. The step limit is Gymnasium's to put on, but
     where the task is the one that the checkpoint names.
     """
-    spec, _ = open_checkpoint(task, checkpoint, "reward network")
+    spec, opened = open_checkpoint(task, checkpoint, "reward network")
     assert checkpoint is not None
+    check_info(spec.id, getattr(opened.se_config, "info_keys", ()))
     limit = -1 if task else spec.max_steps
     env = gymnasium.make(
         spec.gymnasium_id, max_episode_steps=limit, disable_env_checker=True, **kwargs
@@ -102,15 +99,26 @@ def rewarded_task(
     return RewardNetwork(env, checkpoint, discount)
 
 
-def _check_is_the_task(env: gymnasium.Env[Any, Any], task: TaskSpec) -> None:
-    """By name where the environment has one, and by the size of its observations."""
+def reward_function_for(
+    spec: EnvSpec | None,
+    space: gymnasium.Space[Any],
+    checkpoint: SECheckpoint | Path | str,
+    discount: float | None,
+) -> RewardFunction:
+    """The rewards of a checkpoint for an environment, which must be of its task.
+
+    That is seen by its name, where it has a spec, and by the size of its observations.
+
+    Raises:
+        UserError: no fitting checkpoint, or a potential without a discount.
+    """
+    task, checkpoint = open_checkpoint(None, checkpoint, "reward network")
     mend = "take another environment or checkpoint"
-    spec, known = env.unwrapped.spec, {_name(task.id), _name(task.gymnasium_id)}
+    known = {_name(task.id), _name(task.gymnasium_id)}
     if spec is not None and _name(spec.id) not in known:
         raise UserError(
             f"the reward network is for {task.id}, not for {spec.id}: {mend}"
         )
-    space = env.observation_space
     fits = isinstance(space, Box | Discrete) and (
         math.prod(flatten_space(space).shape or ()) == task.obs_size
     )
@@ -119,16 +127,14 @@ def _check_is_the_task(env: gymnasium.Env[Any, Any], task: TaskSpec) -> None:
             f"the reward network is for {task.id} with {task.obs_size} numbers in an "
             f"observation, not for {text_of(space)}: {mend}"
         )
+    if discount is None:
+        discount = checkpoint.metadata.get("discount")
+    return RewardFunction(checkpoint, discount)
 
 
 def _name(env_id: str) -> str:
     """Of an environment, without module, namespace and version."""
     return parse_env_id(env_id.rpartition(":")[2])[1]
-
-
-def _flattened(space: gymnasium.Space[Any]) -> Callable[[Any], np.ndarray]:
-    """What makes observations of the space those of the network."""
-    return functools.partial(_flat, space)
 
 
 def _flat(space: gymnasium.Space[Any], observation: Any) -> np.ndarray:

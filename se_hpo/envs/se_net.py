@@ -148,9 +148,10 @@ def se_net(
     """A task and the networks of its SE, from a file or from memory.
 
     Raises:
-        UserError: as `open_checkpoint`, or it is a reward network.
+        UserError: as `open_checkpoint`, or it is a reward network or for no such task.
     """
     spec, checkpoint = open_checkpoint(task, checkpoint, "synthetic environment")
+    kind_of(checkpoint.se_config).check_actions(spec.id, spec.continuous)
     net = SyntheticEnvNet(checkpoint.se_config, spec.obs_size, spec.n_actions)
     net.load_psi(checkpoint.psi)
     return spec, net

@@ -1,9 +1,10 @@
 """Tasks: real environments, and what it takes to solve them.
 
-Six tasks are measured and have a native engine; any other Gymnasium id with Box or
-Discrete observations, and Discrete or bounded Box actions, works as it is. `get_task` looks up and nothing else;
-`import_task` imports the module that an id names, so give it no id out of a file from
-a stranger; `measure_task` plays random episodes where returns are not known yet.
+Those of `list_tasks` are measured and have a native engine; any other Gymnasium id with
+Box or Discrete observations, and Discrete or bounded Box actions, works as it is.
+`get_task` looks up and nothing else; `import_task` imports the module that an id names,
+so give it no id out of a file from a stranger; `measure_task` plays random episodes
+where returns are not known yet.
 """
 
 from __future__ import annotations
@@ -60,9 +61,9 @@ class TaskSpec:
 
 
 # random_return and worst_return: mean and lowest return of uniformly random actions,
-# `measure_random_returns(make_env(spec), seed=0, episodes=N)`, Gymnasium 1.4, with
-# N = 20,000 (CartPole and gridworlds), 2,000 (Acrobot), 500 (MountainCar), 1,000
-# (MountainCarContinuous) and 5,000 (Pendulum).
+# `measure_random_returns(make_env(spec), seed=0, episodes=N)`, Gymnasium 1.4; N
+# is 20,000 (CartPole and gridworlds), 2,000 (Acrobot), 500 (MountainCar), 1,000
+# (MountainCarContinuous) or 5,000 (Pendulum).
 _MEASURED: tuple[tuple[Any, ...], ...] = (
     # id, Gymnasium's, max_steps, solved, random, worst, obs_size, n_actions, native,
     # continuous; CartPole-v1 differs from v0 in step limit and threshold only.
@@ -70,8 +71,10 @@ _MEASURED: tuple[tuple[Any, ...], ...] = (
     ("CartPole-v1", "CartPole-v1", 500, 475.0, 22.3, 8.0, 4, 2, "cartpole"),
     ("Acrobot-v1", "Acrobot-v1", 500, -100.0, -499.1, -500.0, 6, 3, "acrobot"),
     (*["MountainCar-v0"] * 2, 200, -110.0, -200.0, -200.0, 2, 3, "mountain_car"),
-    (*["MountainCarContinuous-v0"] * 2, 999, 90.0, -33.2, -36.0, 2, 1)
-    + ("mountain_car_continuous", True),
+    (
+        *(*["MountainCarContinuous-v0"] * 2, 999, 90.0, -33.2, -36.0, 2, 1),
+        *("mountain_car_continuous", True),
+    ),
     # Gymnasium has no threshold for it: agents that swing up and balance from any
     # start return -150 on average, and one start below -400.
     (*["Pendulum-v1"] * 2, 200, -200.0, -1233.6, -1896.2, 3, 1, "pendulum", True),

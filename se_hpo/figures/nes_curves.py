@@ -43,6 +43,7 @@ def draw_nes_curves(
     rows = -(-len(sets) // _COLUMNS)
     with style.drawing(height=2.9 * rows + 0.2) as figure:
         panels = style.panel_grid(figure, len(sets), _COLUMNS)
+        solved_return = solved_return if _returns(curves) else None
         for axes, name in zip(panels, sets, strict=True):
             own, mean = curves[curves["se_set"] == name], means[means["se_set"] == name]
             _draw_set(axes, own, mean, train_envs[name])
@@ -50,18 +51,28 @@ def draw_nes_curves(
             axes.set_title(f"{label}  (n = {own['se'].nunique()} NES runs)")
             _mark(axes, solved_return)
         figure.supxlabel("generation", fontsize=10)
-        figure.supylabel("mean return on the task", fontsize=10)
+        figure.supylabel(_what(curves), fontsize=10)
     return Picture(
         "nes_curves",
         "Can synthetic environments be learned?",
-        "Each thin line is one NES run: the mean return on the task of the agents "
+        f"Each thin line is one NES run: the {_what(curves)} of the agents "
         "trained on its unperturbed SE, generation by generation. The thick line is "
         "the mean over the runs; a run that has ended counts with its last score. "
-        "A dot marks where a run stands or ended. Dashed: the return from which the "
+        "A dot marks where a run stands or ended. Dashed, of returns: from where the "
         "task counts as solved. Arranged as Fig. 2 of the paper.",
         figure,
         {"": curves.filter(_CURVE).reset_index(drop=True), "mean": means},
     )
+
+
+def _returns(curves: pd.DataFrame) -> bool:
+    """Whether all scores are returns on the task."""
+    returns = curves.get("center_return", curves["center_score"])
+    return bool((returns.isna() | (returns == curves["center_score"])).all())
+
+
+def _what(curves: pd.DataFrame) -> str:
+    return "mean return on the task" if _returns(curves) else "mean score (nes.fitness)"
 
 
 def _mark(axes: Axes, solved_return: float | None) -> None:
@@ -99,15 +110,15 @@ def draw_trial_curves(
             axes.plot(x[-1:], y[-1:], "o", color=color if is_best else style.GREY, ms=3)
             if is_best:
                 axes.set_title(f"best trial {name}", color=style.HIGHLIGHT)
-        _mark(axes, solved_return)
+        _mark(axes, solved_return if _returns(curves) else None)
         axes.set_xlabel(f"generation  (n = {curves['trial'].nunique()} trials)")
-        axes.set_ylabel("mean return on the task")
+        axes.set_ylabel(_what(curves))
     columns = ["trial", "generation", "center_score", "best_score", "solved"]
     return Picture(
         "trial_curves",
         "The NES runs of the search",
-        "One line per trial of BOHB, each another configuration: the mean return on "
-        "the task of the agents trained on its unperturbed SE. Lines end where the "
+        f"One line per trial of BOHB, each another configuration: the {_what(curves)} "
+        "of the agents trained on its unperturbed SE. Lines end where the "
         "budget of the trial ended (dot). In colour: the trial that is best now.",
         figure,
         {"": curves.filter(columns).reset_index(drop=True)},

@@ -23,7 +23,7 @@ class NESState:
     best_score: float = -np.inf
     """Mean center score of `best_psi`."""
     solved_at: int | None = None
-    """First generation (from 1) whose center's mean test return reached the solved return."""
+    """First generation (from 1) whose mean test return reached the solved return."""
 
     @property
     def psi(self) -> np.ndarray:

@@ -17,7 +17,7 @@ from se_hpo.storage.damaged import DamageReport
 from se_hpo.storage.paths import RunPaths
 from se_hpo.storage.records import EvaluationRecord, Status
 from se_hpo.terminal.live import LiveLog, Running, running_rows
-from se_hpo.text import duration, first_line
+from se_hpo.text import duration, first_line, score_text
 
 _MAX_BRACKETS = 4
 
@@ -35,7 +35,7 @@ def evaluation_line(record: EvaluationRecord) -> str:
     else:
         parts.append(str(record.status))
     if record.score_best is not None:
-        parts.append(f"score {record.score_best:.1f}")
+        parts.append(f"score {score_text(record.score_best)}")
     if record.generations_to_solve is not None:
         parts.append(f"solved at {record.generations_to_solve}")
     elif record.reason not in ("budget", "solved", ""):

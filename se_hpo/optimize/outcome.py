@@ -12,7 +12,7 @@ from rich.text import Text
 from se_hpo.results.ranking import ranked
 from se_hpo.storage.records import Status
 from se_hpo.terminal.rich_tables import table
-from se_hpo.text import duration, short_count, short_number
+from se_hpo.text import duration, score_text, short_count, short_number
 
 
 def final_table(
@@ -56,7 +56,7 @@ def _best_row(row: dict[Any, Any]) -> list[str]:
         row["trial"],
         f"{row['budget']:g}",
         f"{row['loss']:.4f}",
-        f"{row['score_best']:.1f}" if math.isfinite(row["score_best"]) else "-",
+        score_text(row["score_best"]) if math.isfinite(row["score_best"]) else "-",
         f"{solved}" if isinstance(solved, int) else "-",
         short_count(steps),
         duration(row["wall_seconds"]),

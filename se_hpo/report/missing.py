@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from se_hpo.names import REAL, TRAIN_ENVS, train_env_prose
+from se_hpo.names import REAL, TRAIN_ENVS, noun_of, train_env_prose
 from se_hpo.report.answers import Answers
 from se_hpo.report.run_data import RunData
 from se_hpo.results.evaluations import evaluation_name, evaluation_names
@@ -77,7 +77,9 @@ def _missing_phase2(data: RunData) -> Iterator[str]:
     for name, parts in headers.items():
         yield from _unfinished_evaluation(name, parts, data.evaluations)
     present = set(data.evaluations["train_env"])
-    for train_env in [name for name in TRAIN_ENVS if name not in present]:
+    nouns = {noun_of(name) for name in present - {REAL}} or {"SE"}
+    wanted = [name for name in TRAIN_ENVS if name == REAL or noun_of(name) in nouns]
+    for train_env in [name for name in wanted if name not in present]:
         yield f"No agents were trained on {train_env_prose(train_env)}."
 
 

@@ -90,6 +90,14 @@ class RunData:
         return None
 
     @property
+    def fitness(self) -> str:
+        """What the scores of the search are: `nes.fitness`."""
+        values = self.incumbent.configuration if self.incumbent else {}
+        base = self.settings.get("base")
+        values = {**(base if isinstance(base, dict) else {}), **values}
+        return str(values.get("nes.fitness", "return"))
+
+    @property
     def solved_return(self) -> float | None:
         """Of the task; None for tasks outside the package's list."""
         return known_solved_return(self.task)

@@ -13,7 +13,7 @@ from se_hpo.report.answers import Answers
 from se_hpo.report.run_data import Confirmed, RunData
 from se_hpo.report.tables import Table, make_table, number, numbers, text, texts
 from se_hpo.results.ranking import ranked
-from se_hpo.text import short_number
+from se_hpo.text import score_text, short_number
 
 _BEST = 20
 
@@ -32,7 +32,7 @@ def bohb_tables(data: RunData, answers: Answers) -> list[Table | None]:
                 text("trial"),
                 number("budget", spec="g"),
                 number("loss", spec=".4f"),
-                *numbers(".1f", score_final="last score", score_best="best score"),
+                *numbers(score_text, score_final="last score", score_best="best score"),
                 number("generations_to_solve", "solved at generation"),
                 text("model_based", "picked by the model"),
                 number("env_steps", "env steps"),
@@ -40,7 +40,7 @@ def bohb_tables(data: RunData, answers: Answers) -> list[Table | None]:
                 text("reason", "ended by"),
             ],
             caption="Each trial at its largest budget: large budgets first, then low "
-            "loss.",
+            f"loss. {_meaning({'the search': data.fitness})}".strip(),
         ),
         make_table(
             "The best trials on fresh seeds",
@@ -148,14 +148,21 @@ def se_table(data: RunData) -> Table | None:
             text("solved", "solved the task"),
             number("solved_at", "at generation"),
             number("generations"),
-            *numbers(".1f", best_score="best score", final_score="last score"),
+            *numbers(score_text, best_score="best score", final_score="last score"),
             text("reason", "ended by"),
             *numbers(trainings="agents trained", env_steps_se="env steps on SEs"),
             number("env_steps_task", "env steps on the task"),
             number("cpu_seconds", "cpu seconds", ",.0f"),
         ],
+        caption=_meaning({s.name: s.config.nes.fitness for s in data.sets}),
         folded=len(data.ses) > 12,
     )
+
+
+def _meaning(fitness: dict[str, str]) -> str:
+    """What scores are, where they are no returns."""
+    others = [f"{name}: {what}" for name, what in fitness.items() if what != "return"]
+    return f"Scores are of nes.fitness ({', '.join(others)})." if others else ""
 
 
 def cost_table(data: RunData) -> Table | None:

@@ -9,12 +9,13 @@ from typing import Any
 import pandas as pd
 
 from se_hpo.agents.registry import agent_label
-from se_hpo.names import train_env_prose
+from se_hpo.names import is_random, train_env_prose
 from se_hpo.registries import budget_unit, objective_kind
 from se_hpo.report.answers import Answers
 from se_hpo.report.rules import rule_in_words, rules_of
 from se_hpo.report.run_data import RunData
 from se_hpo.report.tables import rows_of
+from se_hpo.text import score_text
 
 Row = Mapping[str, Any]
 
@@ -126,7 +127,7 @@ def _paid(rule: str, agent: str, of: Row, answers: Answers) -> Iterator[str]:
     for row in rows_of(answers.break_even):
         if keys.items() <= row.items():
             agents = f"{row['agents']:,.0f} agent{'s' * (row['agents'] != 1)}"
-            what = "random search" if of["train_env"] == "se_random" else "NES run"
+            what = "random search" if is_random(of["train_env"]) else "NES run"
             lower = -of["difference_low"]
             but = f", if returns up to {lower:.1f} lower would do" * (lower > 0)
             yield f"Its {what} has paid for itself in real steps after {agents}{but}."
@@ -149,7 +150,9 @@ def _search(data: RunData) -> Iterator[str]:
         return
     at = data.solved_return
     what = "Its best center" if learns_se else "Its best seed"
-    text = f"{what} reached a mean return of {record.score_best:.1f}"
+    of = f"score by {data.fitness}"
+    of = "mean return" if data.fitness == "return" else of
+    text = f"{what} reached a {of} of {score_text(record.score_best)}"
     if at is not None and record.generations_to_solve is not None:
         text += f" and solved the task in generation {record.generations_to_solve}"
     elif at is not None and learns_se:

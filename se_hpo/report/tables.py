@@ -110,7 +110,7 @@ def text(
 def number(
     name: str,
     label: str | None = None,
-    spec: str = ",.0f",
+    spec: str | Callable[[float], str] = ",.0f",
     *,
     interval: bool = False,
     scale: float = 1.0,
@@ -119,6 +119,8 @@ def number(
 
     def shown(value: Any) -> str:
         scaled = float(value) * scale
+        if callable(spec):
+            return spec(scaled)
         whole = spec == ",.3g" and abs(scaled) >= 100  # no 1e+04
         return format(scaled, ",.0f" if whole else spec)
 
@@ -139,7 +141,9 @@ def texts(**labels: str) -> list[Column]:
     return [text(name, label) for name, label in labels.items()]
 
 
-def numbers(spec: str = ",.0f", interval: bool = False, **labels: str) -> list[Column]:
+def numbers(
+    spec: str | Callable[[float], str] = ",.0f", interval: bool = False, **labels: str
+) -> list[Column]:
     """Columns of numbers of one kind, by name."""
     return [number(n, label, spec, interval=interval) for n, label in labels.items()]
 

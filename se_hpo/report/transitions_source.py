@@ -18,6 +18,7 @@ from se_hpo.report.run_data import RunData
 from se_hpo.results.lines import read_json
 from se_hpo.storage.files import write_atomic
 from se_hpo.storage.paths import TrialPaths
+from se_hpo.text import score_text
 from se_hpo.training.transitions import file_sha256, training_of, transition_counts
 
 log = logging.getLogger(__name__)
@@ -74,7 +75,7 @@ def _source(data: RunData) -> _Source | None:
             config = next(s.config for s in data.sets if s.name == row["se_set"])
             how = "solved the task" if row["solved"] else "did not solve the task"
             words = f"SE {row['se']} of the set {row['se_set']}, the best of it, which "
-            words += f"{how}: score {row['best_score']:.1f}"
+            words += f"{how}: score {score_text(row['best_score'])}"
             return _Source(Path(row["checkpoint"]), config.agent, words)
     best = data.incumbent
     if best is None or best.checkpoint is None:
@@ -86,7 +87,7 @@ def _source(data: RunData) -> _Source | None:
         agent = None
     score = best.record.score_best
     words = f"that of BOHB's best trial, {best.trial}"
-    words += f": score {score:.1f}" if score is not None else ""
+    words += f": score {score_text(score)}" if score is not None else ""
     return _Source(best.checkpoint, agent, words)
 
 

@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from se_hpo.names import SE_TRAIN_ENVS
+from se_hpo.names import LEARNED_TRAIN_ENVS
 from se_hpo.storage.json_records import read_record
 from se_hpo.storage.paths import SESetPaths
 from se_hpo.storage.records import to_builtin
@@ -22,11 +22,11 @@ class SEOutcome:
     """The run's seed."""
     train_env: str
     """`se_fixed`, `se_varied`: learned with fixed or varied agents; `se_random`: the
-    best of random SEs, no NES."""
+    best of random SEs, no NES. Of reward networks `rn_...`."""
     task: str
     """Task id."""
     solved: bool
-    """Its best mean score reached the task's solved return."""
+    """The mean test return of a center reached the task's solved return."""
     solved_at: int | None
     """First generation (from 1) that did; missing also for random searches."""
     generations: int
@@ -53,7 +53,7 @@ class SEOutcome:
     """Machine it ended on."""
 
     def __post_init__(self) -> None:
-        if self.train_env not in SE_TRAIN_ENVS:
+        if self.train_env not in LEARNED_TRAIN_ENVS:
             raise ValueError(f"train_env {self.train_env!r} is unknown")
 
     @property

@@ -10,7 +10,7 @@ from typing import Any
 from se_hpo import seeding
 from se_hpo.config.run import RunConfig, run_config_from_dict
 from se_hpo.errors import UserError
-from se_hpo.names import SE_TRAIN_ENVS, with_train_env
+from se_hpo.names import LEARNED_TRAIN_ENVS, is_random, with_train_env
 from se_hpo.results.lines import not_there
 from se_hpo.results.se_outcome import SEOutcome
 from se_hpo.search_spaces.user_code import prepare
@@ -27,7 +27,7 @@ class SetSettings:
     """Everything that decides the bytes of a set's SEs."""
 
     train_env: str
-    """`se_fixed`, `se_varied` or `se_random`."""
+    """`se_fixed`, `se_varied` or `se_random`; of reward networks `rn_...`."""
     config: RunConfig
     seed: int
     """Of the whole set."""
@@ -44,7 +44,7 @@ class SetSettings:
 
     def may_continue(self, outcome: SEOutcome) -> bool:
         """An NES run that ended at its last generation, before the set got more."""
-        ended = outcome.reason == "budget" and self.train_env != "se_random"
+        ended = outcome.reason == "budget" and not is_random(self.train_env)
         return ended and outcome.generations < self.generations
 
     def to_dict(self) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def settings_from_set(paths: SESetPaths, data: Mapping[str, Any]) -> SetSettings
     try:
         config = run_config_from_dict(data.get("config"))
         settings = record(SetSettings, {"engine": "", **data, "config": config})
-        if settings.train_env not in SE_TRAIN_ENVS:
+        if settings.train_env not in LEARNED_TRAIN_ENVS:
             raise RecordError(f"train_env {settings.train_env!r} is unknown")
     except UserError as error:
         raise damaged(paths, str(error)) from error

@@ -28,7 +28,7 @@ class SESet:
 
     paths: SESetPaths
     train_env: str
-    """`se_fixed`, `se_varied` or `se_random`."""
+    """`se_fixed`, `se_varied` or `se_random`; of reward networks `rn_...`."""
     task: str
     config: RunConfig
     """What every SE of the set was trained with."""

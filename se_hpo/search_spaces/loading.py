@@ -29,6 +29,7 @@ from se_hpo.bohb.brackets import check_budgets
 from se_hpo.bohb.conditions import defaults_unchecked
 from se_hpo.bohb.encoding import SpaceEncoding
 from se_hpo.config.run import RunConfig, from_configuration
+from se_hpo.envs.reward_inputs import check_learnable
 from se_hpo.envs.tasks import check_task
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.registries import AGENTS, OBJECTIVES
@@ -92,9 +93,12 @@ class Space:
         """The `RunConfig` of a sampled configuration on top of `base`.
 
         Raises:
-            UserError: see `config.from_configuration`.
+            UserError: see `config.from_configuration`; a reward that the task lacks.
         """
-        return from_configuration({**self.base, **configuration}, self.task, self.agent)
+        values = {**self.base, **configuration}
+        config = from_configuration(values, self.task, self.agent)
+        check_reward(config.se, config.task, config.agent)
+        return config
 
 
 def list_spaces() -> tuple[str, ...]:
@@ -203,7 +207,8 @@ def _check_configurations(space: Space) -> None:
         raise UserError(f"space() returned {shown}, not a ConfigurationSpace")
     if len(built) == 0:
         raise UserError("space() has no hyperparameters")
-    space.resolve({})
+    kinds = {k: hp.default_value for k, hp in built.items() if k.endswith(".kind")}
+    _check_resolves(space, kinds)
     for name, hp in built.items():
         # The base may say what holds where a conditional one is inactive.
         if name in space.base and not built.parent_conditions_of[name]:
@@ -212,7 +217,7 @@ def _check_configurations(space: Space) -> None:
         for value in map(to_builtin, extremes(hp)):
             if value is None:  # builtin for NaN and infinity
                 raise UserError(f"{name!r}: {_NO_VALUE[numerical]}")
-            space.resolve({name: value})
+            _check_resolves(space, {**kinds, **_kind_of(built, name), name: value})
     try:
         encoding = SpaceEncoding(built)
         samples = [encoding.sample(seed) for seed in range(_CHECKED_SAMPLES)]
@@ -222,7 +227,23 @@ def _check_configurations(space: Space) -> None:
     except Exception as error:  # of clauses that compare what cannot be compared
         raise UserError(f"sampling raised {_said(error)}") from error
     for configuration in configurations:
-        space.resolve(configuration)
+        _check_resolves(space, configuration)
+
+
+def _check_resolves(space: Space, configuration: Mapping[str, Any]) -> None:
+    config = space.resolve(configuration)
+    check_learnable(config.task, config.se, config.agent)
+
+
+def _kind_of(built: ConfigurationSpace, name: str) -> dict[str, Any]:
+    """A kind of learned environment with which a conditional hyperparameter is used."""
+    found = {}
+    for condition in built.parent_conditions_of[name]:
+        parent = getattr(condition, "parent", None)  # clauses have none
+        if parent is not None and parent.name.endswith(".kind"):
+            values = getattr(condition, "values", None)
+            found[parent.name] = values[0] if values else condition.value
+    return found
 
 
 def extremes(hp: Hyperparameter) -> tuple[Any, ...]:

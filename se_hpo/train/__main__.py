@@ -9,6 +9,7 @@ import warnings
 from rich.console import Console
 from rich.table import Table
 
+from se_hpo.names import noun_of
 from se_hpo.results.lines import UnreadableWarning
 from se_hpo.results.se_outcome import SEOutcome
 from se_hpo.results.se_sets import read_set
@@ -63,13 +64,13 @@ def _show_plan(request: Request, console: Console) -> None:
     settings, paths = request.settings, request.paths
     outcomes = _outcomes(request) if check_set(paths, settings) else []
     n_left = len(request.indices) - sum(not settings.may_continue(o) for o in outcomes)
-    trainings = most_trainings(settings)
+    trainings, noun = most_trainings(settings), noun_of(settings.train_env)
     console.print(
         f"{settings.train_env} on {settings.config.task} in {paths.root}: "
-        f"{len(request.indices)} SEs, {n_left} to train, at most {trainings:,} agents "
-        "each"
+        f"{len(request.indices)} {noun}s, {n_left} to train, at most {trainings:,} "
+        "agents each"
     )
-    console.print(f"timing {SAMPLES} agents on random SEs ...")
+    console.print(f"timing {SAMPLES} agents on random {noun}s ...")
     seconds = seconds_per_agent(settings)
     rounds = math.ceil(n_left / request.n_parallel)
     console.print(f"{settings.engine} engine: {seconds:.2f} s per agent and core")
@@ -93,9 +94,11 @@ def _show_outcome(
     missing: dict[int, str],
     console: Console,
 ) -> None:
-    console.print(set_table(outcomes, missing))
+    settings = request.settings
+    fitness = settings.config.nes.fitness
+    console.print(set_table(outcomes, missing, settings.train_env, fitness))
     console.print(summary(outcomes))
-    folder, task = request.paths.root, request.settings.config.task
+    folder, task = request.paths.root, settings.config.task
     module = f" --task {shlex.quote(task)}" if ":" in task else ""
     console.print("Next:", style="bold")
     for command in (

@@ -12,6 +12,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from se_hpo.names import noun_of
 from se_hpo.nes.random_search import scored_candidates
 from se_hpo.results.curve_reader import CurveReader
 from se_hpo.results.se_outcome import SEOutcome
@@ -20,7 +21,7 @@ from se_hpo.storage.damaged import DamageReport
 from se_hpo.storage.paths import SESetPaths
 from se_hpo.terminal.live import LATEST, LiveLog, Running, running_rows
 from se_hpo.terminal.rich_tables import table
-from se_hpo.text import duration, short_count
+from se_hpo.text import duration, score_text, short_count
 from se_hpo.train.supervisor import SEWorkers
 
 
@@ -110,7 +111,10 @@ class SetDisplay(LiveLog):
 
     def rows(self, height: int) -> Iterator[tuple[str, RenderableType]]:
         """How many SEs are finished, and a row for each in training."""
-        yield "SEs", self.bar(self.done, self.total, f", {self.solved} solved")
+        yield (
+            f"{noun_of(self.settings.train_env)}s",
+            self.bar(self.done, self.total, f", {self.solved} solved"),
+        )
         if self.running:
             shown = self.running[: max(1, height - 5 - LATEST)]
             yield "running", running_rows(shown)
@@ -118,9 +122,10 @@ class SetDisplay(LiveLog):
 
 def outcome_line(outcome: SEOutcome, wall_seconds: float) -> str:
     """One line about an SE that is finished."""
-    parts = [f"SE {outcome.index:03d}", _how(outcome)]
+    noun = noun_of(outcome.train_env)
+    parts = [f"{noun} {outcome.index:03d}", _how(outcome)]
     if outcome.best_score is not None:
-        parts.append(f"score {outcome.best_score:.1f}")
+        parts.append(f"score {score_text(outcome.best_score)}")
     return " ".join([*parts, f"in {duration(wall_seconds)}"])
 
 
@@ -133,17 +138,25 @@ def _how(outcome: SEOutcome) -> str:
     return f"not solved{reason}"
 
 
-def set_table(outcomes: Sequence[SEOutcome], missing: Mapping[int, str]) -> Table:
+def set_table(
+    outcomes: Sequence[SEOutcome],
+    missing: Mapping[int, str],
+    train_env: str = "",
+    fitness: str = "return",
+) -> Table:
     """A row per SE: whether and when it solved the task, what it scores and cost.
 
     `missing` says of SEs without an outcome why they have none.
     """
-    numbers = (">solved at", ">best", ">last", ">agents", ">env steps", ">time")
+    noun = noun_of(train_env)
+    of = "" if fitness == "return" else f" {fitness}"
+    scores = (f">best{of}", f">last{of}")
+    numbers = (">solved at", *scores, ">agents", ">env steps", ">time")
     rows = {outcome.index: _row(outcome) for outcome in outcomes}
     for index, why in missing.items():
         rows[index] = [*[""] * 6, f"not finished: {why}"]
     cells = ((f"{index:03d}", *rows[index]) for index in sorted(rows))
-    return table("SEs", ("SE", *numbers, "ended by~"), cells)
+    return table(f"{noun}s", (noun, *numbers, "ended by~"), cells)
 
 
 def _row(outcome: SEOutcome) -> list[str | Text]:
@@ -161,13 +174,14 @@ def _row(outcome: SEOutcome) -> list[str | Text]:
 
 
 def _score(score: float | None) -> str:
-    return "-" if score is None else f"{score:.1f}"
+    return "-" if score is None else score_text(score)
 
 
 def summary(outcomes: Sequence[SEOutcome]) -> str:
     """How many solved the task, when, and what all cost together."""
     if not outcomes:
         return "No SE is finished."
+    noun = noun_of(outcomes[0].train_env)
     solved = [o for o in outcomes if o.solved]
     when = [o.solved_at for o in solved if o.solved_at is not None]
     median = f" (median generation {statistics.median(when):g})" if when else ""
@@ -177,6 +191,6 @@ def summary(outcomes: Sequence[SEOutcome]) -> str:
     return (
         f"{len(solved)} of {len(outcomes)} solved the task{median}. "
         f"{sum(o.trainings for o in outcomes):,} agents, {steps_se:.1f} M steps on "
-        f"SEs, {steps_task:.1f} M on the task, {cpu} of processor time. "
-        "Unsolved SEs are kept, and marked."
+        f"{noun}s, {steps_task:.1f} M on the task, {cpu} of processor time. "
+        f"Unsolved {noun}s are kept, and marked."
     )

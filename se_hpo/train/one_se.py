@@ -17,6 +17,7 @@ import numpy as np
 from se_hpo.envs.checkpoint import save_se
 from se_hpo.envs.tasks import get_task
 from se_hpo.errors import UserError
+from se_hpo.names import is_random
 from se_hpo.nes.generation import n_trainings
 from se_hpo.nes.random_search import run_random_search, scored_candidates
 from se_hpo.nes.run import run_nes
@@ -44,7 +45,7 @@ def train_se(
     are raised.
     """
     seed, files = settings.se_seed(index), paths.run(index)
-    train = _random_search if settings.train_env == "se_random" else _nes
+    train = _random_search if is_random(settings.train_env) else _nes
     try:
         psi, values = train(settings, seed, files, inner_loop)
     except (OSError, UserError):

@@ -12,6 +12,7 @@ from typing import Any
 
 from se_hpo.config.overrides import read_yaml
 from se_hpo.config.run import RunConfig, run_config_from_dict
+from se_hpo.envs import learned
 from se_hpo.envs.tasks import import_task
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.storage.json_records import record
@@ -23,7 +24,7 @@ DEFAULT_GENERATIONS = 50
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train an SE."""
+    """How to train an SE or an RN."""
 
     name: str
     """The file's, without its ending."""
@@ -74,10 +75,14 @@ def _recipe(name: str, data: dict[str, Any]) -> Recipe:
         {
             "task": import_task(parts.task).id,
             "agent": {"algorithm": "ddqn", **parts.agent},
-            "se": parts.se,
+            "se": parts.learned(),
             "nes": parts.nes,
         }
     )
+    prefix = learned.kind_of(config.se).prefix
+    section = "se" if parts.rn is None else "rn"
+    if prefix != section:
+        raise UserError(f"section {section} is of the wrong name: call it {prefix}")
     return Recipe(name, config, parts.generations)
 
 
@@ -88,5 +93,16 @@ class _Sections:
     task: str = RunConfig.task
     generations: int = DEFAULT_GENERATIONS
     agent: dict[str, Any] = field(default_factory=dict)
-    se: dict[str, Any] = field(default_factory=dict)
+    se: dict[str, Any] | None = None
+    rn: dict[str, Any] | None = None
     nes: dict[str, Any] = field(default_factory=dict)
+
+    def learned(self) -> dict[str, Any]:
+        """The section `se`, or `rn` for a reward network, with its kind."""
+        if self.rn is None:
+            return self.se or {}
+        if self.se is not None:
+            raise UserError("it has a section se and a section rn: keep one")
+        if "kind" not in self.rn:
+            raise UserError("section rn has no kind: give one, additive_potential say")
+        return self.rn

@@ -13,6 +13,7 @@ from se_hpo.agents.registry import check_takes, kind_of
 from se_hpo.config.overrides import parse_overrides
 from se_hpo.config.run import RunConfig, from_configuration, with_configuration
 from se_hpo.envs.learned import LearnedEnv
+from se_hpo.envs.reward_inputs import check_learnable
 from se_hpo.envs.tasks import check_task, import_task
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.machine.processes import available_cores
@@ -91,12 +92,17 @@ def resolve_request(options: TrainOptions) -> Request:
     config = with_configuration(start.config, parse_overrides(options.set))
     task = check_task(config.task)
     check_takes(kind_of(config.agent), task.id, task.continuous, task.discrete_obs)
+    check_learnable(config.task, config.se, config.agent)
     vary = options.vary_hp or config.nes.vary_agents
     nes = dataclasses.replace(config.nes, vary_agents=vary)
-    learned = LearnedEnv(config.se, np.empty(0, np.float32))
-    job = TrainingJob(config.task, config.agent, options.seed, learned)
+    what = LearnedEnv(config.se, np.empty(0, np.float32))
+    job = TrainingJob(config.task, config.agent, options.seed, what)
+    name, prefix = what.kind.name, what.kind.prefix
+    how = "random" if options.random_search else "varied" if vary else "fixed"
+    # Kinds of reward networks are for comparison: each has its own folder.
+    folder = how if prefix == "se" else f"{name}-{how}"
     settings = SetSettings(
-        train_env=_train_env(options.random_search, vary),
+        train_env=f"{prefix}_{how}",
         config=dataclasses.replace(config, nes=nes),
         seed=options.seed,
         generations=options.generations or start.generations,
@@ -107,9 +113,7 @@ def resolve_request(options: TrainOptions) -> Request:
     default = like.n_envs if like else DEFAULT_NUM_ENVS
     return Request(
         settings=settings,
-        paths=SESetPaths(
-            options.out or start.ses / settings.train_env.removeprefix("se_")
-        ),
+        paths=SESetPaths(options.out or start.ses / folder),
         n_envs=options.num_envs or default,
         origin=start.origin,
         code=start.code,
@@ -136,12 +140,6 @@ def _check_flags(options: TrainOptions) -> None:
     if not options.random_search and (options.trainings or options.like):
         flag = "--trainings" if options.trainings else "--like"
         raise UserError(f"{flag} is for --random-search: give both, or neither")
-
-
-def _train_env(random_search: bool, vary: bool) -> str:
-    if random_search:
-        return "se_random"
-    return "se_varied" if vary else "se_fixed"
 
 
 def _with_trainings(

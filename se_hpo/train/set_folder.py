@@ -12,6 +12,7 @@ from typing import Any
 
 from se_hpo.errors import unwritable
 from se_hpo.machine.provenance import attempt, git_commit, versions
+from se_hpo.names import is_random
 from se_hpo.results.se_set_settings import (
     FORMAT,
     SetSettings,
@@ -99,7 +100,7 @@ def check_set(paths: SESetPaths, settings: SetSettings) -> dict[str, Any] | None
 
 def _differences(old: SetSettings, new: SetSettings) -> Iterator[str]:
     """An existing set may get more generations."""
-    if old.train_env != "se_random" and new.generations > old.generations:
+    if not is_random(old.train_env) and new.generations > old.generations:
         old = dataclasses.replace(old, generations=new.generations)
     before, now = old.to_dict(), new.to_dict()
     for data in (before, now):

@@ -17,7 +17,7 @@ from se_hpo.agents.config import AgentConfig
 from se_hpo.envs.checkpoint import SECheckpoint
 from se_hpo.envs.learned import LearnedEnv
 from se_hpo.envs.parameters import check_psi
-from se_hpo.envs.reward_inputs import check_info
+from se_hpo.envs.reward_inputs import check_learnable, discount_of
 from se_hpo.envs.stopping import stop_when_solved
 from se_hpo.envs.tasks import TaskSpec, make_env
 from se_hpo.registries import load
@@ -85,10 +85,10 @@ class RewardedTrainingEnv:
         self, spec: TaskSpec, learned: LearnedEnv, seed: int, config: AgentConfig
     ) -> None:
         check_psi(learned.psi, learned.config, spec.obs_size, spec.n_actions)
-        check_info(spec.id, getattr(learned.config, "info_keys", ()))
+        check_learnable(spec.id, learned.config, config)
         checkpoint = SECheckpoint(learned.psi, spec.id, learned.config)
         make = load(learned.kind.reward)
-        self._reward = make(checkpoint, getattr(config, "gamma", None))
+        self._reward = make(checkpoint, discount_of(config))
         self._task = TaskTrainingEnv(
             spec, seed, config.truncation, config.action_repeat
         )

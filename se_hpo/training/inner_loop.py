@@ -13,6 +13,7 @@ from types import ModuleType, TracebackType
 from typing import Self
 
 from se_hpo.agents.registry import kind_of
+from se_hpo.envs.tasks import get_task
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.training.jobs import TrainingJob, TrainingResult
 from se_hpo.training.pool_process import Train
@@ -94,8 +95,12 @@ class InnerLoop:
         """What trains this job's agent: `native` or `torch`.
 
         Raises:
-            UserError: the chosen engine lacks the agent.
+            UserError: the chosen engine lacks the agent, or what it trains on cannot
+                take the task's actions.
         """
+        if job.learned:
+            spec = get_task(job.task)
+            job.learned.kind.check_actions(spec.id, spec.continuous)
         return "native" if self._is_native(job) else "torch"
 
     def cpu_seconds(self) -> float:

@@ -17,7 +17,7 @@ import numpy as np
 from se_hpo.agents.config import AgentConfig
 from se_hpo.agents.registry import check_takes, kind_of
 from se_hpo.envs.parameters import check_psi
-from se_hpo.envs.reward_inputs import checked_discount
+from se_hpo.envs.reward_inputs import checked_discount, discount_of
 from se_hpo.envs.tasks import TaskSpec, make_env, measure_task
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.training.jobs import TrainingJob, TrainingResult
@@ -170,8 +170,9 @@ def _learned_dict(where: str, job: TrainingJob, spec: TaskSpec) -> dict[str, Any
     config, psi = job.learned.config, job.learned.psi
     try:
         kind = job.learned.kind
+        kind.check_actions(spec.id, spec.continuous)
         check_psi(psi, config, spec.obs_size, spec.n_actions)
-        discount = checked_discount(config, getattr(job.agent, "gamma", None))
+        discount = checked_discount(config, discount_of(job.agent))
     except UserError as error:
         raise UserError(f"{where}: {error}") from None
     if kind.name not in _engine.learned_kinds():

@@ -157,6 +157,13 @@ def test_values_out_of_range_are_refused_by_name(values, hint):
         SARSAConfig(**values)
 
 
+@both
+def test_a_task_without_numbered_observations_is_refused_with_who_can(name):
+    job = TrainingJob("CartPole-v0", AGENTS[name].config(), 0)
+    with pytest.raises(UserError, match=rf"agent '{name}' .* agents for it: ddqn"):
+        run_job(job)
+
+
 def test_learning_rate_and_discount_vary_uniformly_in_the_papers_range():
     rng = np.random.default_rng(0)
     drawn = [vary_agent(QLearningConfig(), rng) for _ in range(2000)]

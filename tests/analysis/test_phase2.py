@@ -113,7 +113,7 @@ def test_rows_come_in_the_order_of_tables() -> None:
     table = analysis.train_env_table(frame)
     assert list(table["rule"].unique()) == ["paper", "fixed_steps 6000"]
     assert list(table["agent"].unique()) == ["ddqn", "td3_discrete"]
-    assert list(table["train_env"][:4]) == list(analysis.TRAIN_ENVS)
+    assert list(table["train_env"][:4]) == list(analysis.TRAIN_ENVS)[:4]
     assert len(table) == 16
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 
 import numpy as np
 import pytest
@@ -30,7 +31,11 @@ from se_hpo.envs.reward_inputs import check_info
 from se_hpo.envs.tasks import get_task, make_env
 from se_hpo.errors import UserError
 from se_hpo.registries import LEARNED
+from se_hpo.search_spaces.loading import load_space
 from se_hpo.storage.json_records import record
+from se_hpo.train.options import TrainOptions
+from se_hpo.train.request import resolve_request
+from tests.helpers.places import ROOT
 from tests.helpers.reward_networks import (
     INFO_KEYS,
     INFO_TASK,
@@ -172,7 +177,7 @@ def test_one_forward_pass_per_step(monkeypatch):
 @each_kind
 def test_an_exclusive_kind_never_looks_at_the_tasks_reward(kind):
     function = RewardFunction(random_rn(kind), 0.9)
-    state, info = np.ones(_sizes(function._task.id)[0], np.float32), {}
+    state, info = np.ones(_sizes(function.task.id)[0], np.float32), {}
     info = dict.fromkeys(INFO_KEYS, 0.5)
     function.reset(state, info)
     got = function.step(np.nan, state, False, info)
@@ -307,3 +312,33 @@ def test_void_by_flat_names_is_one_line():
     base = from_configuration({"rn.kind": "additive_potential"}, "CartPole-v0", "ddqn")
     other = with_configuration(base, {"rn.kind": "exclusive_potential"})
     assert other.se == ExclusivePotentialConfig()
+
+
+RECIPE = "task: {task}\nagent: {{algorithm: {agent}}}\nse: {{kind: {kind}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("task", "kind", "words"),
+    [
+        ("Cliff-v0", "additive_info", "Cliff-v0 has no numbers: choose info_keys, or"),
+        (INFO_TASK, "weighted_info", "has only speed, distance: choose info_keys, or"),
+    ],
+)
+def test_training_and_search_refuse_info_that_the_task_lacks_before_they_write(
+    task, kind, words, tmp_path
+):
+    agent = "q_learning" if task == "Cliff-v0" else "ddqn"
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(RECIPE.format(task=task, agent=agent, kind=kind))
+    options = TrainOptions(config=str(recipe), out=tmp_path / "set")
+    with pytest.raises(UserError, match=words):
+        resolve_request(options)
+    assert [path.name for path in tmp_path.iterdir()] == [recipe.name]
+    space = tmp_path / "mine.py"
+    smoke = (ROOT / "spaces" / "smoke.py").read_text()
+    smoke = smoke.replace('"base": {', f'"base": {{\n        "rn.kind": "{kind}",', 1)
+    smoke = re.sub(r'\n *"se\.[^\n]*', "", smoke)
+    smoke = smoke.replace("CartPole-v0", "Acrobot-v1")
+    space.write_text(smoke)
+    with pytest.raises(UserError, match="Acrobot-v1 has no numbers: choose info_keys"):
+        load_space(space)

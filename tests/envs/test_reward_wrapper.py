@@ -242,7 +242,7 @@ def _no_such_info(tmp):
             _se_in_place_of_an_rn,
             "is a synthetic environment for CartPole-v0, no reward",
         ),
-        (_rn_in_place_of_an_se, "reward network has other networks than a synthetic"),
+        (_rn_in_place_of_an_se, r"a reward network .* has other networks than a"),
         (_no_discount, "the discount is not known: give discount="),
         (_discount_of_nonsense, "discount = 'much': must be a number"),
         (_void, "terminal_potential = 'zero': is void .* choose 'network'"),

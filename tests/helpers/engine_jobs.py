@@ -12,6 +12,7 @@ import pytest
 
 from se_hpo.agents.config import AgentConfig
 from se_hpo.agents.ddqn_config import DDQNConfig
+from se_hpo.agents.ppo_config import PPOConfig
 from se_hpo.agents.td3_discrete_config import TD3DiscreteConfig
 from se_hpo.envs.learned import LearnedEnv
 from se_hpo.envs.learned.mdp import SyntheticEnvConfig
@@ -51,6 +52,16 @@ SMALL_TD3 = TD3DiscreteConfig(
     hidden_size=9,
     lr=1e-3,
     gumbel_anneal_updates=200,
+)
+SMALL_PPO = PPOConfig(
+    train_episodes=30,
+    test_episodes=2,
+    rollout_steps=50,
+    batch_size=17,
+    epochs=3,
+    hidden_size=9,
+    lr=1e-2,
+    update_episodes=3,
 )
 SE = SyntheticEnvConfig(hidden_size=7)
 

@@ -45,8 +45,10 @@ def test_the_shipped_spaces_are_these():
         "nes_acrobot",
         "nes_cartpole",
         "ddqn_acrobot",
+        "ppo_cartpole",
         *alone,
         *("q_learning_cliff", "sarsa_cliff"),
+        *("rn_cliff", "rn_cartpole", "rn_cmc"),
         *(f"vary_{agent}" for agent in OWN_AGENTS),
     }
 
@@ -215,7 +217,8 @@ def test_center_evaluations_matter_where_their_mean_is_the_baseline(name):
 )
 def test_no_configuration_trains_for_ever(name):
     space = load_space(name)
-    assert 0 < space.resolve({}).agent.max_env_steps <= 50_000
+    config = space.resolve({})
+    assert 0 < (config.nes.horizon or config.agent.max_env_steps) <= 50_000
 
 
 def test_smoke_has_every_kind_of_hyperparameter_and_is_tiny():

@@ -109,6 +109,29 @@ def test_tables_mean_the_same_to_both_engines(task, kind, terminal):
     assert ends
 
 
+@needs_testing
+@pytest.mark.parametrize("kind", NATIVE)
+@pytest.mark.parametrize("task", ["MountainCarContinuous-v0", "Pendulum-v1"])
+def test_continuous_actions_mean_the_same_to_both_engines(task, kind):
+    rn = random_rn(kind, task)
+    native = native_task(rn, 0.9, native_engine.isas()[0])
+    function, rng = RewardFunction(rn, 0.9), np.random.default_rng(0)
+    env = make_env(get_task(task))
+    for _ in range(3):
+        state = native.reset()
+        env.reset(seed=0)
+        env.unwrapped.state = np.array(native.state)
+        function.reset(state, {})
+        for _ in range(50):
+            action = rng.uniform(-1, 1, 1).astype(np.float32)
+            state, reward, ended = native.step_continuous(action)
+            theirs, task_reward, terminated, *_ = env.step(action)
+            np.testing.assert_allclose(state, theirs, rtol=0, atol=1e-4)
+            assert ended == terminated
+            want = function.step(float(task_reward), state, terminated, {})
+            assert reward == pytest.approx(want, abs=1e-4)
+
+
 @needs_engine
 @pytest.mark.parametrize("kind", NATIVE)
 @pytest.mark.parametrize("repeat", [1, 3])
@@ -190,6 +213,13 @@ def test_the_tasks_reward_never_reaches_an_agent_of_an_exclusive_kind(
     monkeypatch.setattr("se_hpo.training.environments.make_env", poisoned)
     result = run_job(TrainingJob(rn.task, AGENT, 3, learned(rn)))
     assert (result.stop_reason == "diverged") == kind.config.additive
+    if kind.native and native_engine.available():
+        made.clear()
+        monkeypatch.setattr("se_hpo.training.native_engine.make_env", poisoned)
+        job = TrainingJob(INFO_TASK, AGENT, 3, learned(random_rn(kind, INFO_TASK)))
+        (result,) = train(job)
+        assert (result.stop_reason == "diverged") == kind.config.additive
+        assert len(made) > 1 or kind.config.additive
 
 
 @needs_engine
@@ -219,7 +249,7 @@ def test_kinds_with_info_are_trained_by_torch():
     job = TrainingJob(INFO_TASK, AGENT, 3, learned(rn))
     with InnerLoop("auto") as loop:
         assert loop.engine_for(job) == "torch"
-    with pytest.raises(UserError, match="native engine has no reward network: use"):
+    with pytest.raises(UserError, match=r"native engine has no reward network .*: use"):
         train(job)
 
 

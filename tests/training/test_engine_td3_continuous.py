@@ -14,12 +14,18 @@ from scipy.stats import ks_2samp, kstest
 from se_hpo.agents.config import ACTIVATIONS
 from se_hpo.agents.td3 import TD3
 from se_hpo.agents.td3_config import TD3Config
+from se_hpo.envs.checkpoint import SECheckpoint
+from se_hpo.envs.learned import LearnedEnv
+from se_hpo.envs.parameters import n_parameters
+from se_hpo.envs.synthetic_env import SyntheticEnv
 from se_hpo.envs.tasks import get_task
 from se_hpo.errors import UserError
 from se_hpo.training import native_engine
+from se_hpo.training.inner_loop import InnerLoop
 from se_hpo.training.jobs import TrainingJob
 from se_hpo.training.torch_engine import run_job, test_agent
 from tests.helpers.engine_jobs import (
+    SE,
     SMALL,
     forced_isa,
     needs_testing,
@@ -267,6 +273,20 @@ def test_an_agent_of_other_actions_is_refused_with_those_that_can():
         train(task_job(0, PENDULUM, SMALL))
     with pytest.raises(UserError, match="'td3' takes continuous actions"):
         train(job(task="CartPole-v0"))
+
+
+def test_an_se_of_a_task_with_continuous_actions_is_refused_with_the_mend():
+    spec = get_task(PENDULUM)
+    psi = np.zeros(n_parameters(SE, spec.obs_size, spec.n_actions), np.float32)
+    on_se = dataclasses.replace(job(), learned=LearnedEnv(SE, psi))
+    for refuses in (
+        lambda: train(on_se),
+        lambda: run_job(on_se),
+        lambda: InnerLoop("auto").engine_for(on_se),
+        lambda: SyntheticEnv(PENDULUM, SECheckpoint(psi, PENDULUM, SE)),
+    ):
+        with pytest.raises(UserError, match=r"discrete actions.*Pendulum.*rn\.kind"):
+            refuses()
 
 
 @pytest.mark.slow

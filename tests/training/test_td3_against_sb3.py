@@ -10,7 +10,7 @@ from se_hpo.agents.td3_config import TD3Config
 from se_hpo.training.torch_engine import run_job
 from tests.helpers.engine_jobs import needs_engine, task_job, train
 
-STEPS, RANDOM_EPISODES, TESTS = 5000, 5, 10
+STEPS, RANDOM_EPISODES, TESTS = 8000, 5, 10
 CONFIG = TD3Config(
     batch_size=64,
     hidden_size=64,
@@ -42,7 +42,7 @@ def sb3_score(seed: int) -> float:
         device="cpu",
     )
     agent.learn(STEPS)
-    return float(evaluation.evaluate_policy(agent, env, TESTS)[0])
+    return float(evaluation.evaluate_policy(agent, env, TESTS, warn=False)[0])
 
 
 @pytest.mark.slow

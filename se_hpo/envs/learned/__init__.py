@@ -92,11 +92,21 @@ class LearnedKind:
     """Many copies at once, if there is such: task id, `num_envs`, checkpoint."""
     native: bool = False
     """Whether the native engine has it, too."""
+    continuous: bool = False
+    """Whether an `environment` takes continuous actions; a `reward` takes none."""
 
     @property
     def noun(self) -> str:
         """What the user calls it."""
         return "reward network" if self.reward else "synthetic environment"
+
+    def check_actions(self, task: str, continuous: bool) -> None:
+        """Raise `UserError` if it cannot take a task's actions."""
+        if continuous and not (self.continuous or self.reward):
+            raise UserError(
+                f"a {self.label} takes discrete actions, and the task {task} has "
+                "continuous ones: choose a reward network (rn.kind), or another task"
+            )
 
 
 @dataclass(frozen=True)

@@ -164,7 +164,7 @@ def layout(
 def _kind(name: str, config: type[RewardNetworkConfig]) -> LearnedKind:
     return LearnedKind(
         name=name,
-        label="reward network",
+        label=f"reward network ({name.replace('_', ' ')})",
         config=config,
         layout=layout,
         reward="se_hpo.envs.reward_function:RewardFunction",

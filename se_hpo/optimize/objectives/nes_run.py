@@ -12,6 +12,7 @@ import numpy as np
 
 from se_hpo.config.run import RunConfig
 from se_hpo.envs.tasks import TaskSpec, measure_task
+from se_hpo.nes.fitness import worst_score
 from se_hpo.nes.generation import inner_loop_job, n_trainings, random_psi
 from se_hpo.nes.run import run_nes
 from se_hpo.optimize.objectives import ObjectiveKind, normalized_return
@@ -22,7 +23,12 @@ from se_hpo.training.inner_loop import InnerLoop
 from se_hpo.training.jobs import TrainingJob
 
 
-def nes_loss(center_scores: Sequence[float], budget: int, task: TaskSpec) -> float:
+def nes_loss(
+    center_scores: Sequence[float],
+    budget: int,
+    task: TaskSpec,
+    config: RunConfig | None = None,
+) -> float:
     """One minus the mean normalized center score over the generations of the budget.
 
     It rewards both speed and level, and moves before anything is solved. A run that
@@ -32,10 +38,23 @@ def nes_loss(center_scores: Sequence[float], budget: int, task: TaskSpec) -> flo
         center_scores: mean center score of each generation that was run.
         budget: generations of the evaluation.
         task: gives random and solved return.
+        config: gives the fitness, by default returns.
     """
     scores = np.asarray(center_scores[:budget], dtype=np.float64)
     missing = budget - len(scores)
-    return float(1.0 - (normalized_return(scores, task).sum() + missing) / budget)
+    return float(1.0 - (_levels(scores, task, config).sum() + missing) / budget)
+
+
+def _levels(scores: np.ndarray, task: TaskSpec, config: RunConfig | None) -> np.ndarray:
+    """Scores between 0 and 1: returns from that of random actions to the solved one.
+
+    An area is its own level; a threshold score lies between a diverged agent's and 0.
+    """
+    if config is None or config.nes.fitness == "return":
+        return normalized_return(scores, task)
+    worst = worst_score(config, task)
+    best = 1.0 if config.nes.fitness == "area" else 0.0
+    return np.clip((scores - worst) / (best - worst), 0.0, 1.0)
 
 
 def _evaluate_nes(
@@ -50,9 +69,8 @@ def _evaluate_nes(
     outcome = run_nes(config, seed, paths, inner_loop, budget, guard, restart=True)
     scores = outcome.center_scores
     diverged = outcome.reason.startswith("diverged")
-    loss = (
-        1.0 if diverged else nes_loss(list(scores), budget, measure_task(config.task))
-    )
+    task = measure_task(config.task)
+    loss = 1.0 if diverged else nes_loss(list(scores), budget, task, config)
     return {
         "status": Status.FINISHED,
         "loss": loss,

@@ -1,0 +1,103 @@
+"""NES, reward network and DDQN together, for CartPole-v0.
+
+The authors set all of this by hand (Ferreira et al., 2022); ranges are those of their
+searches for MountainCarContinuous (NES, network) and for SEs on CartPole (agent). The
+default configuration, tried first, is that of the recipe `rn-cartpole`. Every kind of
+reward network is in it that needs no info. The loss is one minus the area under the
+test curve.
+Budget: generations.
+"""
+
+from ConfigSpace import Categorical, ConfigurationSpace, Float, InCondition, Integer
+
+META = {
+    "objective": "nes",
+    "task": "CartPole-v0",
+    "agent": "ddqn",
+    "min_budget": 1,
+    "max_budget": 9,
+    "eta": 3,
+    "base": {
+        # The level of tests during so many steps: also after the task is solved.
+        "nes.fitness": "area",
+        "nes.horizon": 3000,
+        "nes.stop_when_solved": False,
+        "nes.common_random_numbers": True,
+        "ddqn.test_episodes": 5,
+        "ddqn.hidden_layers": 1,
+    },
+}
+
+KINDS = ["additive_potential", "additive", "exclusive_potential", "exclusive"]
+
+
+def space(seed: int | None = None) -> ConfigurationSpace:
+    """The hyperparameters of NES, reward network and agent."""
+    cs = ConfigurationSpace(seed=seed)
+    cs.add(
+        [
+            # How scores become weights. Authors: nes_unnormalized, by hand.
+            Categorical(
+                "nes.score_transform",
+                ["linear", "rank", "nes", "nes_unnormalized", "all_better_sum"],
+                default="nes_unnormalized",
+            ),
+            # Factor of the weighted sum. Authors: 0.1 to 1; they chose 0.5 by hand.
+            Float("nes.step_size", (0.1, 1.0), log=True, default=0.5),
+            # Better sign of a pair (authors), the difference of a pair, or no pairs.
+            Categorical(
+                "nes.sampling",
+                ["mirrored_best", "antithetic", "single"],
+                default="mirrored_best",
+            ),
+            # Of a perturbation. Authors: 0.001 to 1; they chose 0.1 by hand.
+            Float("nes.noise_std", (0.01, 1.0), log=True, default=0.1),
+            # Perturbation directions per generation. Authors: 16.
+            Integer("nes.population", (8, 32), log=True, default=16),
+            # Agents trained on the center; the loss is their mean.
+            Integer("nes.n_center_evaluations", (4, 16), log=True, default=8),
+            # Ours: the start is the best of this many random reward networks.
+            Integer("nes.n_initial", (1, 64), log=True, default=32),
+            # How the reward is made of the network. Authors: each by itself.
+            Categorical("rn.kind", KINDS, default="exclusive_potential"),
+            # Hidden activation of the reward network. Authors: the same four.
+            Categorical(
+                "rn.activation",
+                ["tanh", "relu", "leaky_relu", "prelu"],
+                default="prelu",
+            ),
+            # Units per hidden layer of the reward network. Authors: 48 to 192.
+            Integer("rn.hidden_size", (16, 192), log=True, default=64),
+            # Hidden layers of the reward network. Authors: 1 or 2.
+            Integer("rn.hidden_layers", (1, 2), default=1),
+            # Potential of terminal states; the authors' is the network's.
+            Categorical("rn.terminal_potential", ["zero", "network"], default="zero"),
+            # Episodes that only fill the replay buffer. Authors: the same.
+            Integer("ddqn.init_episodes", (1, 20), log=True, default=1),
+            # Transitions per update. Authors: the same, not log.
+            Integer("ddqn.batch_size", (64, 256), default=192),
+            # 1 - discount, also that of a potential. Authors: the same.
+            Float("ddqn.one_minus_gamma", (0.001, 0.1), log=True, default=0.01),
+            # Adam's step size. Authors: the same.
+            Float("ddqn.lr", (1e-4, 5e-3), log=True, default=3e-3),
+            # Polyak factor of the target network. Authors: the same.
+            Float("ddqn.tau", (0.005, 0.05), log=True, default=0.01),
+            # Epsilon of the first episode. Authors: the same.
+            Float("ddqn.eps_init", (0.8, 1.0), log=True, default=0.8),
+            # Lowest epsilon. Authors: the same.
+            Float("ddqn.eps_min", (0.005, 0.05), log=True, default=0.03),
+            # 1 - factor on epsilon after each episode. Authors: the same.
+            Float("ddqn.one_minus_eps_decay", (0.01, 0.2), log=True, default=0.05),
+            # Hidden activation of the Q network. Authors: the same four.
+            Categorical(
+                "ddqn.activation",
+                ["tanh", "relu", "leaky_relu", "prelu"],
+                default="leaky_relu",
+            ),
+            # Units per hidden layer of the Q network. Authors: the same.
+            Integer("ddqn.hidden_size", (48, 192), log=True, default=64),
+        ]
+    )
+    kinds = cs["rn.kind"], ["additive_potential"]
+    cs.add(InCondition(cs["rn.terminal_potential"], *kinds))
+    return cs
