@@ -68,6 +68,9 @@ AGENTS = Registry(
     ppo="se_hpo.agents.ppo_config:KIND",
     q_learning="se_hpo.agents.q_learning_config:KIND",
     sarsa="se_hpo.agents.sarsa_config:KIND",
+    ddqn_icm="se_hpo.agents.icm_config:DDQN",
+    dueling_ddqn_icm="se_hpo.agents.icm_config:DUELING_DDQN",
+    td3_icm="se_hpo.agents.icm_config:TD3",
     **{
         f"sb3:{name}": f"se_hpo.agents.sb3_config:{name}"
         for name in ("A2C", "DDPG", "DQN", "PPO", "SAC", "TD3")

@@ -45,6 +45,8 @@ class AgentKind:
     """One is made before any is trained: only then it is known what it cannot take."""
     tabular: bool = False
     """It needs numbered observations (`TaskSpec.discrete_obs`)."""
+    wraps: str = ""
+    """The agent whose rewards it adds a bonus to, where it is no other algorithm."""
 
     def takes(self, continuous: bool, discrete_obs: bool) -> bool:
         """Whether it can learn a task with such actions and observations."""

@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 
 from se_hpo.envs.learned import UNSAID, LearnedConfig, LearnedKind, kind_of
 from se_hpo.envs.parameters import n_parameters, parameter_shapes, split_psi
-from se_hpo.envs.tasks import TaskSpec, get_task, import_task, list_tasks
+from se_hpo.envs.tasks import TaskSpec, get_task, import_task, known_task
 from se_hpo.errors import UserError
 from se_hpo.names import with_train_env
 from se_hpo.registries import LEARNED
@@ -199,13 +199,12 @@ def _sizes(header: Mapping[str, str]) -> tuple[int, int]:
     sizes = int(header["obs_size"]), int(header["n_actions"])
     if min(sizes) < 1:
         raise ValueError(f"obs_size and n_actions are {sizes}, not 1 or more")
-    if header["task"] in list_tasks():
-        spec = get_task(header["task"])
-        if sizes != (spec.obs_size, spec.n_actions):
-            raise ValueError(
-                f"obs_size and n_actions are {sizes}, expected "
-                f"{(spec.obs_size, spec.n_actions)} of {spec.id}"
-            )
+    spec = known_task(header["task"])
+    if spec and sizes != (spec.obs_size, spec.n_actions):
+        raise ValueError(
+            f"obs_size and n_actions are {sizes}, expected "
+            f"{(spec.obs_size, spec.n_actions)} of {spec.id}"
+        )
     return sizes
 
 

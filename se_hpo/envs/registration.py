@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gymnasium
 
-from se_hpo.envs.tasks import TaskSpec, get_task, import_task, list_tasks
+from se_hpo.envs.tasks import TaskSpec, import_task, known_task, list_tasks
 
 
 def register_synthetic_env(task: TaskSpec | str) -> str:
@@ -65,10 +65,10 @@ def register_learned_envs() -> None:
     Afterwards `gymnasium.make("se_hpo:Synthetic/CartPole-v0", checkpoint=...)` works,
     `gymnasium.make("se_hpo:Synthetic", checkpoint=...)`, and the same of `Rewarded`.
     """
-    for task_id in list_tasks():
-        register_rewarded_task(task_id)
-        if not get_task(task_id).continuous:
-            register_synthetic_env(task_id)
+    for spec in filter(None, map(known_task, list_tasks())):
+        register_rewarded_task(spec)
+        if not spec.continuous:
+            register_synthetic_env(spec)
     if "Synthetic" not in gymnasium.registry:
         gymnasium.register(
             id="Synthetic",

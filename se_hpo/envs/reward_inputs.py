@@ -37,12 +37,6 @@ def check_info(task_id: str, keys: tuple[str, ...]) -> None:
         raise no_such_info(task_id, info, keys)
 
 
-def check_reward(config: LearnedConfig, task_id: str, agent: object) -> None:
-    """Raise `UserError` where such a reward cannot be had on a task for an agent."""
-    check_info(task_id, getattr(config, "info_keys", ()))
-    checked_discount(config, getattr(agent, "gamma", None))
-
-
 def no_such_info(task: str, info: Mapping[str, Any], keys: Sequence[str]) -> UserError:
     """What to say of a step's info that lacks numbers of these names."""
     there = [str(k) for k, v in info.items() if isinstance(v, (int, float, np.number))]

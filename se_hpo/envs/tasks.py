@@ -1,10 +1,10 @@
 """Tasks: real environments, and what it takes to solve them.
 
-Those of `list_tasks` are measured and have a native engine; any other Gymnasium id with
-Box or Discrete observations, and Discrete or bounded Box actions, works as it is.
-`get_task` looks up and nothing else; `import_task` imports the module that an id names,
-so give it no id out of a file from a stranger; `measure_task` plays random episodes
-where returns are not known yet.
+Some tasks are measured, and have a native engine but for `HalfCheetah-v5`; any other
+Gymnasium id with Box or Discrete observations, and Discrete or bounded Box actions,
+works as it is. `get_task` looks up and nothing else; `import_task` imports the module
+that an id names, so give it no id out of a file from a stranger; `measure_task` plays
+random episodes where returns are not known yet.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from gymnasium.envs.registration import EnvSpec
 
 from se_hpo.envs.env_api import check_spaces, measure_random_returns, random_episodes
 from se_hpo.envs.gridworld import GRIDWORLDS, MOVES
+from se_hpo.envs.mujoco_extra import prepare_mujoco
 from se_hpo.envs.vector_spaces import with_flat_observations, with_unit_actions
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.text import typed_line
@@ -60,24 +61,25 @@ class TaskSpec:
     """What the native task is told; builtin values."""
 
 
+_CMC, _HC = "MountainCarContinuous-v0", "HalfCheetah-v5"
+_HC_INFO = ("x_position", "x_velocity", "reward_forward", "reward_ctrl")
 # random_return and worst_return: mean and lowest return of uniformly random actions,
-# `measure_random_returns(make_env(spec), seed=0, episodes=N)`, Gymnasium 1.4; N
-# is 20,000 (CartPole and gridworlds), 2,000 (Acrobot), 500 (MountainCar), 1,000
-# (MountainCarContinuous) or 5,000 (Pendulum).
+# `measure_random_returns(make_env(spec), seed=0, episodes=N)`, Gymnasium 1.4, with
+# N = 20,000 (CartPole and gridworlds), 2,000 (Acrobot), 500 (MountainCar, HalfCheetah
+# with MuJoCo 3.17), 1,000 (MountainCarContinuous) and 5,000 (Pendulum).
 _MEASURED: tuple[tuple[Any, ...], ...] = (
     # id, Gymnasium's, max_steps, solved, random, worst, obs_size, n_actions, native,
-    # continuous; CartPole-v1 differs from v0 in step limit and threshold only.
+    # continuous, discrete_obs, info_keys; the CartPoles differ in limit and threshold.
     ("CartPole-v0", "CartPole-v1", 200, 195.0, 22.3, 8.0, 4, 2, "cartpole"),
     ("CartPole-v1", "CartPole-v1", 500, 475.0, 22.3, 8.0, 4, 2, "cartpole"),
     ("Acrobot-v1", "Acrobot-v1", 500, -100.0, -499.1, -500.0, 6, 3, "acrobot"),
     (*["MountainCar-v0"] * 2, 200, -110.0, -200.0, -200.0, 2, 3, "mountain_car"),
-    (
-        *(*["MountainCarContinuous-v0"] * 2, 999, 90.0, -33.2, -36.0, 2, 1),
-        *("mountain_car_continuous", True),
-    ),
+    (_CMC, _CMC, 999, 90.0, -33.2, -36.0, 2, 1, "mountain_car_continuous", True),
     # Gymnasium has no threshold for it: agents that swing up and balance from any
     # start return -150 on average, and one start below -400.
     (*["Pendulum-v1"] * 2, 200, -200.0, -1233.6, -1896.2, 3, 1, "pendulum", True),
+    # Solved as the authors say; Gymnasium has 4,800.
+    (_HC, _HC, 1000, 3000.0, -285.5, -545.8, 17, 6, None, True, False, _HC_INFO),
 )
 _TASKS: dict[str, TaskSpec] = {row[0]: TaskSpec(*row) for row in _MEASURED}
 _TASKS |= {
@@ -114,11 +116,12 @@ def get_task(task_id: str) -> TaskSpec:
     (`measure_task`) or was told them (`use_returns`).
 
     Raises:
-        UserError: an unknown id, spaces that no agent here can handle, or a Gymnasium
-            spec without reward threshold or step limit.
+        UserError: an unknown id, spaces that no agent here can handle, a Gymnasium
+            spec without reward threshold or step limit, or MuJoCo is missing.
     """
-    if (own := task_id.removeprefix("se_hpo:")) in _TASKS:
-        return _TASKS[own]
+    if spec := known_task(task_id):
+        prepare_mujoco(task_id, spec.gymnasium_id)
+        return spec
     theirs = _gymnasium_spec(task_id)
     if task_id not in _found or _found[task_id][0] is not theirs:
         if task_id in _found:  # another environment now
@@ -207,10 +210,15 @@ def use_returns(task_id: str, stored: Any) -> None:
             _returns[task_id] = mean, worst
 
 
+def known_task(task_id: object) -> TaskSpec | None:
+    """The spec of a measured task, also where MuJoCo is missing; None for others."""
+    own = task_id.removeprefix("se_hpo:") if isinstance(task_id, str) else ""
+    return _TASKS.get(own)
+
+
 def known_solved_return(task_id: object) -> float | None:
     """The solved return of a measured task; None for all others."""
-    own = task_id.removeprefix("se_hpo:") if isinstance(task_id, str) else ""
-    spec = _TASKS.get(own)
+    spec = known_task(task_id)
     return spec.solved_return if spec else None
 
 
@@ -273,6 +281,7 @@ def _task_from_gymnasium(task_id: str, theirs: EnvSpec) -> TaskSpec:
 
 
 def _make(task_id: str, theirs: EnvSpec) -> gymnasium.Env:
+    prepare_mujoco(task_id, theirs.id)
     try:
         return gymnasium.make(theirs.id, disable_env_checker=True)
     except (Exception, SystemExit) as error:

@@ -1,4 +1,4 @@
-"""The random hyperparameters of phase 2: drawn per pair, for all train_envs."""
+"""Where the hyperparameters of phase 2 come from: sets, spaces, files, defaults."""
 
 from __future__ import annotations
 
@@ -6,118 +6,25 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
-from se_hpo import seeding
 from se_hpo.agents.config import AgentConfig
-from se_hpo.agents.registry import algorithm_of, find_agent, kind_of
-from se_hpo.bohb.encoding import SpaceEncoding
+from se_hpo.agents.registry import algorithm_of, find_agent
 from se_hpo.config.overrides import read_yaml
 from se_hpo.config.run import RunConfig, with_configuration
-from se_hpo.config.variation import vary_agent
 from se_hpo.errors import UserError, did_you_mean
+from se_hpo.evaluate.agent_draws import (
+    OF_THE_EVALUATION,
+    AgentSource,
+    AroundBase,
+    AsInFile,
+    FromSpace,
+    Wrapping,
+    own_values,
+)
 from se_hpo.registries import AGENTS
 from se_hpo.results.se_sets import SESet
 from se_hpo.search_spaces.loading import Space, list_spaces, load_space
-from se_hpo.storage.records import to_builtin
-
-PROTOCOL: dict[str, Any] = {
-    "train_episodes": 1000,
-    "init_episodes": 10,
-    "stop_window": 10,
-    "plateau_tolerance": 0.01,
-}
-"""What the authors force on every agent of phase 2 (`syn_env_run_vary_hp.py`)."""
-
-_OF_THE_EVALUATION = {*PROTOCOL, "test_episodes", "max_env_steps"}
-
-
-class Draw(NamedTuple):
-    """One agent's hyperparameters."""
-
-    config: AgentConfig
-    drawn: dict[str, Any]
-    """Flat names and builtin values of what is random in it."""
-
-
-class AgentSource(Protocol):
-    """Where the hyperparameters of one algorithm come from."""
-
-    def draw(self, seed: int, pair: int) -> Draw:
-        """The hyperparameters of a pair, a function of evaluation seed and pair."""
-        ...
-
-    def to_dict(self) -> dict[str, Any]:
-        """What makes the source what it is; builtin types."""
-        ...
-
-
-@dataclasses.dataclass(frozen=True)
-class AroundBase:
-    """Drawn around a configuration, as the authors do (`variation.vary_agent`)."""
-
-    algorithm: str
-    base: AgentConfig
-    what: str = "the agent of the sets"
-    """What the configuration is."""
-
-    def draw(self, seed: int, pair: int) -> Draw:
-        """See `AgentSource`."""
-        rng = seeding.generator(seed, "phase 2", self.algorithm, pair)
-        config = vary_agent(self.base, rng)
-        return Draw(
-            config, {name: getattr(config, name) for name in kind_of(config).varied}
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """See `AgentSource`."""
-        return {"drawn": f"around {self.what}", "base": _own_values(self.base)}
-
-
-@dataclasses.dataclass(frozen=True)
-class AsInFile:
-    """The same for every agent: what a file says, and defaults."""
-
-    config: AgentConfig
-
-    def draw(self, seed: int, pair: int) -> Draw:
-        """See `AgentSource`."""
-        return Draw(self.config, {})
-
-    def to_dict(self) -> dict[str, Any]:
-        """See `AgentSource`."""
-        return {"drawn": "not: as in a file", "base": _own_values(self.config)}
-
-
-class FromSpace:
-    """Drawn from a search space."""
-
-    def __init__(self, algorithm: str, space: Space) -> None:
-        self.algorithm, self.space = algorithm, space
-        self._configspace = space.configuration_space(seed=0)
-        self._encoding = SpaceEncoding(self._configspace)
-
-    def draw(self, seed: int, pair: int) -> Draw:
-        """See `AgentSource`."""
-        rng = seeding.generator(seed, "phase 2", self.algorithm, pair)
-        flat = self._encoding.sample(int(rng.integers(2**31)))
-        fields = {name.partition(".")[2]: value for name, value in flat.items()}
-        drawn = {k: v for k, v in fields.items() if k not in _OF_THE_EVALUATION}
-        return Draw(self.space.resolve(flat).agent, drawn)
-
-    def to_dict(self) -> dict[str, Any]:
-        """See `AgentSource`."""
-        data = {
-            "drawn": f"from the space {self.space.name}",
-            "base": dict(self.space.base),
-            "configspace": self._configspace.to_serialized_dict(),
-        }
-        return dict(to_builtin(data))
-
-
-def _own_values(config: AgentConfig) -> dict[str, Any]:
-    values = dataclasses.asdict(config)
-    return {k: v for k, v in values.items() if k not in _OF_THE_EVALUATION}
 
 
 def agent_sources(
@@ -129,7 +36,8 @@ def agent_sources(
     """Where the hyperparameters of each algorithm come from.
 
     `agent_spaces` goes first, and may register agents; then the agent that sets were
-    trained with; then the space `vary_<agent>`; then the agent's defaults.
+    trained with; then, for one that wraps another, what that has; then the space
+    `vary_<agent>`; then the agent's defaults.
 
     Args:
         agents: names of registered agents.
@@ -164,7 +72,7 @@ def _check_override(name: str, agents: Sequence[str]) -> str:
     if not dot or algorithm not in agents:
         names = " or ".join(f"{agent}.NAME" for agent in agents)
         raise UserError(f"--set {name}: only agents are set here, as {names}")
-    if field in _OF_THE_EVALUATION:
+    if field in OF_THE_EVALUATION:
         raise UserError(f"--set {name}: the evaluation decides that: leave it out")
     return algorithm
 
@@ -188,14 +96,18 @@ def _source(
     if isinstance(given, Path):
         return _from_file(name, given, overrides)
     bases = [s for s in sets if algorithm_of(s.config.agent) == name]
-    if given is None and (bases or f"vary_{name}" not in list_spaces()):
+    wraps = AGENTS[name].wraps
+    if given is None and (bases or wraps or f"vary_{name}" not in list_spaces()):
+        _check_not_drawn(name, overrides)
+        if wraps and not bases:
+            return _wrapping(name, sets, spaces, overrides)
         return _around(name, bases, overrides)
     return _from_space(name, given or load_space(f"vary_{name}"), overrides)
 
 
 def _from_file(name: str, path: Path, overrides: Mapping[str, Any]) -> AsInFile:
     values = read_yaml(path, "hyperparameters")
-    if decided := sorted(_OF_THE_EVALUATION.intersection(values)):
+    if decided := sorted(OF_THE_EVALUATION.intersection(values)):
         why = "the evaluation decides that: leave it out"
         raise UserError(f"{path}: {decided[0]}: {why}")
     try:
@@ -210,16 +122,19 @@ def _defaults(name: str, values: Mapping[str, Any]) -> AgentConfig:
     return with_configuration(start, values).agent
 
 
-def _around(
-    name: str, bases: Sequence[SESet], overrides: Mapping[str, Any]
-) -> AroundBase:
-    """Around the agent of the sets, or the defaults."""
+def _check_not_drawn(name: str, overrides: Mapping[str, Any]) -> None:
     varied = {f"{name}.{field}" for field in AGENTS[name].varied}
     if drawn := sorted(set(overrides) & varied):
         raise UserError(
             f"--set {drawn[0]}: every agent draws that; say what from with "
             f"--agent-space {name}=SPACE"
         )
+
+
+def _around(
+    name: str, bases: Sequence[SESet], overrides: Mapping[str, Any]
+) -> AroundBase:
+    """Around the agent of the sets, or the defaults."""
     if not bases:
         return AroundBase(name, _defaults(name, overrides), "the defaults")
     _check_same_base(name, bases)
@@ -245,14 +160,28 @@ def _from_space(name: str, space: Space, overrides: Mapping[str, Any]) -> FromSp
     return FromSpace(name, shared)
 
 
+def _wrapping(
+    name: str,
+    sets: Sequence[SESet],
+    spaces: Mapping[str, Space | Path],
+    overrides: Mapping[str, Any],
+) -> Wrapping:
+    kind, agent = AGENTS[name], _defaults(name, overrides)
+    known = dataclasses.asdict(AGENTS[kind.wraps].config())
+    own = {k: v for k, v in dataclasses.asdict(agent).items() if k not in known}
+    shared = {key.partition(".")[2]: value for key, value in overrides.items()}
+    of_wrapped = {f"{kind.wraps}.{k}": v for k, v in shared.items() if k not in own}
+    return Wrapping(name, _source(kind.wraps, sets, spaces, of_wrapped), own)
+
+
 def _owner(parameter: str) -> str:
     return parameter.partition(".")[0]
 
 
 def _check_same_base(name: str, sets: Sequence[SESet]) -> None:
-    first = _own_values(sets[0].config.agent)
+    first = own_values(sets[0].config.agent)
     for other in sets[1:]:
-        values = _own_values(other.config.agent)
+        values = own_values(other.config.agent)
         for key, value in values.items():
             if value != first[key]:
                 raise UserError(

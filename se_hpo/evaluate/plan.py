@@ -18,8 +18,8 @@ from se_hpo import seeding
 from se_hpo.agents.config import AgentConfig
 from se_hpo.envs.learned import LearnedEnv
 from se_hpo.errors import UserError
+from se_hpo.evaluate.agent_draws import PROTOCOL, AgentSource, Draw
 from se_hpo.evaluate.chosen_sets import UsedSE, UsedSet
-from se_hpo.evaluate.drawn_agents import PROTOCOL, AgentSource, Draw
 from se_hpo.names import REAL
 from se_hpo.results.evaluations import Key
 from se_hpo.storage.records import to_builtin

@@ -97,7 +97,7 @@ class Space:
         """
         values = {**self.base, **configuration}
         config = from_configuration(values, self.task, self.agent)
-        check_reward(config.se, config.task, config.agent)
+        check_learnable(config.task, config.se, config.agent)
         return config
 
 
@@ -208,7 +208,7 @@ def _check_configurations(space: Space) -> None:
     if len(built) == 0:
         raise UserError("space() has no hyperparameters")
     kinds = {k: hp.default_value for k, hp in built.items() if k.endswith(".kind")}
-    _check_resolves(space, kinds)
+    space.resolve(kinds)
     for name, hp in built.items():
         # The base may say what holds where a conditional one is inactive.
         if name in space.base and not built.parent_conditions_of[name]:
@@ -217,7 +217,7 @@ def _check_configurations(space: Space) -> None:
         for value in map(to_builtin, extremes(hp)):
             if value is None:  # builtin for NaN and infinity
                 raise UserError(f"{name!r}: {_NO_VALUE[numerical]}")
-            _check_resolves(space, {**kinds, **_kind_of(built, name), name: value})
+            space.resolve({**kinds, **_kind_of(built, name), name: value})
     try:
         encoding = SpaceEncoding(built)
         samples = [encoding.sample(seed) for seed in range(_CHECKED_SAMPLES)]
@@ -227,12 +227,7 @@ def _check_configurations(space: Space) -> None:
     except Exception as error:  # of clauses that compare what cannot be compared
         raise UserError(f"sampling raised {_said(error)}") from error
     for configuration in configurations:
-        _check_resolves(space, configuration)
-
-
-def _check_resolves(space: Space, configuration: Mapping[str, Any]) -> None:
-    config = space.resolve(configuration)
-    check_learnable(config.task, config.se, config.agent)
+        space.resolve(configuration)
 
 
 def _kind_of(built: ConfigurationSpace, name: str) -> dict[str, Any]:

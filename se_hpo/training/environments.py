@@ -39,8 +39,8 @@ class Step(NamedTuple):
     """What the replay buffer stores; (1 - done) multiplies the bootstrapped value."""
     ended: bool
     """The episode is over."""
-    terminated: bool
-    """It is over by itself, not by a limit."""
+    terminated: bool = True
+    """If so, it is over by itself, not by a limit."""
     env_steps: int = 1
     """Steps of the task: more where an action is repeated."""
 

@@ -29,9 +29,7 @@ STEPS = 120
 TASKS = ("CartPole-v0", "Cliff-v0", "Pendulum-v1")
 
 every_agent = pytest.mark.parametrize("name", AGENTS)
-own_agents = pytest.mark.parametrize(
-    "name", [name for name in AGENTS if not name.startswith("sb3:")]
-)
+own = [n for n in AGENTS if not (AGENTS[n].wraps or n.startswith("sb3:"))]
 native = [name for name, kind in AGENTS.items() if kind.native]
 
 
@@ -74,7 +72,7 @@ def test_an_agent_has_a_label_of_its_own_and_a_row_in_the_docs(name):
     assert row.endswith("| yes |" if kind.native else "| no |")
 
 
-@own_agents
+@pytest.mark.parametrize("name", own)
 def test_an_agent_has_a_space_of_its_own_and_one_to_be_varied_by(name):
     spaces = {space: load_space(space) for space in list_spaces()}
     own = {key for key, space in spaces.items() if space.agent == name}

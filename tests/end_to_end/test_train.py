@@ -538,6 +538,7 @@ def test_list_configs_names_the_shipped_recipes(capsys):
         ({"config": "cartpole", "set": ("nes.stepsize=1",)}, "'nes.step_size'"),
         ({"config": "cartpole", "set": ("nes.step_size=x",)}, "type float"),
         ({"config": "cartpole", "set": ("a=1", "a=2")}, "--set a is given twice"),
+        ({"config": "cartpole", "set": ("rn.kind=additive_info",)}, "without info"),
         (
             {"config": "cartpole", "set": ("ddqn.gamma=1", "ddqn.one_minus_gamma=0")},
             "so does another",

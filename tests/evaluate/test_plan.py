@@ -1,21 +1,24 @@
 """The plan of phase 2: what is trained on what, paired, and with which rules."""
 
+import json
 from collections import defaultdict
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from se_hpo.agents.ddqn_config import DDQNConfig
+from se_hpo.agents.registry import kind_of
 from se_hpo.envs import tasks
 from se_hpo.envs.learned import LearnedEnv
 from se_hpo.envs.learned.mdp import SyntheticEnvConfig
 from se_hpo.envs.parameters import initial_psi
 from se_hpo.envs.tasks import get_task
 from se_hpo.errors import UserError
+from se_hpo.evaluate.agent_draws import FromSpace
 from se_hpo.evaluate.chosen_sets import run_of, used_sets
-from se_hpo.evaluate.drawn_agents import FromSpace, agent_sources
+from se_hpo.evaluate.drawn_agents import agent_sources
 from se_hpo.evaluate.plan import Plan, Rules, in_shard
 from se_hpo.names import REAL
 from se_hpo.search_spaces.loading import load_space
@@ -334,6 +337,50 @@ def test_a_value_that_is_set_is_that_of_all_agents_and_changes_no_draw(tmp_path)
     described = {name: s.to_dict()["base"] for name, s in after.sources.items()}
     assert described["ddqn"]["tau"] == 0.5
     assert described["dueling_ddqn"]["dueling_ddqn.advantage_mean"] == "batch"
+
+
+@pytest.mark.parametrize("spaces", [[], ["ddqn=vary_ddqn"]])
+def test_a_wrapped_agent_and_its_wrapping_have_the_same_pairs(tmp_path, spaces):
+    run = make_sets(tmp_path / "run").root
+    values = {"ddqn_icm.icm_eta": 0.25, "ddqn_icm.tau": 0.5, "ddqn.tau": 0.5}
+    plan = plan_of(run, agents=["ddqn_icm", "ddqn"], spaces=spaces, values=values)
+    drawn = [
+        plan.sources[name].draw(7, pair) for name in plan.sources for pair in (0, 1)
+    ]
+    for curious, base in zip(drawn[:2], drawn[2:], strict=True):
+        assert kind_of(curious.config).name == "ddqn_icm"
+        assert asdict(base.config).items() <= asdict(curious.config).items()
+        assert curious.drawn == base.drawn
+        assert (curious.config.icm_eta, curious.config.tau) == (0.25, 0.5)
+    assert drawn[0].drawn != drawn[1].drawn
+    described = plan.sources["ddqn_icm"].to_dict()
+    assert described["own"]["icm_eta"] == 0.25
+    assert json.loads(json.dumps(described)) == described
+
+
+def test_an_agent_that_wraps_one_of_no_set_is_drawn_from_the_space_of_that(tmp_path):
+    run = make_sets(tmp_path / "run").root
+    agents = ["dueling_ddqn", "dueling_ddqn_icm"]
+    base, curious = plan_of(run, agents=agents).sources.values()
+    assert curious.draw(1, 2).drawn == base.draw(1, 2).drawn
+    assert curious.to_dict()["drawn"] == "from the space vary_dueling_ddqn"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "line"),
+    [
+        ("lr", 0.5, "--agent-space ddqn_icm=SPACE"),
+        ("icm_eta", -1.0, r"icm_eta = -1.0: must be >= 0"),
+        ("tau", 5.0, r"tau = 5.0: must be in \(0, 1\]"),
+        ("icm_etta", 0.5, "did you mean 'ddqn_icm.icm_eta'"),
+    ],
+)
+def test_a_value_that_a_wrapping_agent_cannot_have_is_refused(
+    tmp_path, name, value, line
+):
+    run = make_sets(tmp_path / "run").root
+    with pytest.raises(UserError, match=line):
+        plan_of(run, agents=["ddqn_icm"], values={f"ddqn_icm.{name}": value})
 
 
 @pytest.mark.parametrize(

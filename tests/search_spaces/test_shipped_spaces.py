@@ -15,6 +15,9 @@ from se_hpo.search_spaces.loading import list_spaces, load_space
 from se_hpo.search_spaces.table import describe
 from tests.helpers.places import ROOT
 
+# Those that wrap another are drawn as that one, other people's around their defaults.
+DRAWN = [n for n in AGENTS if not (AGENTS[n].wraps or n.startswith("sb3:"))]
+
 # Lowest and highest value in the authors' search: Ferreira et al. (2022), code.
 AUTHORS = {
     "nes.step_size": (0.1, 1),
@@ -32,8 +35,6 @@ AUTHORS = {
     "se.hidden_size": (48, 192),
     "se.hidden_layers": (1, 2),
 }
-OWN_AGENTS = [name for name in AGENTS if not name.startswith("sb3:")]
-"""Other people's are drawn around their defaults, without a space."""
 NOT_LOG = {"ddqn.batch_size", "ddqn.hidden_layers", "se.hidden_layers"}
 
 
@@ -49,7 +50,7 @@ def test_the_shipped_spaces_are_these():
         *alone,
         *("q_learning_cliff", "sarsa_cliff"),
         *("rn_cliff", "rn_cartpole", "rn_cmc"),
-        *(f"vary_{agent}" for agent in OWN_AGENTS),
+        *(f"vary_{agent}" for agent in DRAWN),
     }
 
 
@@ -157,7 +158,7 @@ def test_spaces_of_other_agents_are_the_authors(agent, authors, categorical):
         assert built[f"{agent}.{key}"].default_value == default, key
 
 
-@pytest.mark.parametrize("agent", OWN_AGENTS)
+@pytest.mark.parametrize("agent", DRAWN)
 def test_phase_2_agents_vary_around_the_default_configuration(agent):
     space = load_space(f"vary_{agent}")
     base = AGENTS[agent].config()
@@ -194,7 +195,7 @@ def test_phase_2_spaces_draw_as_the_variation_inside_nes_does():
 
 
 def test_a_phase_2_agent_has_no_step_limit_but_that_of_the_episodes():
-    for agent in OWN_AGENTS:
+    for agent in DRAWN:
         config = load_space(f"vary_{agent}").resolve({}).agent
         assert (config.max_env_steps, config.train_episodes) == (0, 1000)
 

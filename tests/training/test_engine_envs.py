@@ -14,14 +14,16 @@ from se_hpo.agents.ddqn_config import DDQNConfig
 from se_hpo.envs.checkpoint import SECheckpoint
 from se_hpo.envs.learned.mdp import SyntheticEnvConfig, layout
 from se_hpo.envs.synthetic_env import SyntheticEnv
-from se_hpo.envs.tasks import get_task, list_tasks, make_env
+from se_hpo.envs.tasks import get_task, known_task, list_tasks, make_env
 from se_hpo.training import native_engine
 from tests.helpers.engine_jobs import needs_testing, random_psi, testing
 
 pytestmark = needs_testing
 
 VECTOR_TASKS = [
-    t for t in list_tasks() if t != "CartPole-v1" and not get_task(t).discrete_obs
+    t
+    for t in list_tasks()
+    if t != "CartPole-v1" and known_task(t).native not in (None, "gridworld")
 ]
 CONTINUOUS = [t for t in VECTOR_TASKS if get_task(t).continuous]
 ISAS = [isa.replace("-", "_") for isa in native_engine.isas()]
