@@ -35,9 +35,9 @@ STOP_REASONS = (
     # the rules above.
     "max_env_steps",
     # NaN or infinity in the SE's parameters (then nothing is trained), in an output of
-    # SE or task, in a Q-value, in the sum of squared TD errors of a batch, or in what a
-    # TD3's actor gives or the mean Q1 of its loss. Every test return is then the task's
-    # worst one.
+    # SE or task, in a Q-value, in the sum of squared TD errors of a batch, in what an
+    # actor gives, in the mean Q1 of a TD3's loss, or in PPO's loss. Every test return
+    # is then the task's worst one.
     "diverged",
 )
 """Why the training of an agent ended; docs/agents.md shows the comments."""

@@ -1,4 +1,4 @@
-"""The hyperparameters of phase 2: drawn per pair, for all train_envs."""
+"""The random hyperparameters of phase 2: drawn per pair, for all train_envs."""
 
 from __future__ import annotations
 
@@ -23,8 +23,10 @@ PROTOCOL: dict[str, Any] = {
 }
 """What the authors force on every agent of phase 2 (`syn_env_run_vary_hp.py`)."""
 
-OF_THE_EVALUATION = {*PROTOCOL, "test_episodes", "max_env_steps"}
-"""Fields that are no agent's own."""
+OF_ALL = frozenset({"train_episodes", "test_episodes", "max_env_steps"})
+"""What every evaluation decides, also one of learning curves."""
+OF_PHASE_2 = OF_ALL.union(PROTOCOL)
+"""What phase 2 decides."""
 
 
 class Draw(NamedTuple):
@@ -55,6 +57,8 @@ class AroundBase:
     base: AgentConfig
     what: str = "the agent of the sets"
     """What the configuration is."""
+    decided: frozenset[str] = OF_PHASE_2
+    """Fields that are the evaluation's."""
 
     def draw(self, seed: int, pair: int) -> Draw:
         """See `AgentSource`."""
@@ -66,14 +70,19 @@ class AroundBase:
 
     def to_dict(self) -> dict[str, Any]:
         """See `AgentSource`."""
-        return {"drawn": f"around {self.what}", "base": own_values(self.base)}
+        base = own_values(self.base, self.decided)
+        return {"drawn": f"around {self.what}", "base": base}
 
 
 @dataclasses.dataclass(frozen=True)
-class AsInFile:
-    """The same for every agent: what a file says, and defaults."""
+class Same:
+    """The same for every agent."""
 
     config: AgentConfig
+    what: str
+    """What the configuration is."""
+    decided: frozenset[str] = OF_PHASE_2
+    """Fields that are the evaluation's."""
 
     def draw(self, seed: int, pair: int) -> Draw:
         """See `AgentSource`."""
@@ -81,7 +90,8 @@ class AsInFile:
 
     def to_dict(self) -> dict[str, Any]:
         """See `AgentSource`."""
-        return {"drawn": "not: as in a file", "base": own_values(self.config)}
+        base = own_values(self.config, self.decided)
+        return {"drawn": f"not: {self.what}", "base": base}
 
 
 class FromSpace:
@@ -97,7 +107,7 @@ class FromSpace:
         rng = seeding.generator(seed, "phase 2", self.algorithm, pair)
         flat = self._encoding.sample(int(rng.integers(2**31)))
         fields = {name.partition(".")[2]: value for name, value in flat.items()}
-        drawn = {k: v for k, v in fields.items() if k not in OF_THE_EVALUATION}
+        drawn = {k: v for k, v in fields.items() if k not in OF_PHASE_2}
         return Draw(self.space.resolve(flat).agent, drawn)
 
     def to_dict(self) -> dict[str, Any]:
@@ -132,7 +142,9 @@ class Wrapping:
         return {**self.wrapped.to_dict(), "own": dict(self.own)}
 
 
-def own_values(config: AgentConfig) -> dict[str, Any]:
-    """The fields that are not the evaluation's."""
+def own_values(
+    config: AgentConfig, decided: frozenset[str] = OF_PHASE_2
+) -> dict[str, Any]:
+    """The fields that are the agent's own."""
     values = dataclasses.asdict(config)
-    return {k: v for k, v in values.items() if k not in OF_THE_EVALUATION}
+    return {k: v for k, v in values.items() if k not in decided}

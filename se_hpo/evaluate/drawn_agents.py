@@ -1,4 +1,4 @@
-"""Where the hyperparameters of phase 2 come from: sets, spaces, files, defaults."""
+"""Where the hyperparameters of an evaluation come from, as its flags say."""
 
 from __future__ import annotations
 
@@ -10,17 +10,25 @@ from typing import Any
 
 from se_hpo.agents.config import AgentConfig
 from se_hpo.agents.registry import algorithm_of, find_agent
-from se_hpo.config.overrides import read_yaml
+from se_hpo.config.overrides import parse_overrides, read_yaml
 from se_hpo.config.run import RunConfig, with_configuration
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.evaluate.agent_draws import (
-    OF_THE_EVALUATION,
+    OF_ALL,
+    OF_PHASE_2,
     AgentSource,
     AroundBase,
-    AsInFile,
     FromSpace,
+    Same,
     Wrapping,
     own_values,
+)
+from se_hpo.evaluate.agent_values import (
+    AS_EVER,
+    MATCHED,
+    Hyperparameters,
+    base_of,
+    default,
 )
 from se_hpo.registries import AGENTS
 from se_hpo.results.se_sets import SESet
@@ -32,19 +40,23 @@ def agent_sources(
     sets: Sequence[SESet],
     agent_spaces: Sequence[str] = (),
     overrides: Mapping[str, Any] = MappingProxyType({}),
+    how: Hyperparameters = AS_EVER,
+    baselines: Iterable[str] = (),
 ) -> dict[str, AgentSource]:
     """Where the hyperparameters of each algorithm come from.
 
-    `agent_spaces` goes first, and may register agents; then the agent that sets were
-    trained with; then, for one that wraps another, what that has; then the space
-    `vary_<agent>`; then the agent's defaults.
+    `agent_spaces` goes first, and may register agents; then `how`, if it says whose;
+    else the agent that sets were trained with; then, for one that wraps another, what
+    that has; then the space `vary_<agent>`; then the agent's defaults.
 
     Args:
         agents: names of registered agents.
-        sets: the sets of the evaluation.
+        sets: the sets of the evaluation; at least one.
         agent_spaces: `AGENT=SPACE`, a space by name or path; or a YAML file of values
             that all agents have.
         overrides: values that all agents share, by flat name (`ddqn.tau`).
+        how: whose hyperparameters, and whether they vary.
+        baselines: agents on the task alone, by `AGENT` or `AGENT+FIELD=VALUE,...`.
 
     Raises:
         UserError: unknown names, values outside their range, or sets trained with
@@ -60,21 +72,43 @@ def agent_sources(
         if name not in agents:
             hint = did_you_mean(name, agents)
             raise UserError(f"--agent-space: unknown agent {name!r}: {hint}")
-    own: dict[str, dict[str, Any]] = {name: {} for name in agents}
+    variants = {text: _variant(text) for text in baselines if text not in agents}
+    algorithms = [*agents, *(name for name, _ in variants.values())]
+    own: dict[str, dict[str, Any]] = {name: {} for name in algorithms}
     for name, value in overrides.items():
-        own[_check_override(name, agents)][name] = value
-    return {name: _source(name, sets, spaces, own[name]) for name in agents}
+        own[_check_override(name, algorithms, how)][name] = value
+    sources = {name: _source(name, sets, spaces, own[name], how) for name in agents}
+    for text, (name, values) in variants.items():
+        values = {**own[name], **values}
+        sources[text] = _source(name, sets, spaces, values, how)
+    return sources
 
 
-def _check_override(name: str, agents: Sequence[str]) -> str:
+def _variant(text: str) -> tuple[str, dict[str, Any]]:
+    """A baseline's algorithm, and values by flat name: `q_learning+count_bonus=0.1`."""
+    name, _, fields = text.partition("+")
+    find_agent(name, "--baselines: unknown agent")
+    try:
+        pairs = filter(None, fields.split(","))
+        return name, parse_overrides(f"{name}.{pair}" for pair in pairs)
+    except UserError as error:
+        why = str(error).removeprefix("--set ")
+        raise UserError(f"--baselines {text}: {why}") from error
+
+
+def _check_override(name: str, agents: Sequence[str], how: Hyperparameters) -> str:
     """The algorithm that it is for."""
     algorithm, dot, field = name.partition(".")
     if not dot or algorithm not in agents:
         names = " or ".join(f"{agent}.NAME" for agent in agents)
         raise UserError(f"--set {name}: only agents are set here, as {names}")
-    if field in OF_THE_EVALUATION:
+    if field in _decided(how):
         raise UserError(f"--set {name}: the evaluation decides that: leave it out")
     return algorithm
+
+
+def _decided(how: Hyperparameters) -> frozenset[str]:
+    return OF_ALL if how.curves else OF_PHASE_2
 
 
 def _agent_space(text: str) -> tuple[str, Space | Path]:
@@ -91,35 +125,55 @@ def _source(
     sets: Sequence[SESet],
     spaces: Mapping[str, Space | Path],
     overrides: Mapping[str, Any],
+    how: Hyperparameters,
 ) -> AgentSource:
     given = spaces.get(name)
     if isinstance(given, Path):
-        return _from_file(name, given, overrides)
+        return _from_file(name, given, overrides, _decided(how))
     bases = [s for s in sets if algorithm_of(s.config.agent) == name]
-    wraps = AGENTS[name].wraps
-    if given is None and (bases or wraps or f"vary_{name}" not in list_spaces()):
-        _check_not_drawn(name, overrides)
-        if wraps and not bases:
-            return _wrapping(name, sets, spaces, overrides)
-        return _around(name, bases, overrides)
+    asked = how.values is not None or how.variation == "default"
+    if given is None and not (bases or asked) and AGENTS[name].wraps:
+        return _wrapping(name, sets, spaces, overrides, how)
+    if given is None and (bases or asked or f"vary_{name}" not in list_spaces()):
+        return _around(name, sets, overrides, how)
     return _from_space(name, given or load_space(f"vary_{name}"), overrides)
 
 
-def _from_file(name: str, path: Path, overrides: Mapping[str, Any]) -> AsInFile:
+def _from_file(
+    name: str, path: Path, overrides: Mapping[str, Any], decided: frozenset[str]
+) -> Same:
     values = read_yaml(path, "hyperparameters")
-    if decided := sorted(OF_THE_EVALUATION.intersection(values)):
+    if named := sorted(decided.intersection(values)):
         why = "the evaluation decides that: leave it out"
-        raise UserError(f"{path}: {decided[0]}: {why}")
+        raise UserError(f"{path}: {named[0]}: {why}")
     try:
-        own = {f"{name}.{key}": value for key, value in values.items()}
-        return AsInFile(_defaults(name, {**own, **overrides}))
+        config = _with(default(name, values), overrides)
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
+    return Same(config, "as in a file", decided)
 
 
-def _defaults(name: str, values: Mapping[str, Any]) -> AgentConfig:
-    start = RunConfig(agent=find_agent(name).config())
-    return with_configuration(start, values).agent
+def _with(config: AgentConfig, overrides: Mapping[str, Any]) -> AgentConfig:
+    return with_configuration(RunConfig(agent=config), overrides).agent
+
+
+def _around(
+    name: str, sets: Sequence[SESet], overrides: Mapping[str, Any], how: Hyperparameters
+) -> AgentSource:
+    """The configuration that is asked for, or agents drawn around it."""
+    if how.variation == "varied":
+        _check_not_drawn(name, overrides)
+    decided = _decided(how)
+    if how.values in (None, MATCHED):
+        _check_same_base(
+            name, [s for s in sets if algorithm_of(s.config.agent) == name], decided
+        )
+    base, what = base_of(name, sets, how)
+    base = _with(base, overrides)
+    if how.variation == "default":
+        return Same(base, what, decided)
+    drawn_as = AGENTS[name].wraps or name  # a pair has the same values in both
+    return AroundBase(drawn_as, base, what, decided)
 
 
 def _check_not_drawn(name: str, overrides: Mapping[str, Any]) -> None:
@@ -129,16 +183,6 @@ def _check_not_drawn(name: str, overrides: Mapping[str, Any]) -> None:
             f"--set {drawn[0]}: every agent draws that; say what from with "
             f"--agent-space {name}=SPACE"
         )
-
-
-def _around(
-    name: str, bases: Sequence[SESet], overrides: Mapping[str, Any]
-) -> AroundBase:
-    """Around the agent of the sets, or the defaults."""
-    if not bases:
-        return AroundBase(name, _defaults(name, overrides), "the defaults")
-    _check_same_base(name, bases)
-    return AroundBase(name, with_configuration(bases[0].config, overrides).agent)
 
 
 def _from_space(name: str, space: Space, overrides: Mapping[str, Any]) -> FromSpace:
@@ -165,23 +209,26 @@ def _wrapping(
     sets: Sequence[SESet],
     spaces: Mapping[str, Space | Path],
     overrides: Mapping[str, Any],
+    how: Hyperparameters,
 ) -> Wrapping:
-    kind, agent = AGENTS[name], _defaults(name, overrides)
+    _check_not_drawn(name, overrides)
+    kind = AGENTS[name]
+    agent = with_configuration(RunConfig(agent=kind.config()), overrides).agent
     known = dataclasses.asdict(AGENTS[kind.wraps].config())
     own = {k: v for k, v in dataclasses.asdict(agent).items() if k not in known}
     shared = {key.partition(".")[2]: value for key, value in overrides.items()}
     of_wrapped = {f"{kind.wraps}.{k}": v for k, v in shared.items() if k not in own}
-    return Wrapping(name, _source(kind.wraps, sets, spaces, of_wrapped), own)
+    return Wrapping(name, _source(kind.wraps, sets, spaces, of_wrapped, how), own)
 
 
 def _owner(parameter: str) -> str:
     return parameter.partition(".")[0]
 
 
-def _check_same_base(name: str, sets: Sequence[SESet]) -> None:
-    first = own_values(sets[0].config.agent)
+def _check_same_base(name: str, sets: Sequence[SESet], decided: frozenset[str]) -> None:
     for other in sets[1:]:
-        values = own_values(other.config.agent)
+        first = own_values(sets[0].config.agent, decided)
+        values = own_values(other.config.agent, decided)
         for key, value in values.items():
             if value != first[key]:
                 raise UserError(

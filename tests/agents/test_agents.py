@@ -49,7 +49,7 @@ class Probe:
 
 class OneStep(Probe):
     def step(self, action):
-        return Step(self.state, 1.0, 1.0, True)
+        return Step(self.state, 1.0, 1.0, True, True)
 
 
 class ObservationDependent(Probe):
@@ -58,21 +58,22 @@ class ObservationDependent(Probe):
         return self.state
 
     def step(self, action):
-        return Step(self.state, float(self.state[0]), 1.0, True)
+        return Step(self.state, float(self.state[0]), 1.0, True, True)
 
 
 class TwoSteps(Probe):
     def step(self, action):
         first = self.state[0] == 0
         self.state = np.ones(1, np.float32)
-        return Step(self.state, 0.0 if first else 1.0, float(not first), not first)
+        last = not first
+        return Step(self.state, float(last), float(last), last, last)
 
 
 class ActionDependent(Probe):
     n_actions = 2
 
     def step(self, action):
-        return Step(self.state, 1.0 if action else -1.0, 1.0, True)
+        return Step(self.state, 1.0 if action else -1.0, 1.0, True, True)
 
 
 class PolicyDependent(ObservationDependent):
@@ -80,7 +81,7 @@ class PolicyDependent(ObservationDependent):
 
     def step(self, action):
         right = action == (self.state[0] > 0)
-        return Step(self.state, 1.0 if right else -1.0, 1.0, True)
+        return Step(self.state, 1.0 if right else -1.0, 1.0, True, True)
 
 
 class FractionalDone(Probe):
@@ -92,7 +93,7 @@ class FractionalDone(Probe):
 
     def step(self, action):
         self.steps += 1
-        return Step(self.state, 1.0, 0.4, self.steps == 5)
+        return Step(self.state, 1.0, 0.4, self.steps == 5, False)
 
 
 PROBES = [

@@ -263,7 +263,7 @@ class RightIsGood:
 
     def step(self, action):
         right = action == (self.state[0] > 0)
-        return Step(self.state, 1.0 if right else -1.0, 1.0, True)
+        return Step(self.state, 1.0 if right else -1.0, 1.0, True, True)
 
 
 @pytest.mark.parametrize("hard", [False, True])
@@ -287,7 +287,7 @@ def test_more_than_two_actions():
         n_actions = 3
 
         def step(self, action):
-            return Step(self.state, float(action == 1), 1.0, True)
+            return Step(self.state, float(action == 1), 1.0, True, True)
 
     config = configured(max_env_steps=250, init_episodes=40)
     agent = make_agent(config, 1, 3, seed=1)

@@ -10,6 +10,7 @@ import se_hpo
 from se_hpo.errors import UserError
 from se_hpo.evaluate.__main__ import main
 from se_hpo.evaluate.evaluation import resolve
+from se_hpo.registries import LEARNED
 from tests.end_to_end.test_evaluate import (
     PoolInThisProcess,
     options,
@@ -19,7 +20,7 @@ from tests.end_to_end.test_evaluate import (
     start,
     wait_for_lines,
 )
-from tests.helpers.fake_sets import make_sets
+from tests.helpers.fake_sets import CONFIG, make_set, make_sets
 
 __all__ = ["quick", "start"]
 
@@ -124,6 +125,20 @@ def test_they_train_as_long_on_an_se_as_on_the_task(run):
         jobs = [plan.job(agent) for agent in plan.agents]
         assert len(jobs) == 3
         assert {job.agent.max_env_steps for job in jobs} == {steps}
+
+
+def test_reward_networks_have_curves_of_them_too(tmp_path, quick):
+    network = LEARNED["additive_potential"].config(hidden_size=8)
+    make_set(tmp_path / "run/ses/rn", n=1, config=replace(CONFIG, se=network))
+    given = flags(fixed_steps=None, curve_steps=120)
+    main(options(tmp_path / "run", **given))
+    frame = se_hpo.load_evaluations(tmp_path / "run")
+    assert frame.groupby(["agent", "train_env"]).size().eq(1).all() and len(frame) == 4
+    assert set(frame["env_steps"]) == {120}
+    assert set(frame["kind"].dropna()) == {"additive_potential"}
+    assert frame["area"].notna().all()
+    curves = se_hpo.load_curves(tmp_path / "run")
+    assert curves.groupby(["agent", "train_env"]).size().gt(1).all()
 
 
 def test_hyperparameters_come_from_a_file(run, quick, tmp_path):

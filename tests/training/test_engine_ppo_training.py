@@ -51,6 +51,8 @@ def test_results_do_not_depend_on_threads_or_neighbours(monkeypatch):
         task_job(4, "MountainCar-v0", SMALL_PPO, train_episodes=3, gae_lambda=1.0),
         task_job(5, config=SMALL_PPO, variant="authors"),
         ppo_job(6, activation="prelu", init_episodes=4),
+        task_job(7, "Pendulum-v1", SMALL_PPO, train_episodes=3, batch_size=7),
+        task_job(8, "Pendulum-v1", SMALL_PPO, train_episodes=6, variant="authors"),
     ]
     for isa in native_engine.isas():
         with forced_isa(monkeypatch, isa):
@@ -58,7 +60,7 @@ def test_results_do_not_depend_on_threads_or_neighbours(monkeypatch):
             assert [to_bytes(r) for r in train(*jobs, n_threads=3)] == expected
             backwards = train(*jobs[::-1], n_threads=2)
             assert [to_bytes(r) for r in backwards] == expected[::-1]
-            assert to_bytes(train(ppo_job(7, jobs[0].learned.psi))[0]) != expected[0]
+            assert to_bytes(train(ppo_job(9, jobs[0].learned.psi))[0]) != expected[0]
 
 
 @pytest.mark.parametrize(
@@ -128,13 +130,15 @@ def test_exploding_values_diverge(activation):
     assert result.stop_reason == "diverged"
 
 
-def jobs(n: int, engine: str, base: PPOConfig) -> list[TrainingJob]:
+def jobs(
+    n: int, engine: str, base: PPOConfig, task: str = "CartPole-v0"
+) -> list[TrainingJob]:
     """Agents with hyperparameters of their own on the task."""
     out = []
     for i in range(n):
         rng = seeding.generator(9, "ppo agreement", engine, i)
         seed = seeding.integer_seed(9, engine, i)
-        out.append(TrainingJob("CartPole-v0", vary_agent(base, rng), seed))
+        out.append(TrainingJob(task, vary_agent(base, rng), seed))
     return out
 
 
@@ -162,15 +166,16 @@ def test_short_trainings_agree_with_the_torch_engine(variant):
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_100_whole_trainings_agree_with_the_torch_engine(variant):
+@pytest.mark.parametrize("task", ["CartPole-v0", "Pendulum-v1"])
+def test_100_whole_trainings_agree_with_the_torch_engine(task, variant):
     base = dataclasses.replace(BASE, variant=variant, max_env_steps=6000)
-    native = train(*jobs(200, "native", base), n_threads=2)
+    native = train(*jobs(200, "native", base, task), n_threads=2)
     pool = ProcessPool(2)
     try:
-        torch = pool.run(jobs(100, "torch", base))
+        torch = pool.run(jobs(100, "torch", base, task))
     finally:
         pool.close()
-    for value in (lambda r: r.env_steps, lambda r: r.score):
+    for value in (lambda r: r.episode_returns.mean(), lambda r: r.score):
         a, b = ([value(r) for r in results] for results in (native, torch))
         assert ks_2samp(a, b).pvalue > 0.01, (np.mean(a), np.mean(b))
 

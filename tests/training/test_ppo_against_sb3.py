@@ -1,4 +1,4 @@
-"""PPO of both engines learns as fast as Stable-Baselines3's, and reaches its returns."""
+"""PPO of both engines learns as fast and as much as Stable-Baselines3's."""
 
 from __future__ import annotations
 
