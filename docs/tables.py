@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from se_hpo import names
-from se_hpo.results import columns, evaluations
+from se_hpo.results import columns, evaluations, learning_curves
 from se_hpo.results.se_outcome import SEOutcome
 from se_hpo.storage import paths, records
 
@@ -150,6 +150,11 @@ COMPUTED = {
         "se": "Number of the SE in its set, from 0.",
         "checkpoint": "File of the SE; missing where the run raised.",
     },
+    "curves": {
+        "record_file": "File it was read from.",
+        "step": "Training steps up to this test.",
+        "return": "Of the test; it holds from the step of the row before.",
+    },
     "evaluations": {
         "record_file": "File it was read from.",
         "agent_base": "Fingerprint of what all agents of the algorithm share; missing "
@@ -171,6 +176,11 @@ TABLES: dict[str, Callable[[], Any]] = {
     "SEs": lambda: column_table("SEs", columns.SE_COLUMNS, SEOutcome),
     "evaluations": lambda: column_table(
         "evaluations", evaluations.EVALUATION_COLUMNS, evaluations._AgentRecord.__base__
+    ),
+    "curves": lambda: column_table(
+        "curves",
+        learning_curves.CURVE_COLUMNS,
+        evaluations._AgentRecord.__base__,
     ),
     "files of a run": lambda: file_table(paths.RunPaths),
     "files of a trial": lambda: file_table(paths.TrialPaths),

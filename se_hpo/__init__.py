@@ -30,6 +30,7 @@ __all__ = [
     "RewardNetworkVector",
     "__version__",
     "evaluate",
+    "load_curves",
     "load_evaluations",
     "load_generations",
     "load_incumbent",
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from se_hpo.envs.reward_wrapper import RewardNetwork
     from se_hpo.optimize.ask_tell import BOHB
     from se_hpo.results.evaluations import load_evaluations
+    from se_hpo.results.learning_curves import load_curves
     from se_hpo.results.se_sets import load_se_generations, load_ses
     from se_hpo.results.trials import load_generations, load_incumbent, load_trials
 
@@ -54,6 +56,7 @@ _MODULES = {
     "BOHB": "optimize.ask_tell",
     "RewardNetwork": "envs.reward_wrapper",
     "RewardNetworkVector": "envs.reward_vector",
+    "load_curves": "results.learning_curves",
     "load_evaluations": "results.evaluations",
     "load_generations": "results.trials",
     "load_incumbent": "results.trials",

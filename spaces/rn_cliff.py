@@ -72,7 +72,7 @@ def space(seed: int | None = None) -> ConfigurationSpace:
             Integer("rn.hidden_layers", (1, 2), default=1),
             # Potential of terminal states; the authors' is the network's.
             Categorical("rn.terminal_potential", ["zero", "network"], default="zero"),
-            # Part of the way to the target. Authors: 0 to 0.999, as 1 minus a number from 0.001 to 1.
+            # Part of the way to the target. Authors: 0 to 0.999.
             Float("q_learning.lr", (0.1, 1.0), default=1.0),
             # 1 - discount, also that of a potential. Authors: the same.
             Float("q_learning.one_minus_gamma", (0.001, 1.0), log=True, default=0.05),

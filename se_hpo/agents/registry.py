@@ -115,8 +115,14 @@ def algorithm_of(config: AgentConfig) -> str:
 
 
 def agent_label(name: str) -> str:
-    """The name of an agent in figures and reports; of one not known here, its own."""
-    return str(AGENTS[name].label) if name in AGENTS else name
+    """The name of an agent in figures and reports; of one not known here, its own.
+
+    >>> agent_label("ddqn+eps_min=0.3")
+    'DDQN, eps_min=0.3'
+    """
+    agent, plus, fields = name.partition("+")
+    label = str(AGENTS[agent].label) if agent in AGENTS else agent
+    return label + f", {fields}" * bool(plus)
 
 
 def check_takes(kind: AgentKind, task: str, continuous: bool, discrete: bool) -> None:

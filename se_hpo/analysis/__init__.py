@@ -7,6 +7,12 @@ Nothing here reads a file, draws a figure or imports torch.
 
 from se_hpo.analysis.break_even import break_even
 from se_hpo.analysis.budgets import budget_correlation, model_based_picks
+from se_hpo.analysis.curve_arms import (
+    curve_agents,
+    curve_break_even,
+    curve_table,
+    mean_curves,
+)
 from se_hpo.analysis.curves import nes_curves, run_curves
 from se_hpo.analysis.estimates import Estimate
 from se_hpo.analysis.importance import Importance, hyperparameter_importance

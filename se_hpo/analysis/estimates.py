@@ -138,16 +138,16 @@ def interquartile_mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """
     total = weights.sum(axis=1)
     cut = np.floor(0.25 * total)
-    return _mean_of_ranks(values, weights, cut, total - cut)
+    return mean_of_ranks(values, weights, cut, total - cut)
 
 
 def worst_decile(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Mean of the lowest tenth, ceil(N / 10) values."""
     total = weights.sum(axis=1)
-    return _mean_of_ranks(values, weights, np.zeros_like(total), np.ceil(total / 10.0))
+    return mean_of_ranks(values, weights, np.zeros_like(total), np.ceil(total / 10.0))
 
 
-def _mean_of_ranks(
+def mean_of_ranks(
     values: np.ndarray, weights: np.ndarray, first: np.ndarray, last: np.ndarray
 ) -> np.ndarray:
     """Mean of the order statistics first + 1 to last of each weighted sample."""

@@ -17,6 +17,12 @@ def spread(name: str) -> dict[str, str]:
 
 KEYS = ["rule", "agent", "train_env"]
 SE_KEYS = ["se_set", "se"]
+ARM = [
+    *("task", "max_env_steps", "agent_values", "agent", "variation"),
+    *("kind", "train_env"),
+]
+"""What the agents of one mean learning curve share."""
+_ARM = texts(*ARM) | counts("max_env_steps")
 
 TRAIN_ENV_TABLE = {
     **texts("task", *KEYS),
@@ -90,6 +96,23 @@ BREAK_EVEN = {
 }
 
 IMPORTANCE = {**texts("hyperparameter"), **numbers("importance")}
+
+CURVE_TABLE = {
+    **_ARM,
+    **counts("n_envs", "n_agents"),
+    **estimated("steps_to_solve", "share_solved", "final", "area"),
+    **estimated("steps_saved", "area_gain"),
+    **texts("note"),
+}
+
+MEAN_CURVES = {**_ARM, **counts("n_agents", "step"), **numbers("mean", "low", "high")}
+
+CURVE_BREAK_EVEN = {
+    **_ARM,
+    **numbers("cost"),
+    **estimated("steps_saved", "agents"),
+    **texts("verdict"),
+}
 
 NES_CURVES = {
     **counts("generation", "n_runs", "n_known"),

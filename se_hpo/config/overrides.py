@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Iterable
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from se_hpo.errors import UserError
-from se_hpo.storage.json_records import fits
+from se_hpo.storage.json_records import checked, fits
+from se_hpo.text import one_line
 
 
 def parse_overrides(values: Iterable[str]) -> dict[str, Any]:
@@ -41,6 +43,24 @@ def parse_value(text: str) -> Any:
         return text
 
 
+def read_yaml(path: Path, what: str) -> dict[str, Any]:
+    """The mapping that a YAML file holds; an empty file holds an empty one.
+
+    Raises:
+        UserError: it cannot be read, or holds something else; `what` it should hold.
+    """
+    try:
+        data = yaml.load(path.read_text(encoding="utf-8"), ValueLoader)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read ({error}): give a YAML file") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise UserError(f"{path} is no YAML: {one_line(error)}") from error
+    try:
+        return {} if data is None else checked(dict, data, what)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+
+
 class ValueLoader(yaml.SafeLoader):
     """Safe YAML of what JSON can hold, too; `1e-3` is a number, a date is text.
 
@@ -65,7 +85,8 @@ class ValueLoader(yaml.SafeLoader):
         self, node: yaml.MappingNode, deep: bool = False
     ) -> dict[Hashable, Any]:
         """The mapping, if no key is there twice."""
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        own = (key for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge")
+        keys = [self.construct_object(key, deep=True) for key in own]
         for key in keys:
             if keys.count(key) > 1:
                 mark = node.start_mark

@@ -65,9 +65,6 @@ class NESConfig:
     start: str = "random"
     """The first center, and each of `n_initial`: a random network, or for a reward
     network `task_reward`: fitted to the task's reward."""
-    start: str = "random"
-    """The first center, and each of `n_initial`: a random network, or for a reward
-    network `task_reward`: fitted to the task's reward."""
     common_random_numbers: bool = False
     """All members of a generation share agent seeds and hyperparameter draws."""
     weight_decay: float = 0.0
@@ -101,7 +98,6 @@ class NESConfig:
         check_one_of(self, "sampling", SAMPLINGS)
         check_one_of(self, "evaluation_aggregate", ("mean", "min"))
         check_one_of(self, "fitness", FITNESSES)
-        check_one_of(self, "start", ("random", "task_reward"))
         check_one_of(self, "start", ("random", "task_reward"))
         check(self.horizon >= 0, self, "horizon", ">= 0")
         check(0 <= self.unsolved_weight < float("inf"), self, "unsolved_weight", ">= 0")

@@ -16,7 +16,12 @@ import logging
 from rich.console import Console
 
 from se_hpo.envs.tasks import get_task
-from se_hpo.evaluate.display import cost_lines, outcome_table, work_table
+from se_hpo.evaluate.display import (
+    cost_lines,
+    curve_outcome_table,
+    outcome_table,
+    work_table,
+)
 from se_hpo.evaluate.evaluation import Evaluation, resolve
 from se_hpo.evaluate.evaluation_run import run_evaluation
 from se_hpo.results.evaluations import record_key
@@ -35,9 +40,13 @@ def main(options: EvaluateOptions) -> int:
         return 0
     progress = run_evaluation(evaluation, options.quiet)
     frame = evaluation.frame()
-    console.print(outcome_table(frame, get_task(evaluation.plan.task).solved_return))
-    for line in cost_lines(frame, progress, evaluation.n_threads):
-        console.print(line, soft_wrap=True, markup=False)
+    if evaluation.plan.rules.how.curves:
+        console.print(curve_outcome_table(frame))
+    else:
+        solved_return = get_task(evaluation.plan.task).solved_return
+        console.print(outcome_table(frame, solved_return))
+        for line in cost_lines(frame, progress, evaluation.n_threads):
+            console.print(line, soft_wrap=True, markup=False)
     records = evaluation.files.all_records()
     path = records[0] if len(records) == 1 else evaluation.folder
     line = f"Next:\n  {python_command('load_evaluations', path)}"

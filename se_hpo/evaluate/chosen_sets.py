@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from se_hpo.envs.checkpoint import SECheckpoint, load_se
+from se_hpo.envs.learned import kind_of
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.names import REAL, TRAIN_ENVS
 from se_hpo.results.se_outcome import SEOutcome
@@ -42,6 +43,11 @@ class UsedSet:
     se_set: SESet
     ses: dict[int, UsedSE]
     """By index in the set."""
+
+    @property
+    def is_of_rewards(self) -> bool:
+        """It holds reward networks."""
+        return kind_of(self.se_set.config.se).reward is not None
 
     @property
     def summary(self) -> str:

@@ -14,6 +14,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from se_hpo.analysis.curve_arms import curve_table
 from se_hpo.evaluate.plan import PlannedAgent
 from se_hpo.results.evaluations import summary
 from se_hpo.terminal.live import LiveLog
@@ -152,6 +153,33 @@ def outcome_table(frame: pd.DataFrame, solved_return: float) -> Table:
         pad_edge=False,
         title_justify="center",
         title_style=None,
+    )
+
+
+def curve_outcome_table(frame: pd.DataFrame) -> Table:
+    """Learning curves per algorithm and what it was trained on."""
+    numbers = (">agents", ">steps to solve", ">solved", ">return", ">mean")
+    return table(
+        "Median steps until solved, and means, per agent and what it was trained on",
+        ("agent", "trained on", *numbers),
+        map(_curve_means, curve_table(frame, n_resamples=1).itertuples()),
+        box=box.SIMPLE_HEAD,
+        collapse_padding=True,
+        pad_edge=False,
+        title_justify="center",
+        title_style=None,
+    )
+
+
+def _curve_means(row: Any) -> tuple[str, ...]:
+    return (
+        str(row.agent),
+        f"{row.train_env} {row.kind}".strip(),
+        f"{row.n_agents:,}",
+        f"{row.steps_to_solve:,.0f}",
+        f"{row.share_solved:.0%}",
+        f"{row.final:.2f}",
+        f"{row.area:.2f}",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ import pandas as pd
 
 from se_hpo.config.overrides import parse_overrides
 from se_hpo.envs.tasks import check_task, get_task, import_task
-from se_hpo.evaluate.chosen_sets import run_of, used_sets
+from se_hpo.errors import UserError
+from se_hpo.evaluate.agent_values import MATCHED, Hyperparameters, textbook
+from se_hpo.evaluate.chosen_sets import UsedSet, run_of, used_sets
 from se_hpo.evaluate.drawn_agents import agent_sources
 from se_hpo.evaluate.evaluation_files import EvaluationFiles
 from se_hpo.evaluate.options import EvaluateOptions
@@ -67,7 +70,11 @@ class Evaluation:
             for name, source in plan.sources.items()
         }
         sets = {used.se_set.name: used.to_dict() for used in plan.sets}
-        return {"task": plan.task, **vars(plan.rules), "agents": agents, "sets": sets}
+        alone = {name: agents.pop(name) for name in sorted(plan.baselines)}
+        settings = {"task": plan.task, **plan.rules.to_dict(), "agents": agents}
+        if alone or plan.rules.how.curves:
+            settings["baselines"] = alone
+        return {**settings, "sets": sets}
 
     def own_agents(self) -> list[PlannedAgent]:
         """The planned agents of this shard."""
@@ -99,19 +106,12 @@ def resolve(options: EvaluateOptions) -> Evaluation:
     """
     shard = parse_shard(options.shard)
     at_least(0, threads=options.threads)
-    rules = Rules(
-        options.seed,
-        options.num_agents,
-        options.test_episodes,
-        options.fixed_steps,
-        not options.no_step_cap,
-    )
-    plan = _plan(options, rules)
+    plan = _plan(options)
     engines = _engines(plan, options.engine)
     out, run_folder = options.out, None
     if out is None:
         run_folder = RunPaths(run_of(options.envs))
-        out = run_folder.evaluation(rules.name)
+        out = run_folder.evaluation(plan.rules.name)
     return Evaluation(
         plan,
         options.engine,
@@ -123,16 +123,19 @@ def resolve(options: EvaluateOptions) -> Evaluation:
     )
 
 
-def _plan(options: EvaluateOptions, rules: Rules) -> Plan:
+def _plan(options: EvaluateOptions) -> Plan:
     """Which agents, on the sets that are there."""
     if options.task is not None:
         import_task(options.task)
     sets = used_sets(options.envs, options.train_envs, options.only_solved)
+    rules = _rules(options, sets)
     sources = agent_sources(
         options.agents,
         [used.se_set for used in sets],
         options.agent_space,
         parse_overrides(options.set),
+        rules.how,
+        options.baselines,
     )
     wanted = set(options.train_envs)
     plan = Plan(
@@ -141,9 +144,37 @@ def _plan(options: EvaluateOptions, rules: Rules) -> Plan:
         sources,
         with_sets=not wanted or bool(wanted - {REAL}),
         with_real=not wanted or REAL in wanted,
+        baselines=set(options.baselines) - set(options.agents),
     )
     check_task(plan.task)
     return plan
+
+
+def _rules(options: EvaluateOptions, sets: Sequence[UsedSet]) -> Rules:
+    """As the flags say; where there are reward networks, for learning curves."""
+    of_rewards = any(used.is_of_rewards for used in sets)
+    curves = options.curves or of_rewards or options.curve_steps is not None
+    values = options.agent_values or (MATCHED if curves else None)
+    variation = options.hyperparameters or ("default" if of_rewards else "varied")
+    return Rules(
+        options.seed,
+        options.num_agents,
+        options.test_episodes,
+        _steps(options, sets[0].se_set.task) if curves else options.fixed_steps,
+        not options.no_step_cap,
+        Hyperparameters(variation, values, curves),
+    )
+
+
+def _steps(options: EvaluateOptions, task: str) -> int:
+    """Training steps of every curve."""
+    if options.fixed_steps is not None:
+        raise UserError("--fixed-steps: curves have --curve-steps instead")
+    known = textbook(task)
+    if options.curve_steps is None and known is None:
+        raise UserError(f"say how long curves of {task} are: --curve-steps N")
+    at_least(1, curve_steps=options.curve_steps)
+    return options.curve_steps or (known.steps if known else 0)
 
 
 def _engines(plan: Plan, engine: str) -> dict[str, str]:

@@ -30,7 +30,7 @@ from se_hpo.version import __version__
 log = logging.getLogger(__name__)
 
 FORMAT = 1
-_GROW = ("agents", "sets", "ses")
+_GROW = ("agents", "baselines", "sets", "ses")
 """Parts of the settings to which a later attempt may add entries."""
 
 

@@ -79,7 +79,9 @@ def _train(
     try:
         for done in pool.completed(jobs):
             agent, job = agents[done.position], jobs[done.position]
-            record = plan.record(agent, job, done, engines[agent.agent])
+            native = job.learned is None or job.learned.kind.native
+            engine = engines[agent.agent] if native else "torch"
+            record = plan.record(agent, job, done, engine)
             evaluation.files.append(record)
             progress.attempt(functools.partial(progress.add, record))
     finally:

@@ -25,6 +25,12 @@ class EvaluateOptions:
         tuple[str, ...],
         tyro.conf.arg(help=f"Algorithms, of {', '.join(AGENTS)}."),
     ] = ("ddqn",)
+    baselines: Annotated[
+        tuple[str, ...],
+        tyro.conf.arg(
+            help="Agents for the task alone, as ddqn_icm or q_learning+count_bonus=0.1."
+        ),
+    ] = ()
     num_agents: int = 10
     """Agents per SE and algorithm; the baseline has as many in all."""
     test_episodes: int = 10
@@ -38,6 +44,17 @@ class EvaluateOptions:
     """Train all for exactly this many env steps, without stopping rules."""
     no_step_cap: bool = False
     """Let agents take more steps on an SE than it was trained for."""
+    curves: bool = False
+    """Record learning curves, by a test after every training episode; on reward
+    networks always."""
+    curve_steps: int | None = None
+    """Training steps of a curve, without stopping rules. Default: as in the paper."""
+    hyperparameters: Literal["default", "varied"] | None = None
+    """The same for all agents, or random ones around them. Default: default on reward
+    networks, varied on SEs."""
+    agent_values: str | None = None
+    """Whose: matched (the agents that a set was learned with; default of curves),
+    textbook (the paper's evaluation), or a YAML file."""
     agent_space: tuple[str, ...] = ()
     """Where hyperparameters come from, as ddqn=SPACE (by name or path)."""
     set: tyro.conf.UseAppendAction[tuple[str, ...]] = ()

@@ -10,21 +10,24 @@ import dataclasses
 import functools
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from se_hpo import seeding
 from se_hpo.agents.config import AgentConfig
-from se_hpo.envs.learned import LearnedEnv
+from se_hpo.envs.learned import LearnedEnv, kind_of
+from se_hpo.envs.tasks import measure_task
 from se_hpo.errors import UserError
+from se_hpo.evaluate.agent_draws import PROTOCOL, AgentSource, Draw
+from se_hpo.evaluate.agent_values import AS_EVER, Hyperparameters
 from se_hpo.evaluate.chosen_sets import UsedSE, UsedSet
-from se_hpo.evaluate.drawn_agents import PROTOCOL, AgentSource, Draw
+from se_hpo.evaluate.recorded_curve import recorded_curve
 from se_hpo.names import REAL
 from se_hpo.results.evaluations import Key
 from se_hpo.storage.records import to_builtin
 from se_hpo.terminal.flags import at_least, check_seed
-from se_hpo.training.jobs import TrainingJob
+from se_hpo.training.jobs import TrainingJob, TrainingResult
 from se_hpo.training.process_pool import Completed
 
 
@@ -41,6 +44,7 @@ class Rules:
     step_cap: bool = True
     """With the paper's rules: an SE's agents stop at the env steps at which the agents
     stopped that it was trained with."""
+    how: Hyperparameters = AS_EVER
 
     def __post_init__(self) -> None:
         check_seed(self.seed)
@@ -60,9 +64,22 @@ class Rules:
 
         >>> Rules().name, Rules(fixed_steps=5000, seed=3).name
         ('paper-0', 'fixed-5000-3')
+        >>> Rules(fixed_steps=9, how=Hyperparameters("default", "matched", True)).name
+        'curves-9-default-matched-0'
         """
         rule = "paper" if self.fixed_steps is None else f"fixed-{self.fixed_steps}"
-        return f"{rule}{'' if self.step_cap else '-uncapped'}-{self.seed}"
+        if self.how.curves:
+            rule = f"curves-{self.fixed_steps}-{self.how.variation}"
+        elif self.how.variation != "varied":
+            rule += f"-{self.how.variation}"
+        values = f"-{self.how.name}" if self.how.name else ""
+        return f"{rule}{values}{'' if self.step_cap else '-uncapped'}-{self.seed}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """What makes them what they are; builtin types."""
+        values = vars(self).copy()
+        how = values.pop("how")
+        return {**values, **vars(how)} if how != AS_EVER else values
 
     def configure(self, agent: AgentConfig, step_cap: int) -> AgentConfig:
         """The agent under these rules.
@@ -71,7 +88,9 @@ class Rules:
             agent: with drawn hyperparameters.
             step_cap: env steps at which the SE's agents stopped; 0 for the task.
         """
-        values = {**PROTOCOL, "test_episodes": self.test_episodes}
+        values: dict[str, Any] = {"test_episodes": self.test_episodes}
+        if not self.how.curves:
+            values |= PROTOCOL
         values["max_env_steps"] = step_cap if self.step_cap else 0
         if self.fixed_steps is not None:
             # An episode has a step at least: so many episodes are never too few.
@@ -118,6 +137,7 @@ class Plan:
         sources: hyperparameters of each algorithm.
         with_sets: train on the SEs.
         with_real: train on the task.
+        baselines: names in `sources` of agents that are trained on the task alone.
     """
 
     def __init__(
@@ -127,8 +147,10 @@ class Plan:
         sources: Mapping[str, AgentSource],
         with_sets: bool = True,
         with_real: bool = True,
+        baselines: Collection[str] = (),
     ) -> None:
         self.rules, self.sets, self.sources = rules, sets, sources
+        self.baselines = baselines
         self.with_sets, self.with_real = with_sets, with_real
         self.task = sets[0].se_set.task
         self.agents = self._agents()
@@ -145,7 +167,8 @@ class Plan:
     def _of(self, name: str, pair: int) -> list[PlannedAgent]:
         """An algorithm's agents of one pair, on every train_env."""
         agents = [PlannedAgent(REAL, name, pair)] if self.with_real else []
-        for used in self.sets if self.with_sets else ():
+        alone = name in self.baselines or not self.with_sets
+        for used in () if alone else self.sets:
             if se := used.ses.get(pair // self.rules.num_agents):
                 train_env = used.se_set.train_env
                 agents.append(PlannedAgent(train_env, name, pair, used, se))
@@ -166,6 +189,7 @@ class Plan:
             seed=seeding.integer_seed(self.rules.seed, *path),
             learned=LearnedEnv(se.se_config, se.psi) if se else None,
             stop_by_rule=self.rules.fixed_steps is None,
+            test_while_training=self.rules.how.curves,
         )
 
     def record(
@@ -174,6 +198,7 @@ class Plan:
         """What is stored of a trained agent; builtin types."""
         train_env, se_set, index, name, pair = agent.key
         outcome, result = agent.se.outcome if agent.se else None, done.result
+        curve = self._curve(agent, result) if self.rules.how.curves else {}
         return to_builtin(
             {
                 "train_env": train_env,
@@ -196,8 +221,16 @@ class Plan:
                 "test_env_steps": result.test_env_steps,
                 "seconds": round(done.cpu_seconds, 4),
                 "engine": engine,
+                **curve,
             }
         )
+
+    def _curve(self, agent: PlannedAgent, result: TrainingResult) -> dict[str, Any]:
+        spec, how = measure_task(self.task), self.rules.how
+        kind = kind_of(agent.se.checkpoint.se_config).name if agent.se else None
+        steps = self.rules.fixed_steps or result.env_steps
+        own = {"kind": kind, "variation": how.variation, "agent_values": how.name}
+        return own | recorded_curve(result, steps, spec)
 
 
 def in_shard(key: Key, shard: tuple[int, int]) -> bool:

@@ -33,8 +33,10 @@ FAINT = "#C8C8C8"
 HIGHLIGHT = "#D55E00"
 SEQUENTIAL = "viridis"
 
-_COLORS = ("#4D4D4D", "#0072B2", "#E69F00", "#CC79A7")
-_COLORS += ("#56B4E9", "#D55E00", "#B8A0C8")  # of reward networks
+_COLORS = (
+    *("#4D4D4D", "#0072B2", "#E69F00", "#CC79A7"),
+    *("#56B4E9", "#D55E00", "#B8A0C8"),  # of reward networks
+)
 TRAIN_ENV_COLORS = dict(zip(TRAIN_ENVS, _COLORS, strict=True))
 """The same colour in every figure."""
 

@@ -24,8 +24,11 @@ def analyse(data: RunData) -> Answers:
         ended = set(keys.itertuples(index=False, name=None))
         curves, generations = analysis.nes_curves, data.se_generations
         _table(answers, "curves", curves, generations, by="se_set", finished=ended)
-    if not data.evaluations.empty:
-        _analyse_phase2(data, answers)
+    have_curves = data.evaluations["area"].notna()
+    if have_curves.any():
+        _analyse_curves(data, answers)
+    if not have_curves.all():
+        _analyse_phase2(data, data.evaluations[~have_curves], answers)
     return answers
 
 
@@ -46,8 +49,18 @@ def _analyse_bohb(data: RunData, answers: Answers) -> None:
         answers.importance = found.frame.assign(**of)
 
 
-def _analyse_phase2(data: RunData, answers: Answers) -> None:
-    rows = answers.evaluations = _usable(data.evaluations, answers)
+def _analyse_curves(data: RunData, answers: Answers) -> None:
+    agents = data.evaluations[data.evaluations["area"].notna()]
+    rows = _usable(agents, answers, analysis.curve_agents)
+    curves = data.curves[data.curves["record_file"].isin(rows["record_file"])]
+    _table(answers, "learning", analysis.curve_table, rows)
+    _table(answers, "mean_curves", analysis.mean_curves, curves)
+    paid = analysis.curve_break_even
+    _table(answers, "curve_break_even", paid, answers.learning, rows, data.ses)
+
+
+def _analyse_phase2(data: RunData, evaluations: pd.DataFrame, answers: Answers) -> None:
+    rows = answers.evaluations = _usable(evaluations, answers, analysis.paired)
     solved = {"solved_return": data.solved_return}
     _table(answers, "train_envs", analysis.train_env_table, rows, **solved)
     _table(answers, "ses", analysis.se_table, rows, **solved)
@@ -59,13 +72,17 @@ def _analyse_phase2(data: RunData, answers: Answers) -> None:
     _table(answers, "break_even", analysis.break_even, rows, data.ses, trials)
 
 
-def _usable(evaluations: pd.DataFrame, answers: Answers) -> pd.DataFrame:
+def _usable(
+    evaluations: pd.DataFrame,
+    answers: Answers,
+    check: Callable[[pd.DataFrame], pd.DataFrame],
+) -> pd.DataFrame:
     """Of the evaluations, from the largest on, those that go with the ones before."""
     names = evaluation_names(evaluations)
     used: list[str] = []
     for name in names.value_counts().index:
         try:
-            analysis.paired(evaluations[names.isin([*used, name])])
+            check(evaluations[names.isin([*used, name])])
         except UserError as error:
             beside = f" beside {', '.join(used)}" if used else ""
             answers.problems.append(

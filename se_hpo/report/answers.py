@@ -22,6 +22,10 @@ class Answers:
     break_even: pd.DataFrame = field(default_factory=pd.DataFrame)
     curves: pd.DataFrame = field(default_factory=pd.DataFrame)
     """Mean NES curve of each set."""
+    learning: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """What the learning curves say, arm by arm."""
+    mean_curves: pd.DataFrame = field(default_factory=pd.DataFrame)
+    curve_break_even: pd.DataFrame = field(default_factory=pd.DataFrame)
     budgets: pd.DataFrame = field(default_factory=pd.DataFrame)
     picks: pd.DataFrame = field(default_factory=pd.DataFrame)
     importance: pd.DataFrame = field(default_factory=pd.DataFrame)

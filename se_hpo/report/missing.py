@@ -110,6 +110,8 @@ class _Settings:
     agents: dict[str, Any]
     sets: dict[str, _Chosen]
     num_agents: int
+    baselines: dict[str, Any] = field(default_factory=dict)
+    """Agents on the task alone."""
 
 
 @dataclass(frozen=True)
@@ -124,10 +126,12 @@ class _Header:
 def _expected(headers: Sequence[_Header]) -> dict[str, int]:
     """Agents on each set and on the task, of the train_envs that were asked for."""
     agents: set[str] = set()
+    alone: set[str] = set()
     wanted: set[str] = set()
     sets: dict[str, tuple[str, set[str]]] = {}
     for header in headers:
         agents.update(header.settings.agents)
+        alone.update(header.settings.baselines)
         wanted.update(header.wanted)
         for name, chosen in header.settings.sets.items():
             sets.setdefault(name, (chosen.train_env, set()))[1].update(chosen.ses)
@@ -136,5 +140,6 @@ def _expected(headers: Sequence[_Header]) -> dict[str, int]:
     expected = {name: len(ses) * per_se for name, ses in asked.items()}
     if REAL in wanted:
         slots = set[str]().union(*(ses for _, ses in sets.values()))
-        expected["the real task"] = len(slots) * per_se
+        more = headers[0].settings.num_agents * len(alone)
+        expected["the real task"] = len(slots) * (per_se + more)
     return expected

@@ -9,6 +9,7 @@ import pandas as pd
 from se_hpo import figures
 from se_hpo.figures import Picture
 from se_hpo.report.answers import Answers, Transitions
+from se_hpo.report.learned_maps import learned_maps
 from se_hpo.report.rules import rule_in_words, rules_of, slug, with_rule
 from se_hpo.report.run_data import RunData
 
@@ -31,6 +32,12 @@ def draw_phase2(data: RunData, answers: Answers) -> Iterator[Picture]:
         yield from _there(figures.draw_break_even(paid, f"break_even-{stem}", what))
 
 
+def draw_curves(data: RunData, answers: Answers) -> Iterator[Picture]:
+    """How fast agents learn."""
+    solved = {data.task or "": data.solved_return}
+    yield from _there(figures.draw_learning_curves(answers.mean_curves, solved))
+
+
 def draw_ses(
     data: RunData, answers: Answers, transitions: Transitions | None
 ) -> Iterator[Picture]:
@@ -39,6 +46,7 @@ def draw_ses(
     if not data.se_generations.empty:
         of = (data.se_generations, answers.curves, train_envs, data.solved_return)
         yield from _there(figures.draw_nes_curves(*of))
+    yield from _there(figures.draw_reward_maps(learned_maps(data)))
     if transitions is not None:
         counts, source = transitions.counts, transitions.source
         yield from _there(figures.draw_histograms(counts, data.task or "", source))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from se_hpo.errors import UserError
 from se_hpo.report.analyses import analyse
 from se_hpo.report.answers import Answers
+from se_hpo.report.curve_tables import curve_break_even_table, curve_tables
 from se_hpo.report.facts import facts
 from se_hpo.report.missing import missing
 from se_hpo.report.page import Image, Page, Section, render
@@ -62,7 +63,7 @@ def write_report(
 def _draw(data: RunData, answers: Answers, agents: int) -> dict[str, list[Image]]:
     """The figures by section, written to the run's folder."""
     try:
-        from se_hpo.report.report_figures import draw_bohb, draw_phase2, draw_ses
+        from se_hpo.report import report_figures as drawn
         from se_hpo.report.transitions_source import transitions_of
     except ModuleNotFoundError as error:
         raise UserError(
@@ -71,9 +72,10 @@ def _draw(data: RunData, answers: Answers, agents: int) -> dict[str, list[Image]
         ) from error
     transitions = transitions_of(data, agents)
     drawings: dict[str, Iterable[Picture]] = {
-        "worth": draw_phase2(data, answers),
-        "ses": draw_ses(data, answers, transitions),
-        "search": draw_bohb(data, answers),
+        "worth": drawn.draw_phase2(data, answers),
+        "curves": drawn.draw_curves(data, answers),
+        "ses": drawn.draw_ses(data, answers, transitions),
+        "search": drawn.draw_bohb(data, answers),
     }
     return {
         section: [_write(picture, data.paths.figures) for picture in pictures]
@@ -94,20 +96,31 @@ def _page(data: RunData, answers: Answers, images: dict[str, list[Image]]) -> Pa
         there = [table for table in tables if table is not None]
         return Section(anchor, title, images.get(anchor, ()), there, empty)
 
+    rewards = data.of_rewards
+    what = "Reward networks" if rewards else "Synthetic environments"
+    worth = section(
+        "worth",
+        "What the SEs are worth",
+        "No agents have been evaluated yet.",
+        *phase2_tables(data, answers),
+    )
+    curves = section(
+        "curves",
+        "How fast agents learn",
+        "No learning curves have been recorded.",
+        *curve_tables(data, answers),
+    )
+    learned = "The reward networks" if rewards else "The SEs"
     return Page(
         title=data.name,
-        subtitle="Synthetic environments for reinforcement learning: what was tuned, "
+        subtitle=f"{what} for reinforcement learning: what was tuned, "
         "what was learned, and what it is worth",
         answer=answer(data, answers),
         facts=facts(data),
         sections=[
-            section(
-                "worth",
-                "What the SEs are worth",
-                "No agents have been evaluated yet.",
-                *phase2_tables(data, answers),
-            ),
-            section("ses", "The SEs", "No SEs have been trained yet.", se_table(data)),
+            *([] if rewards else [worth]),
+            *([curves] if rewards or len(data.curves) else []),
+            section("ses", learned, "No SEs have been trained yet.", se_table(data)),
             section(
                 "search",
                 "The search",
@@ -126,6 +139,7 @@ def _page(data: RunData, answers: Answers, images: dict[str, list[Image]]) -> Pa
                 "Nothing has been spent.",
                 cost_table(data),
                 break_even_table(answers),
+                curve_break_even_table(answers),
             ),
         ],
         missing=missing(data, answers),

@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from se_hpo.envs.learned import kind_of
 from se_hpo.envs.tasks import known_solved_return
 from se_hpo.errors import UserError
 from se_hpo.results import columns as c
@@ -19,6 +20,7 @@ from se_hpo.results import lines, se_sets
 from se_hpo.results import trials as loaded
 from se_hpo.results.columns import tidy
 from se_hpo.results.evaluations import EVALUATION_COLUMNS, load_evaluations
+from se_hpo.results.learning_curves import CURVE_COLUMNS, load_curves
 from se_hpo.results.lines import UnreadableWarning
 from se_hpo.results.ranking import ranked
 from se_hpo.results.se_sets import SESet
@@ -59,6 +61,7 @@ class RunData:
     ses: pd.DataFrame = field(default_factory=_none(c.SE_COLUMNS))
     se_generations: pd.DataFrame = field(default_factory=_none(c.SE_GENERATION_COLUMNS))
     evaluations: pd.DataFrame = field(default_factory=_none(EVALUATION_COLUMNS))
+    curves: pd.DataFrame = field(default_factory=_none(CURVE_COLUMNS))
     unreadable: list[str] = field(default_factory=list)
     """What was left out, a sentence each."""
 
@@ -90,6 +93,12 @@ class RunData:
         return None
 
     @property
+    def of_rewards(self) -> bool:
+        """All sets are of reward networks, and there is one."""
+        kinds = [kind_of(se_set.config.se) for se_set in self.sets]
+        return bool(kinds) and all(kind.reward for kind in kinds)
+
+    @property
     def fitness(self) -> str:
         """What the scores of the search are: `nes.fitness`."""
         values = self.incumbent.configuration if self.incumbent else {}
@@ -117,6 +126,8 @@ def read_run(folder: str | Path) -> RunData:
         if any(paths.evaluations.glob(f"*{LINES}")):
             with _noting_errors(data):
                 data.evaluations = load_evaluations(paths.root)
+                if data.evaluations["area"].notna().any():
+                    data.curves = load_curves(paths.root)
     return data
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from se_hpo.analysis import bohb_cost
+from se_hpo.envs.learned import kind_of
 from se_hpo.names import train_env_label
 from se_hpo.report.answers import Answers
 from se_hpo.report.run_data import Confirmed, RunData
@@ -139,7 +140,7 @@ def _range(parameter: Mapping[str, Any]) -> str:
 def se_table(data: RunData) -> Table | None:
     """One row per finished SE of all sets."""
     return make_table(
-        "The SEs and their NES runs",
+        f"The {'reward networks' if data.of_rewards else 'SEs'} and their NES runs",
         data.ses,
         [
             text("se_set", "set"),
@@ -181,7 +182,7 @@ def cost_table(data: RunData) -> Table | None:
             number("env_steps_se", "env steps on SEs"),
         ],
         caption="Env steps on the real task: tests of agents, and training where they "
-        "train on it.",
+        "train on it, also with the reward of a reward network.",
     )
 
 
@@ -193,10 +194,12 @@ def _costs(data: RunData) -> Iterator[dict[str, Any]]:
     for se_set in data.sets:
         mine = data.ses[data.ses["se_set"] == se_set.name]
         sums = {name: mine[name].sum() for name in columns}
+        if kind_of(se_set.config.se).reward:  # all its steps are on the task
+            sums["env_steps_task"] += sums.pop("env_steps_se")
         yield {"what": f"SE set {se_set.name}", **sums}
     rows = data.evaluations
     if not rows.empty:
-        real = rows["train_env"] == "real"
+        real = (rows["train_env"] == "real") | rows["train_env"].str.startswith("rn_")
         on_task = rows["test_env_steps"].sum() + rows.loc[real, "env_steps"].sum()
         values = (rows["seconds"].sum(), on_task, rows.loc[~real, "env_steps"].sum())
         sums = dict(zip(columns, values, strict=True))

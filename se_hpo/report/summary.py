@@ -12,6 +12,7 @@ from se_hpo.agents.registry import agent_label
 from se_hpo.names import is_random, train_env_prose
 from se_hpo.registries import budget_unit, objective_kind
 from se_hpo.report.answers import Answers
+from se_hpo.report.curve_summary import curve_paragraphs
 from se_hpo.report.rules import rule_in_words, rules_of
 from se_hpo.report.run_data import RunData
 from se_hpo.report.tables import rows_of
@@ -23,16 +24,18 @@ Row = Mapping[str, Any]
 def answer(data: RunData, answers: Answers) -> list[str]:
     """Paragraphs: one per stopping rule and agent, then the search."""
     paragraphs = []
+    what = "reward networks" if data.of_rewards else "synthetic environments"
     table = answers.train_envs
     for rule in rules_of(table):
         for agent, rows in table[table["rule"] == rule].groupby("agent", sort=False):
             paragraphs.append(" ".join(_agent(rule, str(agent), rows, answers)))
-    if table.empty:
+    paragraphs += curve_paragraphs(answers.learning)
+    if table.empty and answers.learning.empty:
         paragraphs.append(
-            "What the synthetic environments are worth is not known yet: no agents "
+            f"What the {what} are worth is not known yet: no agents "
             "have been trained on them and on the task to compare."
         )
-    else:
+    elif len(table):
         paragraphs.append(
             "Brackets are 95 % intervals over SEs. Returns are of the same agents with "
             "random hyperparameters, tested on the real task."

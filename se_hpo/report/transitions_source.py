@@ -10,7 +10,8 @@ from pathlib import Path
 import pandas as pd
 
 from se_hpo.agents.config import AgentConfig
-from se_hpo.config.run import run_config_from_dict
+from se_hpo.config.run import RunConfig, run_config_from_dict
+from se_hpo.envs.learned import UNSAID, kind_of
 from se_hpo.errors import UserError
 from se_hpo.names import TRAIN_ENVS
 from se_hpo.report.answers import Transitions
@@ -65,8 +66,10 @@ def transitions_of(data: RunData, n_agents: int = 0) -> Transitions | None:
 
 
 def _source(data: RunData) -> _Source | None:
-    if not data.ses.empty:
-        rows = data.ses.dropna(subset=["checkpoint", "best_score"])
+    of_ses = [s.name for s in data.sets if _is_se(s.config)]
+    rows = data.ses[data.ses["se_set"].isin(of_ses)]
+    if not rows.empty:
+        rows = rows.dropna(subset=["checkpoint", "best_score"])
         rows = rows.assign(place=rows["train_env"].map(TRAIN_ENVS.index))
         order = {"place": True, "solved": False, "best_score": False, "se": True}
         up = list(order.values())
@@ -82,13 +85,21 @@ def _source(data: RunData) -> _Source | None:
         return None
     try:
         trial = TrialPaths(best.checkpoint.parent)
-        agent = run_config_from_dict(read_json(trial.config)).agent
+        config = run_config_from_dict(read_json(trial.config))
+        if not _is_se(config):
+            return None
+        agent = config.agent
     except UserError:
         agent = None
     score = best.record.score_best
     words = f"that of BOHB's best trial, {best.trial}"
     words += f": score {score_text(score)}" if score is not None else ""
     return _Source(best.checkpoint, agent, words)
+
+
+def _is_se(config: RunConfig) -> bool:
+    """Reward networks have no transitions of their own."""
+    return kind_of(config.se).name == UNSAID
 
 
 def _cached(path: Path, made_of: tuple[str, int], agents: int) -> pd.DataFrame | None:

@@ -10,8 +10,8 @@ import hashlib
 import json
 import re
 import shlex
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,7 +21,7 @@ from se_hpo.errors import UserError, check_one_of
 from se_hpo.names import STOP_REASONS, TRAIN_ENVS
 from se_hpo.results.columns import columns_of, dtypes_of, texts, tidy
 from se_hpo.results.lines import parsed_lines, read_json, warn_unreadable
-from se_hpo.storage.json_records import record
+from se_hpo.storage.json_records import RecordError, record
 from se_hpo.storage.paths import LINES, RunPaths, header_of
 
 RULES = ("paper", "fixed_steps")
@@ -72,6 +72,19 @@ class _Trained:
     itself; what reading and recording take is not in it."""
     engine: str
     """`native` or `torch`."""
+    kind: str | None = None
+    """Kind of what was trained on, where a learning curve is recorded; missing for
+    `real`."""
+    variation: Literal["default", "varied"] = "varied"
+    """`default`: all agents have the same hyperparameters; `varied`: random ones."""
+    agent_values: str | None = None
+    """Which ones, or around which, where a learning curve is recorded: `matched`,
+    `textbook`, or the name of a file."""
+    solved_after: int | None = None
+    """Training steps before the first test from which on ten tests in a row have a mean
+    that solves the task; missing: never, or no curve."""
+    area: float | None = None
+    """Mean of the learning curve over the training steps."""
 
     def __post_init__(self) -> None:
         check_one_of(self, "stop_reason", STOP_REASONS)
@@ -81,7 +94,15 @@ class _Trained:
 class _AgentRecord(_Trained):
     """A line of a records file."""
 
-    hyperparameters: dict[str, bool | int | str | float | None]
+    hyperparameters: dict[str, bool | int | str | float | None] = field(kw_only=True)
+    curve: tuple[list[int], list[float]] | None = None
+    """Steps and returns of its tests while training, see `learning_curves`."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        steps, returns = self.curve or ([], [])
+        if len(steps) != len(returns) or steps != sorted(set(steps)):
+            raise RecordError("curve: must be rising steps, and a return for each")
 
 
 EVALUATION_COLUMNS = columns_of(_Trained) | texts("record_file", "agent_base")
@@ -101,34 +122,39 @@ def load_evaluations(path: str | Path) -> pd.DataFrame:
     are no records.
     """
     rows: list[dict[str, Any]] = []
+    bases: dict[Path, dict[str, str]] = {}
+    for file, found in records_at(path):
+        if file not in bases:
+            bases[file] = _agent_bases(file)
+        hp = {f"hp.{name}": v for name, v in found["hyperparameters"].items()}
+        base = bases[file].get(found["agent"])
+        rows.append(found | hp | {"record_file": file.name, "agent_base": base})
+    return tidy(rows, {**EVALUATION_COLUMNS, **dtypes_of(rows, "hp.", {})})
+
+
+def records_at(path: str | Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """The file and the record of every agent; an agent's first record counts."""
     seen: set[tuple[str, Key]] = set()
     for file in record_files(Path(path)):
-        twice, bases = 0, _agent_bases(file)
+        twice = 0
         for found in read_records(file):
             key = (evaluation_name(file), record_key(found))
             twice += key in seen
             if key not in seen:
-                drawn = found["hyperparameters"].items()
-                hp = {f"hp.{name}": value for name, value in drawn}
-                own = {
-                    "record_file": file.name,
-                    "agent_base": bases.get(found["agent"]),
-                }
-                rows.append(found | hp | own)
+                yield file, found
             seen.add(key)
         if twice:
             warn_unreadable(file, f"a second record of {twice} agent(s)")
-    return tidy(rows, {**EVALUATION_COLUMNS, **dtypes_of(rows, "hp.", {})})
 
 
 def _agent_bases(records: Path) -> dict[str, str]:
     """A fingerprint per algorithm of what its agents share, but for the engine."""
     settings = read_json(header_of(records)).get("settings")
-    agents = settings.get("agents") if isinstance(settings, dict) else None
-    if not isinstance(agents, dict):
-        return {}
+    parts = settings if isinstance(settings, dict) else {}
+    found = [parts.get(name) for name in ("agents", "baselines")]
+    agents = [item for part in found if isinstance(part, dict) for item in part.items()]
     bases = {}
-    for name, agent in agents.items():
+    for name, agent in agents:
         if isinstance(agent, dict):
             shared = {key: value for key, value in agent.items() if key != "engine"}
             text = json.dumps(shared, sort_keys=True)

@@ -236,8 +236,9 @@ def _kind_of(built: ConfigurationSpace, name: str) -> dict[str, Any]:
     for condition in built.parent_conditions_of[name]:
         parent = getattr(condition, "parent", None)  # clauses have none
         if parent is not None and parent.name.endswith(".kind"):
-            values = getattr(condition, "values", None)
-            found[parent.name] = values[0] if values else condition.value
+            one = getattr(condition, "value", parent.default_value)
+            values = getattr(condition, "values", None) or [one]
+            found[parent.name] = values[0]
     return found
 
 

@@ -10,15 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from se_hpo.config.overrides import ValueLoader
+from se_hpo.config.overrides import read_yaml
 from se_hpo.config.run import RunConfig, run_config_from_dict
 from se_hpo.envs import learned
 from se_hpo.envs.tasks import import_task
 from se_hpo.errors import UserError, did_you_mean
-from se_hpo.storage.json_records import checked, record
-from se_hpo.text import one_line
+from se_hpo.storage.json_records import record
 
 SHIPPED = Path(__file__).with_name("configurations")
 DEFAULT_GENERATIONS = 50
@@ -51,12 +48,7 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
     'CartPole-v0'
     """
     path = _path(str(name_or_path))
-    try:
-        data = yaml.load(path.read_text(encoding="utf-8"), ValueLoader)
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read ({error}): give a YAML file") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise UserError(f"{path} is no YAML: {one_line(error)}") from error
+    data = read_yaml(path, "a recipe")
     try:
         return _recipe(path.stem, data)
     except UserError as error:
@@ -74,8 +66,7 @@ def _path(name: str) -> Path:
     raise UserError(f"no recipe {name!r}: {did_you_mean(name, list_recipes())}")
 
 
-def _recipe(name: str, data: Any) -> Recipe:
-    data = {} if data is None else checked(dict, data, "a recipe")
+def _recipe(name: str, data: dict[str, Any]) -> Recipe:
     given = {key: value for key, value in data.items() if value is not None}
     parts = record(_Sections, given, unknown="refuse")
     if parts.generations < 1:

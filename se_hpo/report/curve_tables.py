@@ -1,0 +1,123 @@
+"""The tables of learning curves: who learns in fewer steps, and what that has cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from se_hpo import analysis
+from se_hpo.agents.registry import agent_label
+from se_hpo.analysis.table_columns import ARM
+from se_hpo.names import REAL, train_env_label
+from se_hpo.report.answers import Answers
+from se_hpo.report.run_data import RunData
+from se_hpo.report.tables import Column, Table, make_table, number, numbers, text, texts
+
+_SHARES = (0.02, 0.04, 0.1, 0.2, 0.4, 1.0)
+"""Of all training steps: where curves are read off."""
+
+
+def curve_tables(data: RunData, answers: Answers) -> list[Table | None]:
+    """What each arm's curve says, and its mean return after some steps."""
+    return [_arm_table(answers.learning), *_readings(data, answers)]
+
+
+def _arms(frame: pd.DataFrame) -> list[Column]:
+    several = {"agent_values": "values of", "max_env_steps": "steps"}
+    shown = [name for name in several if frame[name].nunique() > 1]
+    return [
+        *(text(name, several[name]) for name in shown),
+        text("agent", words=agent_label),
+        text("variation", "hyperparameters"),
+        text("trained_on", "trained on"),
+    ]
+
+
+def _named(table: pd.DataFrame) -> pd.DataFrame:
+    keys = zip(table["kind"], table["train_env"], strict=True)
+    return table.assign(trained_on=[trained_on(*key) for key in keys])
+
+
+def trained_on(kind: str, train_env: str) -> str:
+    """What agents of an arm were trained on.
+
+    >>> trained_on("", "real"), trained_on("additive_potential", "rn_random")
+    ('real task', 'additive potential RN, random')
+    """
+    label = train_env_label(train_env)
+    named = train_env != REAL and kind not in ("", "mdp")
+    return f"{kind.replace('_', ' ')} {label}" if named else label
+
+
+def _arm_table(table: pd.DataFrame) -> Table | None:
+    if table.empty:
+        return None
+    frame = _named(table)
+    return make_table(
+        "Learning curves",
+        frame,
+        [
+            *_arms(frame),
+            *numbers(n_envs="learned", n_agents="agents"),
+            number("steps_to_solve", "steps until solved, median", interval=True),
+            number("share_solved", "solved", ".0%", interval=True),
+            *numbers(".1f", True, final="return at the end", area="mean of the curve"),
+            number("steps_saved", "fewer steps than alone", interval=True),
+            number("area_gain", "mean minus alone", "+.1f", interval=True),
+        ],
+        caption="Steps until solved: before the first test from which on ten in a row "
+        "solve the task; an agent that never does counts with all its steps. Alone: "
+        "the same agents trained on the real task. Brackets: 95 % bootstrap intervals, "
+        "resampled over learned environments.",
+    )
+
+
+def _readings(data: RunData, answers: Answers) -> Iterator[Table | None]:
+    """A table per length of curves: mean returns after some steps."""
+    if answers.mean_curves.empty:
+        return
+    used = data.curves["max_env_steps"].isin(answers.mean_curves["max_env_steps"])
+    lengths: Any = data.curves[used].groupby("max_env_steps")
+    for steps, rows in lengths:
+        places = sorted({max(1, round(steps * share)) for share in _SHARES})
+        at = analysis.mean_curves(rows, places, n_resamples=1)
+        frame = _named(_wide(at))
+        yield make_table(
+            f"Mean return after so many of {steps:,} training steps",
+            frame,
+            [*_arms(frame), *(number(str(p), f"{p:,}", ".1f") for p in places)],
+            folded=True,
+        )
+
+
+def _wide(at: pd.DataFrame) -> pd.DataFrame:
+    """One row per arm, a column per step."""
+    keys: list[Any] = [*ARM, "n_agents"]
+    rows = []
+    for values, own in at.groupby(keys, sort=False, dropna=False):
+        found = dict(zip(own["step"].astype(str), own["mean"], strict=True))
+        rows.append(dict(zip(keys, values, strict=True)) | found)
+    return pd.DataFrame(rows)
+
+
+def curve_break_even_table(answers: Answers) -> Table | None:
+    """After how many agents a reward network has paid for itself."""
+    table = answers.curve_break_even
+    if table.empty:
+        return None
+    frame = _named(table)
+    return make_table(
+        "Break-even of reward networks",
+        frame,
+        [
+            *_arms(frame),
+            number("cost", "env steps that one cost"),
+            number("steps_saved", "saved per agent until solved", interval=True),
+            number("agents", "agents to break even", interval=True),
+            *texts(verdict="verdict"),
+        ],
+        caption="Cost: every step on the task that it took to learn a reward network, "
+        "in training and in tests, spread over the networks of its set.",
+    )
