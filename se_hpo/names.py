@@ -62,6 +62,16 @@ def train_env_label(name: str) -> str:
     return _WORDS.get(name, (name,))[0]
 
 
+def arm_label(kind: str, train_env: str) -> str:
+    """What agents were trained on, with the kind of a reward network.
+
+    >>> arm_label("", "real"), arm_label("additive_potential", "rn_random")
+    ('real task', 'additive potential RN, random')
+    """
+    named = train_env.startswith("rn_")
+    return f"{kind.replace('_', ' ')} " * named + train_env_label(train_env)
+
+
 def train_env_prose(name: str) -> str:
     """What agents were trained on, in a sentence."""
     return _WORDS.get(name, (name,))[-1]

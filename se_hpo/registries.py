@@ -26,6 +26,8 @@ def load(entry: Any) -> Any:
         return entry
     try:
         return pkgutil.resolve_name(entry)
+    except UserError:
+        raise
     except (ImportError, AttributeError, ValueError) as error:
         raise UserError(f"{entry!r} is registered, but not there: {error}") from error
 
@@ -69,6 +71,11 @@ AGENTS = Registry(
     ddqn_icm="se_hpo.agents.icm_config:DDQN",
     dueling_ddqn_icm="se_hpo.agents.icm_config:DUELING_DDQN",
     td3_icm="se_hpo.agents.icm_config:TD3",
+    ppo_icm="se_hpo.agents.icm_config:PPO",
+    **{
+        f"sb3:{name}": f"se_hpo.agents.sb3_config:{name}"
+        for name in ("A2C", "DDPG", "DQN", "PPO", "SAC", "TD3")
+    },
 )
 """Algorithms: an `agents.AgentKind` each."""
 

@@ -37,6 +37,7 @@ DECLARED = {
     *("Pyro4", "scipy", "serpent"),
     *("optuna", "sklearn"),  # extra `analysis`
     *("jinja2", "matplotlib"),  # extra `plots`
+    "stable_baselines3",  # extra `sb3`
 }
 
 

@@ -128,11 +128,12 @@ std::vector<Job> continuous_jobs() {
   std::vector<Job> jobs;
   for (const char* name : {"pendulum", "mountain_car_continuous"})
     for (const int hidden : {1, 8, 17, 33})
-      for (const int batch : {1, 5, 49}) {
-        const Fields c = agent("td3", "relu", hidden, 1 + batch % 3, batch);
-        jobs.push_back(job(name, c, jobs.size(), false));
-        jobs.back().task.continuous = true;
-      }
+      for (const int batch : {1, 5, 24, 49})
+        for (const char* algorithm : {"td3", "ppo"}) {
+          const Fields c = agent(algorithm, "relu", hidden, 1 + batch % 3, batch);
+          jobs.push_back(job(name, c, jobs.size(), false));
+          jobs.back().task.continuous = true;
+        }
   return jobs;
 }
 

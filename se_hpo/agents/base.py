@@ -61,3 +61,17 @@ class SeesEnds(Protocol):
 
         `truncated`: a limit cut the episode, it did not terminate.
         """
+
+
+@runtime_checkable
+class SelfTrained(Protocol):
+    """An agent that brings its own training loop, and `act_greedily` for the tests."""
+
+    def train_on(self, env: Any) -> str:
+        """Train on a `TrainingEnv`, which counts; returns why it ended.
+
+        That is a name in `names.STOP_REASONS`.
+
+        Raises:
+            DivergedError: something is not finite; whatever `env` raises goes through.
+        """

@@ -5,7 +5,10 @@ Defaults are the paper's untuned CartPole settings (the ones behind its Fig. 3).
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, ClassVar, Self
 
 from se_hpo.errors import check, check_one_of, check_types
 
@@ -15,6 +18,9 @@ ACTIVATIONS = ("tanh", "relu", "leaky_relu", "prelu")
 @dataclass(frozen=True)
 class AgentConfig:
     """What the inner loop asks of every agent."""
+
+    more: ClassVar[str | None] = None
+    """Field, a dict, that takes the flat names which are no fields; None: none may."""
 
     train_episodes: int = 1000
     """Most training episodes."""
@@ -42,6 +48,15 @@ class AgentConfig:
         for name in ("init_episodes", "max_env_steps", "plateau_tolerance"):
             check(getattr(self, name) >= 0, self, name, ">= 0")
         check_one_of(self, "truncation", ("bootstrap", "terminal"))
+
+    def with_values(self, values: Mapping[str, Any]) -> Self:
+        """One with other values; those of names that are no fields go into `more`."""
+        names = {field.name for field in dataclasses.fields(self)}
+        own = {name: value for name, value in values.items() if name in names}
+        others = {name: value for name, value in values.items() if name not in names}
+        if self.more and others:
+            own[self.more] = {**own.get(self.more, getattr(self, self.more)), **others}
+        return dataclasses.replace(self, **own)
 
 
 @dataclass(frozen=True)

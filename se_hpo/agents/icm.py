@@ -16,6 +16,8 @@ cross entropy); of more a one-hot vector (cross entropy); continuous ones as the
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -26,6 +28,7 @@ from se_hpo import seeding
 from se_hpo.agents.adam import Adam
 from se_hpo.agents.icm_config import ICMConfig
 from se_hpo.agents.mlp import MLP
+from se_hpo.agents.ppo import PPO, Transitions
 from se_hpo.agents.registry import kind_of
 from se_hpo.agents.replay import Batch, ReplayBuffer
 from se_hpo.registries import AGENTS, load
@@ -135,6 +138,17 @@ class CuriousReplay:
         return state, next_state, reward + self.icm.bonus(batch), done, action
 
 
+def learn_curiously(
+    learn_from: Callable[..., None], icm: ICM, rollout: Transitions, orders: Any
+) -> None:
+    """As `PPO.learn_from`, with the bonus in the rewards; then the module learns."""
+    state, action, reward, next_state, done, _ = rollout
+    action = action.reshape(len(action), -1)
+    batch = state, next_state, reward[:, None], done[:, None], action
+    learn_from(rollout._replace(reward=reward + icm.bonus(batch)[:, 0]), orders)
+    icm.learn(batch)
+
+
 def make_curious(
     config: ICMConfig, obs_size: int, n_actions: int, seed: int, **options: Any
 ) -> Any:
@@ -143,5 +157,9 @@ def make_curious(
     agent = load(kind.make)(config, obs_size, n_actions, seed, **options)
     continuous = options.get("continuous", kind.actions == ("continuous",))
     icm = ICM(config, obs_size, n_actions, seed, continuous)
-    agent.replay = CuriousReplay(agent.replay, icm)
+    if isinstance(agent, PPO):
+        learn = functools.partial(learn_curiously, agent.learn_from, icm)
+        agent.learn_from = learn  # type: ignore[method-assign]
+    else:
+        agent.replay = CuriousReplay(agent.replay, icm)
     return agent

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from se_hpo.agents import ddqn_config, dueling_ddqn_config, td3_config
+from se_hpo.agents import ddqn_config, dueling_ddqn_config, ppo_config, td3_config
 from se_hpo.agents.config import AgentConfig
 from se_hpo.agents.registry import AgentKind
 from se_hpo.errors import check
@@ -51,6 +51,11 @@ class TD3ICMConfig(td3_config.TD3Config, ICMConfig):
     """TD3 with an intrinsic curiosity module."""
 
 
+@dataclass(frozen=True)
+class PPOICMConfig(ppo_config.PPOConfig, ICMConfig):
+    """PPO with an intrinsic curiosity module."""
+
+
 def with_icm(base: AgentKind, config: type[ICMConfig]) -> AgentKind:
     """The entry of a registered agent with the module; torch only."""
     return replace(
@@ -67,3 +72,4 @@ def with_icm(base: AgentKind, config: type[ICMConfig]) -> AgentKind:
 DDQN = with_icm(ddqn_config.KIND, DDQNICMConfig)
 DUELING_DDQN = with_icm(dueling_ddqn_config.KIND, DuelingDDQNICMConfig)
 TD3 = with_icm(td3_config.KIND, TD3ICMConfig)
+PPO = with_icm(ppo_config.KIND, PPOICMConfig)

@@ -41,6 +41,8 @@ class AgentKind:
     """Those of them that are drawn uniformly between these, not around the base."""
     actions: tuple[str, ...] = ("discrete",)
     """Kinds of actions that it can take: `discrete`, `continuous`."""
+    made_first: bool = False
+    """One is made before any is trained: only then it is known what it cannot take."""
     tabular: bool = False
     """It needs numbered observations (`TaskSpec.discrete_obs`)."""
     wraps: str = ""

@@ -237,7 +237,7 @@ def with_configuration(
         values[prefix][key] = value
     return dataclasses.replace(
         config,
-        agent=dataclasses.replace(config.agent, **values[kind.name]),
+        agent=config.agent.with_values(values[kind.name]),
         se=dataclasses.replace(se, **values[learned_prefix]),
         nes=dataclasses.replace(config.nes, **values["nes"]),
     )
@@ -262,7 +262,8 @@ def _resolve(
 ) -> tuple[str, str, Any]:
     prefix, _, key = name.partition(".")
     target = _TRANSFORMS.get(key, key)
-    if prefix not in classes or target not in {f.name for f in fields(classes[prefix])}:
+    names = {f.name for f in fields(classes[prefix])} if prefix in classes else set()
+    if target not in names and not getattr(classes.get(prefix), "more", None):
         known = [f"{p}.{f.name}" for p, cls in classes.items() for f in fields(cls)]
         known += _KINDS
         known += [

@@ -145,6 +145,6 @@ class Wrapping:
 def own_values(
     config: AgentConfig, decided: frozenset[str] = OF_PHASE_2
 ) -> dict[str, Any]:
-    """The hyperparameters of an agent, without what the evaluation decides."""
+    """The values of a configuration but for the fields that the evaluation decides."""
     values = dataclasses.asdict(config)
     return {k: v for k, v in values.items() if k not in decided}

@@ -158,10 +158,10 @@ def outcome_table(frame: pd.DataFrame, solved_return: float) -> Table:
 
 def curve_outcome_table(frame: pd.DataFrame) -> Table:
     """Learning curves per algorithm and what it was trained on."""
-    numbers = (">agents", ">steps to solve", ">solved", ">return", ">mean")
+    numbers = (">agents", ">steps", ">solved", ">return", ">mean")
     return table(
-        "Median steps until solved, and means, per agent and what it was trained on",
-        ("agent", "trained on", *numbers),
+        "Median steps until solved, returns at the end, means of learning curves",
+        ("agent~", "trained on~", *numbers),
         map(_curve_means, curve_table(frame, n_resamples=1).itertuples()),
         box=box.SIMPLE_HEAD,
         collapse_padding=True,

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from se_hpo.agents.registry import check_takes, kind_of, make_agent
 from se_hpo.config.overrides import parse_overrides
 from se_hpo.envs.tasks import check_task, get_task, import_task
 from se_hpo.errors import UserError
@@ -31,6 +32,7 @@ from se_hpo.results.lines import UnreadableWarning
 from se_hpo.storage.paths import RunPaths
 from se_hpo.terminal.flags import at_least, parse_shard
 from se_hpo.training.inner_loop import InnerLoop
+from se_hpo.training.jobs import TrainingJob
 
 
 @dataclass(frozen=True, repr=False)
@@ -180,5 +182,16 @@ def _steps(options: EvaluateOptions, task: str) -> int:
 def _engines(plan: Plan, engine: str) -> dict[str, str]:
     """What trains each algorithm."""
     loop = InnerLoop(engine)
-    first = {agent.agent: agent for agent in reversed(plan.agents)}
-    return {name: loop.engine_for(plan.job(agent)) for name, agent in first.items()}
+    first = {agent.agent: plan.job(agent) for agent in reversed(plan.agents)}
+    for job in first.values():
+        _check_agent(job)
+    return {name: loop.engine_for(job) for name, job in first.items()}
+
+
+def _check_agent(job: TrainingJob) -> None:
+    """Refuse now what else its training would."""
+    kind, task = kind_of(job.agent), get_task(job.task)
+    check_takes(kind, task.id, task.continuous, task.discrete_obs)
+    if kind.made_first:
+        sizes = task.obs_size, task.n_actions
+        make_agent(job.agent, *sizes, job.seed, continuous=task.continuous)

@@ -41,7 +41,8 @@ class EvaluateOptions:
     only_solved: bool = False
     """Use only SEs that solved the task."""
     fixed_steps: int | None = None
-    """Train all for exactly this many env steps, without stopping rules."""
+    """Train all for exactly this many env steps, without stopping rules. Agents sb3:*
+    train for their train_steps (50,000) without it: --set sb3:PPO.train_steps=20000."""
     no_step_cap: bool = False
     """Let agents take more steps on an SE than it was trained for."""
     curves: bool = False
@@ -56,7 +57,8 @@ class EvaluateOptions:
     """Whose: matched (the agents that a set was learned with; default of curves),
     textbook (the paper's evaluation), or a YAML file."""
     agent_space: tuple[str, ...] = ()
-    """Where hyperparameters come from, as ddqn=SPACE (by name or path)."""
+    """Where hyperparameters come from, as ddqn=SPACE (by name or path), or the same for
+    all from a file, as sb3:PPO=mine.yaml."""
     set: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """Change what all agents share: --set dueling_ddqn.advantage_mean=batch."""
     seed: int = 0

@@ -92,6 +92,10 @@ class Rules:
         if not self.how.curves:
             values |= PROTOCOL
         values["max_env_steps"] = step_cap if self.step_cap else 0
+        if hasattr(
+            agent, "train_steps"
+        ):  # no rule ends it: the same on every train_env
+            values["max_env_steps"] = agent.train_steps
         if self.fixed_steps is not None:
             # An episode has a step at least: so many episodes are never too few.
             values["train_episodes"] = values["max_env_steps"] = self.fixed_steps

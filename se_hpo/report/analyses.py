@@ -13,6 +13,9 @@ from se_hpo.report.answers import Answers
 from se_hpo.report.run_data import RunData
 from se_hpo.results.evaluations import evaluation_names
 
+_SHARES = (0.02, 0.04, 0.1, 0.2, 0.4, 1.0)
+"""Of all training steps: where learning curves are read off."""
+
 
 def analyse(data: RunData) -> Answers:
     """All tables that the run has data for."""
@@ -55,8 +58,19 @@ def _analyse_curves(data: RunData, answers: Answers) -> None:
     curves = data.curves[data.curves["record_file"].isin(rows["record_file"])]
     _table(answers, "learning", analysis.curve_table, rows)
     _table(answers, "mean_curves", analysis.mean_curves, curves)
+    _table(answers, "readings", _readings, curves)
     paid = analysis.curve_break_even
     _table(answers, "curve_break_even", paid, answers.learning, rows, data.ses)
+
+
+def _readings(curves: pd.DataFrame) -> pd.DataFrame:
+    """Mean curves after shares of their steps; without intervals."""
+    parts = []
+    lengths: Any = curves.groupby("max_env_steps")
+    for steps, rows in lengths:
+        places = sorted({max(1, round(steps * share)) for share in _SHARES})
+        parts.append(analysis.mean_curves(rows, places, n_resamples=1))
+    return pd.concat(parts, ignore_index=True)
 
 
 def _analyse_phase2(data: RunData, evaluations: pd.DataFrame, answers: Answers) -> None:

@@ -25,6 +25,8 @@ class Answers:
     learning: pd.DataFrame = field(default_factory=pd.DataFrame)
     """What the learning curves say, arm by arm."""
     mean_curves: pd.DataFrame = field(default_factory=pd.DataFrame)
+    readings: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Mean learning curves after some steps."""
     curve_break_even: pd.DataFrame = field(default_factory=pd.DataFrame)
     budgets: pd.DataFrame = field(default_factory=pd.DataFrame)
     picks: pd.DataFrame = field(default_factory=pd.DataFrame)

@@ -9,8 +9,7 @@ from typing import Any
 import pandas as pd
 
 from se_hpo.agents.registry import agent_label
-from se_hpo.names import REAL
-from se_hpo.report.curve_tables import trained_on
+from se_hpo.names import REAL, arm_label
 
 _GROUP = ["agent", "agent_values", "variation", "max_env_steps"]
 
@@ -35,7 +34,7 @@ def curve_paragraphs(table: pd.DataFrame) -> Iterator[str]:
 
 def _arm(row: Mapping[Any, Any]) -> str:
     alone = row["train_env"] == REAL
-    name = "alone" if alone else f"on {trained_on(row['kind'], row['train_env'])}"
+    name = "alone" if alone else f"on {arm_label(row['kind'], row['train_env'])}"
     many = "" if alone else f" ({row['n_envs']})"
     solved = f"{row['share_solved']:.0%} of {row['n_agents']} agents solve the task, "
     return f"{name}{many} {solved}after {_interval(row)} steps"

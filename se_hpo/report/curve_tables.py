@@ -7,21 +7,15 @@ from typing import Any
 
 import pandas as pd
 
-from se_hpo import analysis
 from se_hpo.agents.registry import agent_label
-from se_hpo.analysis.table_columns import ARM
-from se_hpo.names import REAL, train_env_label
+from se_hpo.names import arm_label
 from se_hpo.report.answers import Answers
-from se_hpo.report.run_data import RunData
 from se_hpo.report.tables import Column, Table, make_table, number, numbers, text, texts
 
-_SHARES = (0.02, 0.04, 0.1, 0.2, 0.4, 1.0)
-"""Of all training steps: where curves are read off."""
 
-
-def curve_tables(data: RunData, answers: Answers) -> list[Table | None]:
+def curve_tables(answers: Answers) -> list[Table | None]:
     """What each arm's curve says, and its mean return after some steps."""
-    return [_arm_table(answers.learning), *_readings(data, answers)]
+    return [_arm_table(answers.learning), *_readings(answers.readings)]
 
 
 def _arms(frame: pd.DataFrame) -> list[Column]:
@@ -37,18 +31,7 @@ def _arms(frame: pd.DataFrame) -> list[Column]:
 
 def _named(table: pd.DataFrame) -> pd.DataFrame:
     keys = zip(table["kind"], table["train_env"], strict=True)
-    return table.assign(trained_on=[trained_on(*key) for key in keys])
-
-
-def trained_on(kind: str, train_env: str) -> str:
-    """What agents of an arm were trained on.
-
-    >>> trained_on("", "real"), trained_on("additive_potential", "rn_random")
-    ('real task', 'additive potential RN, random')
-    """
-    label = train_env_label(train_env)
-    named = train_env != REAL and kind not in ("", "mdp")
-    return f"{kind.replace('_', ' ')} {label}" if named else label
+    return table.assign(trained_on=[arm_label(*key) for key in keys])
 
 
 def _arm_table(table: pd.DataFrame) -> Table | None:
@@ -74,16 +57,12 @@ def _arm_table(table: pd.DataFrame) -> Table | None:
     )
 
 
-def _readings(data: RunData, answers: Answers) -> Iterator[Table | None]:
+def _readings(readings: pd.DataFrame) -> Iterator[Table | None]:
     """A table per length of curves: mean returns after some steps."""
-    if answers.mean_curves.empty:
-        return
-    used = data.curves["max_env_steps"].isin(answers.mean_curves["max_env_steps"])
-    lengths: Any = data.curves[used].groupby("max_env_steps")
+    lengths: Any = readings.groupby("max_env_steps") if len(readings) else ()
     for steps, rows in lengths:
-        places = sorted({max(1, round(steps * share)) for share in _SHARES})
-        at = analysis.mean_curves(rows, places, n_resamples=1)
-        frame = _named(_wide(at))
+        frame = _named(_wide(rows))
+        places = sorted(set(rows["step"]))
         yield make_table(
             f"Mean return after so many of {steps:,} training steps",
             frame,
@@ -92,11 +71,11 @@ def _readings(data: RunData, answers: Answers) -> Iterator[Table | None]:
         )
 
 
-def _wide(at: pd.DataFrame) -> pd.DataFrame:
+def _wide(readings: pd.DataFrame) -> pd.DataFrame:
     """One row per arm, a column per step."""
-    keys: list[Any] = [*ARM, "n_agents"]
+    keys = list(readings.columns.drop(["step", "mean", "low", "high"]))
     rows = []
-    for values, own in at.groupby(keys, sort=False, dropna=False):
+    for values, own in readings.groupby(keys, sort=False):
         found = dict(zip(own["step"].astype(str), own["mean"], strict=True))
         rows.append(dict(zip(keys, values, strict=True)) | found)
     return pd.DataFrame(rows)

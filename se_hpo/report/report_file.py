@@ -108,7 +108,7 @@ def _page(data: RunData, answers: Answers, images: dict[str, list[Image]]) -> Pa
         "curves",
         "How fast agents learn",
         "No learning curves have been recorded.",
-        *curve_tables(data, answers),
+        *curve_tables(answers),
     )
     learned = "The reward networks" if rewards else "The SEs"
     return Page(

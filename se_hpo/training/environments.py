@@ -5,12 +5,14 @@ Each says what the replay buffer stores as done, and which rule stops a training
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from se_hpo.agents.base import Action
+from se_hpo.agents.base import Action, DivergedError
 from se_hpo.agents.config import AgentConfig
 from se_hpo.envs.checkpoint import SECheckpoint
 from se_hpo.envs.learned import LearnedEnv
@@ -19,6 +21,12 @@ from se_hpo.envs.reward_inputs import check_learnable, discount_of
 from se_hpo.envs.stopping import stop_when_solved
 from se_hpo.envs.tasks import TaskSpec, make_env
 from se_hpo.registries import load
+
+_LARGEST_REWARD = float(np.finfo(np.float32).max)
+"""The replay buffer holds float32."""
+
+Test = Callable[[], float]
+"""A greedy test episode on the task; gives its return."""
 
 
 class Step(NamedTuple):
@@ -60,6 +68,14 @@ class TrainingEnv(Protocol):
 
     def stop_reason(self, so_far: Episodes, config: AgentConfig) -> str | None:
         """Why the training stops after such episodes; None: it goes on."""
+
+
+def check_finite(step: Step) -> None:
+    """Raise `DivergedError` at NaN or infinity."""
+    # Summed in double precision: finite float32 values cannot overflow here.
+    sound = math.isfinite(sum(step.next_state.tolist()) + step.done)
+    if not (sound and abs(step.reward) <= _LARGEST_REWARD):
+        raise DivergedError("the environment gave NaN or infinity")
 
 
 class RewardedTrainingEnv:
@@ -177,3 +193,47 @@ def training_env(
     if learned.kind.reward is not None:
         return RewardedTrainingEnv(spec, learned, seed, config)
     return LearnedTrainingEnv(spec, learned, seed)
+
+
+@dataclass
+class TrainingLog:
+    """Training episodes so far; one cut short counts with the steps it had."""
+
+    returns: list[float] = field(default_factory=list)
+    lengths: list[int] = field(default_factory=list)
+    """Environment steps."""
+    test_returns: list[float] = field(default_factory=list)
+    """Of a test after each episode, where there are such."""
+    stop_reason: str = "train_episodes"
+    """See `names.STOP_REASONS`."""
+
+
+class LoggedEnv:
+    """What an agent with a loop of its own trains on: every step is logged."""
+
+    def __init__(self, env: TrainingEnv, log: TrainingLog, test: Test | None) -> None:
+        self._env, self._log, self._test, self._starts = env, log, test, True
+
+    def reset(self) -> np.ndarray:
+        """Start an episode; it is one with its first step."""
+        self._starts = True
+        return self._env.reset()
+
+    def step(self, action: Any) -> Step:
+        """Take one step; a test, where there are such, follows that ends an episode."""
+        if self._starts:
+            self._log.returns.append(0.0)
+            self._log.lengths.append(0)
+        step = self._env.step(action)
+        self._log.lengths[-1] += step.env_steps
+        check_finite(step)
+        self._log.returns[-1] += step.reward
+        self._starts = step.ended
+        if step.ended:
+            self.test()
+        return step
+
+    def test(self) -> None:
+        """Test the agent, unless that was done since the last step."""
+        if self._test and len(self._log.test_returns) < len(self._log.returns):
+            self._log.test_returns.append(self._test())

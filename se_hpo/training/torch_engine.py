@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -21,40 +20,25 @@ import torch
 
 from se_hpo import seeding
 from se_hpo.agents import Agent, DivergedError, make_agent
-from se_hpo.agents.base import SeesEnds
+from se_hpo.agents.base import SeesEnds, SelfTrained
 from se_hpo.agents.config import AgentConfig
 from se_hpo.agents.registry import check_takes, kind_of
 from se_hpo.envs.tasks import TaskSpec, measure_task
 from se_hpo.errors import UserError
 from se_hpo.text import last_line
 from se_hpo.training.environments import (
-    Step,
+    LoggedEnv,
     TaskTrainingEnv,
+    Test,
     TrainingEnv,
+    TrainingLog,
+    check_finite,
     training_env,
 )
 from se_hpo.training.jobs import TrainingJob, TrainingResult
 
-_LARGEST_REWARD = float(np.finfo(np.float32).max)
-"""The replay buffer holds float32."""
-
-StoppingRule = Callable[["TrainingLog"], str | None]
+StoppingRule = Callable[[TrainingLog], str | None]
 """Episodes so far -> reason to stop, or None to go on."""
-Test = Callable[[], float]
-"""A greedy test episode on the task; gives its return."""
-
-
-@dataclass
-class TrainingLog:
-    """Training episodes so far; one cut short counts with the steps it had."""
-
-    returns: list[float] = field(default_factory=list)
-    lengths: list[int] = field(default_factory=list)
-    """Environment steps."""
-    test_returns: list[float] = field(default_factory=list)
-    """Of a test after each episode, where there are such."""
-    stop_reason: str = "train_episodes"
-    """See `names.STOP_REASONS`."""
 
 
 @dataclass
@@ -110,7 +94,7 @@ def _train_episode(
         action = agent.act(state)
         step = env.step(action)
         log.lengths[-1] += step.env_steps
-        _check_finite(step)
+        check_finite(step)
         log.returns[-1] += step.reward
         agent.remember(state, action, step.reward, step.next_state, step.done)
         if learning:
@@ -122,11 +106,18 @@ def _train_episode(
     return at_limit
 
 
-def _check_finite(step: Step) -> None:
-    # Summed in double precision: finite float32 values cannot overflow here.
-    sound = math.isfinite(sum(step.next_state.tolist()) + step.done)
-    if not (sound and abs(step.reward) <= _LARGEST_REWARD):
-        raise DivergedError("the environment gave NaN or infinity")
+def _train_by_itself(
+    agent: SelfTrained, env: TrainingEnv, test: Test | None
+) -> TrainingLog:
+    """Train by the agent's own loop; what ends that is its own business."""
+    log = TrainingLog()
+    logged = LoggedEnv(env, log, test)
+    try:
+        log.stop_reason = agent.train_on(logged)
+        logged.test()  # after an episode that was cut short
+    except DivergedError:
+        log.stop_reason = "diverged"
+    return log
 
 
 class Tests:
@@ -146,7 +137,7 @@ class Tests:
         while not ended:
             step = self._env.step(self._agent.act_greedily(state))
             self.env_steps += step.env_steps
-            _check_finite(step)
+            check_finite(step)
             total += step.reward
             state, ended = step.next_state, step.ended
         return total
@@ -185,17 +176,10 @@ def run_job(job: TrainingJob) -> TrainingResult:
         agent = _agent(config, spec, seed)
         seed = seeding.integer_seed(job.seed, "environment")
         env = training_env(spec, job.learned, seed, config)
-        rule = functools.partial(env.stop_reason, config=config)
         curve = _curve_tests(job, agent, spec)
         log, test = TrainingLog(stop_reason="diverged"), TestLog(diverged=True)
         if job.learned is None or np.isfinite(job.learned.psi).all():
-            log = train_agent(
-                agent,
-                env,
-                config,
-                rule if job.stop_by_rule else lambda log: None,
-                curve.episode if curve else None,
-            )
+            log = _trained(job, agent, env, curve.episode if curve else None)
         if log.stop_reason != "diverged":
             seed = seeding.integer_seed(job.seed, "test")
             repeat = config.action_repeat
@@ -209,6 +193,16 @@ def run_job(job: TrainingJob) -> TrainingResult:
         stop_reason="diverged" if test.diverged else log.stop_reason,
         curve_returns=np.array(log.test_returns, np.float64),
     )
+
+
+def _trained(
+    job: TrainingJob, agent: Agent, env: TrainingEnv, test: Test | None
+) -> TrainingLog:
+    if isinstance(agent, SelfTrained):
+        return _train_by_itself(agent, env, test)
+    rule = functools.partial(env.stop_reason, config=job.agent)
+    stop = rule if job.stop_by_rule else lambda log: None
+    return train_agent(agent, env, job.agent, stop, test)
 
 
 def _curve_tests(job: TrainingJob, agent: Agent, spec: TaskSpec) -> Tests | None:

@@ -11,7 +11,13 @@ import torch.nn.functional as F
 from se_hpo.agents import AGENTS, DivergedError, kind_of, make_agent
 from se_hpo.agents.config import AgentConfig
 from se_hpo.agents.icm import ICM
-from se_hpo.agents.icm_config import DDQNICMConfig, DuelingDDQNICMConfig, ICMConfig
+from se_hpo.agents.icm_config import (
+    DDQNICMConfig,
+    DuelingDDQNICMConfig,
+    ICMConfig,
+    PPOICMConfig,
+)
+from se_hpo.agents.ppo import PPO
 from se_hpo.errors import UserError
 from se_hpo.training.jobs import TrainingJob
 from se_hpo.training.torch_engine import run_job, train_agent
@@ -178,8 +184,38 @@ def test_the_bonus_is_added_once_after_one_step_and_is_not_stored(name, monkeypa
     np.testing.assert_array_equal(curious.replay._rows[:6], before)
 
 
+@pytest.mark.parametrize("continuous", [False, True])
+@pytest.mark.parametrize("variant", ["standard", "authors"])
+def test_a_rollout_gets_the_bonus_once_and_then_the_module_learns(
+    variant, continuous, monkeypatch
+):
+    seen = []
+    monkeypatch.setattr(PPO, "learn_from", lambda self, *told: seen.append(told))
+    sizes = {"rollout_steps": 6, "update_episodes": 1, "epochs": 2}
+    config = PPOICMConfig(**SMALL, **sizes, variant=variant)
+    agent = make_agent(config, 3, 2, seed=5, continuous=continuous)
+    twin = ICM(config, 3, 2, seed=5, continuous=continuous)
+    for _ in range(2):
+        batch = batch_of(2, continuous)
+        for s, s_next, reward, done, a in zip(*batch, strict=True):
+            action = a.numpy() if continuous else a.item()
+            told = s.numpy(), action, reward.item(), s_next.numpy(), done.item()
+            agent.remember(*told)
+            agent.update()
+        agent.end_episode(truncated=True)
+        rollout, orders = seen[-1]
+        expected = (batch[2] + twin.bonus(batch))[:, 0]
+        torch.testing.assert_close(rollout.reward, expected, rtol=0, atol=0)
+        torch.testing.assert_close(rollout.state, batch[0])
+        assert len(orders) == 2
+        twin.learn(batch)
+    assert len(seen) == 2
+
+
 def quick_job(name, **values):
     quick = {"batch_size": 8, "hidden_size": 8, "init_episodes": 1, "test_episodes": 2}
+    if "ppo" in name:
+        quick["rollout_steps"] = 100
     config = AGENTS[name].config(**quick, lr=0.05, max_env_steps=300, **values)
     return TrainingJob(task_for(name), config, seed=3, stop_by_rule=False)
 

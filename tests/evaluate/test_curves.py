@@ -107,7 +107,7 @@ def test_every_curve_is_recorded_and_whole(tmp_path, quick):
     main(options(run.root, baselines=("ddqn+eps_min=0.5",)))
     agents = se_hpo.load_evaluations(run.root)
     assert agents["area"].notna().all() and agents["agent_values"].eq("matched").all()
-    assert agents["kind"].isna().equals(agents["train_env"].eq(REAL))
+    assert (agents["kind"].isna() == agents["train_env"].eq(REAL)).all()
     kinds = set(agents["kind"].dropna())
     assert kinds == {"additive_potential", "exclusive"}
     curves = se_hpo.load_curves(run.root)

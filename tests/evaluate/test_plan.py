@@ -16,8 +16,9 @@ from se_hpo.envs.learned.mdp import SyntheticEnvConfig
 from se_hpo.envs.parameters import initial_psi
 from se_hpo.envs.tasks import get_task
 from se_hpo.errors import UserError
+from se_hpo.evaluate.agent_draws import FromSpace
 from se_hpo.evaluate.chosen_sets import run_of, used_sets
-from se_hpo.evaluate.drawn_agents import FromSpace, agent_sources
+from se_hpo.evaluate.drawn_agents import agent_sources
 from se_hpo.evaluate.plan import Plan, Rules, in_shard
 from se_hpo.names import REAL
 from se_hpo.search_spaces.loading import load_space
@@ -154,6 +155,21 @@ def test_hyperparameters_are_drawn_around_the_agent_the_sets_were_trained_with(
     for draw in draws:
         assert draw.drawn == {name: getattr(draw.config, name) for name in draw.drawn}
     assert set(draws[0].drawn) == {"lr", "batch_size", "hidden_size", "hidden_layers"}
+
+
+def test_a_file_gives_all_agents_the_same_and_what_it_leaves_out_is_the_default(
+    tmp_path,
+):
+    file = tmp_path / "mine.yaml"
+    file.write_text("one_minus_gamma: 0.25\nlr: 0.5\n")
+    root = make_sets(tmp_path / "run").root
+    plan = plan_of(root, spaces=[f"ddqn={file}"], values={"ddqn.tau": 0.5})
+    expected = DDQNConfig(gamma=0.75, lr=0.5, tau=0.5)
+    for pair in range(3):
+        assert plan.sources["ddqn"].draw(0, pair) == (expected, {})
+    jobs = [plan.job(agent) for agent in plan.agents if agent.agent == "ddqn"]
+    assert len({job.seed for job in jobs}) == len(jobs) / 3, "3 train_envs"
+    assert {(job.agent.lr, job.agent.hidden_size) for job in jobs} == {(0.5, 128)}
 
 
 def test_other_agents_are_drawn_from_their_space(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gymnasium
 import numpy as np
 import pytest
+from scipy.stats import mannwhitneyu
 
 from se_hpo.agents.ppo_config import PPOConfig
 from se_hpo.training.jobs import TrainingJob
@@ -47,12 +48,12 @@ def sb3(task: str, config: PPOConfig, seed: int) -> tuple[float, float]:
 )
 def test_it_learns_as_fast_and_as_much_as_that_of_stable_baselines3(task, config):
     theirs = np.array([sb3(task, config, seed) for seed in range(4)])
-    jobs = [TrainingJob(task, config, seed, stop_by_rule=False) for seed in range(20)]
+    jobs = [TrainingJob(task, config, seed, stop_by_rule=False) for seed in range(60)]
     results = {
         "native": train(*jobs, n_threads=2),
         "torch": [run_job(job) for job in jobs[:4]],
     }
-    lowest = np.median(theirs, axis=0) - np.ptp(theirs, axis=0)
     for engine, of_engine in results.items():
-        ours = [[r.episode_returns.mean(), r.score] for r in of_engine]
-        assert (np.median(ours, axis=0) >= lowest).all(), (engine, ours, theirs)
+        ours = np.array([[r.episode_returns.mean(), r.score] for r in of_engine])
+        worse = mannwhitneyu(ours, theirs, alternative="less")
+        assert (worse.pvalue > 0.02).all(), (engine, ours, theirs)
