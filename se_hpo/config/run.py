@@ -156,7 +156,7 @@ def run_config_from_dict(data: Any) -> RunConfig:
     return RunConfig(
         task=parts.task,
         agent=record(cls, agent, unknown="refuse", at="agent"),
-        se=record(kind.config, se, unknown="refuse", at="se"),
+        se=record(kind.config, se, unknown="refuse", at=kind.prefix),
         nes=record(NESConfig, parts.nes, unknown="refuse", at="nes"),
     )
 
@@ -247,7 +247,9 @@ def _of_kind(se: LearnedConfig, name: str, value: Any) -> LearnedConfig:
     """The configuration as one of another kind: of the same family, with its values."""
     kind = LEARNED.find(value, f"unknown {name}")
     if f"{kind.prefix}.kind" != name:
-        raise UserError(f"{name} = {value!r}: must be {kind.prefix}.kind")
+        mine = ", ".join(k for k, v in LEARNED.items() if f"{v.prefix}.kind" == name)
+        is_of = f"must be {kind.prefix}.kind; {name} is one of {mine}"
+        raise UserError(f"{name} = {value!r}: {is_of}")
     if type(se) is kind.config:
         return se
     if learned.kind_of(se).prefix != kind.prefix:

@@ -13,7 +13,7 @@ from typing import Any
 from se_hpo.envs.checkpoint import SECheckpoint, load_se
 from se_hpo.envs.learned import kind_of
 from se_hpo.errors import UserError, did_you_mean
-from se_hpo.names import REAL, TRAIN_ENVS
+from se_hpo.names import REAL, TRAIN_ENVS, noun_of
 from se_hpo.results.se_outcome import SEOutcome
 from se_hpo.results.se_set_settings import read_set_json
 from se_hpo.results.se_sets import SESet, find_sets, read_set
@@ -52,13 +52,13 @@ class UsedSet:
     @property
     def summary(self) -> str:
         """One line: what it has, and what of it is used."""
-        outcomes = self.se_set.outcomes
+        outcomes, noun = self.se_set.outcomes, noun_of(self.se_set.train_env)
         solved = sum(outcome.solved for outcome in outcomes)
         used = "all" if len(self.ses) == len(outcomes) else f"{len(self.ses)}"
         solved_used = sum(se.outcome.solved for se in self.ses.values())
         return (
             f"{self.se_set.train_env} ({self.se_set.paths.root}): {len(outcomes)} of "
-            f"{self.se_set.n_envs} SEs finished, {solved} solved the task; {used} used "
+            f"{self.se_set.n_envs} {noun}s finished, {solved} solved the task; {used} used "
             f"({solved_used} solved, {len(self.ses) - solved_used} not)"
         )
 
@@ -116,11 +116,11 @@ def used_sets(
     _check_present(sets, train_envs)
     wanted = [s for s in sets if s.train_env in train_envs] or sets  # for `real` alone
     used = [_use(se_set, only_solved) for se_set in wanted]
-    empty = [u.se_set.paths for u in used if not u.ses]
+    empty = [u.se_set for u in used if not u.ses]
     if len(empty) == len(used):
         raise UserError(_why_empty(empty, only_solved))
-    for paths in empty:
-        log.warning("%s", _why_empty([paths], only_solved))
+    for se_set in empty:
+        log.warning("%s", _why_empty([se_set], only_solved))
     return [u for u in used if u.ses]
 
 
@@ -165,11 +165,12 @@ def _use(se_set: SESet, only_solved: bool) -> UsedSet:
     return UsedSet(se_set, used)
 
 
-def _why_empty(sets: Sequence[SESetPaths], only_solved: bool) -> str:
-    names = ", ".join(str(paths.root) for paths in sets)
+def _why_empty(sets: Sequence[SESet], only_solved: bool) -> str:
+    names = ", ".join(str(se_set.paths.root) for se_set in sets)
+    noun = noun_of(sets[0].train_env)
     if only_solved:
-        return f"{names}: no SE solved the task: leave out --only-solved to use all"
-    return f"{names}: no SE is finished: train first (python -m se_hpo.train)"
+        return f"{names}: no {noun} solved the task: leave out --only-solved to use all"
+    return f"{names}: no {noun} is finished: train first (python -m se_hpo.train)"
 
 
 def _read_set(path: Path) -> SESet:

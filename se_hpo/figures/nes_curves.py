@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from se_hpo.figures import style
 from se_hpo.figures.style import Picture
-from se_hpo.names import train_env_label
+from se_hpo.names import noun_of, train_env_label
 
 _COLUMNS = 2
 _CURVE = ["se_set", "se", "generation", "center_score", "best_score", "solved"]
@@ -41,6 +41,9 @@ def draw_nes_curves(
     if not sets:
         return None
     rows = -(-len(sets) // _COLUMNS)
+    nouns = {noun_of(train_envs[name]) for name in sets}
+    noun = "SE" if "SE" in nouns else "RN"
+    learned = "synthetic environments" if noun == "SE" else "reward networks"
     with style.drawing(height=2.9 * rows + 0.2) as figure:
         panels = style.panel_grid(figure, len(sets), _COLUMNS)
         solved_return = solved_return if _returns(curves) else None
@@ -54,10 +57,10 @@ def draw_nes_curves(
         figure.supylabel(_what(curves), fontsize=10)
     return Picture(
         "nes_curves",
-        "Can synthetic environments be learned?",
+        f"Can {learned} be learned?",
         f"Each thin line is one NES run: the {_what(curves)} of the agents "
-        "trained on its unperturbed SE, generation by generation. The thick line is "
-        "the mean over the runs; a run that has ended counts with its last score. "
+        f"trained on its unperturbed {noun}, generation by generation. The thick line "
+        "is the mean over the runs; a run that has ended counts with its last score. "
         "A dot marks where a run stands or ended. Dashed, of returns: from where the "
         "task counts as solved. Arranged as Fig. 2 of the paper.",
         figure,

@@ -10,7 +10,7 @@ from typing import Any
 
 from se_hpo.agents.registry import agent_label
 from se_hpo.machine.provenance import as_typed
-from se_hpo.names import train_env_prose
+from se_hpo.names import noun_of, train_env_prose
 from se_hpo.registries import budget_unit, objective_kind
 from se_hpo.report.run_data import RunData
 from se_hpo.report.tables import list_words
@@ -70,7 +70,7 @@ def _sets(data: RunData) -> Iterator[Fact]:
         solved = sum(outcome.solved for outcome in se_set.outcomes)
         made = train_env_prose(se_set.train_env)
         yield (
-            f"SE set {se_set.name}",
+            f"{noun_of(se_set.train_env)} set {se_set.name}",
             f"{made}: {len(se_set.outcomes)} of {se_set.n_envs} finished, {solved} of "
             f"these solved the task; at most {se_set.generations} generations, seed "
             f"{se_set.seed}",

@@ -58,16 +58,19 @@ def _missing_phase2(data: RunData) -> Iterator[str]:
         command = f"python -m se_hpo.train --from {root}"
         yield f"There are no sets of SEs. To make them: {command}"
     for se_set in data.sets:
+        noun = noun_of(se_set.train_env)
+        name = f"{noun} set {se_set.name}"
         if left := se_set.n_envs - len(se_set.outcomes):
-            yield f"SE set {se_set.name}: {left} of {se_set.n_envs} are not finished."
+            yield f"{name}: {left} of {se_set.n_envs} are not finished."
         if unsolved := sum(not outcome.solved for outcome in se_set.outcomes):
             yield (
-                f"SE set {se_set.name}: {unsolved} of {len(se_set.outcomes)} finished "
-                "SEs did not solve the task; they are kept, and marked in the tables."
+                f"{name}: {unsolved} of {len(se_set.outcomes)} finished "
+                f"{noun}s did not solve the task; they are kept, and marked in the tables."
             )
     if data.evaluations.empty:
+        nouns = "RNs" if data.of_rewards else "SEs"
         yield (
-            "No agents have been evaluated, so what the SEs are worth is not known. To "
+            f"No agents have been evaluated, so what the {nouns} are worth is not known. To "
             f"evaluate: python -m se_hpo.evaluate --envs {root}"
         )
         return

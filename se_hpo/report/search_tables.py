@@ -9,7 +9,7 @@ import pandas as pd
 
 from se_hpo.analysis import bohb_cost
 from se_hpo.envs.learned import kind_of
-from se_hpo.names import train_env_label
+from se_hpo.names import noun_of, train_env_label
 from se_hpo.report.answers import Answers
 from se_hpo.report.run_data import Confirmed, RunData
 from se_hpo.report.tables import Table, make_table, number, numbers, text, texts
@@ -139,19 +139,20 @@ def _range(parameter: Mapping[str, Any]) -> str:
 
 def se_table(data: RunData) -> Table | None:
     """One row per finished SE of all sets."""
+    noun = "RN" if data.of_rewards else "SE"
     return make_table(
         f"The {'reward networks' if data.of_rewards else 'SEs'} and their NES runs",
         data.ses,
         [
             text("se_set", "set"),
-            number("se", "SE", "03.0f"),
+            number("se", noun, "03.0f"),
             text("train_env", "kind", train_env_label),
             text("solved", "solved the task"),
             number("solved_at", "at generation"),
             number("generations"),
             *numbers(score_text, best_score="best score", final_score="last score"),
             text("reason", "ended by"),
-            *numbers(trainings="agents trained", env_steps_se="env steps on SEs"),
+            *numbers(trainings="agents trained", env_steps_se=f"env steps on {noun}s"),
             number("env_steps_task", "env steps on the task"),
             number("cpu_seconds", "cpu seconds", ",.0f"),
         ],
@@ -196,7 +197,8 @@ def _costs(data: RunData) -> Iterator[dict[str, Any]]:
         sums = {name: mine[name].sum() for name in columns}
         if kind_of(se_set.config.se).reward:  # all its steps are on the task
             sums["env_steps_task"] += sums.pop("env_steps_se")
-        yield {"what": f"SE set {se_set.name}", **sums}
+        noun = noun_of(se_set.train_env)
+        yield {"what": f"{noun} set {se_set.name}", **sums}
     rows = data.evaluations
     if not rows.empty:
         real = (rows["train_env"] == "real") | rows["train_env"].str.startswith("rn_")

@@ -36,7 +36,8 @@ def main(options: TrainOptions) -> int:
         return 0
     request = resolve_request(options)
     if not request.indices:
-        console.print(f"shard {options.shard} of {request.n_envs} SEs: nothing to do")
+        of = f"{request.n_envs} {noun_of(request.settings.train_env)}s"
+        console.print(f"shard {options.shard} of {of}: nothing to do")
         return 0
     if options.plan:
         _show_plan(request, console)

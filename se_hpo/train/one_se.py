@@ -17,7 +17,7 @@ import numpy as np
 from se_hpo.envs.checkpoint import save_se
 from se_hpo.envs.tasks import get_task
 from se_hpo.errors import UserError
-from se_hpo.names import is_random
+from se_hpo.names import is_random, noun_of
 from se_hpo.nes.generation import n_trainings
 from se_hpo.nes.random_search import run_random_search, scored_candidates
 from se_hpo.nes.run import run_nes
@@ -51,7 +51,7 @@ def train_se(
     except (OSError, UserError):
         raise
     except Exception as error:
-        log.exception("SE %d failed", index)
+        log.exception("%s %d failed", noun_of(settings.train_env), index)
         psi, values = _failed(settings, files, error)
     outcome = SEOutcome(
         index=index,

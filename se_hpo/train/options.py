@@ -11,7 +11,9 @@ import tyro
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """Train a set of SEs: independent NES runs from different seeds, side by side."""
+    """Train a set of SEs, or of RNs (reward networks): independent NES runs from
+    different seeds, side by side.
+    """
 
     from_run: Annotated[Path | None, tyro.conf.arg(name="from")] = None
     """Take the best configuration of this run of `optimize` (results/...)."""
@@ -29,7 +31,8 @@ class TrainOptions:
     num_envs: int | None = None
     """SEs in the set; may be raised later. Default: 40, or as many as --like has."""
     vary_hp: bool = False
-    """Draw the agent's hyperparameters anew for each inner loop (`se_varied`)."""
+    """Draw the agent's hyperparameters anew for each inner loop (`se_varied`,
+    `rn_varied`)."""
     random_search: bool = False
     """No NES: the best of as many random SEs as NES trains agents for (`se_random`)."""
     trainings: int | None = None
@@ -44,7 +47,8 @@ class TrainOptions:
     """Seed of the whole set."""
     out: Path | None = None
     """The set's folder; an existing set is continued. Default:
-    RUN/ses/{fixed,varied,random}, with results/RECIPE for RUN."""
+    RUN/ses/{fixed,varied,random}, of RNs RUN/ses/KIND-{...}; with results/RECIPE for
+    RUN."""
     workers: int = 0
     """SEs trained side by side; 0: one per core."""
     engine: Literal["auto", "native", "torch"] = "auto"

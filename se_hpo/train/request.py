@@ -17,6 +17,7 @@ from se_hpo.envs.reward_inputs import check_learnable
 from se_hpo.envs.tasks import check_task, import_task
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.machine.processes import available_cores
+from se_hpo.names import noun_of
 from se_hpo.nes.generation import n_trainings
 from se_hpo.nes.random_search import search_plan
 from se_hpo.registries import objective_kind
@@ -162,7 +163,7 @@ def mean_trainings(se_set: SESet) -> int:
     if len(se_set.outcomes) < se_set.n_envs:
         raise UserError(
             f"--like {se_set.paths.root}: {len(se_set.outcomes)} of {se_set.n_envs} "
-            "SEs are finished; finish it first, or give --trainings"
+            f"{noun_of(se_set.train_env)}s are finished; finish it first, or give --trainings"
         )
     return round(float(np.mean([o.trainings for o in se_set.outcomes])))
 

@@ -6,6 +6,7 @@ Several processes (shards of a job array, also on other machines) may open one s
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -105,4 +106,6 @@ def _differences(old: SetSettings, new: SetSettings) -> Iterator[str]:
     before, now = old.to_dict(), new.to_dict()
     for data in (before, now):
         data |= data.pop("config")
-    return differences(before, now)
+    rewards = new.train_env.startswith("rn_")  # the section is called so in recipes
+    told = differences(before, now)
+    return (re.sub("^se[.]", "rn.", line) if rewards else line for line in told)

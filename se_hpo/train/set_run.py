@@ -10,6 +10,7 @@ from typing import Any
 from se_hpo.envs.checkpoint import load_se
 from se_hpo.errors import UserError
 from se_hpo.machine.processes import available_cores
+from se_hpo.names import noun_of
 from se_hpo.results.se_outcome import SEOutcome, read_outcome
 from se_hpo.results.se_set_settings import read_set_json
 from se_hpo.search_spaces.user_code import code_of
@@ -56,7 +57,8 @@ def train_set(
         before = {index: finished(request, index) for index in request.indices}
         todo = [index for index, outcome in before.items() if outcome is None]
         display.solved = sum(o.solved for o in before.values() if o)
-        with SEWorkers(paths, todo, n_parallel, threads) as workers:
+        noun = noun_of(settings.train_env)
+        with SEWorkers(paths, todo, n_parallel, threads, noun) as workers:
             _watch(workers, display, on_outcome)
     held = [index for index in workers.held if finished(request, index) is None]
     return {**workers.lost, **dict.fromkeys(held, "another process is at it")}

@@ -30,13 +30,20 @@ HELD = 75
 class SEWorkers(Children):
     """At most `n_parallel` processes at a time; `running` has them by their SE.
 
-    `indices` are the SEs to train; each process has `threads` threads.
+    `indices` are the SEs to train; each process has `threads` threads; `noun` is what
+    they are to a reader.
     """
 
     def __init__(
-        self, paths: SESetPaths, indices: Iterable[int], n_parallel: int, threads: int
+        self,
+        paths: SESetPaths,
+        indices: Iterable[int],
+        n_parallel: int,
+        threads: int,
+        noun: str = "SE",
     ) -> None:
         super().__init__()
+        self.noun = noun
         self.paths, self.n_parallel, self.threads = paths, n_parallel, threads
         self.waiting = deque(indices)
         self.started: dict[int, float] = {}
@@ -75,7 +82,7 @@ class SEWorkers(Children):
             self.waiting.append(index)  # perhaps its holder is just ending
         elif code == HELD:
             self.held.append(index)
-            log.warning("SE %03d: another process is at it", index)
+            log.warning("%s %03d: another process is at it", self.noun, index)
         elif code == BAD_INPUT:
             self._give_up(index, _last_words(self.paths.log(index)))
         else:
@@ -85,12 +92,13 @@ class SEWorkers(Children):
             if n > MOST_RESTARTS:
                 self._give_up(index, f"its process ended {n} times with code {code}")
                 return
-            log.warning("SE %03d: process ended with code %d: again", index, code)
+            said = "%s %03d: process ended with code %d: again"
+            log.warning(said, self.noun, index, code)
             self.waiting.appendleft(index)
 
     def _give_up(self, index: int, why: str) -> None:
         self.lost[index] = f"{why} (see {self.paths.log(index)})"
-        log.error("SE %03d: %s", index, self.lost[index])
+        log.error("%s %03d: %s", self.noun, index, self.lost[index])
 
     def _start(self, index: int) -> subprocess.Popen[bytes]:
         flags = ("--se-set", self.paths.root, "--index", index)

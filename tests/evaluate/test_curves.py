@@ -18,6 +18,7 @@ from se_hpo.errors import UserError
 from se_hpo.evaluate import agent_values, evaluation_run
 from se_hpo.evaluate.__main__ import main
 from se_hpo.evaluate.agent_values import Hyperparameters, base_of, textbook
+from se_hpo.evaluate.chosen_sets import used_sets
 from se_hpo.evaluate.evaluation import resolve
 from se_hpo.evaluate.options import EvaluateOptions
 from se_hpo.evaluate.recorded_curve import recorded_curve, solved_after
@@ -248,3 +249,12 @@ def test_of_a_diverged_agent_the_rest_of_the_curve_is_the_worst_return(returns):
     assert steps[-1] == 400 and values[-1] == spec.worst_return
     assert at_steps(steps, values, np.array([400]))[0] == spec.worst_return
     assert found["area"] < spec.worst_return + 6 and found["solved_after"] is None
+
+
+def test_lines_about_sets_of_reward_networks_say_rn(tmp_path):
+    run = reward_run(tmp_path / "run")
+    (used, *_) = used_sets([run.root], (), False)
+    assert "2 of 2 RNs finished" in used.summary
+    make_set(run.ses / "none", "rn_fixed", 0, used.se_set.config, "CartPole-v0")
+    with pytest.raises(UserError, match="no RN is finished"):
+        used_sets([run.ses / "none"], (), False)

@@ -36,6 +36,8 @@ def test_a_report_shows_curves_maps_and_costs_and_says_reward_networks(evaluated
     assert "additive potential RN, fixed" in said and "exclusive RN, random" in said
     assert "Break-even of reward networks" in said
     assert "What the SEs are worth" not in said and "ynthetic" not in said
+    assert "RN set potential" in said and "SE set" not in said
+    assert "env steps on RNs" in said and "unperturbed SE" not in said
     assert "histograms" not in said
     made = {path.stem for path in evaluated.figures.glob("*.png")}
     assert {"learning_curves", "reward_maps"} <= made

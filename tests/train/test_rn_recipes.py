@@ -11,10 +11,12 @@ from se_hpo.errors import UserError
 from se_hpo.nes.run import run_nes
 from se_hpo.registries import LEARNED
 from se_hpo.search_spaces.loading import load_space
-from se_hpo.storage.paths import TrialPaths
+from se_hpo.storage.paths import SESetPaths, TrialPaths
 from se_hpo.train.options import TrainOptions
 from se_hpo.train.recipes import list_recipes, load_recipe
 from se_hpo.train.request import resolve_request
+from se_hpo.train.set_folder import open_set
+from se_hpo.train.supervisor import SEWorkers
 from se_hpo.training.inner_loop import InnerLoop
 
 RECIPES = [name for name in list_recipes() if "rn-" in name]
@@ -120,8 +122,8 @@ def test_a_set_of_reward_networks_has_its_own_name_and_a_folder_per_kind(flags, 
     [
         ([("rn.kind", "additive_info")], "has no numbers"),
         ([("rn.kind", "nothing")], "unknown rn.kind"),
-        ([("rn.kind", "mdp")], "must be se.kind"),
-        ([("se.kind", "additive")], "must be rn.kind"),
+        ([("rn.kind", "mdp")], "must be se.kind; rn.kind is one of"),
+        ([("se.kind", "additive")], "must be rn.kind; se.kind is one of mdp"),
         ([("se.hidden_size", 8)], "rn.hidden_size"),
         ([("rn.kind", "exclusive"), ("rn.terminal_potential", "zero")], "sets no"),
         ([("nes.horizon", 0)], "horizon"),
@@ -153,3 +155,25 @@ def test_a_recipe_of_ones_own_is_checked(tmp_path, text, says):
     path.write_text(text)
     with pytest.raises(UserError, match=says):
         resolve_request(TrainOptions(config=str(path), out=tmp_path / "out"))
+
+
+def test_a_set_of_other_settings_names_the_section_as_recipes_do(tmp_path):
+    request = resolve_request(options(tmp_path, ("rn.hidden_size", 8)))
+    open_set(request.paths, request.settings, 1, {})
+    other = resolve_request(options(tmp_path, ("rn.hidden_size", 7)))
+    with pytest.raises(UserError, match=r" rn\.hidden_size 8 -> 7"):
+        open_set(other.paths, other.settings, 1, {})
+
+
+def test_workers_call_a_reward_network_by_its_name(tmp_path, caplog):
+    workers = SEWorkers(SESetPaths(tmp_path), [], 1, 1, noun="RN")
+    workers._on_bad_exit(3, 9)
+    workers._give_up(4, "why")
+    assert [r.getMessage()[:7] for r in caplog.records] == ["RN 003:", "RN 004:"]
+
+
+def test_a_value_of_a_recipe_is_named_by_its_own_section(tmp_path):
+    file = tmp_path / "my.yaml"
+    file.write_text("rn: {kind: additive_info, info_keys: cost}")
+    with pytest.raises(UserError, match=r"rn\.info_keys = 'cost'"):
+        load_recipe(file)
