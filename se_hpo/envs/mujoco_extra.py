@@ -31,7 +31,7 @@ def prepare_mujoco(task_id: str, gymnasium_id: str) -> None:
         mujoco = importlib.import_module("mujoco")
     except (ImportError, DependencyNotInstalled) as error:
         raise UserError(
-            f"task {task_id!r} needs MuJoCo ({error}): pip install 'se_hpo[mujoco]'"
+            f"task {task_id!r} needs MuJoCo ({error}): pip install 'se-hpo[mujoco]'"
         ) from error
     if mujoco.get_mju_user_warning() is None:
         mujoco.set_mju_user_warning(log.info)

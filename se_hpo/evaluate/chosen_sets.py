@@ -58,8 +58,8 @@ class UsedSet:
         solved_used = sum(se.outcome.solved for se in self.ses.values())
         return (
             f"{self.se_set.train_env} ({self.se_set.paths.root}): {len(outcomes)} of "
-            f"{self.se_set.n_envs} {noun}s finished, {solved} solved the task; {used} used "
-            f"({solved_used} solved, {len(self.ses) - solved_used} not)"
+            f"{self.se_set.n_envs} {noun}s finished, {solved} solved the task; "
+            f"{used} used ({solved_used} solved, {len(self.ses) - solved_used} not)"
         )
 
     def to_dict(self) -> dict[str, Any]:

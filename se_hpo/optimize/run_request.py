@@ -11,6 +11,7 @@ from typing import Any
 from ConfigSpace import ConfigurationSpace
 
 from se_hpo.bohb.brackets import Bracket, most_at_one_budget, plan
+from se_hpo.bohb.encoding import SpaceEncoding
 from se_hpo.bohb.proposals import BOHBGenerator, RandomGenerator
 from se_hpo.errors import UserError
 from se_hpo.machine.addresses import in_slurm_job, published_host
@@ -146,7 +147,9 @@ def _check_host(host: str) -> None:
 
 
 def _settings(options: Options, space: Space) -> Settings:
-    job, _, _ = OBJECTIVES[space.objective].cost(space.resolve({}), 0)
+    # Of the default configuration: its base may have values of kinds that are searched.
+    config = space.resolve(SpaceEncoding(space.configuration_space()).default())
+    job, _, _ = OBJECTIVES[space.objective].cost(config, 0)
 
     def given(name: str) -> Any:
         asked = getattr(options, name)

@@ -64,14 +64,14 @@ def _missing_phase2(data: RunData) -> Iterator[str]:
             yield f"{name}: {left} of {se_set.n_envs} are not finished."
         if unsolved := sum(not outcome.solved for outcome in se_set.outcomes):
             yield (
-                f"{name}: {unsolved} of {len(se_set.outcomes)} finished "
-                f"{noun}s did not solve the task; they are kept, and marked in the tables."
+                f"{name}: {unsolved} of {len(se_set.outcomes)} finished {noun}s "
+                "did not solve the task; they are kept, and marked in the tables."
             )
     if data.evaluations.empty:
         nouns = "RNs" if data.of_rewards else "SEs"
         yield (
-            f"No agents have been evaluated, so what the {nouns} are worth is not known. To "
-            f"evaluate: python -m se_hpo.evaluate --envs {root}"
+            f"No agents have been evaluated, so what the {nouns} are worth is not known. "
+            f"To evaluate: python -m se_hpo.evaluate --envs {root}"
         )
         return
     headers: dict[str, list[dict[str, Any]]] = {}  # of all shards

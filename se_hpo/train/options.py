@@ -11,9 +11,7 @@ import tyro
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """Train a set of SEs, or of RNs (reward networks): independent NES runs from
-    different seeds, side by side.
-    """
+    """Train a set of SEs or RNs: independent NES runs from different seeds."""
 
     from_run: Annotated[Path | None, tyro.conf.arg(name="from")] = None
     """Take the best configuration of this run of `optimize` (results/...)."""

@@ -163,7 +163,8 @@ def mean_trainings(se_set: SESet) -> int:
     if len(se_set.outcomes) < se_set.n_envs:
         raise UserError(
             f"--like {se_set.paths.root}: {len(se_set.outcomes)} of {se_set.n_envs} "
-            f"{noun_of(se_set.train_env)}s are finished; finish it first, or give --trainings"
+            f"{noun_of(se_set.train_env)}s are finished; finish it first, or give "
+            "--trainings"
         )
     return round(float(np.mean([o.trainings for o in se_set.outcomes])))
 
