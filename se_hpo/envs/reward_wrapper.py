@@ -46,11 +46,18 @@ class RewardNetwork(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorArgs
                 the network was learned with.
 
         Raises:
-            UserError: no fitting checkpoint, or a potential without a discount.
+            UserError: no fitting checkpoint, a potential without a discount, or there
+                is a reward network already.
         """
         RecordConstructorArgs.__init__(self, checkpoint=checkpoint, discount=discount)
         gymnasium.Wrapper.__init__(self, env)
-        spec, space = env.unwrapped.spec, env.observation_space
+        while isinstance(env, gymnasium.Wrapper):
+            if isinstance(env, RewardNetwork):
+                raise UserError(
+                    "the environment has a reward network already: keep one"
+                )
+            env = env.env
+        spec, space = self.unwrapped.spec, self.env.observation_space
         self._reward = reward_function_for(spec, space, checkpoint, discount)
         self._flat = functools.partial(_flat, space)
 

@@ -68,10 +68,10 @@ def _missing_phase2(data: RunData) -> Iterator[str]:
                 "did not solve the task; they are kept, and marked in the tables."
             )
     if data.evaluations.empty:
-        nouns = "RNs" if data.of_rewards else "SEs"
+        learned = "RNs" if data.of_rewards else "SEs"
         yield (
-            f"No agents have been evaluated, so what the {nouns} are worth is not known. "
-            f"To evaluate: python -m se_hpo.evaluate --envs {root}"
+            f"No agents have been evaluated, so what the {learned} are worth is not "
+            f"known. To evaluate: python -m se_hpo.evaluate --envs {root}"
         )
         return
     headers: dict[str, list[dict[str, Any]]] = {}  # of all shards

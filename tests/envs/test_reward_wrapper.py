@@ -259,3 +259,11 @@ def test_bad_input_is_one_line_with_the_mend(make, words, tmp_path):
     with pytest.raises(UserError, match=words) as error:
         make(tmp_path)
     assert "\n" not in str(error.value)
+
+
+def test_a_second_network_around_the_first_is_refused(file):
+    """Its `info["task_reward"]` would be the first network's reward."""
+    once = se_hpo.RewardNetwork(gymnasium.make("CartPole-v0"), file)
+    around = gymnasium.wrappers.TimeLimit(once, 10)
+    with pytest.raises(UserError, match="has a reward network already"):
+        se_hpo.RewardNetwork(around, file)
