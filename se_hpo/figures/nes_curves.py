@@ -6,6 +6,8 @@ has ended counts with its last score from then on.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
@@ -48,16 +50,18 @@ def draw_nes_curves(
             own, mean = curves[curves["se_set"] == name], means[means["se_set"] == name]
             _draw_set(axes, own, mean, train_envs[name])
             label = train_env_label(train_envs[name])
+            if [train_envs[other] for other in sets].count(train_envs[name]) > 1:
+                label = f"{label}: {name}"
             axes.set_title(f"{label}  (n = {own['se'].nunique()} NES runs)")
             _mark(axes, solved_return)
         figure.supxlabel("generation", fontsize=10)
         figure.supylabel(_what(curves), fontsize=10)
     return Picture(
         "nes_curves",
-        "Can synthetic environments be learned?",
+        f"Can {_learned(train_envs[name] for name in sets)} be learned?",
         f"Each thin line is one NES run: the {_what(curves)} of the agents "
-        "trained on its unperturbed SE, generation by generation. The thick line is "
-        "the mean over the runs; a run that has ended counts with its last score. "
+        "trained on its unperturbed center, generation by generation. The thick line "
+        "is the mean over the runs; a run that has ended counts with its last score. "
         "A dot marks where a run stands or ended. Dashed, of returns: from where the "
         "task counts as solved. Arranged as Fig. 2 of the paper.",
         figure,
@@ -69,6 +73,13 @@ def _returns(curves: pd.DataFrame) -> bool:
     """Whether all scores are returns on the task."""
     returns = curves.get("center_return", curves["center_score"])
     return bool((returns.isna() | (returns == curves["center_score"])).all())
+
+
+def _learned(train_envs: Iterable[str]) -> str:
+    rewards = {name.startswith("rn_") for name in train_envs}
+    if rewards == {True}:
+        return "reward networks"
+    return "synthetic environments" + " and reward networks" * (True in rewards)
 
 
 def _what(curves: pd.DataFrame) -> str:
