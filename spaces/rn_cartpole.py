@@ -20,7 +20,8 @@ META = {
     "base": {
         # The level of tests during so many steps: also after the task is solved.
         "nes.fitness": "area",
-        "nes.horizon": 3000,
+        "nes.horizon": 2000,
+        "nes.vary_agents": True,
         "nes.stop_when_solved": False,
         "nes.common_random_numbers": True,
         "ddqn.test_episodes": 5,
@@ -40,7 +41,7 @@ def space(seed: int | None = None) -> ConfigurationSpace:
             Categorical(
                 "nes.score_transform",
                 ["linear", "rank", "nes", "nes_unnormalized", "all_better_sum"],
-                default="nes_unnormalized",
+                default="all_better_sum",
             ),
             # Factor of the weighted sum. Authors: 0.1 to 1; they chose 0.5 by hand.
             Float("nes.step_size", (0.1, 1.0), log=True, default=0.5),
@@ -51,13 +52,15 @@ def space(seed: int | None = None) -> ConfigurationSpace:
                 default="mirrored_best",
             ),
             # Of a perturbation. Authors: 0.001 to 1; they chose 0.1 by hand.
-            Float("nes.noise_std", (0.01, 1.0), log=True, default=0.1),
+            Float("nes.noise_std", (0.01, 1.0), log=True, default=0.2),
             # Perturbation directions per generation. Authors: 16.
             Integer("nes.population", (8, 32), log=True, default=16),
             # Agents trained on the center; the loss is their mean.
             Integer("nes.n_center_evaluations", (4, 16), log=True, default=8),
-            # Ours: the start is the best of this many random reward networks.
-            Integer("nes.n_initial", (1, 64), log=True, default=32),
+            # Ours: the start is the best of this many networks.
+            Integer("nes.n_initial", (1, 64), log=True, default=64),
+            # Ours: the first network is random, or fitted to the task's reward.
+            Categorical("nes.start", ["random", "task_reward"], default="random"),
             # How the reward is made of the network. Authors: each by itself.
             Categorical("rn.kind", KINDS, default="exclusive_potential"),
             # Hidden activation of the reward network. Authors: the same four.
@@ -74,25 +77,25 @@ def space(seed: int | None = None) -> ConfigurationSpace:
             Categorical("rn.terminal_potential", ["zero", "network"], default="zero"),
             # Episodes that only fill the replay buffer. Authors: the same.
             Integer("ddqn.init_episodes", (1, 20), log=True, default=1),
-            # Transitions per update. Authors: the same, not log.
-            Integer("ddqn.batch_size", (64, 256), default=192),
+            # Transitions per update. Authors: 64 to 256; 32 in their evaluation.
+            Integer("ddqn.batch_size", (32, 256), log=True, default=32),
             # 1 - discount, also that of a potential. Authors: the same.
             Float("ddqn.one_minus_gamma", (0.001, 0.1), log=True, default=0.01),
             # Adam's step size. Authors: the same.
-            Float("ddqn.lr", (1e-4, 5e-3), log=True, default=3e-3),
+            Float("ddqn.lr", (1e-4, 5e-3), log=True, default=2.5e-4),
             # Polyak factor of the target network. Authors: the same.
             Float("ddqn.tau", (0.005, 0.05), log=True, default=0.01),
             # Epsilon of the first episode. Authors: the same.
-            Float("ddqn.eps_init", (0.8, 1.0), log=True, default=0.8),
-            # Lowest epsilon. Authors: the same.
-            Float("ddqn.eps_min", (0.005, 0.05), log=True, default=0.03),
+            Float("ddqn.eps_init", (0.8, 1.0), log=True, default=1.0),
+            # Lowest epsilon. Authors: 0.005 to 0.05; 0.1 in their evaluation.
+            Float("ddqn.eps_min", (0.005, 0.1), log=True, default=0.1),
             # 1 - factor on epsilon after each episode. Authors: the same.
-            Float("ddqn.one_minus_eps_decay", (0.01, 0.2), log=True, default=0.05),
+            Float("ddqn.one_minus_eps_decay", (0.01, 0.2), log=True, default=0.1),
             # Hidden activation of the Q network. Authors: the same four.
             Categorical(
                 "ddqn.activation",
                 ["tanh", "relu", "leaky_relu", "prelu"],
-                default="leaky_relu",
+                default="relu",
             ),
             # Units per hidden layer of the Q network. Authors: the same.
             Integer("ddqn.hidden_size", (48, 192), log=True, default=64),

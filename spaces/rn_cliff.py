@@ -20,7 +20,7 @@ META = {
     "base": {
         # The level of tests during so many steps: also after the task is solved.
         "nes.fitness": "area",
-        "nes.horizon": 1000,
+        "nes.horizon": 2000,
         "nes.stop_when_solved": False,
         "nes.common_random_numbers": True,
         "q_learning.test_episodes": 1,
@@ -40,7 +40,7 @@ def space(seed: int | None = None) -> ConfigurationSpace:
             Categorical(
                 "nes.score_transform",
                 ["linear", "rank", "nes", "nes_unnormalized", "all_better_sum"],
-                default="nes_unnormalized",
+                default="all_better_sum",
             ),
             # Factor of the weighted sum. Authors: 0.1 to 1; they chose 0.5 by hand.
             Float("nes.step_size", (0.1, 1.0), log=True, default=0.5),
@@ -51,13 +51,15 @@ def space(seed: int | None = None) -> ConfigurationSpace:
                 default="mirrored_best",
             ),
             # Of a perturbation. Authors: 0.001 to 1; they chose 0.1 by hand.
-            Float("nes.noise_std", (0.01, 1.0), log=True, default=0.3),
+            Float("nes.noise_std", (0.01, 1.0), log=True, default=0.2),
             # Perturbation directions per generation. Authors: 16.
             Integer("nes.population", (8, 32), log=True, default=16),
             # Agents trained on the center; the loss is their mean.
             Integer("nes.n_center_evaluations", (4, 16), log=True, default=8),
-            # Ours: the start is the best of this many random reward networks.
-            Integer("nes.n_initial", (1, 512), log=True, default=256),
+            # Ours: the start is the best of this many networks.
+            Integer("nes.n_initial", (1, 64), log=True, default=1),
+            # Ours: the first network is random, or fitted to the task's reward.
+            Categorical("nes.start", ["random", "task_reward"], default="task_reward"),
             # How the reward is made of the network. Authors: each by itself.
             Categorical("rn.kind", KINDS, default="additive_potential"),
             # Hidden activation of the reward network. Authors: the same four.
@@ -75,7 +77,7 @@ def space(seed: int | None = None) -> ConfigurationSpace:
             # Part of the way to the target. Authors: 0 to 0.999.
             Float("q_learning.lr", (0.1, 1.0), default=1.0),
             # 1 - discount, also that of a potential. Authors: the same.
-            Float("q_learning.one_minus_gamma", (0.001, 1.0), log=True, default=0.05),
+            Float("q_learning.one_minus_gamma", (0.001, 1.0), log=True, default=0.2),
             # Lowest epsilon. Authors: 0.01 to 1.
             Float("q_learning.eps_min", (0.01, 0.3), log=True, default=0.1),
         ]

@@ -40,10 +40,10 @@ def space(seed: int | None = None) -> ConfigurationSpace:
             Categorical(
                 "nes.score_transform",
                 ["linear", "rank", "nes", "nes_unnormalized", "all_better_sum"],
-                default="nes_unnormalized",
+                default="all_better_sum",
             ),
             # Factor of the weighted sum. Authors: 0.1 to 1; they chose 0.5 by hand.
-            Float("nes.step_size", (0.1, 1.0), log=True, default=0.5),
+            Float("nes.step_size", (0.1, 1.0), log=True, default=1.0),
             # Better sign of a pair (authors), the difference of a pair, or no pairs.
             Categorical(
                 "nes.sampling",
@@ -51,13 +51,15 @@ def space(seed: int | None = None) -> ConfigurationSpace:
                 default="mirrored_best",
             ),
             # Of a perturbation. Authors: 0.001 to 1; they chose 0.1 by hand.
-            Float("nes.noise_std", (0.01, 1.0), log=True, default=0.1),
+            Float("nes.noise_std", (0.01, 3.0), log=True, default=1.0),
             # Perturbation directions per generation. Authors: 16.
             Integer("nes.population", (4, 16), log=True, default=8),
             # Agents trained on the center; the loss is their mean.
-            Integer("nes.n_center_evaluations", (2, 8), log=True, default=4),
-            # Ours: the start is the best of this many random reward networks.
-            Integer("nes.n_initial", (1, 32), log=True, default=16),
+            Integer("nes.n_center_evaluations", (2, 8), log=True, default=2),
+            # Ours: the start is the best of this many networks.
+            Integer("nes.n_initial", (1, 32), log=True, default=1),
+            # Ours: the first network is random, or fitted to the task's reward.
+            Categorical("nes.start", ["random", "task_reward"], default="random"),
             # How the reward is made of the network. Authors: each by itself.
             Categorical("rn.kind", KINDS, default="additive"),
             # Hidden activation of the reward network. Authors: the same four.
@@ -79,11 +81,11 @@ def space(seed: int | None = None) -> ConfigurationSpace:
             # Polyak factor of the target networks. Authors: the same.
             Float("td3.tau", (0.005, 0.05), log=True, default=0.01),
             # Critic updates per update of the actor. Authors: the same.
-            Integer("td3.policy_delay", (1, 3), default=1),
+            Integer("td3.policy_delay", (1, 3), default=2),
             # Steps for which an action is held. Authors: the same.
             Integer("td3.action_repeat", (1, 3), default=2),
             # Noise on actions. Authors: the same.
-            Float("td3.action_std", (0.05, 0.2), log=True, default=0.05),
+            Float("td3.action_std", (0.05, 0.2), log=True, default=0.1),
             # Noise on target actions. Authors: the same.
             Float("td3.policy_std", (0.1, 0.4), log=True, default=0.2),
             # Largest noise on target actions. Authors: the same.
@@ -92,7 +94,7 @@ def space(seed: int | None = None) -> ConfigurationSpace:
             Categorical(
                 "td3.activation",
                 ["tanh", "relu", "leaky_relu", "prelu"],
-                default="leaky_relu",
+                default="relu",
             ),
             # Authors: 48 to 192.
             Integer("td3.hidden_size", (32, 192), log=True, default=64),

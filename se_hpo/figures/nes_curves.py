@@ -6,13 +6,15 @@ has ended counts with its last score from then on.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from se_hpo.figures import style
 from se_hpo.figures.style import Picture
-from se_hpo.names import noun_of, train_env_label
+from se_hpo.names import train_env_label
 
 _COLUMNS = 2
 _CURVE = ["se_set", "se", "generation", "center_score", "best_score", "solved"]
@@ -41,9 +43,6 @@ def draw_nes_curves(
     if not sets:
         return None
     rows = -(-len(sets) // _COLUMNS)
-    nouns = {noun_of(train_envs[name]) for name in sets}
-    noun = "SE" if "SE" in nouns else "RN"
-    learned = "synthetic environments" if noun == "SE" else "reward networks"
     with style.drawing(height=2.9 * rows + 0.2) as figure:
         panels = style.panel_grid(figure, len(sets), _COLUMNS)
         solved_return = solved_return if _returns(curves) else None
@@ -51,15 +50,17 @@ def draw_nes_curves(
             own, mean = curves[curves["se_set"] == name], means[means["se_set"] == name]
             _draw_set(axes, own, mean, train_envs[name])
             label = train_env_label(train_envs[name])
+            if [train_envs[other] for other in sets].count(train_envs[name]) > 1:
+                label = f"{label}: {name}"
             axes.set_title(f"{label}  (n = {own['se'].nunique()} NES runs)")
             _mark(axes, solved_return)
         figure.supxlabel("generation", fontsize=10)
         figure.supylabel(_what(curves), fontsize=10)
     return Picture(
         "nes_curves",
-        f"Can {learned} be learned?",
+        f"Can {_learned(train_envs[name] for name in sets)} be learned?",
         f"Each thin line is one NES run: the {_what(curves)} of the agents "
-        f"trained on its unperturbed {noun}, generation by generation. The thick line "
+        "trained on its unperturbed center, generation by generation. The thick line "
         "is the mean over the runs; a run that has ended counts with its last score. "
         "A dot marks where a run stands or ended. Dashed, of returns: from where the "
         "task counts as solved. Arranged as Fig. 2 of the paper.",
@@ -72,6 +73,13 @@ def _returns(curves: pd.DataFrame) -> bool:
     """Whether all scores are returns on the task."""
     returns = curves.get("center_return", curves["center_score"])
     return bool((returns.isna() | (returns == curves["center_score"])).all())
+
+
+def _learned(train_envs: Iterable[str]) -> str:
+    rewards = {name.startswith("rn_") for name in train_envs}
+    if rewards == {True}:
+        return "reward networks"
+    return "synthetic environments" + " and reward networks" * (True in rewards)
 
 
 def _what(curves: pd.DataFrame) -> str:
