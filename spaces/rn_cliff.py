@@ -84,4 +84,6 @@ def space(seed: int | None = None) -> ConfigurationSpace:
     )
     kinds = cs["rn.kind"], ["additive_potential"]
     cs.add(InCondition(cs["rn.terminal_potential"], *kinds))
+    # A fit to the task's reward takes a second or more each.
+    cs.add(InCondition(cs["nes.n_initial"], cs["nes.start"], ["random"]))
     return cs
