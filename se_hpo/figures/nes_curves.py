@@ -129,7 +129,7 @@ def draw_trial_curves(
         "trial_curves",
         "The NES runs of the search",
         f"One line per trial of BOHB, each another configuration: the {_what(curves)} "
-        "of the agents trained on its unperturbed SE. Lines end where the "
+        "of the agents trained on its unperturbed center. Lines end where the "
         "budget of the trial ended (dot). In colour: the trial that is best now.",
         figure,
         {"": curves.filter(columns).reset_index(drop=True)},
