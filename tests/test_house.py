@@ -34,7 +34,7 @@ LINES = 32_000
 DECLARED = {
     *("ConfigSpace", "gymnasium", "hpbandster", "numpy", "pandas", "rich"),
     *("safetensors", "torch", "tyro", "yaml"),
-    *("Pyro4", "scipy", "serpent"),
+    *("Pyro4", "scipy", "serpent", "threadpoolctl"),
     *("optuna", "sklearn"),  # extra `analysis`
     *("jinja2", "matplotlib"),  # extra `plots`
     "stable_baselines3",  # extra `sb3`

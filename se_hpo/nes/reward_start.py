@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from se_hpo import seeding
 from se_hpo.config.run import RunConfig
@@ -95,6 +96,14 @@ def like_the_task(
     Least squares over `seen`, by Adam from `psi`. Of an additive kind the learned part
     comes to nothing.
     """
+    # Products this small are twenty times slower on two threads, and not the same.
+    with threadpool_limits(1, "blas"):
+        return _fitted(config, psi, seen, rng)
+
+
+def _fitted(
+    config: RunConfig, psi: np.ndarray, seen: Transitions, rng: np.random.Generator
+) -> np.ndarray:
     se, task = config.se, measure_task(config.task)
     assert isinstance(se, RewardNetworkConfig)
     target = np.zeros_like(seen.reward) if se.additive else seen.reward

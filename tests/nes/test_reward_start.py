@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 
 from se_hpo.agents.ddqn_config import DDQNConfig
 from se_hpo.agents.q_learning_config import QLearningConfig
@@ -10,6 +11,7 @@ from se_hpo.envs.checkpoint import SECheckpoint
 from se_hpo.envs.learned.mdp import SyntheticEnvConfig
 from se_hpo.envs.reward_function import RewardFunction
 from se_hpo.errors import UserError
+from se_hpo.nes import reward_start
 from se_hpo.nes.generation import random_psi
 from se_hpo.nes.reward_start import like_the_task, random_transitions
 from se_hpo.nes.run import run_nes
@@ -81,6 +83,22 @@ def test_a_deep_network_comes_near_the_reward_of_cartpole():
         return float(np.mean((potential - seen.reward) ** 2))
 
     assert error(fitted) < 0.01 * error(start)
+
+
+def test_the_fit_takes_one_thread(monkeypatch):
+    threads = []
+    original = reward_start._fitted
+
+    def fitted(*args):
+        threads.extend(lib["num_threads"] for lib in threadpool_info())
+        return original(*args)
+
+    monkeypatch.setattr(reward_start, "_fitted", fitted)
+    monkeypatch.setattr(reward_start, "_UPDATES", 2)
+    config = made("exclusive")
+    seen = random_transitions(config, seed=0)
+    like_the_task(config, random_psi(config, 0, 0), seen, np.random.default_rng(0))
+    assert set(threads) == {1}
 
 
 def test_the_fit_is_that_of_the_seed():
