@@ -38,10 +38,10 @@ SMOKE = ["nes.population=2", "nes.n_center_evaluations=1", "nes.horizon=300"]
 class Study:
     """Sets of reward networks of one recipe, and the rows of the figure."""
 
-    rows: tuple[tuple[str, ...], ...]
-    """Flags of an evaluation each."""
+    rows: tuple[tuple[int, tuple[str, ...]], ...]
+    """Of an evaluation each: agents per network (fewer where one takes long), flags."""
     per_kind: int = 10
-    """Networks, with as many agents on each."""
+    """Networks."""
     kinds: tuple[str, ...] = (*POTENTIALS, *OTHERS)
     flags: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Of `train`, by kind."""
@@ -57,8 +57,8 @@ TEXTBOOK, VARIED = ("--agent-values", "textbook"), ("--hyperparameters", "varied
 STUDIES = {
     "rn-cliff": Study(
         (
-            ("q_learning", "sarsa", *COUNTS, *TEXTBOOK),
-            ("q_learning", *COUNTS, *TEXTBOOK, *VARIED),
+            (10, ("q_learning", "sarsa", *COUNTS, *TEXTBOOK)),
+            (10, ("q_learning", *COUNTS, *TEXTBOOK, *VARIED)),
         ),
         flags=dict.fromkeys(OTHERS, LESS_NOISE),
         control="additive_potential",
@@ -66,15 +66,16 @@ STUDIES = {
     ),
     "rn-cartpole": Study(
         (
-            ("ddqn", "dueling_ddqn", *TEXTBOOK),
-            ("ddqn", *TEXTBOOK, *VARIED),
+            (10, ("ddqn", *TEXTBOOK)),
+            (3, ("ddqn", *TEXTBOOK, *VARIED)),
+            (3, ("dueling_ddqn", *TEXTBOOK, "--seed", "1")),
         ),
         at=(500, 1_000, 2_000, 5_000, 10_000, 20_000, 30_000, 50_000),
     ),
     "rn-cmc": Study(
         (
-            ("td3", "--curve-steps", "70000"),
-            ("ppo", *TEXTBOOK, "--curve-steps", "70000"),
+            (5, ("td3", "--curve-steps", "70000")),
+            (5, ("ppo", *TEXTBOOK, "--curve-steps", "70000")),
         ),
         per_kind=5,
         kinds=("additive",),
@@ -98,8 +99,9 @@ def commands(name: str, run: Path, smoke: bool) -> Iterator[list[str]]:
         out = ["--out", str(sets / f"{study.control}-random")]
         yield ["train", "--config", name, "--random-search", *small, *like, *out]
     short = ["--curve-steps", "300"] if smoke else []
-    for row in study.rows:
-        agents = ["--num-agents", n, "--agents", *row, *short]
+    for number, row in study.rows:
+        number = 1 if smoke else number
+        agents = ["--num-agents", str(number), "--agents", *row, *short]
         yield ["evaluate", "--envs", str(run), *agents]
     yield ["report", str(run)]
 

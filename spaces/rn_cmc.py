@@ -19,7 +19,7 @@ META = {
     "base": {
         # The level of tests during so many steps: also after the task is solved.
         "nes.fitness": "area",
-        "nes.horizon": 40_000,
+        "nes.horizon": 20_000,
         "nes.stop_when_solved": False,
         "nes.common_random_numbers": True,
         "td3.test_episodes": 5,
