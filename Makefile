@@ -52,10 +52,7 @@ docs-tables: $(VENV)/.installed
 wheel: $(VENV)/.installed-test
 	$(BIN)/python -m build
 
-test-docs-tables: $(VENV)/.installed
-	$(BIN)/python docs/tables.py
-
-wheel: $(VENV)/.installed-test
+test-wheel: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m slow tests/end_to_end/test_packaging.py
 
 clean:
