@@ -312,8 +312,8 @@ def test_bad_flags_are_one_line_and_write_nothing(
     ("meta", "name", "message"),
     [
         ({"task": "CartPole-v7"}, "nes.step_size", "CartPole-v7"),
-        ({"task": "MountainCarContinuous-v0"}, "nes.step_size", "Discrete"),
-        ({"agent": "ppo"}, "nes.step_size", "ppo"),
+        ({"task": "MountainCarContinuous-v0"}, "nes.step_size", "agents for it: td3"),
+        ({"agent": "a3c"}, "nes.step_size", "a3c"),
         ({}, "nes.step_sise", "nes.step_size"),
         ({"base": {"nes.populations": 3}}, "nes.step_size", "nes.population"),
     ],
