@@ -153,7 +153,7 @@ def _scale(
 ) -> None:
     task, values, steps = keys
     several = means["agent_values"].nunique() > 1
-    head = f"{task}, {values}" if several else str(task)
+    head = f"{task}\n{values}" if several else str(task)
     column[0].set_title(f"{head}\n{column[0].get_title(loc='left')}", fontsize=9)
     column[0].set_xscale("function", functions=(_root, np.square))
     column[0].set_xlim(0, steps)
