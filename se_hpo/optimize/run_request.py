@@ -147,9 +147,10 @@ def _check_host(host: str) -> None:
 
 
 def _settings(options: Options, space: Space) -> Settings:
-    # Of the default configuration: its base may have values of kinds that are searched.
-    config = space.resolve(SpaceEncoding(space.configuration_space()).default())
-    job, _, _ = OBJECTIVES[space.objective].cost(config, 0)
+    # The base may have values of kinds that are searched; sizes may be any.
+    default = SpaceEncoding(space.configuration_space()).default()
+    kinds = {name: value for name, value in default.items() if name.endswith(".kind")}
+    job, _, _ = OBJECTIVES[space.objective].cost(space.resolve(kinds), 0)
 
     def given(name: str) -> Any:
         asked = getattr(options, name)
