@@ -68,10 +68,12 @@ STUDIES = {
         (
             (10, ("ddqn", *TEXTBOOK)),
             (3, ("ddqn", *TEXTBOOK, *VARIED)),
-            (3, ("dueling_ddqn", *TEXTBOOK, "--seed", "1")),
         ),
         # The others stand still long before.
-        flags={"exclusive_potential": ("--generations", "60")},
+        flags={
+            **dict.fromkeys((*POTENTIALS, *OTHERS), ("--vary-hp",)),
+            "exclusive_potential": ("--vary-hp", "--generations", "60"),
+        },
         at=(500, 1_000, 2_000, 5_000, 10_000, 20_000, 30_000, 50_000),
     ),
     "rn-cmc": Study(

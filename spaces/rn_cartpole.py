@@ -21,7 +21,6 @@ META = {
         # The level of tests during so many steps: also after the task is solved.
         "nes.fitness": "area",
         "nes.horizon": 2000,
-        "nes.vary_agents": True,
         "nes.stop_when_solved": False,
         "nes.common_random_numbers": True,
         "ddqn.test_episodes": 5,

@@ -102,7 +102,9 @@ class _Costs:
         nes = _per_se(_total(sets, unit), self._n_ses(sets))
         yield False, {"cost_per_se": nes, "nes_cost": nes, "bohb_cost": math.nan}
         if self.bohb is not None:
-            learned = self.outcomes[~self.outcomes["train_env"].map(is_random)]
+            learned = self.outcomes[
+                ~self.outcomes["train_env"].map(is_random).astype(bool)
+            ]
             share = _per_se(_total(self.bohb, unit), self._n_ses(learned))
             costs = {"cost_per_se": nes + share, "nes_cost": nes, "bohb_cost": share}
             yield True, costs

@@ -314,7 +314,7 @@ def test_void_by_flat_names_is_one_line():
     assert other.se == ExclusivePotentialConfig()
 
 
-RECIPE = "task: {task}\nagent: {{algorithm: {agent}}}\nse: {{kind: {kind}}}\n"
+RECIPE = "task: {task}\nagent: {{algorithm: {agent}}}\nrn: {{kind: {kind}}}\n"
 
 
 @pytest.mark.parametrize(

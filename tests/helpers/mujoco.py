@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-MEND = r"pip install 'se_hpo\[mujoco\]'"
+MEND = r"pip install 'se-hpo\[mujoco\]'"
 
 HAVE_MUJOCO = importlib.util.find_spec("mujoco") is not None
 
