@@ -17,7 +17,7 @@ from se_hpo.envs.reward_inputs import checked_discount, no_such_info
 from se_hpo.envs.tasks import TaskSpec, get_task
 from se_hpo.errors import UserError
 
-_SLOPES = {"relu": 0.0, "leaky_relu": 0.01, "prelu": 0.25}
+SLOPES = {"relu": 0.0, "leaky_relu": 0.01, "prelu": 0.25}
 """Factor of negative inputs."""
 
 
@@ -92,7 +92,7 @@ class RewardFunction:
         with np.errstate(over="ignore", invalid="ignore"):  # as others do
             x = x @ weight + bias
             for weight, bias in self._layers[1:]:
-                x = _activate(self.config.activation, x) @ weight + bias
+                x = activate(self.config.activation, x) @ weight + bias
         return x[:, 0]
 
     def _output(self, state: np.ndarray, numbers: Sequence[float]) -> float:
@@ -126,8 +126,9 @@ def _layers(
     return [(arrays[i], arrays[i + 1]) for i in range(0, len(arrays), 2)]
 
 
-def _activate(name: str, x: np.ndarray) -> np.ndarray:
+def activate(name: str, x: np.ndarray) -> np.ndarray:
+    """A hidden layer's activation, by its name."""
     if name == "tanh":
         return np.tanh(x)
-    slope = np.float32(_SLOPES[name])
+    slope = np.float32(SLOPES[name])
     return np.maximum(x, slope * x if slope else slope)  # not 0 times infinity

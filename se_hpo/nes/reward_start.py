@@ -17,6 +17,8 @@ from se_hpo import seeding
 from se_hpo.config.run import RunConfig
 from se_hpo.envs.learned.reward_network import RewardNetworkConfig
 from se_hpo.envs.parameters import split_psi
+from se_hpo.envs.reward_function import SLOPES, activate
+from se_hpo.envs.reward_inputs import checked_discount, discount_of
 from se_hpo.envs.tasks import TaskSpec, measure_task
 from se_hpo.nes.optimizers import Adam
 from se_hpo.training.environments import TaskTrainingEnv
@@ -26,7 +28,6 @@ STEPS = 4000
 _HOLD = 0.8
 """Probability that an action is taken again: to get further than a random walk."""
 _UPDATES, _BATCH, _LR = 1500, 256, 0.02
-_SLOPES = {"relu": 0.0, "leaky_relu": 0.01, "prelu": 0.25}
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,8 @@ def _fitted(
     se, task = config.se, measure_task(config.task)
     assert isinstance(se, RewardNetworkConfig)
     target = np.zeros_like(seen.reward) if se.additive else seen.reward
-    discount, before = getattr(config.agent, "gamma", 1.0), np.float32(-1.0)
+    discount = checked_discount(se, discount_of(config.agent))
+    before = np.float32(-1.0)
     adam = Adam(_LR)
     memory = adam.init(len(psi))
     for _ in range(_UPDATES):
@@ -142,7 +144,7 @@ class _Net:
         for at in range(0, len(self._values), 2):
             weight, *bias = self._values[at : at + 2]
             if at:
-                tape[-1] = _activated(self._activation, tape[-1])
+                tape[-1] = activate(self._activation, tape[-1])
             tape.append(tape[-1] @ weight.T + (bias[0] if bias else 0))
         return tape
 
@@ -159,12 +161,8 @@ class _Net:
         return np.concatenate([part.ravel() for part in parts])
 
 
-def _activated(name: str, x: np.ndarray) -> np.ndarray:
-    return np.tanh(x) if name == "tanh" else np.where(x > 0, x, _SLOPES[name] * x)
-
-
 def _slope(name: str, activated: np.ndarray) -> np.ndarray:
     """The derivative, from what came out."""
     if name == "tanh":
         return 1 - activated**2
-    return np.where(activated > 0, 1.0, _SLOPES[name])
+    return np.where(activated > 0, 1.0, SLOPES[name])
