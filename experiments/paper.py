@@ -14,21 +14,18 @@ the report, and copies what is small to `experiments/results/STUDY/`.
 
 from __future__ import annotations
 
-import argparse
-import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from study import keep, run_commands
+from study import keep, run_study
 
 import se_hpo
 from se_hpo import analysis
 from se_hpo.storage.paths import RunPaths
 
-HERE = Path(__file__).resolve().parent
 FIGURES = ("nes_curves", "returns-*", "transitions", "rank_agreement-*")
 LEFT_OUT = ["task", "test_returns", "agent_seed", "record_file", "engine", "agent_base"]
 """Columns of `load_evaluations` that are not collected."""
@@ -163,22 +160,7 @@ def cost(ses: pd.DataFrame, evaluations: pd.DataFrame) -> pd.DataFrame:
 
 def main() -> None:
     """Run what is asked for."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("study", choices=sorted(STUDIES))
-    parser.add_argument("--run", type=Path, help="run folder (default: results/STUDY)")
-    parser.add_argument("--out", type=Path, help="default: experiments/results/STUDY")
-    parser.add_argument("--smoke", action="store_true", help="everything, tiny")
-    parser.add_argument("--collect", action="store_true", help="train nothing")
-    parser.add_argument("--dry-run", action="store_true", help="print the commands")
-    args = parser.parse_args()
-    run = args.run or HERE.parent / "results" / args.study
-    run_commands(
-        commands(args.study, run, args.smoke), print_only=args.collect or args.dry_run
-    )
-    if not args.dry_run:
-        out = args.out or HERE / "results" / args.study
-        collect(run, out)
-        print(json.dumps({"run": str(run), "collected in": str(out)}))
+    run_study(__doc__, STUDIES, commands, lambda _, run, out: collect(run, out))
 
 
 if __name__ == "__main__":

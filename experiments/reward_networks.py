@@ -15,20 +15,17 @@ states, so that `train --like`, `evaluate`, `report` and `load_ses` take them.
 
 from __future__ import annotations
 
-import argparse
-import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from study import keep, run_commands
+from study import keep, run_study
 
 import se_hpo
 from se_hpo import analysis
 from se_hpo.storage.paths import RunPaths
 
-HERE = Path(__file__).resolve().parent
 POTENTIALS = ("exclusive_potential", "additive_potential")
 OTHERS = ("exclusive", "additive")
 SMOKE = ["nes.population=2", "nes.n_center_evaluations=1", "nes.horizon=300"]
@@ -133,22 +130,7 @@ def collect(name: str, run: Path, out: Path) -> None:
 
 def main() -> None:
     """Run what is asked for."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("study", choices=sorted(STUDIES))
-    parser.add_argument("--run", type=Path, help="run folder (default: results/STUDY)")
-    parser.add_argument("--out", type=Path, help="default: experiments/results/STUDY")
-    parser.add_argument("--smoke", action="store_true", help="everything, tiny")
-    parser.add_argument("--collect", action="store_true", help="train nothing")
-    parser.add_argument("--dry-run", action="store_true", help="print the commands")
-    args = parser.parse_args()
-    run = args.run or HERE.parent / "results" / args.study
-    run_commands(
-        commands(args.study, run, args.smoke), print_only=args.collect or args.dry_run
-    )
-    if not args.dry_run:
-        out = args.out or HERE / "results" / args.study
-        collect(args.study, run, out)
-        print(json.dumps({"run": str(run), "collected in": str(out)}))
+    run_study(__doc__, STUDIES, commands, collect)
 
 
 if __name__ == "__main__":

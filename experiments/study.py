@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +16,8 @@ from machine import machine
 
 from se_hpo.storage.files import write_json
 from se_hpo.storage.paths import RunPaths
+
+HERE = Path(__file__).resolve().parent
 
 
 def run_commands(commands: Iterable[list[str]], print_only: bool = False) -> None:
@@ -44,3 +48,35 @@ def keep(
         for picture in RunPaths(run).figures.glob(f"{name}.png"):
             shutil.copy(picture, out)
     write_json(out / "machine.json", machine())
+
+
+def run_study(
+    doc: str | None,
+    studies: Iterable[str],
+    commands: Callable[[str, Path, bool], Iterable[list[str]]],
+    collect: Callable[[str, Path, Path], None],
+) -> None:
+    """The command line of a script of several studies.
+
+    Args:
+        doc: the script's, whose first line says what it is.
+        studies: their names.
+        commands: (study, run folder, smoke) -> what a user would type.
+        collect: (study, run folder, folder for what is kept).
+    """
+    parser = argparse.ArgumentParser(description=(doc or "").splitlines()[0])
+    parser.add_argument("study", choices=sorted(studies))
+    parser.add_argument("--run", type=Path, help="run folder (default: results/STUDY)")
+    parser.add_argument("--out", type=Path, help="default: experiments/results/STUDY")
+    parser.add_argument("--smoke", action="store_true", help="everything, tiny")
+    parser.add_argument("--collect", action="store_true", help="train nothing")
+    parser.add_argument("--dry-run", action="store_true", help="print the commands")
+    args = parser.parse_args()
+    run = args.run or HERE.parent / "results" / args.study
+    run_commands(
+        commands(args.study, run, args.smoke), print_only=args.collect or args.dry_run
+    )
+    if not args.dry_run:
+        out = args.out or HERE / "results" / args.study
+        collect(args.study, run, out)
+        print(json.dumps({"run": str(run), "collected in": str(out)}))
