@@ -1,7 +1,7 @@
 """Many copies of an environment, stepped as one batch, in Gymnasium's autoreset modes.
 
-What each means is that of Gymnasium's `SyncVectorEnv`, transition by transition and seed
-by seed. No torch.
+What each means is that of Gymnasium's `SyncVectorEnv`, transition by transition and
+seed by seed. No torch.
 """
 
 from __future__ import annotations

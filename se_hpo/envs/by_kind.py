@@ -87,7 +87,7 @@ def _kind(checkpoint: SECheckpoint) -> LearnedKind:
     kind = kind_of(checkpoint.se_config)
     if kind.environment is None:
         raise UserError(
-            f"the checkpoint is a {kind.noun}, no synthetic environment: make "
+            f"a {kind.label} has other networks than a synthetic environment: make "
             "se_hpo:Rewarded of it, or take another file"
         )
     return kind

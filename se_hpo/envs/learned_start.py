@@ -1,4 +1,4 @@
-"""Synthetic environments that learn where their episodes start, for Gymnasium. No torch.
+"""Synthetic environments that learn where episodes start, for Gymnasium. No torch.
 
 Liesen et al. (2024, arXiv 2406.12589): `one_step` and `mdp_learned_start`. With z drawn
 from N(0, I) of an observation's size, a an action (one-hot, or a continuous one itself)
@@ -71,7 +71,7 @@ class LearnedStartNets:
     def step(
         self, action: np.ndarray, state: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Next states, rewards and whether it is over of actions and states, float32.
+        """Next states, rewards and raw done of actions and states, float32.
 
         Args:
             action: one-hot, or continuous, `... x n_actions`.
@@ -81,9 +81,9 @@ class LearnedStartNets:
         with silent():
             rewards = nets["reward"](x)[..., 0]
             if "state" not in nets:
-                return state, rewards, np.ones(rewards.shape, np.bool_)
+                return state, rewards, np.ones(rewards.shape, np.float32)
             state = state + nets["state"](x)
-            return state, rewards, nets["done"](state)[..., 0] > DONE_THRESHOLD
+            return state, rewards, nets["done"](state)[..., 0]
 
 
 class LearnedStartEnv(gymnasium.Env[np.ndarray, Any]):
@@ -104,9 +104,12 @@ class LearnedStartEnv(gymnasium.Env[np.ndarray, Any]):
     Everything after it is deterministic.
 
     ### Episode end
-    Of kind `one_step` terminated after the first step, whose observation is the initial
-    one again. Of `mdp_learned_start` terminated when the done net exceeds 0.5, truncated
-    at `max_steps` of its configuration.
+    Of kind `one_step` terminated after the first step, whose observation is the
+    initial one again. Of `mdp_learned_start` terminated when the done net exceeds 0.5,
+    truncated at `max_steps` of its configuration.
+
+    ### Info
+    `step` gives `raw_done`, the done net's output, or 1 where there is none.
 
     ### Arguments
     `checkpoint`: a file that `se_hpo.envs.checkpoint.save_se` wrote, or a
@@ -153,10 +156,11 @@ class LearnedStartEnv(gymnasium.Env[np.ndarray, Any]):
         if self._state is None:
             raise ResetNeeded(f"{self}: call reset before step")
         taken = self._action(action)
-        self._state, reward, terminated = self._nets.step(taken, self._state)
+        self._state, reward, done = self._nets.step(taken, self._state)
         self._steps += 1
-        truncated = self._steps >= self._nets.max_steps
-        return self._state.copy(), float(reward), bool(terminated), truncated, {}
+        raw_done = float(done)
+        ends = raw_done > DONE_THRESHOLD, self._steps >= self._nets.max_steps
+        return self._state.copy(), float(reward), *ends, {"raw_done": raw_done}
 
     def _action(self, action: Any) -> np.ndarray:
         """What the networks get."""

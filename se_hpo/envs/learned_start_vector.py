@@ -1,4 +1,4 @@
-"""Many copies of an SE that learned where its episodes start, in one batch. No torch."""
+"""Many copies of an SE that learned where episodes start, in one batch. No torch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ from gymnasium.vector import AutoresetMode
 
 from se_hpo.envs.batch_env import BatchEnv
 from se_hpo.envs.checkpoint import SECheckpoint
-from se_hpo.envs.learned_start import LearnedStartNets, clipped_actions, spaces_of
+from se_hpo.envs.learned_start import (
+    DONE_THRESHOLD,
+    LearnedStartNets,
+    clipped_actions,
+    spaces_of,
+)
 from se_hpo.envs.vector_arguments import checked_actions, limit_of
 
 
@@ -21,7 +26,7 @@ class LearnedStartVectorEnv(BatchEnv):
 
     Each copy has a generator of its own: copy `i` of `reset(seed=s)` starts all its
     episodes where a single SE reset with `s + i` does, but for rounding. Autoreset: see
-    `BatchEnv`. There are no infos.
+    `BatchEnv`. Infos: `raw_done` for the copies in the mask `_raw_done`.
     """
 
     def __init__(
@@ -81,8 +86,9 @@ class LearnedStartVectorEnv(BatchEnv):
     def _advance(
         self, actions: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
-        self._state, rewards, terminations = self._nets.step(actions, self._state)
-        return rewards.astype(np.float64), terminations, {}
+        self._state, *rest = self._nets.step(actions, self._state)
+        rewards, raw_done = (values.astype(np.float64) for values in rest)
+        return rewards, raw_done > DONE_THRESHOLD, {"raw_done": raw_done}
 
     def _observations(self) -> np.ndarray:
         return self._state.copy()

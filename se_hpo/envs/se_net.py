@@ -120,6 +120,8 @@ class LearnedStartNet(LearnedNets):
 
     init: MLP
     reward: MLP
+    state: MLP  # this and the next of `mdp_learned_start` alone
+    done: MLP
 
     def start(self, noise: torch.Tensor) -> torch.Tensor:
         """Initial states `batch x obs_size` of noise, `batch x obs_size`."""
