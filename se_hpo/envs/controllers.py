@@ -52,4 +52,13 @@ CONTROLLERS: dict[str, Controller] = {
     "MountainCarContinuous-v0": _mountain_car_continuous,
     "Pendulum-v1": _pendulum,
 }
-"""By Gymnasium's id."""
+"""By the task's own name."""
+
+
+def own_name(task: str) -> str:
+    """Of a task's id, without module and namespace: that of what it is made of.
+
+    >>> own_name("se_hpo:Scaled/MountainCar-v0")
+    'MountainCar-v0'
+    """
+    return task.rpartition("/")[2].rpartition(":")[2]

@@ -14,7 +14,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from se_hpo.envs.controllers import CONTROLLERS, Controller
+from se_hpo.envs.controllers import CONTROLLERS, Controller, own_name
 from se_hpo.envs.tasks import TaskSpec, get_task, make_env
 
 _EPISODES, _STATES, _VALUED = 8, 400, 48
@@ -40,8 +40,8 @@ class Controlled:
 
 
 def controller_of(task: str) -> Controller | None:
-    """The task's controller; of a scaled task that of the task itself."""
-    return CONTROLLERS.get(task.rpartition("/")[2].rpartition(":")[2])
+    """The task's controller, if it has one; of a scaled task that of the task."""
+    return CONTROLLERS.get(own_name(task))
 
 
 @functools.cache
@@ -101,7 +101,7 @@ def _worth(
     state: np.ndarray,
     action: float,
 ) -> float:
-    rollouts = _ROLLOUTS.get(spec.id, 0)
+    rollouts = _ROLLOUTS.get(own_name(spec.id), 0)
     random = _RANDOM if rollouts else 0.0
     returns = []
     for seed in range(max(1, rollouts)):

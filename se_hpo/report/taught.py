@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from se_hpo.envs.checkpoint import load_se
+from se_hpo.envs.controllers import own_name
 from se_hpo.envs.learned import kind_of
 from se_hpo.envs.learned_start import LearnedStartNets
 from se_hpo.errors import UserError
@@ -116,7 +117,7 @@ def _centred(values: np.ndarray) -> np.ndarray:
 
 
 def _plane(task_id: str) -> tuple[int, int, str, str]:
-    return _PLANES[task_id.rpartition("/")[2].rpartition(":")[2]]
+    return _PLANES[own_name(task_id)]
 
 
 def _points(net: LearnedStartNets, task: Controlled, task_id: str) -> pd.DataFrame:
