@@ -6,6 +6,7 @@ What `gymnasium.make` and `make_vec` call for `Synthetic/...` and, in vectors,
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from gymnasium.wrappers import TimeLimit
 from se_hpo.envs.checkpoint import SECheckpoint, open_checkpoint
 from se_hpo.envs.learned import LearnedKind, kind_of
 from se_hpo.envs.reward_vector import RewardNetworkVector
-from se_hpo.envs.vector_arguments import autoreset_mode_of
+from se_hpo.envs.reward_wrapper import bare_task
+from se_hpo.envs.vector_arguments import autoreset_mode_of, positive
 from se_hpo.errors import UserError
 from se_hpo.registries import load
 
@@ -73,12 +75,11 @@ def rewarded_vector(
     Other arguments are the task's own.
     """
     spec, opened = open_checkpoint(task, checkpoint, "reward network")
-    mode = {"autoreset_mode": autoreset_mode_of(autoreset_mode)}
-    envs = gymnasium.make_vec(
-        *(spec.gymnasium_id, num_envs, "sync", mode),
-        max_episode_steps=max_episode_steps or spec.max_steps,
-        disable_env_checker=True,
-        **kwargs,
+    limit = max_episode_steps or spec.max_steps
+    one = functools.partial(bare_task, spec, limit, **kwargs)
+    envs = gymnasium.vector.SyncVectorEnv(
+        [one] * positive("num_envs", num_envs),
+        autoreset_mode=autoreset_mode_of(autoreset_mode),
     )
     return RewardNetworkVector(envs, opened, discount)
 
