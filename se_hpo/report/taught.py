@@ -137,8 +137,8 @@ def _points(net: LearnedStartNets, task: Controlled, task_id: str) -> pd.DataFra
 def _maps(net: LearnedStartNets, task: Controlled, task_id: str) -> pd.DataFrame:
     i, j, x_name, y_name = _plane(task_id)
     visited = task.observations
-    ends = np.quantile(visited, (0.01, 0.99), axis=0)
-    axes = [np.linspace(ends[0, k], ends[1, k], _POINTS) for k in (i, j)]
+    low, high = visited.min(axis=0), visited.max(axis=0)
+    axes = [np.linspace(low[k], high[k], _POINTS) for k in (i, j)]
     x, y = (grid.ravel() for grid in np.meshgrid(*axes))
     states = np.tile(visited.mean(axis=0), (len(x), 1))
     states[:, i], states[:, j] = x, y
