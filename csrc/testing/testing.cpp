@@ -35,12 +35,13 @@ void load(Buffer& buffer, const Floats& values) {
   std::copy(values.data(), values.data() + values.size(), buffer.data());
 }
 
-// Updates on the batches of `states` (n x batch x obs), in order. Returns the online and
-// target parameters after the last one, whether all were finite, and the last gradient.
+// Updates on the batches of `states` (n x batch x obs), in order, `terminal` without passes for
+// next states. Returns the online and target parameters after the last one, whether all were
+// finite, and the last gradient.
 py::tuple run_updates(const py::dict& config, int n_actions, const Floats& online,
                       const Floats& target, const Floats& states, const Floats& actions,
                       const Floats& next_states, const Floats& rewards, const Floats& dones,
-                      const std::string& isa) {
+                      const std::string& isa, bool terminal) {
   const int n = int(states.shape(0)), batch_size = int(states.shape(1));
   const int obs_size = int(states.shape(2));
   const auto agent = make_agent(config, obs_size, n_actions, isa);
@@ -54,7 +55,7 @@ py::tuple run_updates(const py::dict& config, int n_actions, const Floats& onlin
       replay.add(states.data(i, b, 0), int(*actions.data(i, b)), next_states.data(i, b, 0),
                  *rewards.data(i, b), *dones.data(i, b));
     replay.first(batch);
-    finite = agent->update(batch) && finite;
+    finite = (terminal ? agent->update_terminal(batch) : agent->update(batch)) && finite;
   }
   return py::make_tuple(to_array(agent->online()), to_array(agent->target()), finite,
                         to_array(agent->gradient()));
@@ -179,7 +180,8 @@ class TaskHandle {
 }  // namespace
 
 void bind_testing(py::module_& m) {
-  m.def("run_updates", &run_updates);
+  m.def("run_updates", &run_updates, py::arg(), py::arg(), py::arg(), py::arg(), py::arg(),
+        py::arg(), py::arg(), py::arg(), py::arg(), py::arg(), py::arg("terminal") = false);
   m.def("q_values", &q_values);
   m.def("initial_parameters", &initial_parameters);
   m.def("learned_step", &learned_step);
