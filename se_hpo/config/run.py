@@ -287,18 +287,19 @@ def with_configuration(
 def _with_agents(config: RunConfig, value: Any) -> RunConfig:
     """Other algorithms: those that were there keep their values, of new ones defaults.
 
-    A new one is trained on an SE for as long as the first agent was.
+    Where the first agent has `se_steps`, a new one has those of its kind.
     """
     names = value.replace(",", " ").split() if isinstance(value, str) else value
-    if not names or not all(isinstance(name, str) for name in names):
+    listed = isinstance(names, (list, tuple)) and len(names) > 0
+    if not listed or not all(isinstance(name, str) for name in names):
         raise UserError(f"{_AGENTS} = {value!r}: must be names such as ddqn,ppo")
-    old = {algorithm_of(agent): agent for agent in config.agents}
-    steps = config.agent.se_steps
-    agents = [
-        old.get(name) or find_agent(name, f"{_AGENTS}").config(se_steps=steps)
-        for name in names
-    ]
-    return dataclasses.replace(config, agent=agents[0], others=tuple(agents[1:]))
+    agents = {algorithm_of(agent): agent for agent in config.agents}
+    for name in names:
+        kind = find_agent(name, f"{_AGENTS}: unknown agent")
+        steps = config.agent.se_steps and kind.se_steps
+        agents.setdefault(name, kind.config(se_steps=steps))
+    first, *others = (agents[name] for name in names)
+    return dataclasses.replace(config, agent=first, others=tuple(others))
 
 
 def _of_kind(se: LearnedConfig, name: str, value: Any) -> LearnedConfig:

@@ -109,7 +109,11 @@ def initial_jobs(
         seeding.integer_seed(run_seed, "initial", "common", k)
         for k in range(config.nes.n_evaluations)
     ]
-    return [inner_loop_job(config, psi, seed) for psi in candidates for seed in seeds]
+    return [
+        inner_loop_job(config, psi, seed, k)
+        for psi in candidates
+        for k, seed in enumerate(seeds)
+    ]
 
 
 def aggregate(scores: np.ndarray, nes: NESConfig) -> np.ndarray:

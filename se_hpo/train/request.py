@@ -98,7 +98,9 @@ def resolve_request(options: TrainOptions) -> Request:
     vary = options.vary_hp or config.nes.vary_agents
     nes = dataclasses.replace(config.nes, vary_agents=vary)
     what = LearnedEnv(config.se, np.empty(0, np.float32))
-    job = TrainingJob(config.task, config.agent, options.seed, what)
+    jobs = [
+        TrainingJob(config.task, agent, options.seed, what) for agent in config.agents
+    ]
     name, prefix = what.kind.name, what.kind.prefix
     how = "random" if options.random_search else "varied" if vary else "fixed"
     # Kinds of reward networks are for comparison: each has its own folder.
@@ -108,7 +110,7 @@ def resolve_request(options: TrainOptions) -> Request:
         config=dataclasses.replace(config, nes=nes),
         seed=options.seed,
         generations=options.generations or start.generations,
-        engine=InnerLoop(options.engine).engine_for(job),
+        engine=InnerLoop(options.engine).engine_for(*jobs),
     )
     if options.random_search:
         settings = _with_trainings(settings, options, like)
