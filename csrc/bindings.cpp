@@ -87,8 +87,12 @@ TaskSpec task_from(const py::dict& d) {
                 d["continuous"].cast<bool>(),        d["discrete_obs"].cast<bool>()};
   if (!d["native"].is_none()) {
     const NativeTaskEntry& entry = native_tasks().at(d["native"].cast<std::string>());
-    task.make = [make = entry.make, fields = fields_from(d["native_fields"])](Random random) {
-      return make(random, fields);
+    task.make = [make = entry.make, fields = fields_from(d["native_fields"]),
+                 scale = d["scale"].cast<Bounds>()](
+                    Random random) -> std::unique_ptr<Environment> {
+      auto made = make(random, fields);
+      if (scale.empty()) return made;
+      return scale_observations(std::move(made), scale);
     };
   } else {
     const py::function factory = d["factory"];

@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 
 from se_hpo.envs.learned import UNSAID, LearnedConfig, LearnedKind, kind_of
 from se_hpo.envs.parameters import n_parameters, parameter_shapes, split_psi
+from se_hpo.envs.scaling import same_bounds, stored_bounds
 from se_hpo.envs.tasks import TaskSpec, get_task, import_task, known_task
 from se_hpo.errors import UserError
 from se_hpo.names import with_train_env
@@ -42,7 +43,7 @@ class SECheckpoint:
     """Sizes of its networks."""
     metadata: dict[str, Any] = field(default_factory=dict)
     """Builtin values: scores, seed, generation, package version, ...; of a reward
-    network `discount`, the agent's."""
+    network `discount`, the agent's; of a scaled task `scale`, see `TaskSpec`."""
 
     def __eq__(self, other: object) -> bool:
         """Whether all is the same, as Gymnasium asks of what it makes anew."""
@@ -78,7 +79,8 @@ def save_se(
     tensors = dict(split_psi(psi, se_config, spec.obs_size, spec.n_actions))
     if not np.isfinite(psi).all():
         raise UserError(f"{path}: not written, since psi has NaN or infinite values")
-    data = {"se_hpo_version": __version__, **to_builtin(metadata or {})}
+    scale = {"scale": spec.scale} if spec.scale else {}
+    data = {"se_hpo_version": __version__, **scale, **to_builtin(metadata or {})}
     kind = kind_of(se_config)
     header = {
         "format": FORMAT.format(kind.noun),
@@ -113,6 +115,7 @@ def load_se(path: Path | str, task: str | None = None) -> SECheckpoint:
         if not isinstance(metadata, dict):
             raise ValueError("its metadata is no JSON object")
         psi = _join(tensors, config, *_sizes(header))
+        _check_scale(known_task(found), metadata)
     except (SafetensorError, ValueError, KeyError, TypeError, OSError) as error:
         raise UserError(
             f"{path}: cannot be read as a checkpoint ({one_line(error)}); "
@@ -156,6 +159,10 @@ def open_checkpoint(
             f"{task}; take another checkpoint or task"
         )
     spec = import_task(task) if task else get_task(checkpoint.task)
+    try:
+        _check_scale(spec, checkpoint.metadata)
+    except ValueError as error:
+        raise UserError(f"the checkpoint is for another {spec.id}: {error}") from None
     sizes = (checkpoint.se_config, spec.obs_size, spec.n_actions)
     if file is not None and checkpoint.psi.size != n_parameters(*sizes):
         raise UserError(
@@ -206,6 +213,18 @@ def _sizes(header: Mapping[str, str]) -> tuple[int, int]:
             f"{(spec.obs_size, spec.n_actions)} of {spec.id}"
         )
     return sizes
+
+
+def _check_scale(spec: TaskSpec | None, metadata: Mapping[str, Any]) -> None:
+    """That observations are scaled here as they were where an SE was learned."""
+    if spec is None or "scale" not in metadata:
+        return
+    found = stored_bounds(metadata["scale"])
+    if found is None or not same_bounds(found, spec.scale):
+        raise ValueError(
+            f"it was learned with observations scaled from {metadata['scale']!r:.120}, "
+            f"here {spec.id} has {spec.scale or 'no scale'!r:.120}; take another file"
+        )
 
 
 def _join(

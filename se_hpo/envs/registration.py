@@ -1,14 +1,18 @@
-"""Gymnasium ids of synthetic environments and reward networks. No torch.
+"""Gymnasium ids of synthetic environments, reward networks, scaled tasks. No torch.
 
 `Synthetic/<task id>` and `Rewarded/<task id>` for each task; `Synthetic` and `Rewarded`
-for the task that a checkpoint names.
+for the task that a checkpoint names; `Scaled/<task id>`, which is a task itself.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import gymnasium
 
+from se_hpo.envs.scaling import PREFIX, ScaledObservations
 from se_hpo.envs.tasks import TaskSpec, import_task, known_task, list_tasks
+from se_hpo.envs.vector_spaces import with_flat_observations
 
 
 def register_synthetic_env(task: TaskSpec | str) -> str:
@@ -33,6 +37,28 @@ def register_rewarded_task(task: TaskSpec | str) -> str:
         Its Gymnasium id: `Rewarded/Pole-v1`.
     """
     return _register(task, "Rewarded", "se_hpo.envs.reward_wrapper:rewarded_task")
+
+
+def register_scaled_task(task: TaskSpec | str) -> str:
+    """Register a task with scaled observations, as `register_synthetic_env`.
+
+    Returns:
+        Its Gymnasium id: `Scaled/Pole-v1`.
+    """
+    return _register(task, "Scaled", "se_hpo.envs.registration:scaled_task")
+
+
+def scaled_task(task: str, **kwargs: Any) -> ScaledObservations:
+    """What `gymnasium.make("se_hpo:Scaled/...")` calls; the step limit is Gymnasium's.
+
+    Other arguments are the task's own.
+    """
+    module, colon, name = task.rpartition(":")
+    spec = import_task(f"{module}{colon}{PREFIX}{name}")
+    env = gymnasium.make(
+        spec.gymnasium_id, max_episode_steps=-1, disable_env_checker=True, **kwargs
+    )
+    return ScaledObservations(with_flat_observations(env), spec.scale)
 
 
 def _register(
@@ -60,12 +86,16 @@ def _register(
 def register_learned_envs() -> None:
     """Register what there is for measured tasks (done by `import se_hpo`).
 
-    Reward networks for all, SEs for those with discrete actions.
+    Reward networks for all, SEs for those with discrete actions; scaled tasks, where
+    observations can be scaled, and the same for these.
 
     Afterwards `gymnasium.make("se_hpo:Synthetic/CartPole-v0", checkpoint=...)` works,
     `gymnasium.make("se_hpo:Synthetic", checkpoint=...)`, and the same of `Rewarded`.
     """
-    for spec in filter(None, map(known_task, list_tasks())):
+    ids = list_tasks()
+    for spec in filter(None, map(known_task, [*ids, *(PREFIX + one for one in ids)])):
+        if not (spec.scale or spec.discrete_obs):
+            register_scaled_task(spec)
         register_rewarded_task(spec)
         if not spec.continuous:
             register_synthetic_env(spec)
