@@ -54,7 +54,8 @@ class ScaledObservations(
 
     def __init__(self, env: gymnasium.Env[Any, Any], bounds: Bounds) -> None:
         """Scale by `bounds`; what has no bound in its space has none then either."""
-        RecordConstructorArgs.__init__(self, bounds=bounds)
+        as_json = [list(pair) for pair in bounds]  # an EnvSpec may go through JSON
+        RecordConstructorArgs.__init__(self, bounds=as_json)
         gymnasium.ObservationWrapper.__init__(self, env)
         self._low, high = np.array(bounds, np.float64).T
         self._factor = 2 / (high - self._low)
@@ -109,10 +110,8 @@ def _rounded(low: float, high: float) -> tuple[float, float]:
         return low, high
     digits = 1 - math.floor(math.log10(high - low))
     unit = 10.0**-digits
-    return (
-        round(math.floor(low / unit) * unit, digits),
-        round(math.ceil(high / unit) * unit, digits),
-    )
+    ends = math.floor(round(low / unit, 6)), math.ceil(round(high / unit, 6))
+    return round(ends[0] * unit, digits), round(ends[1] * unit, digits)
 
 
 def _apart(low: float, high: float) -> tuple[float, float]:
