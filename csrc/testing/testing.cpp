@@ -98,7 +98,8 @@ py::tuple learned_step(const py::dict& config, const std::vector<std::pair<int, 
   std::vector<float> obs(state.data(), state.data() + obs_size);
   const TaskSpec spec{1000, 0, 0, obs_size, n_actions, {}};
   const auto env = learned_environments().at(learned.config.text("kind"))(
-      kernels_named(isa), learned, spec, std::make_unique<FixedStart>(obs));
+      kernels_named(isa), learned, spec, std::make_unique<FixedStart>(obs),
+      Random(0, Role::kLearned));
   env->reset(obs.data());
   const Step step = env->step(action, obs.data());
   return py::make_tuple(Floats(obs_size, obs.data()), step.reward, step.done, step.ended);
@@ -116,8 +117,8 @@ class LearnedHandle {
     const TaskSpec spec{1000, 0, 0, obs_size, n_actions, {}, false, discrete_obs};
     auto made = native_tasks().at(task).make(Random(0, Role::kEnv), fields_from(fields));
     task_ = made.get();
-    env_ = learned_environments().at(learned.config.text("kind"))(kernels_named(isa), learned,
-                                                                  spec, std::move(made));
+    env_ = learned_environments().at(learned.config.text("kind"))(
+        kernels_named(isa), learned, spec, std::move(made), Random(0, Role::kLearned));
   }
   Floats reset() {
     env_->reset(obs_.data());

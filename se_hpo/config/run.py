@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, cast
 
 from se_hpo.agents.config import AgentConfig
-from se_hpo.agents.registry import algorithm_of, find_agent, kind_of
+from se_hpo.agents.registry import algorithm_of, find_agent
 from se_hpo.config.variation import VARIATIONS
 from se_hpo.envs import learned
 from se_hpo.envs.learned import LearnedConfig
@@ -87,6 +87,11 @@ class NESConfig:
     where the fitness looks at them (0: until the task is solved)."""
     unsolved_weight: float = 100.0
     """Of a shortfall of the solved return, against a training step (`threshold`)."""
+    first_limit: int = 0
+    """Step limit of test episodes in the first generation, above the task's own, for
+    tasks whose reward is seldom seen (0: the task's)."""
+    limit_generations: int = 0
+    """Generations over which it falls to the task's own, evenly."""
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -108,6 +113,10 @@ class NESConfig:
         check(0 <= self.unsolved_weight < float("inf"), self, "unsolved_weight", ">= 0")
         area = self.fitness == "area"
         check(self.horizon > 0 or not area, self, "horizon", "> 0 for fitness `area`")
+        check(self.limit_generations >= 0, self, "limit_generations", ">= 0")
+        check(self.first_limit >= 0, self, "first_limit", ">= 0")
+        both = bool(self.first_limit) == bool(self.limit_generations)
+        check(both, self, "limit_generations", "> 0 with first_limit, else 0")
         unread = self.fitness == "return" and self.horizon
         check(not unread, self, "horizon", "0 for fitness `return`")
 

@@ -16,7 +16,7 @@ from se_hpo import seeding
 from se_hpo.config.run import RunConfig
 from se_hpo.envs.checkpoint import save_se
 from se_hpo.envs.tasks import import_task
-from se_hpo.nes.fitness import score_agents
+from se_hpo.nes.fitness import score_agents, test_limit
 from se_hpo.nes.folder import (
     ForeignStateError,
     append_generation,
@@ -41,6 +41,7 @@ from se_hpo.storage.files import Guard, write_json
 from se_hpo.storage.paths import TrialPaths
 from se_hpo.storage.records import to_builtin
 from se_hpo.training.inner_loop import InnerLoop
+from se_hpo.training.jobs import TrainingJob, TrainingResult
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +71,8 @@ class NESRun:
     """One NES run in one folder; an earlier state in it is continued.
 
     Raises:
-        UserError: unknown task, or the folder belongs to another run.
+        UserError: unknown task, a first limit that is not above its own, or the folder
+            belongs to another run.
     """
 
     config: RunConfig
@@ -82,6 +84,7 @@ class NESRun:
 
     def __post_init__(self) -> None:
         self.task = import_task(self.config.task)
+        test_limit(self.config, 0)  # that it fits the task
         self.strategy = make_strategy(self.config.nes)
         engine = self.inner_loop.engine_name
         self._owner = fingerprint(self.config, self.seed, engine)
@@ -98,10 +101,12 @@ class NESRun:
             cpu_seconds = self.inner_loop.cpu_seconds
             with timed(self.paths, cpu_seconds, generation=len(history)):
                 state = state or self._initial_state()
-                best_before = state.best_score
+                g, best_before = state.generation, state.best_score
                 state, line = self._generation(state)
                 history.append(line)
-                self._save(state, line, improved=state.best_score > best_before)
+                improved = state.best_score > best_before
+                improved |= g <= self.config.nes.limit_generations
+                self._save(state, line, improved)
         assert state is not None
         self.guard()
         self._save_center("last", state)
@@ -130,10 +135,10 @@ class NESRun:
         if self.config.nes.start == "task_reward":
             candidates = self._fitted(candidates)
         if n > 1:
-            results = self.inner_loop.train_agents(
-                initial_jobs(self.config, candidates, self.seed)
-            )
-            scores = score_agents(results, self.config).reshape(n, -1)
+            limit = test_limit(self.config, 0)
+            jobs = initial_jobs(self.config, candidates, self.seed)
+            results = self._trained(jobs, limit)
+            scores = score_agents(results, self.config, limit).reshape(n, -1)
             scores = aggregate(scores, self.config.nes)
             best = int(np.argmax(scores))
             self._first_line["initial_scores"] = scores
@@ -156,18 +161,28 @@ class NESRun:
             for i, psi in enumerate(candidates)
         ]
 
+    def _trained(
+        self, jobs: list[TrainingJob], limit: int | None
+    ) -> list[TrainingResult]:
+        jobs = [replace(job, max_test_steps=limit) for job in jobs]
+        return self.inner_loop.train_agents(jobs)
+
     def _generation(self, state: NESState) -> tuple[NESState, dict[str, Any]]:
         nes, g = self.config.nes, state.generation
         rng = seeding.generator(self.seed, "generation", g, "directions")
         perturbations = self.strategy.ask(state.strategy, rng)
         members = state.psi + perturbations
         jobs = generation_jobs(self.config, state.psi, members, self.seed, g)
-        results = self.inner_loop.train_agents(jobs)
-        scores = collect(results, self.config)
-        solved_return = self.task.solved_return
+        limit = test_limit(self.config, g)
+        results = self._trained(jobs, limit)
+        scores = collect(results, self.config, limit=limit)
+        # Under another limit no return says that the task is solved.
+        solved_return = np.inf if limit else self.task.solved_return
         if nes.n_confirmations and scores.center_returns.mean() >= solved_return:
             jobs = confirmation_jobs(self.config, state.psi, self.seed, g)
             scores = collect(results, self.config, self.inner_loop.train_agents(jobs))
+        if g <= nes.limit_generations:
+            state = replace(state, best_score=-np.inf)
         state = state.with_center_scores(
             scores.center, solved_return, scores.center_returns
         )

@@ -272,9 +272,7 @@ def test_a_checkpoint_says_how_observations_were_scaled(tmp_path):
     assert stored_bounds(found.metadata["scale"]) == get_task(found.task).scale
     plain = load_se(se_for("CartPole-v0", tmp_path / "plain.safetensors"))
     assert "scale" not in plain.metadata
-    with pytest.raises(
-        UserError, match=r"for Scaled/CartPole-v0, not for CartPole"
-    ):
+    with pytest.raises(UserError, match=r"for Scaled/CartPole-v0, not for CartPole"):
         load_se(path, "CartPole-v0")
 
 
