@@ -20,7 +20,7 @@ from se_hpo.config.run import RunConfig
 from se_hpo.envs.learned import LearnedEnv
 from se_hpo.envs.tasks import TaskSpec, import_task, measure_task
 from se_hpo.errors import UserError
-from se_hpo.training.jobs import TrainingJob, TrainingResult, tested_under
+from se_hpo.training.jobs import TrainingJob, TrainingResult, under_limit
 
 
 def scored_job(
@@ -38,7 +38,7 @@ def scored_job(
     return TrainingJob(config.task, agent, seed, learned, not horizon, tests)
 
 
-def test_limit(config: RunConfig, g: int) -> int | None:
+def limit_of_tests(config: RunConfig, g: int) -> int | None:
     """Step limit of the tests in generation `g`; None: the task's own.
 
     It falls evenly from `first_limit`, and is the task's from `limit_generations` on.
@@ -57,9 +57,6 @@ def test_limit(config: RunConfig, g: int) -> int | None:
     return own + round((nes.first_limit - own) * (1 - g / nes.limit_generations))
 
 
-test_limit.__test__ = False  # type: ignore[attr-defined]  # its name misleads pytest
-
-
 def score_agents(
     results: Sequence[TrainingResult], config: RunConfig, limit: int | None = None
 ) -> np.ndarray:
@@ -69,7 +66,7 @@ def score_agents(
     """
     if config.nes.fitness == "return":
         return np.array([result.score for result in results], np.float64)
-    task = tested_under(measure_task(config.task), limit)
+    task = under_limit(measure_task(config.task), limit)
     score = _area if config.nes.fitness == "area" else _threshold
     return np.array([score(result, config, task) for result in results], np.float64)
 

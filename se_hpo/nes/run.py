@@ -16,7 +16,7 @@ from se_hpo import seeding
 from se_hpo.config.run import RunConfig
 from se_hpo.envs.checkpoint import save_se
 from se_hpo.envs.tasks import import_task
-from se_hpo.nes.fitness import score_agents, test_limit
+from se_hpo.nes.fitness import limit_of_tests, score_agents
 from se_hpo.nes.folder import (
     ForeignStateError,
     append_generation,
@@ -84,7 +84,7 @@ class NESRun:
 
     def __post_init__(self) -> None:
         self.task = import_task(self.config.task)
-        test_limit(self.config, 0)  # that it fits the task
+        limit_of_tests(self.config, 0)  # that it fits the task
         self.strategy = make_strategy(self.config.nes)
         engine = self.inner_loop.engine_name
         self._owner = fingerprint(self.config, self.seed, engine)
@@ -135,7 +135,7 @@ class NESRun:
         if self.config.nes.start == "task_reward":
             candidates = self._fitted(candidates)
         if n > 1:
-            limit = test_limit(self.config, 0)
+            limit = limit_of_tests(self.config, 0)
             jobs = initial_jobs(self.config, candidates, self.seed)
             results = self._trained(jobs, limit)
             scores = score_agents(results, self.config, limit).reshape(n, -1)
@@ -173,7 +173,7 @@ class NESRun:
         perturbations = self.strategy.ask(state.strategy, rng)
         members = state.psi + perturbations
         jobs = generation_jobs(self.config, state.psi, members, self.seed, g)
-        limit = test_limit(self.config, g)
+        limit = limit_of_tests(self.config, g)
         results = self._trained(jobs, limit)
         scores = collect(results, self.config, limit=limit)
         # Under another limit no return says that the task is solved.

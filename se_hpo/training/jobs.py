@@ -15,7 +15,7 @@ from se_hpo.envs.tasks import TaskSpec
 from se_hpo.errors import UserError
 
 
-def tested_under(spec: TaskSpec, limit: int | None) -> TaskSpec:
+def under_limit(spec: TaskSpec, limit: int | None) -> TaskSpec:
     """The task under another step limit, where there is one.
 
     Where steps cost something, its worst return is what so many of them cost.
@@ -63,7 +63,7 @@ class TrainingJob:
 
     def tested_on(self, spec: TaskSpec) -> TaskSpec:
         """The task with the step limit of the tests."""
-        return tested_under(spec, self.max_test_steps)
+        return under_limit(spec, self.max_test_steps)
 
     def __post_init__(self) -> None:
         if (steps := self.max_test_steps) is not None and steps < 1:

@@ -10,7 +10,7 @@ from se_hpo.config.run import NESConfig, RunConfig, with_configuration
 from se_hpo.envs.checkpoint import load_se
 from se_hpo.envs.learned.mdp import SyntheticEnvConfig
 from se_hpo.errors import UserError
-from se_hpo.nes.fitness import score_agents, test_limit
+from se_hpo.nes.fitness import limit_of_tests, score_agents
 from se_hpo.nes.folder import fingerprint
 from se_hpo.nes.run import run_nes
 from se_hpo.storage.paths import TrialPaths
@@ -67,7 +67,7 @@ def run(tmp_path, n, config=CONFIG, **fake):
 def test_it_falls_evenly_to_the_tasks(first, generations, limits):
     nes = NESConfig(first_limit=first, limit_generations=generations)
     config = replace(CONFIG, nes=nes)
-    assert [test_limit(config, g) for g in range(len(limits))] == limits
+    assert [limit_of_tests(config, g) for g in range(len(limits))] == limits
 
 
 def test_a_center_is_solved_only_under_the_tasks_own_limit(tmp_path):
@@ -107,7 +107,7 @@ def test_interrupted_runs_end_with_the_same_bytes(tmp_path):
 
 def test_a_diverged_agent_has_the_worst_score_under_any_limit():
     results = [
-        TrainingResult(np.array([x]), np.zeros(1), np.ones(1), 1, reason, np.empty(0))
+        TrainingResult(np.full(1, x), np.zeros(1), np.ones(1), 1, reason, np.full(1, x))
         for x, reason in ((-1000.0, "diverged"), (-990.0, "max_env_steps"))
     ]
     for fitness in ("threshold", "area"):
@@ -147,5 +147,5 @@ def test_a_limit_needs_generations_and_the_other_way_round(values, mend):
 @pytest.mark.parametrize("first", [100, 200])
 def test_a_limit_that_is_not_above_the_tasks_is_refused(tmp_path, first):
     config = replace(CONFIG, nes=replace(NES, first_limit=first))
-    with pytest.raises(UserError, match="must be above the 200 steps of MountainCar-v0"):
+    with pytest.raises(UserError, match="must be above the 200 steps of Mountain"):
         run(tmp_path, 3, config)

@@ -15,7 +15,7 @@ from se_hpo.envs.parameters import initial_psi
 from se_hpo.envs.tasks import get_task
 from se_hpo.errors import UserError
 from se_hpo.training.inner_loop import InnerLoop
-from se_hpo.training.jobs import TrainingJob, tested_under
+from se_hpo.training.jobs import TrainingJob, under_limit
 from tests.helpers.engine_jobs import needs_engine
 
 AGENT = DDQNConfig(
@@ -120,9 +120,12 @@ def test_rollouts_may_be_tested_so_too():
 )
 def test_the_worst_return_is_never_better_than_the_tasks(task, limit, worst):
     spec = get_task(task)
-    assert tested_under(spec, None) is spec
-    found = tested_under(spec, limit)
-    assert (found.max_steps, found.worst_return) == (limit, min(worst, spec.worst_return))
+    assert under_limit(spec, None) is spec
+    found = under_limit(spec, limit)
+    assert (found.max_steps, found.worst_return) == (
+        limit,
+        min(worst, spec.worst_return),
+    )
 
 
 def test_a_limit_without_a_step_is_refused():
