@@ -68,7 +68,7 @@ def learned_for(task):
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("on_task", [True, False])
 def test_agents_of_either_engine_meet_other_observations(engine, on_task):
-    agent = dataclasses.replace(AGENT, eps_init=0.1, eps_min=0.1)
+    agent = dataclasses.replace(AGENT, eps_init=0.5, lr=1e-2, train_episodes=12)
     found = [
         trained(engine, task, agent, None if on_task else learned_for(task))
         for task in ("CartPole-v0", "Scaled/CartPole-v0")
