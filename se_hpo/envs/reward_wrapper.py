@@ -17,6 +17,7 @@ from se_hpo.envs.checkpoint import SECheckpoint, open_checkpoint
 from se_hpo.envs.reward_function import RewardFunction
 from se_hpo.envs.reward_inputs import check_info
 from se_hpo.envs.scaling import ScaledObservations, is_scaled, unscaled
+from se_hpo.envs.tasks import TaskSpec
 from se_hpo.envs.vector_spaces import with_flat_observations
 from se_hpo.errors import UserError
 from se_hpo.text import text_of
@@ -102,12 +103,17 @@ def rewarded_task(
     assert checkpoint is not None
     check_info(spec.id, getattr(opened.se_config, "info_keys", ()))
     limit = -1 if task else spec.max_steps
+    return RewardNetwork(bare_task(spec, limit, **kwargs), checkpoint, discount)
+
+
+def bare_task(spec: TaskSpec, limit: int, **kwargs: Any) -> gymnasium.Env[Any, Any]:
+    """The task for agent libraries, with actions of its own; a limit of -1 is none."""
     env = gymnasium.make(
         spec.gymnasium_id, max_episode_steps=limit, disable_env_checker=True, **kwargs
     )
-    if spec.scale:
-        env = ScaledObservations(with_flat_observations(env), spec.scale)
-    return RewardNetwork(env, checkpoint, discount)
+    if not spec.scale:
+        return env
+    return ScaledObservations(with_flat_observations(env), spec.scale)
 
 
 def reward_function_for(

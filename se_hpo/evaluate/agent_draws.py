@@ -8,9 +8,8 @@ from typing import Any, NamedTuple, Protocol
 
 from se_hpo import seeding
 from se_hpo.agents.config import AgentConfig
-from se_hpo.agents.registry import kind_of
 from se_hpo.bohb.encoding import SpaceEncoding
-from se_hpo.config.variation import vary_agent
+from se_hpo.config.variation import varied_fields, vary_agent
 from se_hpo.registries import AGENTS
 from se_hpo.search_spaces.loading import Space
 from se_hpo.storage.records import to_builtin
@@ -59,19 +58,21 @@ class AroundBase:
     """What the configuration is."""
     decided: frozenset[str] = OF_PHASE_2
     """Fields that are the evaluation's."""
+    variation: str = "paper"
+    """What is drawn, see `variation.VARIATIONS`."""
 
     def draw(self, seed: int, pair: int) -> Draw:
         """See `AgentSource`."""
         rng = seeding.generator(seed, "phase 2", self.algorithm, pair)
-        config = vary_agent(self.base, rng)
-        return Draw(
-            config, {name: getattr(config, name) for name in kind_of(config).varied}
-        )
+        config = vary_agent(self.base, rng, self.variation)
+        fields = varied_fields(config, self.variation)
+        return Draw(config, {name: getattr(config, name) for name in fields})
 
     def to_dict(self) -> dict[str, Any]:
         """See `AgentSource`."""
         base = own_values(self.base, self.decided)
-        return {"drawn": f"around {self.what}", "base": base}
+        how = "" if self.variation == "paper" else f" ({self.variation})"
+        return {"drawn": f"around {self.what}{how}", "base": base}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,4 +148,6 @@ def own_values(
 ) -> dict[str, Any]:
     """The values of a configuration but for the fields that the evaluation decides."""
     values = dataclasses.asdict(config)
+    if config.se_steps is None:  # as all were before there was such a thing
+        decided |= {"se_steps", "se_init_steps"}
     return {k: v for k, v in values.items() if k not in decided}

@@ -12,6 +12,7 @@ from se_hpo.agents.config import AgentConfig
 from se_hpo.agents.registry import algorithm_of, find_agent
 from se_hpo.config.overrides import parse_overrides, read_yaml
 from se_hpo.config.run import RunConfig, with_configuration
+from se_hpo.config.variation import VARIATIONS
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.evaluate.agent_draws import (
     OF_ALL,
@@ -130,13 +131,24 @@ def _source(
     given = spaces.get(name)
     if isinstance(given, Path):
         return _from_file(name, given, overrides, _decided(how))
-    bases = [s for s in sets if algorithm_of(s.config.agent) == name]
-    asked = how.values is not None or how.variation == "default"
+    bases = _agents_of(name, sets)
+    asked = how.values is not None or how.variation == "default" or _scheduled(sets)
     if given is None and not (bases or asked) and AGENTS[name].wraps:
         return _wrapping(name, sets, spaces, overrides, how)
     if given is None and (bases or asked or f"vary_{name}" not in list_spaces()):
         return _around(name, sets, overrides, how)
     return _from_space(name, given or load_space(f"vary_{name}"), overrides)
+
+
+def _agents_of(name: str, sets: Sequence[SESet]) -> list[tuple[SESet, AgentConfig]]:
+    """The agents of an algorithm that sets were learned with."""
+    agents = [(s, agent) for s in sets for agent in s.config.agents]
+    return [(s, agent) for s, agent in agents if algorithm_of(agent) == name]
+
+
+def _scheduled(sets: Sequence[SESet]) -> bool:
+    """Whether agents trained for a fixed number of steps on the SEs of a set."""
+    return any(s.config.agent.se_steps is not None for s in sets)
 
 
 def _from_file(
@@ -165,15 +177,16 @@ def _around(
         _check_not_drawn(name, overrides)
     decided = _decided(how)
     if how.values in (None, MATCHED):
-        _check_same_base(
-            name, [s for s in sets if algorithm_of(s.config.agent) == name], decided
-        )
+        _check_same_base(name, _agents_of(name, sets), decided)
     base, what = base_of(name, sets, how)
+    if _scheduled(sets) and base.se_steps is None:
+        base = dataclasses.replace(base, se_steps=AGENTS[name].se_steps)
     base = _with(base, overrides)
     if how.variation == "default":
         return Same(base, what, decided)
     drawn_as = AGENTS[name].wraps or name  # a pair has the same values in both
-    return AroundBase(drawn_as, base, what, decided)
+    variation = max((s.config.nes.vary for s in sets), key=VARIATIONS.index)
+    return AroundBase(drawn_as, base, what, decided, variation)
 
 
 def _check_not_drawn(name: str, overrides: Mapping[str, Any]) -> None:
@@ -225,14 +238,17 @@ def _owner(parameter: str) -> str:
     return parameter.partition(".")[0]
 
 
-def _check_same_base(name: str, sets: Sequence[SESet], decided: frozenset[str]) -> None:
-    for other in sets[1:]:
-        first = own_values(sets[0].config.agent, decided)
-        values = own_values(other.config.agent, decided)
-        for key, value in values.items():
-            if value != first[key]:
+def _check_same_base(
+    name: str,
+    agents: Sequence[tuple[SESet, AgentConfig]],
+    decided: frozenset[str],
+) -> None:
+    first = own_values(agents[0][1], decided)
+    for other, agent in agents[1:]:
+        for key, value in own_values(agent, decided).items():
+            if value != (mine := first.get(key)):
                 raise UserError(
-                    f"{sets[0].paths.root} and {other.paths.root} were trained with "
-                    f"different {name} agents ({key} {first[key]} and {value}): say "
+                    f"{agents[0][0].paths.root} and {other.paths.root} were trained "
+                    f"with different {name} agents ({key} {mine} and {value}): say "
                     f"what to draw from with --agent-space {name}=vary_{name}"
                 )

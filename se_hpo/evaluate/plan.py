@@ -187,7 +187,10 @@ class Plan:
         config = self._draw(agent.agent, agent.pair).config
         se = agent.se.checkpoint if agent.se else None
         path = ("phase 2", agent.agent, agent.pair, "seed")
-        return TrainingJob(
+        fixed = self.rules.fixed_steps
+        if fixed is not None and config.se_steps is not None:
+            config = dataclasses.replace(config, se_steps=fixed)
+        job = TrainingJob(
             task=self.task,
             agent=self.rules.configure(config, cap),
             seed=seeding.integer_seed(self.rules.seed, *path),
@@ -195,6 +198,7 @@ class Plan:
             stop_by_rule=self.rules.fixed_steps is None,
             test_while_training=self.rules.how.curves,
         )
+        return job.resolved()
 
     def record(
         self, agent: PlannedAgent, job: TrainingJob, done: Completed, engine: str

@@ -50,6 +50,7 @@ _YOUNGER = (
     ("nes", "first_limit", 0),
     ("nes", "limit_generations", 0),
     ("nes", "vary", "paper"),
+    ("nes", "best_window", 1),
     ("agent", "action_repeat", 1),
     ("agent", "se_steps", None),
     ("agent", "se_init_steps", 64),

@@ -101,12 +101,13 @@ class NESRun:
             cpu_seconds = self.inner_loop.cpu_seconds
             with timed(self.paths, cpu_seconds, generation=len(history)):
                 state = state or self._initial_state()
-                g, best_before = state.generation, state.best_score
-                state, line = self._generation(state)
+                before = state
+                state, line = self._generation(state, history)
                 history.append(line)
-                improved = state.best_score > best_before
-                improved |= g <= self.config.nes.limit_generations
-                self._save(state, line, improved)
+                better = state.best_score > before.best_score
+                moved = state.best_psi is not before.best_psi
+                afresh = before.generation <= self.config.nes.limit_generations
+                self._save(state, line, improved=better or moved or afresh)
         assert state is not None
         self.guard()
         self._save_center("last", state)
@@ -167,7 +168,16 @@ class NESRun:
         jobs = [replace(job, max_test_steps=limit) for job in jobs]
         return self.inner_loop.train_agents(jobs)
 
-    def _generation(self, state: NESState) -> tuple[NESState, dict[str, Any]]:
+    def _before(self, history: list[dict[str, Any]]) -> list[float] | None:
+        """Mean center scores of the generations that count with this one, if any do."""
+        nes = self.config.nes
+        first = max(nes.limit_generations, len(history) - nes.best_window + 1)
+        scores = [np.mean(line["center_scores"]) for line in history[first:]]
+        return scores if nes.best_window > 1 else None
+
+    def _generation(
+        self, state: NESState, history: list[dict[str, Any]]
+    ) -> tuple[NESState, dict[str, Any]]:
         nes, g = self.config.nes, state.generation
         rng = seeding.generator(self.seed, "generation", g, "directions")
         perturbations = self.strategy.ask(state.strategy, rng)
@@ -184,7 +194,7 @@ class NESRun:
         if g <= nes.limit_generations:
             state = replace(state, best_score=-np.inf)
         state = state.with_center_scores(
-            scores.center, solved_return, scores.center_returns
+            scores.center, solved_return, scores.center_returns, self._before(history)
         )
         if nes.stop_when_solved and state.solved_at is not None:
             # The paper stops before the update, so that psi is what was measured.
