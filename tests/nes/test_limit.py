@@ -149,3 +149,12 @@ def test_a_limit_that_is_not_above_the_tasks_is_refused(tmp_path, first):
     config = replace(CONFIG, nes=replace(NES, first_limit=first))
     with pytest.raises(UserError, match="must be above the 200 steps of Mountain"):
         run(tmp_path, 3, config)
+
+
+def test_a_window_of_centers_holds_only_those_of_the_tasks_own_limit(tmp_path):
+    nes = replace(NES, stop_when_solved=False, best_window=3)
+    outcome, _, _ = run(tmp_path, 7, replace(CONFIG, nes=nes))
+    scores = [np.mean(line["center_scores"]) for line in outcome.history]
+    best = [line["best_score"] for line in outcome.history]
+    assert best[:5] == scores[:5]
+    assert best[5] == max(scores[4], np.mean(scores[4:6]))
