@@ -1,0 +1,91 @@
+"""A file of the zoo from an own SE: its name, and what its card says."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from se_hpo.agents.registry import kind_of as agent_kind_of
+from se_hpo.envs.checkpoint import SECheckpoint, save_se
+from se_hpo.envs.learned import kind_of
+from se_hpo.envs.learned.mdp import raw_done
+from se_hpo.envs.zoo_files import file_name, name_of_task
+from se_hpo.errors import UserError, did_you_mean
+from se_hpo.machine.provenance import as_typed
+from se_hpo.results.model_card import KEY, Card
+from se_hpo.results.se_set_settings import read_set_json
+from se_hpo.zoo.candidates import Candidate
+
+
+def write(
+    candidate: Candidate,
+    n: int,
+    name: str | None,
+    out: Path,
+    notes: Sequence[str] = (),
+    overwrite: bool = False,
+) -> Path:
+    """Write the SE with its card.
+
+    Args:
+        candidate: which.
+        n: candidates among which it was the best.
+        name: `TASK` or `TASK:KIND`; None: the task's.
+        out: folder.
+        notes: more limits.
+        overwrite: replace a file that is there.
+
+    Raises:
+        UserError: another name, or there is such a file.
+    """
+    checkpoint = candidate.checkpoint
+    path = out / file_name(_checked(name, checkpoint))
+    if path.exists() and not overwrite:
+        raise UserError(f"{path} is there: give --overwrite to replace it, or --out")
+    card = card_for(candidate, n, notes).to_dict()
+    metadata = {**checkpoint.metadata, KEY: card}
+    save_se(path, checkpoint.psi, checkpoint.task, checkpoint.se_config, metadata)
+    return path
+
+
+def _checked(name: str | None, checkpoint: SECheckpoint) -> str:
+    """A name that says what the SE is of, so that it is found by its task."""
+    plain = name_of_task(checkpoint.task)
+    allowed = [plain, f"{plain}:{kind_of(checkpoint.se_config).name}"]
+    if name not in (None, *allowed):
+        known = did_you_mean("", allowed)
+        raise UserError(f"--name {name}: an SE is found by its task; {known}")
+    return name or plain
+
+
+def card_for(candidate: Candidate, n: int, notes: Sequence[str] = ()) -> Card:
+    """The card of a candidate, `n` SEs having been looked at."""
+    se_set = candidate.se_set
+    data = read_set_json(se_set.paths)
+    first = next(iter(data.get("attempts") or [{}]))
+    origin = {str(key): str(value) for key, value in data.get("origin", {}).items()}
+    return Card(
+        recipe=origin.get("config") or ", ".join(f"{k} {v}" for k, v in origin.items()),
+        command=as_typed(first["command"]) if first.get("command") else "",
+        version=str(data.get("versions", {}).get("se_hpo", "")),
+        set_seed=se_set.seed,
+        generations=se_set.generations,
+        config=se_set.config.to_dict(),
+        outcome=dataclasses.replace(candidate.outcome, host=""),
+        chosen_from=n,
+        reached=candidate.reached,
+        limits=[*_limits(candidate), *notes],
+    )
+
+
+def _limits(candidate: Candidate) -> Iterator[str]:
+    task, kind = candidate.checkpoint.task, kind_of(candidate.checkpoint.se_config)
+    learned_with = agent_kind_of(candidate.se_set.config.agent).name
+    if not candidate.outcome.solved:
+        yield "It did not solve the task when it was learned."
+    if task.startswith("Scaled/"):
+        yield f"Observations are scaled: agents act on `se_hpo:{task}` afterwards."
+    if kind.stored_done is raw_done:
+        yield "Agents of other libraries must store its raw done (environments.md)."
+    yield f"Learned with {learned_with}; agents that the table does not have may fail."
