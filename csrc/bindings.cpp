@@ -114,7 +114,8 @@ Learned learned_from(const py::dict& d) {
 
 Job job_from(const py::dict& d) {
   Job job{task_from(d["task"]), fields_from(d["agent"]), d["seed"].cast<std::uint64_t>(), {},
-          d["stop_by_rule"].cast<bool>(), d["test_while_training"].cast<bool>()};
+          d["stop_by_rule"].cast<bool>(), d["test_while_training"].cast<bool>(),
+          d["schedule"].cast<std::int64_t>(), d["learn_from"].cast<std::int64_t>()};
   if (!d["learned"].is_none()) job.learned = learned_from(d["learned"]);
   return job;
 }

@@ -43,6 +43,9 @@ struct Job {
   std::optional<Learned> learned;
   bool stop_by_rule = true;
   bool test_while_training = false;  // a greedy test episode after each training episode
+  // Steps on an SE by which exploration falls (0: by episodes), and the first that is learned
+  // from.
+  std::int64_t schedule = 0, learn_from = 0;
 };
 
 // An agent's fields that concern the inner loop.

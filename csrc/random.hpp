@@ -8,7 +8,16 @@ namespace se_hpo {
 
 // What a generator is for. Roles never share a stream, so that a change in one (more
 // exploration, say) leaves the draws of the others alone.
-enum class Role : std::uint64_t { kInit = 1, kExploration, kReplay, kEnv, kTest, kUpdate, kCurve };
+enum class Role : std::uint64_t {
+  kInit = 1,
+  kExploration,
+  kReplay,
+  kEnv,
+  kTest,
+  kUpdate,
+  kCurve,
+  kLearned
+};
 
 class Random {
  public:

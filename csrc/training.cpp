@@ -45,7 +45,8 @@ class InnerLoop {
     std::unique_ptr<Environment> task = make_task(Role::kEnv);
     if (!job_.learned) return task;
     const LearnedMaker make = learned_environments().at(job_.learned->config.text("kind"));
-    return make(kernels, *job_.learned, job_.task, std::move(task));
+    return make(kernels, *job_.learned, job_.task, std::move(task),
+                Random(job_.seed, Role::kLearned));
   }
 
   // False if anything was not finite.
@@ -72,6 +73,8 @@ class InnerLoop {
     env_->reset(state_.data());
     bool terminated = false;
     for (bool ended = false; !ended && !stop_;) {
+      const std::int64_t before = env_steps_;
+      if (job_.schedule) agent_->at_step({before, job_.schedule, job_.learn_from});
       const Action action = agent_->explore(state_.data());
       if (!action.finite()) return false;
       const Step step = env_->step(action, next_state_.data());
@@ -82,7 +85,9 @@ class InnerLoop {
       const bool truncated = step.truncated || length >= job_.task.max_steps;
       agent_->store(state_.data(), action, next_state_.data(), float(step.reward),
                     env_->stored_done(step, truncated, config_));
-      if (episode >= config_.init_episodes && !agent_->learn()) return false;
+      const bool learns =
+          job_.schedule ? before >= job_.learn_from : episode >= config_.init_episodes;
+      if (learns && !(env_->one_step() ? agent_->learn_terminal() : agent_->learn())) return false;
       std::swap(state_, next_state_);
       terminated = step.ended;
       ended = terminated || truncated ||

@@ -82,6 +82,8 @@ AGENTS = Registry(
 _RN = "se_hpo.envs.learned.reward_network:"
 LEARNED = Registry(
     mdp="se_hpo.envs.learned.mdp:MDP",
+    mdp_learned_start="se_hpo.envs.learned.mdp_learned_start:MDP_LEARNED_START",
+    one_step="se_hpo.envs.learned.one_step:ONE_STEP",
     exclusive_potential=f"{_RN}EXCLUSIVE_POTENTIAL",
     additive_potential=f"{_RN}ADDITIVE_POTENTIAL",
     exclusive=f"{_RN}EXCLUSIVE",
@@ -97,6 +99,7 @@ LEARNED = Registry(
 
 STRATEGIES = Registry(
     nes="se_hpo.nes.strategies.nes:NES",
+    snes="se_hpo.nes.strategies.snes:SNES",
     openai_es="se_hpo.nes.strategies.openai_es:OpenAIES",
 )
 """Classes derived from `nes.strategies.Strategy`."""

@@ -12,10 +12,17 @@
 
 namespace se_hpo {
 
+// Where a training of a fixed number of steps stands.
+struct Progress {
+  std::int64_t step, total, learn_from;
+};
+
 class Agent {
  public:
   virtual ~Agent() = default;
   virtual void begin_episode(std::int64_t episode) = 0;
+  // Before step `step` of `total` of a training with a schedule: explore as much as then.
+  virtual void at_step(const Progress&) {}
   // The action to take in training; none that is finite if the agent's values are not.
   virtual Action explore(const float* obs) = 0;
   // The action to take in a test, likewise.
@@ -26,6 +33,9 @@ class Agent {
   virtual bool end_episode(bool /*truncated*/) { return true; }
   // One gradient update; false if it was not finite.
   virtual bool learn() = 0;
+  // The same where all that was stored ended its episode: values of next states count for
+  // nothing, and need not be known.
+  virtual bool learn_terminal() { return learn(); }
 };
 
 struct AgentContext {

@@ -34,6 +34,12 @@ void DoubleQAgent::begin_episode(std::int64_t episode) {
   if (episode > 0) epsilon_ = std::max(epsilon_ * config_.eps_decay, config_.eps_min);
 }
 
+// Down to the least over the first half of the steps, in a line.
+void DoubleQAgent::at_step(const Progress& p) {
+  const double left = std::max(0.0, 1.0 - 2.0 * double(p.step) / double(p.total));
+  epsilon_ = config_.eps_min + (config_.eps_init - config_.eps_min) * left;
+}
+
 Action DoubleQAgent::explore(const float* obs) {
   if (exploration_.uniform() < epsilon_)
     return static_cast<int>(exploration_.below(std::uint32_t(n_actions_)));
@@ -74,8 +80,18 @@ bool DoubleQAgent::learn() {
   return update(batch_);
 }
 
-bool DoubleQAgent::update(const Batch& batch) {
-  const float squared_error = differentiate(batch);
+bool DoubleQAgent::learn_terminal() {
+  replay_.sample(sampling_, batch_);
+  return update_terminal(batch_);
+}
+
+bool DoubleQAgent::update(const Batch& batch) { return descend(differentiate(batch)); }
+
+bool DoubleQAgent::update_terminal(const Batch& batch) {
+  return descend(differentiate_terminal(batch));
+}
+
+bool DoubleQAgent::descend(float squared_error) {
   adam_.step(online_, target_, gradient_);
   return is_finite(squared_error);
 }
@@ -94,6 +110,24 @@ float DoubleQAgent::differentiate(const Batch& batch) {
                                             QNetwork::kTarget);
     const float* q = network_->forward(online_.data(), panel.state, vectors, QNetwork::kOnline);
     total += kernels_.double_q_delta(panel, q, next, target, n_actions_,
+                                     static_cast<float>(config_.gamma), factor, delta_.data());
+    network_->backward(online_.data(), delta_.data(), vectors, first);
+    first = false;
+  }
+  network_->collect(gradient_.data());
+  return total;
+}
+
+float DoubleQAgent::differentiate_terminal(const Batch& batch) {
+  const float factor = 2.0f / static_cast<float>(batch.size());
+  float total = 0;
+  bool first = true;
+  for (const TransitionPanel& panel : batch.panels()) {
+    if (stop_.load(std::memory_order_relaxed)) break;
+    const int vectors = panel.vectors;
+    const float* q = network_->forward(online_.data(), panel.state, vectors, QNetwork::kOnline);
+    // Any finite values will do for those of s', which have the weight 0.
+    total += kernels_.double_q_delta(panel, q, q, q, n_actions_,
                                      static_cast<float>(config_.gamma), factor, delta_.data());
     network_->backward(online_.data(), delta_.data(), vectors, first);
     first = false;

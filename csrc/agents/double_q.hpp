@@ -52,14 +52,18 @@ class DoubleQAgent : public Agent {
   DoubleQAgent(const AgentContext& context, std::unique_ptr<QNetwork> network);
 
   void begin_episode(std::int64_t episode) override;
+  void at_step(const Progress& progress) override;
   Action explore(const float* obs) override;
   Action exploit(const float* obs) override;
   void store(const float* state, Action action, const float* next_state, float reward,
              float done) override;
   bool learn() override;
+  bool learn_terminal() override;
 
   // One update on the given batch, for learn() and tests.
   bool update(const Batch& batch);
+  // The same where done is 1 in all of it: y is r, whatever Q(s', .) is.
+  bool update_terminal(const Batch& batch);
   Buffer& online() { return online_; }
   Buffer& target() { return target_; }
   // Of the last update's loss.
@@ -71,6 +75,7 @@ class DoubleQAgent : public Agent {
  protected:
   // Leaves the gradient of the loss in gradient_; returns the sum of squared errors.
   virtual float differentiate(const Batch& batch);
+  virtual float differentiate_terminal(const Batch& batch);
 
   const Kernels& kernels_;
   const DoubleQConfig config_;
@@ -82,6 +87,7 @@ class DoubleQAgent : public Agent {
 
  private:
   const float* q_column(const float* obs);
+  bool descend(float squared_error);
 
   Adam adam_;
   Random exploration_, sampling_;

@@ -149,6 +149,9 @@ class BatchMeanAgent final : public DoubleQAgent {
     return gradients(batch);
   }
 
+  // The mean of A is over the batch, so that it takes its own passes.
+  float differentiate_terminal(const Batch& batch) override { return differentiate(batch); }
+
  private:
 
   const float* pass_parameters(int pass) {

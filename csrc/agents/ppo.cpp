@@ -167,6 +167,11 @@ bool PPOAgent::learn() {
   return update(draw_orders());
 }
 
+bool PPOAgent::learn_terminal() {
+  if (config_.authors || rollout_.size() < config_.rollout_steps) return true;
+  return update(draw_orders(), true);
+}
+
 bool PPOAgent::end_episode(bool) {
   rollout_.end_episode();
   const bool enough = rollout_.episodes() >= config_.update_episodes;
@@ -242,7 +247,7 @@ void PPOAgent::evaluate_normal(const Panel& panel, const float* mean) {
 }
 
 // Before the first gradient update: advantages and targets into the rows.
-void PPOAgent::look_back() {
+void PPOAgent::look_back(bool terminal) {
   std::vector<std::uint32_t> all(rollout_.size());
   std::iota(all.begin(), all.end(), 0u);
   std::vector<float> value(all.size()), next_value(all.size());
@@ -253,7 +258,7 @@ void PPOAgent::look_back() {
       std::copy(v, v + panel.samples, to.begin() + at);
     };
     values(panel.state, value);
-    values(panel.next_state, next_value);
+    if (!terminal) values(panel.next_state, next_value);
     evaluate(panel);
     for (int c = 0; c < panel.samples; ++c)
       rollout_.row(at + c)[rollout_.log_probability()] = log_probability_[c];
@@ -264,8 +269,8 @@ void PPOAgent::look_back() {
     rollout_.estimate_advantages(value, next_value, config_.gamma, config_.gae_lambda);
 }
 
-bool PPOAgent::update(const Orders& orders) {
-  look_back();
+bool PPOAgent::update(const Orders& orders, bool terminal) {
+  look_back(terminal);
   for (const std::vector<std::uint32_t>& order : orders) {
     const int n = int(order.size()), size = config_.authors ? n : config_.batch_size;
     for (int at = 0; at < n && !stop_.load(std::memory_order_relaxed); at += size)

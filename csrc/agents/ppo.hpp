@@ -60,12 +60,14 @@ class PPOAgent final : public Agent {
   void store(const float* state, Action action, const float* next_state, float reward,
              float done) override;
   bool learn() override;
+  bool learn_terminal() override;
   bool end_episode(bool truncated) override;
 
   // An order of the rollout's steps for each epoch.
   using Orders = std::vector<std::vector<std::uint32_t>>;
   // Learns from the rollout and clears it; false as soon as a loss is not finite.
-  bool update(const Orders& orders);
+  // `terminal`: every step ended its episode, so that values of next states count for nothing.
+  bool update(const Orders& orders, bool terminal = false);
   Rollout& rollout() { return rollout_; }
   // Spread (if continuous), actor, critic.
   Buffer& parameters() { return parameters_; }
@@ -96,7 +98,7 @@ class PPOAgent final : public Agent {
   void evaluate_softmax(const Panel& panel, const float* logits);
   void evaluate_normal(const Panel& panel, const float* mean);
 
-  void look_back();
+  void look_back(bool terminal);
   Standardization standardization(const std::uint32_t* index, int n);
   bool descend(const std::uint32_t* index, int n);
   double differentiate_critic(const Panel& panel, int n, bool first);

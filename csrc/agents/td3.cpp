@@ -46,7 +46,8 @@ void TD3Agent::store(const float* state, Action action, const float* next_state,
   replay_.add(state, action.values, next_state, reward, done);
 }
 
-void TD3Agent::draw() {
+void TD3Agent::draw(bool for_targets) {
+  if (!for_targets) return;
   update_.uniform(target_normal_.data(), target_normal_.size());
   kernels_.normal_noise(target_normal_.data(), target_normal_.size());
 }

@@ -20,7 +20,7 @@ class TD3Agent final : public TwinDelayedAgent {
   std::vector<Buffer*> noise() override { return {&target_normal_}; }
 
  private:
-  void draw() override;
+  void draw(bool for_targets) override;
   void target_actions(const float* output, const TransitionPanel& panel, std::size_t at) override;
   void own_actions(const float* output, const TransitionPanel& panel, std::size_t at) override;
   void descend_actions(const float* d_action, const TransitionPanel& panel,

@@ -82,12 +82,14 @@ void TD3DiscreteAgent::store(const float* state, Action action, const float* nex
   replay_.add(state, vector_.data(), next_state, reward, done);
 }
 
-void TD3DiscreteAgent::draw() {
+void TD3DiscreteAgent::draw(bool for_targets) {
   const std::size_t n = target_gumbel_.size();
-  update_.uniform(target_gumbel_.data(), n);
-  update_.uniform(target_normal_.data(), n);
-  kernels_.gumbel_noise(target_gumbel_.data(), n);
-  kernels_.normal_noise(target_normal_.data(), n);
+  if (for_targets) {
+    update_.uniform(target_gumbel_.data(), n);
+    update_.uniform(target_normal_.data(), n);
+    kernels_.gumbel_noise(target_gumbel_.data(), n);
+    kernels_.normal_noise(target_normal_.data(), n);
+  }
   if (!updates_actor()) return;
   update_.uniform(actor_gumbel_.data(), n);
   kernels_.gumbel_noise(actor_gumbel_.data(), n);

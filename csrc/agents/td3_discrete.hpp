@@ -39,7 +39,7 @@ class TD3DiscreteAgent final : public TwinDelayedAgent {
  private:
   TD3DiscreteAgent(const AgentContext& context, const TD3DiscreteConfig& config);
 
-  void draw() override;
+  void draw(bool for_targets) override;
   void target_actions(const float* logits, const TransitionPanel& panel, std::size_t at) override;
   void own_actions(const float* logits, const TransitionPanel& panel, std::size_t at) override;
   void descend_actions(const float* d_action, const TransitionPanel& panel,

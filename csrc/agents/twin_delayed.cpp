@@ -49,6 +49,8 @@ void TwinDelayedAgent::begin_episode(std::int64_t episode) {
   random_actions_ = episode < settings_.init_episodes;
 }
 
+void TwinDelayedAgent::at_step(const Progress& p) { random_actions_ = p.step < p.learn_from; }
+
 const float* TwinDelayedAgent::output_column(const float* obs) {
   for (int i = 0; i < obs_size_; ++i) column_[std::size_t(i) * kernels_.width] = obs[i];
   return actor_mlp_.forward(actor_.online.data(), column_.data(), 1, actor_tape_);
@@ -56,13 +58,28 @@ const float* TwinDelayedAgent::output_column(const float* obs) {
 
 bool TwinDelayedAgent::learn() {
   replay_.sample(sampling_, batch_);
-  draw();
+  draw(true);
   return update(batch_);
+}
+
+bool TwinDelayedAgent::learn_terminal() {
+  replay_.sample(sampling_, batch_);
+  draw(false);
+  return update_terminal(batch_);
 }
 
 bool TwinDelayedAgent::update(Batch& batch) {
   next_actions(batch);
   targets(batch);
+  return descend(batch);
+}
+
+bool TwinDelayedAgent::update_terminal(Batch& batch) {
+  terminal_targets(batch);
+  return descend(batch);
+}
+
+bool TwinDelayedAgent::descend(const Batch& batch) {
   const float squared_error = differentiate_critics(batch);
   if (!updates_actor()) {
     critics_adam_.step(critics_.online, critics_.gradient);
@@ -116,6 +133,13 @@ void TwinDelayedAgent::targets(const Batch& batch) {
   for_panels(batch, [&](const TransitionPanel& panel, std::size_t at) {
     kernels_.twin_target(panel, values_[0].data() + at, values_[1].data() + at,
                          static_cast<float>(settings_.gamma), y_.data() + at);
+  });
+}
+
+// y = r
+void TwinDelayedAgent::terminal_targets(const Batch& batch) {
+  for_panels(batch, [&](const TransitionPanel& panel, std::size_t at) {
+    std::copy(panel.reward, panel.reward + panel.vectors * kernels_.width, y_.data() + at);
   });
 }
 

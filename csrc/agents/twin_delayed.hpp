@@ -32,10 +32,14 @@ class TwinDelayedAgent : public Agent {
   TwinDelayedAgent(const AgentContext& context, const TD3Config& config, bool layer_norm);
 
   void begin_episode(std::int64_t episode) final;
+  void at_step(const Progress& progress) final;
   bool learn() final;
+  bool learn_terminal() final;
 
   // One update with a given batch and what is in `noise`; overwrites the batch's action vectors.
   bool update(Batch& batch);
+  // The same where done is 1 in all of it: y is r.
+  bool update_terminal(Batch& batch);
   // All that is random in an update besides the batch: for each panel of the batch in turn
   // n_actions x columns.
   virtual std::vector<Buffer*> noise() = 0;
@@ -49,8 +53,8 @@ class TwinDelayedAgent : public Agent {
   Learner& critics() { return critics_; }  // Q1, then Q2
 
  protected:
-  // Fills `noise` for the next update.
-  virtual void draw() = 0;
+  // Fills `noise` for the next update; what is for the targets only if they are needed.
+  virtual void draw(bool for_targets) = 0;
   // panel.next_action, smoothed, from the target actor's output.
   virtual void target_actions(const float* output, const TransitionPanel& panel,
                               std::size_t at) = 0;
@@ -77,6 +81,8 @@ class TwinDelayedAgent : public Agent {
  private:
   void next_actions(const Batch& batch);
   void targets(const Batch& batch);
+  void terminal_targets(const Batch& batch);
+  bool descend(const Batch& batch);
   float differentiate_critics(const Batch& batch);
   float differentiate_actor(const Batch& batch);
   // Calls f(panel, columns before it) until the job is to stop.

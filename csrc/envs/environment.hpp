@@ -30,6 +30,8 @@ class Environment {
   virtual void reset(float* obs) = 0;
   // Writes the next observation.
   virtual Step step(Action action, float* obs) = 0;
+  // Whether every episode is one step long.
+  virtual bool one_step() const { return false; }
   // What the replay buffer stores as done: (1 - done) multiplies the bootstrapped value.
   // On a task 1 for a termination; a truncation is none, unless the configuration says so.
   virtual float stored_done(const Step& step, bool truncated, const LoopConfig& config) const;
@@ -73,11 +75,13 @@ std::unique_ptr<Environment> repeat_actions(std::unique_ptr<Environment> task, i
 // All native tasks by name; a new one adds one line to registry.cpp.
 const std::map<std::string, NativeTaskEntry>& native_tasks();
 
-// Makes a learned environment beside an environment of its task.
+// Makes a learned environment beside an environment of its task; `random` is for what it
+// draws itself.
 using LearnedMaker = std::unique_ptr<Environment> (*)(const Kernels& kernels,
                                                       const Learned& learned,
                                                       const TaskSpec& spec,
-                                                      std::unique_ptr<Environment> task);
+                                                      std::unique_ptr<Environment> task,
+                                                      Random random);
 
 // All learned environments by kind; a new one adds one line to registry.cpp.
 const std::map<std::string, LearnedMaker>& learned_environments();

@@ -10,11 +10,18 @@ std::unique_ptr<NativeTask> make_pendulum(Random random, const Fields&);
 std::unique_ptr<NativeTask> make_gridworld(Random random, const Fields& fields);
 std::unique_ptr<Environment> make_synthetic_env(const Kernels& kernels, const Learned& learned,
                                                 const TaskSpec& spec,
-                                                std::unique_ptr<Environment> task);
+                                                std::unique_ptr<Environment> task, Random random);
 std::unique_ptr<Environment> make_reward_network(const Kernels& kernels,
                                                  const Learned& learned,
                                                  const TaskSpec& spec,
-                                                 std::unique_ptr<Environment> task);
+                                                 std::unique_ptr<Environment> task, Random random);
+std::unique_ptr<Environment> make_one_step(const Kernels& kernels, const Learned& learned,
+                                           const TaskSpec& spec,
+                                           std::unique_ptr<Environment> task, Random random);
+std::unique_ptr<Environment> make_learned_start(const Kernels& kernels, const Learned& learned,
+                                                const TaskSpec& spec,
+                                                std::unique_ptr<Environment> task,
+                                                Random random);
 
 const std::map<std::string, NativeTaskEntry>& native_tasks() {
   static const std::map<std::string, NativeTaskEntry> tasks = {
@@ -31,6 +38,8 @@ const std::map<std::string, NativeTaskEntry>& native_tasks() {
 const std::map<std::string, LearnedMaker>& learned_environments() {
   static const std::map<std::string, LearnedMaker> kinds = {
       {"mdp", make_synthetic_env},
+      {"mdp_learned_start", make_learned_start},
+      {"one_step", make_one_step},
       {"exclusive_potential", make_reward_network},
       {"additive_potential", make_reward_network},
       {"exclusive", make_reward_network},

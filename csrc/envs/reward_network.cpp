@@ -85,7 +85,7 @@ class RewardNetwork final : public Environment {
 std::unique_ptr<Environment> make_reward_network(const Kernels& kernels,
                                                  const Learned& learned,
                                                  const TaskSpec& spec,
-                                                 std::unique_ptr<Environment> task) {
+                                                 std::unique_ptr<Environment> task, Random) {
   return std::make_unique<RewardNetwork>(kernels, learned, spec, std::move(task));
 }
 

@@ -55,7 +55,7 @@ class SyntheticEnv final : public Environment {
 
 std::unique_ptr<Environment> make_synthetic_env(const Kernels& kernels, const Learned& learned,
                                                 const TaskSpec& spec,
-                                                std::unique_ptr<Environment> task) {
+                                                std::unique_ptr<Environment> task, Random) {
   return std::make_unique<SyntheticEnv>(kernels, learned, spec, std::move(task));
 }
 

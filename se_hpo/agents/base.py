@@ -64,6 +64,14 @@ class SeesEnds(Protocol):
 
 
 @runtime_checkable
+class Scheduled(Protocol):
+    """An agent that explores less and less in a training of a known length."""
+
+    def at_step(self, step: int, total: int) -> None:
+        """Before training step `step` of `total`, from 0; overrules the episodes."""
+
+
+@runtime_checkable
 class SelfTrained(Protocol):
     """An agent that brings its own training loop, and `act_greedily` for the tests."""
 

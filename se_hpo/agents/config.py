@@ -37,6 +37,11 @@ class AgentConfig:
     action_repeat: int = 1
     """On the task, an action is held for so many environment steps; an SE's step is a
     decision."""
+    se_steps: int | None = None
+    """Steps of a training on a synthetic environment, which then ends by no rule;
+    exploration falls in a line over the first half (None: by rule and by episodes)."""
+    se_init_steps: int = 64
+    """The first of them that only fill the replay buffer."""
     truncation: str = "bootstrap"
     """Done stored for a time-limit truncation on the task: `bootstrap` 0, `terminal` 1
     (the authors' code)."""
@@ -47,6 +52,9 @@ class AgentConfig:
             check(getattr(self, name) >= 1, self, name, ">= 1")
         for name in ("init_episodes", "max_env_steps", "plateau_tolerance"):
             check(getattr(self, name) >= 0, self, name, ">= 0")
+        scheduled = self.se_steps is not None
+        check(not scheduled or self.se_steps >= 1, self, "se_steps", ">= 1, or null")
+        check(self.se_init_steps >= 0, self, "se_init_steps", ">= 0")
         check_one_of(self, "truncation", ("bootstrap", "terminal"))
 
     def with_values(self, values: Mapping[str, Any]) -> Self:

@@ -60,6 +60,12 @@ class DDQN:
             decayed = self.epsilon * self.config.eps_decay
             self.epsilon = max(decayed, self.config.eps_min)
 
+    def at_step(self, step: int, total: int) -> None:
+        """Lower epsilon in a line, to the least at half of the steps."""
+        left = max(0.0, 1 - 2 * step / total)
+        low, high = self.config.eps_min, self.config.eps_init
+        self.epsilon = low + (high - low) * left
+
     def act(self, state: np.ndarray) -> int:
         """A uniformly random action with probability epsilon, else the greedy one."""
         if self.exploration_rng.random() < self.epsilon:

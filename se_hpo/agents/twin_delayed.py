@@ -61,6 +61,10 @@ class TwinDelayedAgent(ABC, Generic[Config, Noise]):
         """Act by the actor from episode `init_episodes` on."""
         self._random_actions = episode < self.config.init_episodes
 
+    def at_step(self, step: int, total: int) -> None:
+        """Act by the actor from step `se_init_steps` on."""
+        self._random_actions = step < self.config.se_init_steps
+
     def update(self) -> None:
         """One step of Adam on the critics, and on the actor every `policy_delay`.
 

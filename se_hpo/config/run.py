@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from se_hpo.agents.config import AgentConfig
 from se_hpo.agents.registry import algorithm_of, find_agent, kind_of
+from se_hpo.config.variation import VARIATIONS
 from se_hpo.envs import learned
 from se_hpo.envs.learned import LearnedConfig
 from se_hpo.errors import UserError, check, check_one_of, check_types, did_you_mean
@@ -75,6 +76,9 @@ class NESConfig:
     """Stop when the mean center score reaches the task's solved return."""
     vary_agents: bool = False
     """Draw agent hyperparameters anew for each inner loop."""
+    vary: str = "paper"
+    """What is drawn: `paper` learning rate, batch and network size; `wide` the
+    activation, too."""
     fitness: str = "return"
     """What of an agent's training is its score, see `nes.fitness`: `return`,
     `threshold` or `area`."""
@@ -97,6 +101,7 @@ class NESConfig:
         check_one_of(self, "score_transform", SCORE_TRANSFORMS)
         check_one_of(self, "sampling", SAMPLINGS)
         check_one_of(self, "evaluation_aggregate", ("mean", "min"))
+        check_one_of(self, "vary", VARIATIONS)
         check_one_of(self, "fitness", FITNESSES)
         check_one_of(self, "start", ("random", "task_reward"))
         check(self.horizon >= 0, self, "horizon", ">= 0")
@@ -116,6 +121,16 @@ class RunConfig:
     agent: AgentConfig = field(default_factory=lambda: AGENTS["ddqn"].config())
     se: LearnedConfig = field(default_factory=lambda: LEARNED["mdp"].config())
     nes: NESConfig = field(default_factory=NESConfig)
+    others: tuple[AgentConfig, ...] = ()
+    """Further agents, of other algorithms: see `agents`."""
+
+    @property
+    def agents(self) -> tuple[AgentConfig, ...]:
+        """Agents that take turns: members of generation g train the (g mod n)-th.
+
+        Those of the center go on from there, so that it is judged by all of them.
+        """
+        return (self.agent, *self.others)
 
     def __post_init__(self) -> None:
         if self.nes.start == "task_reward" and learned.kind_of(self.se).reward is None:
@@ -123,6 +138,9 @@ class RunConfig:
                 "nes.start = 'task_reward' is for reward networks: choose 'random', or "
                 "another kind"
             )
+        names = [algorithm_of(agent) for agent in self.agents]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise UserError(f"agent {twice[0]} is named twice: keep one")
 
     @property
     def discount(self) -> dict[str, float]:
@@ -136,6 +154,10 @@ class RunConfig:
         """Nested builtin types, agent's algorithm and SE's kind by name."""
         data = dataclasses.asdict(self)
         data["agent"] = {"algorithm": algorithm_of(self.agent), **data["agent"]}
+        others = data.pop("others")
+        if self.others:
+            names = map(algorithm_of, self.others)
+            data["agents"] = dict(zip(names, others, strict=True))
         if (kind := learned.kind_of(self.se).name) != learned.UNSAID:
             data["se"] = {"kind": kind, **data["se"]}
         return data
@@ -158,6 +180,15 @@ def run_config_from_dict(data: Any) -> RunConfig:
         agent=record(cls, agent, unknown="refuse", at="agent"),
         se=record(kind.config, se, unknown="refuse", at=kind.prefix),
         nes=record(NESConfig, parts.nes, unknown="refuse", at="nes"),
+        others=tuple(
+            record(
+                find_agent(name, "unknown agent in agents").config,
+                values,
+                unknown="refuse",
+                at=f"agents.{name}",
+            )
+            for name, values in parts.agents.items()
+        ),
     )
 
 
@@ -169,9 +200,11 @@ class _Parts:
     agent: dict[str, Any]
     se: dict[str, Any]
     nes: dict[str, Any]
+    agents: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 _KINDS = ("se.kind", "rn.kind")
+_AGENTS = "nes.agents"
 # Flat names that search better on another scale than the field they set.
 _TRANSFORMS = {"one_minus_gamma": "gamma", "one_minus_eps_decay": "eps_decay"}
 
@@ -214,7 +247,9 @@ def with_configuration(
     >>> with_configuration(RunConfig(), {"nes.step_size": 0.5}).nes.step_size
     0.5
     """
-    kind, se = kind_of(config.agent), config.se
+    if _AGENTS in configuration:
+        config = _with_agents(config, configuration[_AGENTS])
+    se = config.se
     for name in _KINDS:
         if name in configuration:
             se = _of_kind(se, name, configuration[name])
@@ -222,11 +257,11 @@ def with_configuration(
     classes: dict[str, type[Any]] = {
         "nes": NESConfig,
         learned_prefix: type(se),
-        kind.name: kind.config,
+        **{algorithm_of(agent): type(agent) for agent in config.agents},
     }
     values: dict[str, dict[str, Any]] = {prefix: {} for prefix in classes}
     for name, value in configuration.items():
-        if name in _KINDS:
+        if name in (*_KINDS, _AGENTS):
             continue
         prefix, key, value = _resolve(name, value, classes)
         if key in values[prefix]:
@@ -235,12 +270,31 @@ def with_configuration(
                 "keep one"
             )
         values[prefix][key] = value
+    agent, *others = (a.with_values(values[algorithm_of(a)]) for a in config.agents)
     return dataclasses.replace(
         config,
-        agent=config.agent.with_values(values[kind.name]),
+        agent=agent,
+        others=tuple(others),
         se=dataclasses.replace(se, **values[learned_prefix]),
         nes=dataclasses.replace(config.nes, **values["nes"]),
     )
+
+
+def _with_agents(config: RunConfig, value: Any) -> RunConfig:
+    """Other algorithms: those that were there keep their values, of new ones defaults.
+
+    A new one is trained on an SE for as long as the first agent was.
+    """
+    names = value.replace(",", " ").split() if isinstance(value, str) else value
+    if not names or not all(isinstance(name, str) for name in names):
+        raise UserError(f"{_AGENTS} = {value!r}: must be names such as ddqn,ppo")
+    old = {algorithm_of(agent): agent for agent in config.agents}
+    steps = config.agent.se_steps
+    agents = [
+        old.get(name) or find_agent(name, f"{_AGENTS}").config(se_steps=steps)
+        for name in names
+    ]
+    return dataclasses.replace(config, agent=agents[0], others=tuple(agents[1:]))
 
 
 def _of_kind(se: LearnedConfig, name: str, value: Any) -> LearnedConfig:
@@ -267,7 +321,7 @@ def _resolve(
     names = {f.name for f in fields(classes[prefix])} if prefix in classes else set()
     if target not in names and not getattr(classes.get(prefix), "more", None):
         known = [f"{p}.{f.name}" for p, cls in classes.items() for f in fields(cls)]
-        known += _KINDS
+        known += [*_KINDS, _AGENTS]
         known += [
             f"{p}.{t}"
             for p, cls in classes.items()

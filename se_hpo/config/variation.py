@@ -8,8 +8,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from se_hpo.agents.config import AgentConfig
+from se_hpo.agents.config import ACTIVATIONS, AgentConfig
 from se_hpo.agents.registry import kind_of
+
+VARIATIONS = ("paper", "wide")
+"""What is drawn where agents vary: the paper's list, or with it the activation."""
+DRAWN_ACTIVATIONS = ACTIVATIONS[:3]
 
 FACTOR = 3.0
 """Numbers vary from x / 3 to 3 x."""
@@ -17,12 +21,22 @@ FACTOR = 3.0
 Config = TypeVar("Config", bound=AgentConfig)
 
 
-def vary_agent(config: Config, rng: np.random.Generator) -> Config:
+def varied_fields(config: AgentConfig, variation: str = "paper") -> tuple[str, ...]:
+    """The fields that `vary_agent` draws, in this order."""
+    fields = kind_of(config).varied
+    more = variation == "wide" and hasattr(config, "activation")
+    return (*fields, "activation") if more else fields
+
+
+def vary_agent(
+    config: Config, rng: np.random.Generator, variation: str = "paper"
+) -> Config:
     """Draw anew, around `config`, what its agent says that varies (`AgentKind.varied`).
 
     What the agent has a range for (`AgentKind.varied_ranges`) is uniform in it, and
     hidden_layers in {l - 1, l, l + 1}. All else is log-uniform in [x / 3, 3 x],
-    integers from int(x / 3), at least 1, to 3 x, both included.
+    integers from int(x / 3), at least 1, to 3 x, both included. With the variation
+    `wide` the activation is drawn, too: tanh, relu or leaky_relu.
 
     For l = 1 the authors draw from {0, 1, 2} and build a network with 1 layer for 0, so
     that 1 is twice as likely as 2; here too, since their agents are the ones compared
@@ -33,12 +47,14 @@ def vary_agent(config: Config, rng: np.random.Generator) -> Config:
         name: rng.uniform(*kind.varied_ranges[name])
         if name in kind.varied_ranges
         else _vary(name, getattr(config, name), rng)
-        for name in kind.varied
+        for name in varied_fields(config, variation)
     }
     return dataclasses.replace(config, **drawn)
 
 
-def _vary(name: str, value: float, rng: np.random.Generator) -> float:
+def _vary(name: str, value: Any, rng: np.random.Generator) -> float | str:
+    if name == "activation":
+        return DRAWN_ACTIVATIONS[int(rng.integers(len(DRAWN_ACTIVATIONS)))]
     if name == "hidden_layers":
         return max(1, int(value) + int(rng.integers(-1, 2)))
     if isinstance(value, int):

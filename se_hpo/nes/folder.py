@@ -47,7 +47,10 @@ _YOUNGER = (
     ("nes", "start", "random"),
     ("nes", "horizon", 0),
     ("nes", "unsolved_weight", 100.0),
+    ("nes", "vary", "paper"),
     ("agent", "action_repeat", 1),
+    ("agent", "se_steps", None),
+    ("agent", "se_init_steps", 64),
 )
 
 
@@ -55,7 +58,7 @@ def fingerprint(config: RunConfig, seed: int, engine: str) -> str:
     """What a state must share with the run that continues it."""
     values = config.to_dict()
     for part, name, before in _YOUNGER:
-        if values[part].get(name) == before:
+        if name in values[part] and values[part][name] == before:
             del values[part][name]
     data = json.dumps([values, seed, engine], sort_keys=True)
     return hashlib.sha256(data.encode()).hexdigest()

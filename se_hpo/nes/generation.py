@@ -29,11 +29,17 @@ def random_psi(config: RunConfig, seed: int, *place: int) -> np.ndarray:
     return initial_psi(config.se, import_task(config.task), rng)
 
 
-def inner_loop_job(config: RunConfig, psi: np.ndarray, seed: int) -> TrainingJob:
-    """Train one agent on the SE `psi`; `seed` also draws its hyperparameters."""
-    agent = config.agent
+def inner_loop_job(
+    config: RunConfig, psi: np.ndarray, seed: int, turn: int = 0
+) -> TrainingJob:
+    """Train one agent on the SE `psi`; `seed` also draws its hyperparameters.
+
+    Of several algorithms it is the one whose `turn` it is.
+    """
+    agent = config.agents[turn % len(config.agents)]
     if config.nes.vary_agents:
-        agent = vary_agent(agent, seeding.generator(seed, "hyperparameters"))
+        rng = seeding.generator(seed, "hyperparameters")
+        agent = vary_agent(agent, rng, config.nes.vary)
     return scored_job(config, agent, LearnedEnv(config.se, psi), seed)
 
 
@@ -57,13 +63,13 @@ def generation_jobs(
         return seeding.integer_seed(run_seed, "generation", g, *node)
 
     jobs = [
-        inner_loop_job(config, center, seed("center", k))
+        inner_loop_job(config, center, seed("center", k), g + k)
         for k in range(nes.n_center_evaluations)
     ]
     for i, pair in enumerate(population):
         for sign, psi in enumerate(pair):
             jobs += [
-                inner_loop_job(config, psi, seed("member", i, sign, k))
+                inner_loop_job(config, psi, seed("member", i, sign, k), g)
                 for k in range(nes.n_evaluations)
             ]
     return jobs
@@ -77,7 +83,9 @@ def confirmation_jobs(
         seeding.integer_seed(run_seed, "generation", g, "confirmation", k)
         for k in range(config.nes.n_confirmations)
     ]
-    return [inner_loop_job(config, center, seed) for seed in seeds]
+    return [
+        inner_loop_job(config, center, seed, g + k) for k, seed in enumerate(seeds)
+    ]
 
 
 def n_trainings(nes: NESConfig, generations: int) -> int:

@@ -75,6 +75,7 @@ def _recipe(name: str, data: dict[str, Any]) -> Recipe:
         {
             "task": import_task(parts.task).id,
             "agent": {"algorithm": "ddqn", **parts.agent},
+            "agents": parts.agents,
             "se": parts.learned(),
             "nes": parts.nes,
         }
@@ -93,6 +94,7 @@ class _Sections:
     task: str = RunConfig.task
     generations: int = DEFAULT_GENERATIONS
     agent: dict[str, Any] = field(default_factory=dict)
+    agents: dict[str, dict[str, Any]] = field(default_factory=dict)
     se: dict[str, Any] | None = None
     rn: dict[str, Any] | None = None
     nes: dict[str, Any] = field(default_factory=dict)

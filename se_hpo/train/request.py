@@ -92,8 +92,9 @@ def resolve_request(options: TrainOptions) -> Request:
     start = _start(options, like)
     config = with_configuration(start.config, parse_overrides(options.set))
     task = check_task(config.task)
-    check_takes(kind_of(config.agent), task.id, task.continuous, task.discrete_obs)
-    check_learnable(config.task, config.se, config.agent)
+    for agent in config.agents:
+        check_takes(kind_of(agent), task.id, task.continuous, task.discrete_obs)
+        check_learnable(config.task, config.se, agent)
     vary = options.vary_hp or config.nes.vary_agents
     nes = dataclasses.replace(config.nes, vary_agents=vary)
     what = LearnedEnv(config.se, np.empty(0, np.float32))

@@ -5,7 +5,7 @@ A job is complete: same job, same engine, same bytes, in any process or thread.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -32,6 +32,20 @@ class TrainingJob:
     test_while_training: bool = False
     """A greedy test episode on the task after each training episode; the rule `solved`
     then looks at these, as soon as there are `stop_window`."""
+
+    @property
+    def schedule(self) -> int:
+        """Steps of a training on an SE that its agent's `se_steps` ends; 0: others."""
+        on_se = self.learned is not None and self.learned.kind.reward is None
+        return (self.agent.se_steps or 0) if on_se else 0
+
+    def resolved(self) -> TrainingJob:
+        """With a schedule as the steps and episodes of its agent; else itself."""
+        if not self.schedule:
+            return self
+        steps = self.schedule
+        agent = replace(self.agent, max_env_steps=steps, train_episodes=steps)
+        return replace(self, agent=agent, stop_by_rule=False)
 
     def __post_init__(self) -> None:
         if self.learned is not None and not isinstance(self.learned, LearnedEnv):

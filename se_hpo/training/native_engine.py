@@ -112,6 +112,7 @@ def _flatten(index: int, job: TrainingJob) -> dict[str, Any]:
         raise UserError(f"{where} is a {type(job).__name__}: must be a TrainingJob")
     if not isinstance(job.task, str):
         raise UserError(f"{where}: task = {job.task!r}: must be a task id")
+    job = job.resolved()
     spec = measure_task(job.task)
     _check_seed(where, job.seed)
     agent = _agent_dict(where, job.agent)
@@ -127,6 +128,8 @@ def _flatten(index: int, job: TrainingJob) -> dict[str, Any]:
         "learned": job.learned and _learned_dict(where, job, spec),
         "stop_by_rule": job.stop_by_rule,
         "test_while_training": job.test_while_training,
+        "schedule": job.schedule,
+        "learn_from": job.agent.se_init_steps,
     }
 
 
@@ -150,7 +153,9 @@ def _agent_dict(where: str, config: AgentConfig) -> dict[str, Any]:
             f"{where}: the native engine was built before it had {algorithm!r}: "
             "install again to build it, or use torch"
         )
-    return {"algorithm": algorithm, **dataclasses.asdict(config)}
+    values = dataclasses.asdict(config)
+    del values["se_steps"]  # it may be None, and the job's schedule says it
+    return {"algorithm": algorithm, **values}
 
 
 def _check_memory(where: str, agent: dict[str, Any], spec: TaskSpec) -> None:

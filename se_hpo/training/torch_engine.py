@@ -20,7 +20,7 @@ import torch
 
 from se_hpo import seeding
 from se_hpo.agents import Agent, DivergedError, make_agent
-from se_hpo.agents.base import SeesEnds, SelfTrained
+from se_hpo.agents.base import Scheduled, SeesEnds, SelfTrained
 from se_hpo.agents.config import AgentConfig
 from se_hpo.agents.registry import check_takes, kind_of
 from se_hpo.envs.tasks import TaskSpec, measure_task
@@ -57,18 +57,20 @@ def train_agent(
     config: AgentConfig,
     rule: StoppingRule,
     test: Test | None = None,
+    schedule: int = 0,
 ) -> TrainingLog:
     """Train until the rule, the episodes or the environment steps end it.
 
-    One gradient update follows every step from episode `init_episodes` on. NaN or
+    One gradient update follows every step from episode `init_episodes` on, or with a
+    schedule (a number of steps) from step `se_init_steps` on. NaN or
     infinity in the environment or the agent ends the training as `diverged`.
     """
     log = TrainingLog()
     try:
         for episode in range(config.train_episodes):
             agent.start_episode(episode)
-            learning = episode >= config.init_episodes
-            at_limit = _train_episode(agent, env, log, learning, config.max_env_steps)
+            learns = _learning(agent, config, episode, schedule)
+            at_limit = _train_episode(agent, env, log, learns, config.max_env_steps)
             if test:
                 log.test_returns.append(test())
             if at_limit:
@@ -82,8 +84,27 @@ def train_agent(
     return log
 
 
+def _learning(
+    agent: Agent, config: AgentConfig, episode: int, schedule: int
+) -> Callable[[int], bool]:
+    """Called before each step with how many there were: whether the agent learns."""
+    if not schedule:
+        return lambda step: episode >= config.init_episodes
+
+    def at_step(step: int) -> bool:
+        if isinstance(agent, Scheduled):
+            agent.at_step(step, schedule)
+        return step >= config.se_init_steps
+
+    return at_step
+
+
 def _train_episode(
-    agent: Agent, env: TrainingEnv, log: TrainingLog, learning: bool, max_env_steps: int
+    agent: Agent,
+    env: TrainingEnv,
+    log: TrainingLog,
+    learns: Callable[[int], bool],
+    max_env_steps: int,
 ) -> bool:
     """Train for one episode; True when the step limit of the training is reached."""
     steps_before = sum(log.lengths)
@@ -91,6 +112,7 @@ def _train_episode(
     log.lengths.append(0)
     state, ended, at_limit = env.reset(), False, False
     while not (ended or at_limit):
+        learning = learns(steps_before + log.lengths[-1])
         action = agent.act(state)
         step = env.step(action)
         log.lengths[-1] += step.env_steps
@@ -170,6 +192,7 @@ def run_job(job: TrainingJob) -> TrainingResult:
             and the task.
     """
     with _one_thread():
+        job = job.resolved()
         spec, config = measure_task(job.task), job.agent
         check_takes(kind_of(config), spec.id, spec.continuous, spec.discrete_obs)
         seed = seeding.integer_seed(job.seed, "agent")
@@ -202,7 +225,7 @@ def _trained(
         return _train_by_itself(agent, env, test)
     rule = functools.partial(env.stop_reason, config=job.agent)
     stop = rule if job.stop_by_rule else lambda log: None
-    return train_agent(agent, env, job.agent, stop, test)
+    return train_agent(agent, env, job.agent, stop, test, job.schedule)
 
 
 def _curve_tests(job: TrainingJob, agent: Agent, spec: TaskSpec) -> Tests | None:
