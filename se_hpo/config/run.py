@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, cast
 
 from se_hpo.agents.config import AgentConfig
-from se_hpo.agents.registry import algorithm_of, find_agent, kind_of
+from se_hpo.agents.registry import algorithm_of, find_agent
 from se_hpo.config.variation import VARIATIONS
 from se_hpo.envs import learned
 from se_hpo.envs.learned import LearnedConfig

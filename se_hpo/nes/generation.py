@@ -83,9 +83,7 @@ def confirmation_jobs(
         seeding.integer_seed(run_seed, "generation", g, "confirmation", k)
         for k in range(config.nes.n_confirmations)
     ]
-    return [
-        inner_loop_job(config, center, seed, g + k) for k, seed in enumerate(seeds)
-    ]
+    return [inner_loop_job(config, center, seed, g + k) for k, seed in enumerate(seeds)]
 
 
 def n_trainings(nes: NESConfig, generations: int) -> int:

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from se_hpo.agents.registry import kind_of as agent_kind_of
+from se_hpo.agents.registry import algorithm_of
 from se_hpo.envs.checkpoint import SECheckpoint, save_se
 from se_hpo.envs.learned import kind_of
 from se_hpo.envs.learned.mdp import raw_done
@@ -81,7 +81,7 @@ def card_for(candidate: Candidate, n: int, notes: Sequence[str] = ()) -> Card:
 
 def _limits(candidate: Candidate) -> Iterator[str]:
     task, kind = candidate.checkpoint.task, kind_of(candidate.checkpoint.se_config)
-    learned_with = agent_kind_of(candidate.se_set.config.agent).name
+    learned_with = ", ".join(map(algorithm_of, candidate.se_set.config.agents))
     if not candidate.outcome.solved:
         yield "It did not solve the task when it was learned."
     if task.startswith("Scaled/"):

@@ -21,7 +21,7 @@ from se_hpo.nes.strategies import State, Strategy
 
 
 def utilities(scores: np.ndarray) -> np.ndarray:
-    """u of each of `L` members, float64; their sum is 0.
+    """U of each of `L` members, float64; their sum is 0.
 
     >>> utilities(np.array([1.0, 3.0, 2.0, 2.0])).round(3).tolist()
     [-0.25, 0.48, -0.115, -0.115]
