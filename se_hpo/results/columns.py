@@ -95,6 +95,7 @@ ZOO_COLUMNS = {
     "solved": "boolean",
     **counts("generations"),
     **numbers("best_score"),
+    **counts("trainings"),
     **_STEPS,
     **numbers("cpu_seconds"),
 }
