@@ -3,9 +3,16 @@
 from pathlib import Path
 from typing import Any
 
+from se_hpo.envs.checkpoint import load_se
+from se_hpo.envs.learned import kind_of
+from se_hpo.envs.tasks import known_task
+from se_hpo.envs.zoo_files import name_of_file, name_of_task
 from se_hpo.evaluate.evaluation import resolve
 from se_hpo.evaluate.evaluation_run import run_evaluation
 from se_hpo.evaluate.options import EvaluateOptions
+from se_hpo.names import is_random
+from se_hpo.results.model_card import card_of
+from se_hpo.results.se_sets import set_of_one
 from se_hpo.zoo.candidates import candidates, chosen
 from se_hpo.zoo.new_file import write
 from tests.helpers.fake_sets import make_set
@@ -32,3 +39,20 @@ def add(zoo: Path, run: Path, name: str | None = None, se: int | None = None) ->
     """Put the best SE of a run, or this one, into a zoo."""
     found = candidates(run)
     return write(chosen(found, se), len(found), name, zoo)
+
+
+def faults(file: Path) -> list[str]:
+    """Why a file cannot lie in the package's zoo; none if it can."""
+    se, name = load_se(file), name_of_file(file)
+    task, _, kind = name.partition(":")
+    size, own_kind = file.stat().st_size, kind_of(se.se_config).name
+    found = [f"its card has no {gap}" for gap in card_of(se.metadata, file).gaps]
+    if not 2_000 <= size <= 30_000:
+        found.append(f"it has {size} bytes")
+    if (name_of_task(se.task), own_kind) != (task, kind or own_kind):
+        found.append(f"it is for {se.task}, of kind {own_kind}")
+    if known_task(se.task) is None:
+        found.append(f"{se.task} is no task of the package")
+    if is_random(set_of_one(file).train_env):
+        found.append("it was not learned")
+    return found
