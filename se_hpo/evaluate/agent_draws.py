@@ -147,4 +147,6 @@ def own_values(
 ) -> dict[str, Any]:
     """The values of a configuration but for the fields that the evaluation decides."""
     values = dataclasses.asdict(config)
-    return {k: v for k, v in values.items() if k not in decided}
+    # Evaluations that were begun before there were schedules go on.
+    unread = () if config.se_steps is not None else ("se_steps", "se_init_steps")
+    return {k: v for k, v in values.items() if k not in (*decided, *unread)}

@@ -71,7 +71,7 @@ def base_of(
         UserError: values are asked for that are not there, or are none.
     """
     if how.values in (None, MATCHED):
-        return _matched(name, [s.config.agent for s in sets])
+        return _matched(name, [agent for s in sets for agent in s.config.agents])
     if how.values != TEXTBOOK:
         path = Path(str(how.values)).expanduser()
         return _of_file(name, path), f"the values in {path.name}"

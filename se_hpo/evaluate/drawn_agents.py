@@ -130,7 +130,7 @@ def _source(
     given = spaces.get(name)
     if isinstance(given, Path):
         return _from_file(name, given, overrides, _decided(how))
-    bases = [s for s in sets if algorithm_of(s.config.agent) == name]
+    bases = _learned_with(name, sets)
     asked = how.values is not None or how.variation == "default"
     if given is None and not (bases or asked) and AGENTS[name].wraps:
         return _wrapping(name, sets, spaces, overrides, how)
@@ -165,9 +165,7 @@ def _around(
         _check_not_drawn(name, overrides)
     decided = _decided(how)
     if how.values in (None, MATCHED):
-        _check_same_base(
-            name, [s for s in sets if algorithm_of(s.config.agent) == name], decided
-        )
+        _check_same_base(name, _learned_with(name, sets), decided)
     base, what = base_of(name, sets, how)
     base = _with(base, overrides)
     if how.variation == "default":
@@ -225,14 +223,22 @@ def _owner(parameter: str) -> str:
     return parameter.partition(".")[0]
 
 
-def _check_same_base(name: str, sets: Sequence[SESet], decided: frozenset[str]) -> None:
-    for other in sets[1:]:
-        first = own_values(sets[0].config.agent, decided)
-        values = own_values(other.config.agent, decided)
-        for key, value in values.items():
-            if value != first[key]:
+def _learned_with(name: str, sets: Sequence[SESet]) -> list[tuple[SESet, AgentConfig]]:
+    """The sets that were learned with agents of an algorithm, and these."""
+    found = ((s, agent) for s in sets for agent in s.config.agents)
+    return [(s, agent) for s, agent in found if algorithm_of(agent) == name]
+
+
+def _check_same_base(
+    name: str, bases: Sequence[tuple[SESet, AgentConfig]], decided: frozenset[str]
+) -> None:
+    for other, agent in bases[1:]:
+        before, first = bases[0][0], own_values(bases[0][1], decided)
+        values = own_values(agent, decided)
+        for key in {**first, **values}:
+            if (one := first.get(key)) != (two := values.get(key)):
                 raise UserError(
-                    f"{sets[0].paths.root} and {other.paths.root} were trained with "
-                    f"different {name} agents ({key} {first[key]} and {value}): say "
-                    f"what to draw from with --agent-space {name}=vary_{name}"
+                    f"{before.paths.root} and {other.paths.root} were trained with "
+                    f"different {name} agents ({key} {one} and {two}): say what to "
+                    f"draw from with --agent-space {name}=vary_{name}"
                 )

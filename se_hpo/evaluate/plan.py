@@ -99,6 +99,8 @@ class Rules:
         if self.fixed_steps is not None:
             # An episode has a step at least: so many episodes are never too few.
             values["train_episodes"] = values["max_env_steps"] = self.fixed_steps
+            if agent.se_steps is not None:
+                values["se_steps"] = self.fixed_steps
         return dataclasses.replace(agent, **values)
 
 
@@ -216,7 +218,7 @@ class Plan:
                 "hyperparameters": self._draw(name, pair).drawn,
                 "agent_seed": job.seed,
                 "rule": self.rules.rule,
-                "max_env_steps": job.agent.max_env_steps or None,
+                "max_env_steps": job.resolved().agent.max_env_steps or None,
                 "env_steps": result.env_steps,
                 "episodes": len(result.episode_returns),
                 "stop_reason": result.stop_reason,

@@ -10,17 +10,14 @@ from rich.table import Table
 
 from se_hpo.envs.checkpoint import load_se
 from se_hpo.envs.learned import kind_of
-from se_hpo.envs.zoo_files import zoo_file, zoo_names
+from se_hpo.envs.zoo_files import name_of_file, zoo_file, zoo_names
 from se_hpo.results.model_card import KEY, card_of
 from se_hpo.terminal.rich_tables import table
 from se_hpo.zoo.candidates import Candidate
 from se_hpo.zoo.card_text import REACHED, facts, reached_row, reached_text, size_text
 from se_hpo.zoo.zoo_frame import best_known
 
-_COLUMNS = (
-    *("name", "task", "kind", ">size", "recipe", ">generations", ">task steps"),
-    "agents: mean return (SE steps)~",
-)
+_COLUMNS = "name~", "kind~", ">size", ">task steps", "agents: mean return (SE steps)~"
 
 
 def list_table(folder: Path | None) -> Table:
@@ -30,20 +27,12 @@ def list_table(folder: Path | None) -> Table:
 
 def _row(file: Path) -> list[str]:
     checkpoint, size = load_se(file), size_text(file.stat().st_size)
-    start = [file.stem.replace("@", ":"), checkpoint.task]
-    start += [kind_of(checkpoint.se_config).name, size]
+    start = [name_of_file(file), kind_of(checkpoint.se_config).name, size]
     if KEY not in checkpoint.metadata:
-        return [*start, "no model card", "", "", ""]
+        return [*start, "", "no model card"]
     card = card_of(checkpoint.metadata, file)
-    end = card.outcome
-    agents = ", ".join(map(reached_text, best_known(card)))
-    return [
-        *start,
-        card.recipe,
-        f"{end.generations}",
-        f"{end.env_steps_task:,}",
-        agents or "not evaluated",
-    ]
+    agents = "\n".join(map(reached_text, best_known(card))) or "not evaluated"
+    return [*start, f"{card.outcome.env_steps_task:,}", agents]
 
 
 def card_tables(file: Path) -> Iterator[Table | str]:
