@@ -25,6 +25,7 @@ from se_hpo.results.se_outcome import SEOutcome
 from se_hpo.results.se_set_settings import read_set_json
 from se_hpo.results.se_sets import SESet, find_sets, read_set
 from se_hpo.search_spaces.user_code import prepare
+from se_hpo.storage.json_records import RecordError, record
 from se_hpo.storage.paths import RunPaths, header_of
 
 
@@ -116,15 +117,27 @@ def _reached(checkpoint: SECheckpoint, files: Iterable[Path]) -> Iterator[Reache
         )
 
 
+@dataclass(frozen=True)
+class _Set:
+    ses: dict[str, str]
+    """Number -> fingerprint."""
+
+
+@dataclass(frozen=True)
+class _Sets:
+    """What is needed of the settings of an evaluation."""
+
+    sets: dict[str, _Set]
+
+
 def _on_se(fingerprint: str, file: Path) -> pd.DataFrame:
     """A file's records of agents that were trained on an SE, whatever it was called."""
-    sets = read_json(header_of(file)).get("settings", {}).get("sets", {})
-    here = {
-        (name, index)
-        for name, of_set in sets.items()
-        for index, found in of_set["ses"].items()
-        if found == fingerprint
-    }
+    try:
+        sets = record(_Sets, read_json(header_of(file)).get("settings")).sets
+    except RecordError:  # then nobody knows on what its agents were trained
+        return pd.DataFrame()
+    pairs = ((name, *se) for name, of in sets.items() for se in of.ses.items())
+    here = {(name, index) for name, index, found in pairs if found == fingerprint}
     if not here:
         return pd.DataFrame()
     frame = load_evaluations(file)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from se_hpo.agents.registry import algorithm_of
 from se_hpo.envs.checkpoint import SECheckpoint, save_se
@@ -14,8 +16,18 @@ from se_hpo.envs.zoo_files import file_name, name_of_task
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.machine.provenance import as_typed
 from se_hpo.results.model_card import KEY, Card
-from se_hpo.results.se_set_settings import read_set_json
+from se_hpo.results.se_set_settings import damaged, read_set_json
+from se_hpo.storage.json_records import RecordError, record
 from se_hpo.zoo.candidates import Candidate
+
+
+@dataclass(frozen=True)
+class _Origin:
+    """What a card needs of `set.json` besides the settings."""
+
+    origin: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, Any] = field(default_factory=dict)
+    attempts: list[dict[str, Any]] = field(default_factory=list)
 
 
 def write(
@@ -62,13 +74,16 @@ def _checked(name: str | None, checkpoint: SECheckpoint) -> str:
 def card_for(candidate: Candidate, n: int, notes: Sequence[str] = ()) -> Card:
     """The card of a candidate, `n` SEs having been looked at."""
     se_set = candidate.se_set
-    data = read_set_json(se_set.paths)
-    first = next(iter(data.get("attempts") or [{}]))
-    origin = {str(key): str(value) for key, value in data.get("origin", {}).items()}
+    try:
+        data = record(_Origin, read_set_json(se_set.paths))
+    except RecordError as error:
+        raise damaged(se_set.paths, str(error)) from error
+    origin = {key: str(value) for key, value in data.origin.items()}
+    words = data.attempts[0].get("command") if data.attempts else None
     return Card(
         recipe=origin.get("config") or ", ".join(f"{k} {v}" for k, v in origin.items()),
-        command=as_typed(first["command"]) if first.get("command") else "",
-        version=str(data.get("versions", {}).get("se_hpo", "")),
+        command=as_typed(words) if isinstance(words, list) and words else "",
+        version=str(data.versions.get("se_hpo", "")),
         set_seed=se_set.seed,
         generations=se_set.generations,
         config=se_set.config.to_dict(),

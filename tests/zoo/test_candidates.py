@@ -156,3 +156,23 @@ def test_a_set_outside_a_run_and_one_moved_elsewhere_are_fine(run, tmp_path):
     found = candidates(moved, run)
     assert [len(c.reached) for c in found] == [1, 1]
     assert dataclasses.replace(found[0], se_set=None).outcome.solved
+
+
+@pytest.mark.filterwarnings("ignore::se_hpo.results.lines.UnreadableWarning")
+def test_records_whose_settings_are_damaged_or_gone_do_not_count(run):
+    header = run / "evaluations/fixed-60-0.json"
+    for text in ("", "[]", '{"settings": {"sets": {"varied": {"ses": [1]}}}}'):
+        header.write_text(text)
+        assert [c.reached for c in candidates(run)] == [[], []]
+    header.unlink()
+    assert [c.reached for c in candidates(run)] == [[], []]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("origin", "cartpole"), ("attempts", {}), ("versions", [1])]
+)
+def test_a_set_whose_origin_is_damaged_is_one_line(run, tmp_path, key, value):
+    file = run / "ses/varied/set.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), key: value}))
+    line = refuse(add, tmp_path / "zoo", run)
+    assert "set.json" in line and key in line
