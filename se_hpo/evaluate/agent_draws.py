@@ -8,9 +8,8 @@ from typing import Any, NamedTuple, Protocol
 
 from se_hpo import seeding
 from se_hpo.agents.config import AgentConfig
-from se_hpo.agents.registry import kind_of
 from se_hpo.bohb.encoding import SpaceEncoding
-from se_hpo.config.variation import vary_agent
+from se_hpo.config.variation import varied_fields, vary_agent
 from se_hpo.registries import AGENTS
 from se_hpo.search_spaces.loading import Space
 from se_hpo.storage.records import to_builtin
@@ -59,19 +58,21 @@ class AroundBase:
     """What the configuration is."""
     decided: frozenset[str] = OF_PHASE_2
     """Fields that are the evaluation's."""
+    variation: str = "paper"
+    """A name in `variation.VARIATIONS`."""
 
     def draw(self, seed: int, pair: int) -> Draw:
         """See `AgentSource`."""
         rng = seeding.generator(seed, "phase 2", self.algorithm, pair)
-        config = vary_agent(self.base, rng)
-        return Draw(
-            config, {name: getattr(config, name) for name in kind_of(config).varied}
-        )
+        config = vary_agent(self.base, rng, self.variation)
+        drawn = varied_fields(self.base, self.variation)
+        return Draw(config, {name: getattr(config, name) for name in drawn})
 
     def to_dict(self) -> dict[str, Any]:
         """See `AgentSource`."""
         base = own_values(self.base, self.decided)
-        return {"drawn": f"around {self.what}", "base": base}
+        wide = {"vary": self.variation} if self.variation != "paper" else {}
+        return {"drawn": f"around {self.what}", "base": base, **wide}
 
 
 @dataclasses.dataclass(frozen=True)

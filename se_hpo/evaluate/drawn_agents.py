@@ -12,6 +12,7 @@ from se_hpo.agents.config import AgentConfig
 from se_hpo.agents.registry import algorithm_of, find_agent
 from se_hpo.config.overrides import parse_overrides, read_yaml
 from se_hpo.config.run import RunConfig, with_configuration
+from se_hpo.config.variation import varied_fields
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.evaluate.agent_draws import (
     OF_ALL,
@@ -161,21 +162,23 @@ def _around(
     name: str, sets: Sequence[SESet], overrides: Mapping[str, Any], how: Hyperparameters
 ) -> AgentSource:
     """The configuration that is asked for, or agents drawn around it."""
-    if how.variation == "varied":
-        _check_not_drawn(name, overrides)
-    decided = _decided(how)
+    bases, decided = _learned_with(name, sets), _decided(how)
     if how.values in (None, MATCHED):
-        _check_same_base(name, _learned_with(name, sets), decided)
+        _check_same_base(name, bases, decided)
     base, what = base_of(name, sets, how)
-    base = _with(base, overrides)
     if how.variation == "default":
-        return Same(base, what, decided)
+        return Same(_with(base, overrides), what, decided)
+    lists = {s.config.nes.vary for s, _ in bases}
+    variation = lists.pop() if len(lists) == 1 else "paper"
+    _check_not_drawn(name, overrides, varied_fields(base, variation))
     drawn_as = AGENTS[name].wraps or name  # a pair has the same values in both
-    return AroundBase(drawn_as, base, what, decided)
+    return AroundBase(drawn_as, _with(base, overrides), what, decided, variation)
 
 
-def _check_not_drawn(name: str, overrides: Mapping[str, Any]) -> None:
-    varied = {f"{name}.{field}" for field in AGENTS[name].varied}
+def _check_not_drawn(
+    name: str, overrides: Mapping[str, Any], fields: Iterable[str]
+) -> None:
+    varied = {f"{name}.{field}" for field in fields}
     if drawn := sorted(set(overrides) & varied):
         raise UserError(
             f"--set {drawn[0]}: every agent draws that; say what from with "
@@ -209,8 +212,8 @@ def _wrapping(
     overrides: Mapping[str, Any],
     how: Hyperparameters,
 ) -> Wrapping:
-    _check_not_drawn(name, overrides)
     kind = AGENTS[name]
+    _check_not_drawn(name, overrides, kind.varied)
     agent = with_configuration(RunConfig(agent=kind.config()), overrides).agent
     known = dataclasses.asdict(AGENTS[kind.wraps].config())
     own = {k: v for k, v in dataclasses.asdict(agent).items() if k not in known}

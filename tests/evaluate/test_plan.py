@@ -484,3 +484,21 @@ def test_an_agent_without_a_schedule_has_the_settings_of_older_evaluations():
     assert not {"se_steps", "se_init_steps"} & own_values(AGENT).keys()
     scheduled = own_values(replace(AGENT, se_steps=9))
     assert (scheduled["se_steps"], scheduled["se_init_steps"]) == (9, 64)
+
+
+def test_agents_vary_as_those_did_that_a_set_was_learned_with(tmp_path):
+    wide = replace(TURNS, nes=replace(CONFIG.nes, vary_agents=True, vary="wide"))
+    make_set(tmp_path / "sets/wide", config=wide)
+    sets = used_sets([tmp_path / "sets/wide"], (), False)
+    source = agent_sources(["ddqn"], [used.se_set for used in sets])["ddqn"]
+    draws = [source.draw(0, pair) for pair in range(40)]
+    assert {d.config.activation for d in draws} == {"tanh", "relu", "leaky_relu"}
+    assert all(d.drawn["activation"] == d.config.activation for d in draws)
+    assert source.to_dict()["vary"] == "wide"
+    with pytest.raises(
+        UserError, match="--set ddqn.activation: every agent draws that"
+    ):
+        plan_of(tmp_path / "sets", agents=["ddqn"], values={"ddqn.activation": "relu"})
+    make_set(tmp_path / "sets/paper", config=TURNS)
+    mixed = plan_of(tmp_path / "sets", agents=["ddqn"]).sources["ddqn"]
+    assert "vary" not in mixed.to_dict() and "activation" not in mixed.draw(0, 0).drawn
