@@ -52,8 +52,8 @@ class AgentConfig:
             check(getattr(self, name) >= 1, self, name, ">= 1")
         for name in ("init_episodes", "max_env_steps", "plateau_tolerance"):
             check(getattr(self, name) >= 0, self, name, ">= 0")
-        scheduled = self.se_steps is not None
-        check(not scheduled or self.se_steps >= 1, self, "se_steps", ">= 1, or null")
+        steps = 1 if self.se_steps is None else self.se_steps
+        check(steps >= 1, self, "se_steps", ">= 1, or null for none")
         check(self.se_init_steps >= 0, self, "se_init_steps", ">= 0")
         check_one_of(self, "truncation", ("bootstrap", "terminal"))
 

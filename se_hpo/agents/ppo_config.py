@@ -75,4 +75,5 @@ KIND = AgentKind(
     native=True,
     varied=VARIED,
     actions=("discrete", "continuous"),
+    se_steps=8192,
 )

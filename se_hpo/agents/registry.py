@@ -41,6 +41,8 @@ class AgentKind:
     """Those of them that are drawn uniformly between these, not around the base."""
     actions: tuple[str, ...] = ("discrete",)
     """Kinds of actions that it can take: `discrete`, `continuous`."""
+    se_steps: int = 1000
+    """Steps of a training on an SE whose own agents had a fixed number of them."""
     made_first: bool = False
     """One is made before any is trained: only then it is known what it cannot take."""
     tabular: bool = False

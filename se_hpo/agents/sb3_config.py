@@ -110,7 +110,7 @@ class SB3DDPG(SB3TD3):
     """DDPG (Lillicrap et al., 2016)."""
 
 
-def _kind(config: type[SB3Config], *actions: str) -> AgentKind:
+def _kind(config: type[SB3Config], *actions: str, se_steps: int) -> AgentKind:
     algorithm = config.__name__.removeprefix("SB3")
     return AgentKind(
         name=f"sb3:{algorithm}",
@@ -120,12 +120,13 @@ def _kind(config: type[SB3Config], *actions: str) -> AgentKind:
         varied=tuple(name for name in VARIED if hasattr(config, name)),
         actions=actions,
         made_first=True,
+        se_steps=se_steps,
     )
 
 
-A2C = _kind(SB3A2C, "discrete", "continuous")
-DDPG = _kind(SB3DDPG, "continuous")
-DQN = _kind(SB3DQN, "discrete")
-PPO = _kind(SB3PPO, "discrete", "continuous")
-SAC = _kind(SB3SAC, "continuous")
-TD3 = _kind(SB3TD3, "continuous")
+A2C = _kind(SB3A2C, "discrete", "continuous", se_steps=5000)
+DDPG = _kind(SB3DDPG, "continuous", se_steps=1000)
+DQN = _kind(SB3DQN, "discrete", se_steps=2000)  # it learns every fourth step
+PPO = _kind(SB3PPO, "discrete", "continuous", se_steps=8192)
+SAC = _kind(SB3SAC, "continuous", se_steps=1000)
+TD3 = _kind(SB3TD3, "continuous", se_steps=1000)

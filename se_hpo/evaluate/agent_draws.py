@@ -59,20 +59,20 @@ class AroundBase:
     decided: frozenset[str] = OF_PHASE_2
     """Fields that are the evaluation's."""
     variation: str = "paper"
-    """A name in `variation.VARIATIONS`."""
+    """What is drawn, see `variation.VARIATIONS`."""
 
     def draw(self, seed: int, pair: int) -> Draw:
         """See `AgentSource`."""
         rng = seeding.generator(seed, "phase 2", self.algorithm, pair)
         config = vary_agent(self.base, rng, self.variation)
-        drawn = varied_fields(self.base, self.variation)
-        return Draw(config, {name: getattr(config, name) for name in drawn})
+        fields = varied_fields(config, self.variation)
+        return Draw(config, {name: getattr(config, name) for name in fields})
 
     def to_dict(self) -> dict[str, Any]:
         """See `AgentSource`."""
         base = own_values(self.base, self.decided)
-        wide = {"vary": self.variation} if self.variation != "paper" else {}
-        return {"drawn": f"around {self.what}", "base": base, **wide}
+        how = "" if self.variation == "paper" else f" ({self.variation})"
+        return {"drawn": f"around {self.what}{how}", "base": base}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,6 +148,6 @@ def own_values(
 ) -> dict[str, Any]:
     """The values of a configuration but for the fields that the evaluation decides."""
     values = dataclasses.asdict(config)
-    # Evaluations that were begun before there were schedules go on.
-    unread = () if config.se_steps is not None else ("se_steps", "se_init_steps")
-    return {k: v for k, v in values.items() if k not in (*decided, *unread)}
+    if config.se_steps is None:  # as all were before there was such a thing
+        decided |= {"se_steps", "se_init_steps"}
+    return {k: v for k, v in values.items() if k not in decided}

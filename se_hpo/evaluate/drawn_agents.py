@@ -12,7 +12,7 @@ from se_hpo.agents.config import AgentConfig
 from se_hpo.agents.registry import algorithm_of, find_agent
 from se_hpo.config.overrides import parse_overrides, read_yaml
 from se_hpo.config.run import RunConfig, with_configuration
-from se_hpo.config.variation import varied_fields
+from se_hpo.config.variation import VARIATIONS, varied_fields
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.evaluate.agent_draws import (
     OF_ALL,
@@ -131,13 +131,24 @@ def _source(
     given = spaces.get(name)
     if isinstance(given, Path):
         return _from_file(name, given, overrides, _decided(how))
-    bases = _learned_with(name, sets)
-    asked = how.values is not None or how.variation == "default"
+    bases = _agents_of(name, sets)
+    asked = how.values is not None or how.variation == "default" or _scheduled(sets)
     if given is None and not (bases or asked) and AGENTS[name].wraps:
         return _wrapping(name, sets, spaces, overrides, how)
     if given is None and (bases or asked or f"vary_{name}" not in list_spaces()):
         return _around(name, sets, overrides, how)
     return _from_space(name, given or load_space(f"vary_{name}"), overrides)
+
+
+def _agents_of(name: str, sets: Sequence[SESet]) -> list[tuple[SESet, AgentConfig]]:
+    """The agents of an algorithm that sets were learned with."""
+    agents = [(s, agent) for s in sets for agent in s.config.agents]
+    return [(s, agent) for s, agent in agents if algorithm_of(agent) == name]
+
+
+def _scheduled(sets: Sequence[SESet]) -> bool:
+    """Whether agents trained for a fixed number of steps on the SEs of a set."""
+    return any(s.config.agent.se_steps is not None for s in sets)
 
 
 def _from_file(
@@ -162,24 +173,26 @@ def _around(
     name: str, sets: Sequence[SESet], overrides: Mapping[str, Any], how: Hyperparameters
 ) -> AgentSource:
     """The configuration that is asked for, or agents drawn around it."""
-    bases, decided = _learned_with(name, sets), _decided(how)
+    variation = max((s.config.nes.vary for s in sets), key=VARIATIONS.index)
+    decided = _decided(how)
     if how.values in (None, MATCHED):
-        _check_same_base(name, bases, decided)
+        _check_same_base(name, _agents_of(name, sets), decided)
     base, what = base_of(name, sets, how)
+    if how.variation == "varied":
+        _check_not_drawn(name, overrides, varied_fields(base, variation))
+    if _scheduled(sets) and base.se_steps is None:
+        base = dataclasses.replace(base, se_steps=AGENTS[name].se_steps)
+    base = _with(base, overrides)
     if how.variation == "default":
-        return Same(_with(base, overrides), what, decided)
-    lists = {s.config.nes.vary for s, _ in bases}
-    variation = lists.pop() if len(lists) == 1 else "paper"
-    _check_not_drawn(name, overrides, varied_fields(base, variation))
+        return Same(base, what, decided)
     drawn_as = AGENTS[name].wraps or name  # a pair has the same values in both
-    return AroundBase(drawn_as, _with(base, overrides), what, decided, variation)
+    return AroundBase(drawn_as, base, what, decided, variation)
 
 
 def _check_not_drawn(
     name: str, overrides: Mapping[str, Any], fields: Iterable[str]
 ) -> None:
-    varied = {f"{name}.{field}" for field in fields}
-    if drawn := sorted(set(overrides) & varied):
+    if drawn := sorted(set(overrides) & {f"{name}.{field}" for field in fields}):
         raise UserError(
             f"--set {drawn[0]}: every agent draws that; say what from with "
             f"--agent-space {name}=SPACE"
@@ -226,22 +239,18 @@ def _owner(parameter: str) -> str:
     return parameter.partition(".")[0]
 
 
-def _learned_with(name: str, sets: Sequence[SESet]) -> list[tuple[SESet, AgentConfig]]:
-    """The sets that were learned with agents of an algorithm, and these."""
-    found = ((s, agent) for s in sets for agent in s.config.agents)
-    return [(s, agent) for s, agent in found if algorithm_of(agent) == name]
-
-
 def _check_same_base(
-    name: str, bases: Sequence[tuple[SESet, AgentConfig]], decided: frozenset[str]
+    name: str,
+    agents: Sequence[tuple[SESet, AgentConfig]],
+    decided: frozenset[str],
 ) -> None:
-    for other, agent in bases[1:]:
-        before, first = bases[0][0], own_values(bases[0][1], decided)
+    for other, agent in agents[1:]:
+        before, first = agents[0][0], own_values(agents[0][1], decided)
         values = own_values(agent, decided)
         for key in {**first, **values}:
-            if (one := first.get(key)) != (two := values.get(key)):
+            if (mine := first.get(key)) != (value := values.get(key)):
                 raise UserError(
                     f"{before.paths.root} and {other.paths.root} were trained with "
-                    f"different {name} agents ({key} {one} and {two}): say what to "
+                    f"different {name} agents ({key} {mine} and {value}): say what to "
                     f"draw from with --agent-space {name}=vary_{name}"
                 )

@@ -99,8 +99,6 @@ class Rules:
         if self.fixed_steps is not None:
             # An episode has a step at least: so many episodes are never too few.
             values["train_episodes"] = values["max_env_steps"] = self.fixed_steps
-            if agent.se_steps is not None:
-                values["se_steps"] = self.fixed_steps
         return dataclasses.replace(agent, **values)
 
 
@@ -189,7 +187,10 @@ class Plan:
         config = self._draw(agent.agent, agent.pair).config
         se = agent.se.checkpoint if agent.se else None
         path = ("phase 2", agent.agent, agent.pair, "seed")
-        return TrainingJob(
+        fixed = self.rules.fixed_steps
+        if fixed is not None and config.se_steps is not None:
+            config = dataclasses.replace(config, se_steps=fixed)
+        job = TrainingJob(
             task=self.task,
             agent=self.rules.configure(config, cap),
             seed=seeding.integer_seed(self.rules.seed, *path),
@@ -197,6 +198,7 @@ class Plan:
             stop_by_rule=self.rules.fixed_steps is None,
             test_while_training=self.rules.how.curves,
         )
+        return job.resolved()
 
     def record(
         self, agent: PlannedAgent, job: TrainingJob, done: Completed, engine: str
@@ -218,7 +220,7 @@ class Plan:
                 "hyperparameters": self._draw(name, pair).drawn,
                 "agent_seed": job.seed,
                 "rule": self.rules.rule,
-                "max_env_steps": job.resolved().agent.max_env_steps or None,
+                "max_env_steps": job.agent.max_env_steps or None,
                 "env_steps": result.env_steps,
                 "episodes": len(result.episode_returns),
                 "stop_reason": result.stop_reason,

@@ -456,17 +456,17 @@ def test_every_algorithm_that_a_set_was_learned_with_is_drawn_around_its_own_age
     bases = {name: s.to_dict().get("base") for name, s in plan.sources.items()}
     assert bases["ppo"]["hidden_size"] == bases["ddqn"]["hidden_size"] == 8
     assert (bases["ppo"]["se_steps"], bases["ddqn"]["se_steps"]) == (70, 50)
-    assert "se_steps" not in bases["dueling_ddqn"], "not learned with: its own space"
+    assert bases["dueling_ddqn"]["hidden_size"] == 128, "not learned with: defaults"
     by_agent = {a.agent: plan.job(a) for a in plan.agents if a.train_env != REAL}
-    steps = {name: job.resolved().agent.max_env_steps for name, job in by_agent.items()}
-    assert (steps["ppo"], steps["ddqn"]) == (70, 50)
+    steps = {name: job.agent.max_env_steps for name, job in by_agent.items()}
+    assert steps == {"ppo": 70, "ddqn": 50, "dueling_ddqn": 1000}
 
 
 def test_steps_of_a_schedule_are_the_fixed_ones_where_these_are_given(tmp_path):
     make_set(tmp_path / "set", config=TURNS)
     plan = plan_of(tmp_path / "set", Rules(fixed_steps=33), agents=["ddqn", "ppo"])
     for agent in plan.agents:
-        job = plan.job(agent).resolved()
+        job = plan.job(agent)
         assert job.agent.max_env_steps == job.agent.train_episodes == 33
         assert job.agent.se_steps == 33
         assert not job.stop_by_rule
@@ -494,11 +494,8 @@ def test_agents_vary_as_those_did_that_a_set_was_learned_with(tmp_path):
     draws = [source.draw(0, pair) for pair in range(40)]
     assert {d.config.activation for d in draws} == {"tanh", "relu", "leaky_relu"}
     assert all(d.drawn["activation"] == d.config.activation for d in draws)
-    assert source.to_dict()["vary"] == "wide"
+    assert source.to_dict()["drawn"].endswith("(wide)")
     with pytest.raises(
         UserError, match="--set ddqn.activation: every agent draws that"
     ):
         plan_of(tmp_path / "sets", agents=["ddqn"], values={"ddqn.activation": "relu"})
-    make_set(tmp_path / "sets/paper", config=TURNS)
-    mixed = plan_of(tmp_path / "sets", agents=["ddqn"]).sources["ddqn"]
-    assert "vary" not in mixed.to_dict() and "activation" not in mixed.draw(0, 0).drawn

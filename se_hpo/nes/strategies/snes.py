@@ -29,7 +29,7 @@ def utilities(scores: np.ndarray) -> np.ndarray:
     n = len(scores)
     by_rank = np.maximum(0.0, math.log(n / 2 + 1) - np.log(np.arange(1, n + 1)))
     by_rank = by_rank / by_rank.sum() - 1 / n
-    values, place, counts = np.unique(-scores, return_inverse=True, return_counts=True)
+    _, place, counts = np.unique(-scores, return_inverse=True, return_counts=True)
     ends = np.cumsum(counts)
     sums = np.diff(np.concatenate(([0.0], np.cumsum(by_rank)[ends - 1])))
     return np.asarray((sums / counts)[place.reshape(n)])
