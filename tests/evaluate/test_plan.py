@@ -456,10 +456,10 @@ def test_every_algorithm_that_a_set_was_learned_with_is_drawn_around_its_own_age
     bases = {name: s.to_dict().get("base") for name, s in plan.sources.items()}
     assert bases["ppo"]["hidden_size"] == bases["ddqn"]["hidden_size"] == 8
     assert (bases["ppo"]["se_steps"], bases["ddqn"]["se_steps"]) == (70, 50)
-    assert bases["dueling_ddqn"]["hidden_size"] == 128, "not learned with: defaults"
+    assert bases["dueling_ddqn"]["hidden_size"] == 8, "it has all that DDQN has"
     by_agent = {a.agent: plan.job(a) for a in plan.agents if a.train_env != REAL}
     steps = {name: job.agent.max_env_steps for name, job in by_agent.items()}
-    assert steps == {"ppo": 70, "ddqn": 50, "dueling_ddqn": 1000}
+    assert steps == {"ppo": 70, "ddqn": 50, "dueling_ddqn": 50}
 
 
 def test_steps_of_a_schedule_are_the_fixed_ones_where_these_are_given(tmp_path):
@@ -496,6 +496,6 @@ def test_agents_vary_as_those_did_that_a_set_was_learned_with(tmp_path):
     assert all(d.drawn["activation"] == d.config.activation for d in draws)
     assert source.to_dict()["drawn"].endswith("(wide)")
     with pytest.raises(
-        UserError, match="--set ddqn.activation: every agent draws that"
+        UserError, match=r"--set ddqn\.activation: every agent draws"
     ):
         plan_of(tmp_path / "sets", agents=["ddqn"], values={"ddqn.activation": "relu"})
