@@ -495,7 +495,5 @@ def test_agents_vary_as_those_did_that_a_set_was_learned_with(tmp_path):
     assert {d.config.activation for d in draws} == {"tanh", "relu", "leaky_relu"}
     assert all(d.drawn["activation"] == d.config.activation for d in draws)
     assert source.to_dict()["drawn"].endswith("(wide)")
-    with pytest.raises(
-        UserError, match=r"--set ddqn\.activation: every agent draws"
-    ):
+    with pytest.raises(UserError, match=r"--set ddqn\.activation: every agent draws"):
         plan_of(tmp_path / "sets", agents=["ddqn"], values={"ddqn.activation": "relu"})
