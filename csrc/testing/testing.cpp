@@ -98,7 +98,8 @@ py::tuple learned_step(const py::dict& config, const std::vector<std::pair<int, 
   std::vector<float> obs(state.data(), state.data() + obs_size);
   const TaskSpec spec{1000, 0, 0, obs_size, n_actions, {}};
   const auto env = learned_environments().at(learned.config.text("kind"))(
-      kernels_named(isa), learned, spec, std::make_unique<FixedStart>(obs));
+      kernels_named(isa), learned, spec, std::make_unique<FixedStart>(obs),
+      Random(0, Role::kEnv));
   env->reset(obs.data());
   const Step step = env->step(action, obs.data());
   return py::make_tuple(Floats(obs_size, obs.data()), step.reward, step.done, step.ended);
@@ -109,15 +110,16 @@ class LearnedHandle {
  public:
   LearnedHandle(const std::string& task, const py::dict& fields, const py::dict& config,
                 const std::vector<std::pair<int, int>>& nets, const Floats& psi,
-                int obs_size, int n_actions, bool discrete_obs, const std::string& isa)
+                int obs_size, int n_actions, bool discrete_obs, const std::string& isa,
+                bool continuous)
       : obs_(obs_size) {
     Learned learned{fields_from(config), {}, {psi.data(), psi.data() + psi.size()}};
     for (const auto& [inputs, outputs] : nets) learned.nets.push_back({inputs, outputs});
-    const TaskSpec spec{1000, 0, 0, obs_size, n_actions, {}, false, discrete_obs};
+    const TaskSpec spec{1000, 0, 0, obs_size, n_actions, {}, continuous, discrete_obs};
     auto made = native_tasks().at(task).make(Random(0, Role::kEnv), fields_from(fields));
     task_ = made.get();
-    env_ = learned_environments().at(learned.config.text("kind"))(kernels_named(isa), learned,
-                                                                  spec, std::move(made));
+    env_ = learned_environments().at(learned.config.text("kind"))(
+        kernels_named(isa), learned, spec, std::move(made), Random(0, Role::kEnv));
   }
   Floats reset() {
     env_->reset(obs_.data());
@@ -185,7 +187,7 @@ void bind_testing(py::module_& m) {
   py::class_<LearnedHandle>(m, "LearnedTask")
       .def(py::init<const std::string&, const py::dict&, const py::dict&,
                     const std::vector<std::pair<int, int>>&, const Floats&, int, int, bool,
-                    const std::string&>())
+                    const std::string&, bool>())
       .def("reset", &LearnedHandle::reset)
       .def("step", &LearnedHandle::step)
       .def("step_continuous", &LearnedHandle::step_continuous)

@@ -10,6 +10,17 @@ import gymnasium
 
 from se_hpo.envs.tasks import TaskSpec, import_task, known_task, list_tasks
 
+_ENTRY_POINTS = {
+    "Synthetic": {
+        "entry_point": "se_hpo.envs.by_kind:synthetic_env",
+        "vector_entry_point": "se_hpo.envs.by_kind:synthetic_vector_env",
+    },
+    "Rewarded": {
+        "entry_point": "se_hpo.envs.reward_wrapper:rewarded_task",
+        "vector_entry_point": "se_hpo.envs.by_kind:rewarded_vector",
+    },
+}
+
 
 def register_synthetic_env(task: TaskSpec | str) -> str:
     """Register the SE of a task, by its spec or id; again does nothing.
@@ -18,12 +29,7 @@ def register_synthetic_env(task: TaskSpec | str) -> str:
         Its Gymnasium id: `Synthetic/Pole-v1`, or `Synthetic/space.Pole-v1` for a task
         `space/Pole-v1`, as Gymnasium has no namespace in a namespace.
     """
-    return _register(
-        task,
-        "Synthetic",
-        "se_hpo.envs.synthetic_env:SyntheticEnv",
-        "se_hpo.envs.vector_env:SyntheticVectorEnv",
-    )
+    return _register(task, "Synthetic")
 
 
 def register_rewarded_task(task: TaskSpec | str) -> str:
@@ -32,23 +38,20 @@ def register_rewarded_task(task: TaskSpec | str) -> str:
     Returns:
         Its Gymnasium id: `Rewarded/Pole-v1`.
     """
-    return _register(task, "Rewarded", "se_hpo.envs.reward_wrapper:rewarded_task")
+    return _register(task, "Rewarded")
 
 
-def _register(
-    task: TaskSpec | str, space: str, entry_point: str, vector: str | None = None
-) -> str:
+def _register(task: TaskSpec | str, space: str) -> str:
     spec = import_task(task) if isinstance(task, str) else task
     name = spec.id.rpartition(":")[2].replace("/", ".")
     env_id = f"{space}/{name}"
     if env_id not in gymnasium.registry:
         gymnasium.register(
             id=env_id,
-            entry_point=entry_point,
             reward_threshold=spec.solved_return,
             max_episode_steps=spec.max_steps,
             kwargs={"task": spec.id},
-            vector_entry_point=vector,
+            **_ENTRY_POINTS[space],
         )
         # The two CartPoles are different tasks: no id is a version of another one, or
         # Gymnasium warns that the lower is out of date.
@@ -60,21 +63,12 @@ def _register(
 def register_learned_envs() -> None:
     """Register what there is for measured tasks (done by `import se_hpo`).
 
-    Reward networks for all, SEs for those with discrete actions.
-
     Afterwards `gymnasium.make("se_hpo:Synthetic/CartPole-v0", checkpoint=...)` works,
     `gymnasium.make("se_hpo:Synthetic", checkpoint=...)`, and the same of `Rewarded`.
     """
     for spec in filter(None, map(known_task, list_tasks())):
         register_rewarded_task(spec)
-        if not spec.continuous:
-            register_synthetic_env(spec)
-    if "Synthetic" not in gymnasium.registry:
-        gymnasium.register(
-            id="Synthetic",
-            entry_point="se_hpo.envs.synthetic_env:any_synthetic_env",
-            vector_entry_point="se_hpo.envs.vector_env:SyntheticVectorEnv",
-        )
-        gymnasium.register(
-            id="Rewarded", entry_point="se_hpo.envs.reward_wrapper:rewarded_task"
-        )
+        register_synthetic_env(spec)
+    for space, entry_points in _ENTRY_POINTS.items():
+        if space not in gymnasium.registry:
+            gymnasium.register(id=space, **entry_points)

@@ -12,13 +12,11 @@ import numpy as np
 
 from se_hpo.envs.checkpoint import SECheckpoint
 from se_hpo.envs.learned.reward_network import RewardNetworkConfig
+from se_hpo.envs.numpy_mlp import NumpyMLP, silent
 from se_hpo.envs.parameters import split_psi
 from se_hpo.envs.reward_inputs import checked_discount, no_such_info
-from se_hpo.envs.tasks import TaskSpec, get_task
+from se_hpo.envs.tasks import get_task
 from se_hpo.errors import UserError
-
-SLOPES = {"relu": 0.0, "leaky_relu": 0.01, "prelu": 0.25}
-"""Factor of negative inputs."""
 
 
 class RewardFunction:
@@ -47,7 +45,9 @@ class RewardFunction:
             )
         self.discount = checked_discount(config, discount)
         self.task, self.config = get_task(checkpoint.task), config
-        self._layers = _layers(checkpoint, self.task)
+        sizes = config, self.task.obs_size, self.task.n_actions
+        arrays = [values for _, values in split_psi(checkpoint.psi, *sizes)]
+        self._net = NumpyMLP(arrays, config.activation)
         self._table: list[float] | None = None
         if self.task.discrete_obs and not config.reads_info:
             states = np.eye(self.task.obs_size, dtype=np.float32)
@@ -88,12 +88,8 @@ class RewardFunction:
 
     def outputs(self, inputs: np.ndarray) -> np.ndarray:
         """The network of many inputs at once: `n x inputs`, float32 -> `n`, float32."""
-        x, (weight, bias) = inputs, self._layers[0]
-        with np.errstate(over="ignore", invalid="ignore"):  # as others do
-            x = x @ weight + bias
-            for weight, bias in self._layers[1:]:
-                x = activate(self.config.activation, x) @ weight + bias
-        return x[:, 0]
+        with silent():
+            return self._net(inputs)[:, 0]
 
     def _output(self, state: np.ndarray, numbers: Sequence[float]) -> float:
         if self._table is not None:
@@ -112,23 +108,3 @@ class RewardFunction:
             return [float(info[key]) for key in keys]
         except (KeyError, TypeError, ValueError):
             raise no_such_info(self.task.id, info, keys) from None
-
-
-def _layers(
-    checkpoint: SECheckpoint, task: TaskSpec
-) -> list[tuple[np.ndarray, np.ndarray | float]]:
-    """Weights `in x out` and biases."""
-    config = checkpoint.se_config
-    values = split_psi(checkpoint.psi, config, task.obs_size, task.n_actions)
-    arrays = [np.array(value.T) for _, value in values]
-    if len(arrays) == 1:
-        return [(arrays[0], 0.0)]
-    return [(arrays[i], arrays[i + 1]) for i in range(0, len(arrays), 2)]
-
-
-def activate(name: str, x: np.ndarray) -> np.ndarray:
-    """A hidden layer's activation, by its name."""
-    if name == "tanh":
-        return np.tanh(x)
-    slope = np.float32(SLOPES[name])
-    return np.maximum(x, slope * x if slope else slope)  # not 0 times infinity

@@ -16,6 +16,7 @@ from gymnasium.utils import RecordConstructorArgs
 from se_hpo.envs.checkpoint import SECheckpoint, open_checkpoint
 from se_hpo.envs.reward_function import RewardFunction
 from se_hpo.envs.reward_inputs import check_info
+from se_hpo.envs.tasks import TaskSpec
 from se_hpo.errors import UserError
 from se_hpo.text import text_of
 
@@ -100,10 +101,14 @@ def rewarded_task(
     assert checkpoint is not None
     check_info(spec.id, getattr(opened.se_config, "info_keys", ()))
     limit = -1 if task else spec.max_steps
-    env = gymnasium.make(
+    return RewardNetwork(bare_task(spec, limit, **kwargs), checkpoint, discount)
+
+
+def bare_task(spec: TaskSpec, limit: int, **kwargs: Any) -> gymnasium.Env[Any, Any]:
+    """The task around which a reward network goes; a limit of -1 is none."""
+    return gymnasium.make(
         spec.gymnasium_id, max_episode_steps=limit, disable_env_checker=True, **kwargs
     )
-    return RewardNetwork(env, checkpoint, discount)
 
 
 def reward_function_for(

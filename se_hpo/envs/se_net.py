@@ -1,6 +1,7 @@
-"""The three networks of a synthetic environment as a torch module.
+"""The networks of a synthetic environment as a torch module.
 
-Ferreira et al. (2022), section 4: next state, reward and done, each an MLP.
+Ferreira et al. (2022), section 4: next state, reward and done, each an MLP. Liesen et
+al. (2024): see `envs.learned_start`.
 """
 
 from __future__ import annotations
@@ -17,24 +18,21 @@ from se_hpo.envs.checkpoint import SECheckpoint, open_checkpoint
 from se_hpo.envs.learned import LearnedConfig, kind_of
 from se_hpo.envs.learned.mdp import layout
 from se_hpo.envs.parameters import split_psi
-from se_hpo.envs.tasks import TaskSpec
+from se_hpo.envs.tasks import TaskSpec, get_task
 from se_hpo.errors import UserError
 
 
-class SyntheticEnvNet(nn.Module):
-    """Three MLPs on concat(one-hot action, state), with linear outputs."""
+class LearnedNets(nn.Module):
+    """The networks of a learned environment, by the names of its kind's layout.
+
+    They give gradients by their inputs, and after `requires_grad_()` by psi.
+    """
 
     def __init__(self, config: LearnedConfig, obs_size: int, n_actions: int) -> None:
         super().__init__()
-        kind, nets = kind_of(config), layout(config, obs_size, n_actions)
-        if kind.layout(config, obs_size, n_actions) != nets:
-            raise UserError(
-                f"a {kind.label} has other networks than a synthetic environment: make "
-                "its own environment"
-            )
         self.config, self.obs_size, self.n_actions = config, obs_size, n_actions
-        self.state, self.reward, self.done = (
-            MLP(
+        for net in kind_of(config).layout(config, obs_size, n_actions):
+            mlp = MLP(
                 net.inputs,
                 net.outputs,
                 config.hidden_size,
@@ -42,9 +40,35 @@ class SyntheticEnvNet(nn.Module):
                 config.activation,
                 torch.Generator(),  # overwritten by load_psi
             )
-            for net in nets
-        )
+            self.add_module(net.name, mlp)
         self.requires_grad_(False)
+
+    @torch.no_grad()
+    def load_psi(self, psi: np.ndarray) -> None:
+        """Copy psi (float32 vector) into the parameters."""
+        parts = split_psi(psi, self.config, self.obs_size, self.n_actions)
+        for name, value in parts:
+            net, layer, kind = name.split(".")
+            weight, bias = getattr(self, net).layers[int(layer)]
+            target = weight if kind == "weight" else bias
+            target.copy_(torch.tensor(value))
+
+
+class SyntheticEnvNet(LearnedNets):
+    """Three MLPs on concat(one-hot action, state), with linear outputs."""
+
+    state: MLP
+    reward: MLP
+    done: MLP
+
+    def __init__(self, config: LearnedConfig, obs_size: int, n_actions: int) -> None:
+        kind, nets = kind_of(config), layout(config, obs_size, n_actions)
+        if kind.layout(config, obs_size, n_actions) != nets:
+            raise UserError(
+                f"a {kind.label} has other networks than a synthetic environment: make "
+                "its own environment"
+            )
+        super().__init__(config, obs_size, n_actions)
 
     def forward(
         self, action: torch.Tensor, state: torch.Tensor
@@ -60,15 +84,6 @@ class SyntheticEnvNet(nn.Module):
         """
         x = torch.cat([action, state], dim=-1)
         return self.state(x), self.reward(x).squeeze(-1), self.done(x).squeeze(-1)
-
-    def load_psi(self, psi: np.ndarray) -> None:
-        """Copy psi (float32 vector) into the parameters."""
-        parts = split_psi(psi, self.config, self.obs_size, self.n_actions)
-        for name, value in parts:
-            net, layer, kind = name.split(".")
-            weight, bias = getattr(self, net).layers[int(layer)]
-            target = weight if kind == "weight" else bias
-            target.copy_(torch.tensor(value))
 
     def fused(self) -> Callable[[torch.Tensor], torch.Tensor]:
         """The same function for one state, as one network: a third of the calls.
@@ -98,6 +113,48 @@ class SyntheticEnvNet(nn.Module):
             return affine(b[-1], last, x)
 
         return step
+
+
+class LearnedStartNet(LearnedNets):
+    """As `envs.learned_start` says; a continuous action is to be in [-1, 1]."""
+
+    init: MLP
+    reward: MLP
+    state: MLP  # this and the next of `mdp_learned_start` alone
+    done: MLP
+
+    def start(self, noise: torch.Tensor) -> torch.Tensor:
+        """Initial states `batch x obs_size` of noise, `batch x obs_size`."""
+        states: torch.Tensor = self.init(noise)
+        return states
+
+    def forward(
+        self, action: torch.Tensor, state: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """One step; arguments and results as `SyntheticEnvNet.forward`.
+
+        The raw done of kind `one_step` is 1.
+        """
+        x = torch.cat([action, state], dim=-1)
+        rewards = self.reward(x).squeeze(-1)
+        if not hasattr(self, "state"):
+            return state, rewards, torch.ones_like(rewards)
+        state = state + self.state(x)
+        return state, rewards, self.done(state).squeeze(-1)
+
+
+def module_of(checkpoint: SECheckpoint) -> SyntheticEnvNet | LearnedStartNet:
+    """The networks of an SE, of whatever kind, as a module.
+
+    Raises:
+        UserError: as `SyntheticEnvNet`.
+    """
+    spec, config = get_task(checkpoint.task), checkpoint.se_config
+    sizes = config, spec.obs_size, spec.n_actions
+    names = [net.name for net in kind_of(config).layout(*sizes)]
+    net = (LearnedStartNet if "init" in names else SyntheticEnvNet)(*sizes)
+    net.load_psi(checkpoint.psi)
+    return net
 
 
 class FusedNets:

@@ -14,7 +14,6 @@ import gymnasium
 import numpy as np
 from gymnasium.error import InvalidAction, ResetNeeded
 from gymnasium.spaces import Box, Discrete
-from gymnasium.wrappers import TimeLimit
 
 from se_hpo.envs.checkpoint import SECheckpoint
 from se_hpo.envs.se_net import FusedNets, se_net
@@ -149,12 +148,3 @@ class SyntheticEnv(gymnasium.Env[np.ndarray, np.intp]):
     def np_random_seed(self) -> int:
         """The seed of `np_random`, -1 if that was set."""
         return self._task_env.unwrapped.np_random_seed
-
-
-def any_synthetic_env(**kwargs: Any) -> TimeLimit:
-    """What `gymnasium.make("se_hpo:Synthetic", checkpoint=...)` calls: `SyntheticEnv`.
-
-    Its id knows no task, so the step limit is put on here.
-    """
-    env = SyntheticEnv(**kwargs)
-    return TimeLimit(env, env.task.max_steps)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +20,19 @@ def positive(name: str, value: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
         raise UserError(f"{name}={value!r}: must be an integer >= 1")
     return int(value)
+
+
+def limit_of(max_episode_steps: int | None, usual: int) -> float:
+    """The steps after which an episode is truncated.
+
+    >>> limit_of(None, 200), limit_of(-1, 200), limit_of(7, 200)
+    (200, inf, 7)
+    """
+    if max_episode_steps is None:
+        return usual
+    if max_episode_steps == -1:
+        return math.inf
+    return positive("max_episode_steps", max_episode_steps)
 
 
 def autoreset_mode_of(mode: AutoresetMode | str) -> AutoresetMode:

@@ -16,8 +16,8 @@ from threadpoolctl import threadpool_limits
 from se_hpo import seeding
 from se_hpo.config.run import RunConfig
 from se_hpo.envs.learned.reward_network import RewardNetworkConfig
+from se_hpo.envs.numpy_mlp import SLOPES, activate
 from se_hpo.envs.parameters import split_psi
-from se_hpo.envs.reward_function import SLOPES, activate
 from se_hpo.envs.reward_inputs import checked_discount, discount_of
 from se_hpo.envs.tasks import TaskSpec, measure_task
 from se_hpo.nes.optimizers import Adam

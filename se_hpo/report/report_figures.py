@@ -12,6 +12,7 @@ from se_hpo.report.answers import Answers, Transitions
 from se_hpo.report.learned_maps import learned_maps
 from se_hpo.report.rules import rule_in_words, rules_of, slug, with_rule
 from se_hpo.report.run_data import RunData
+from se_hpo.report.taught import what_is_taught
 
 
 def draw_phase2(data: RunData, answers: Answers) -> Iterator[Picture]:
@@ -47,6 +48,9 @@ def draw_ses(
         of = (data.se_generations, answers.curves, train_envs, data.solved_return)
         yield from _there(figures.draw_nes_curves(*of))
     yield from _there(figures.draw_reward_maps(learned_maps(data)))
+    taught = what_is_taught(data)
+    frames = taught.agreement, taught.points, taught.maps
+    yield from _there(figures.draw_taught(*frames))
     if transitions is not None:
         counts, source = transitions.counts, transitions.source
         yield from _there(figures.draw_histograms(counts, data.task or "", source))

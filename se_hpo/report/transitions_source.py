@@ -11,7 +11,8 @@ import pandas as pd
 
 from se_hpo.agents.config import AgentConfig
 from se_hpo.config.run import RunConfig, run_config_from_dict
-from se_hpo.envs.learned import UNSAID, kind_of
+from se_hpo.envs.learned import kind_of
+from se_hpo.envs.tasks import known_task
 from se_hpo.errors import UserError
 from se_hpo.names import TRAIN_ENVS
 from se_hpo.report.answers import Transitions
@@ -98,8 +99,11 @@ def _source(data: RunData) -> _Source | None:
 
 
 def _is_se(config: RunConfig) -> bool:
-    """Reward networks have no transitions of their own."""
-    return kind_of(config.se).name == UNSAID
+    """Whether it has transitions of its own, and DDQN can train on them."""
+    nets = kind_of(config.se).layout(config.se, 1, 1)
+    task = known_task(config.task)
+    discrete = task is None or not task.continuous
+    return discrete and "state" in [net.name for net in nets]
 
 
 def _cached(path: Path, made_of: tuple[str, int], agents: int) -> pd.DataFrame | None:

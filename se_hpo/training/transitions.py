@@ -25,7 +25,7 @@ from se_hpo.agents.config import AgentConfig
 from se_hpo.agents.ddqn_config import DDQNConfig
 from se_hpo.envs.checkpoint import SECheckpoint, load_se
 from se_hpo.envs.learned import LearnedEnv
-from se_hpo.envs.se_net import SyntheticEnvNet
+from se_hpo.envs.se_net import module_of
 from se_hpo.envs.tasks import TaskSpec, get_task
 from se_hpo.training.environments import LearnedTrainingEnv, Step, TaskTrainingEnv
 from se_hpo.training.torch_engine import train_agent
@@ -162,9 +162,7 @@ def _test(
 def _respond(
     se: SECheckpoint, spec: TaskSpec, inputs: np.ndarray, recorded: _Recorded
 ) -> None:
-    net = SyntheticEnvNet(se.se_config, spec.obs_size, spec.n_actions)
-    net.load_psi(se.psi)
-    x = torch.from_numpy(inputs)
+    net, x = module_of(se), torch.from_numpy(inputs)
     next_state, reward, _ = net(x[:, : spec.n_actions], x[:, spec.n_actions :])
     rows = torch.cat([next_state, reward[:, None]], dim=1).numpy()
     recorded.rows["se_response"].extend(rows)

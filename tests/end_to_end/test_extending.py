@@ -14,6 +14,7 @@ from se_hpo import registries
 from se_hpo.config.run import RunConfig, run_config_from_dict, with_configuration
 from se_hpo.envs.checkpoint import SECheckpoint, load_se
 from se_hpo.envs.parameters import n_parameters
+from se_hpo.envs.synthetic_env import SyntheticEnv
 from se_hpo.errors import UserError
 from se_hpo.search_spaces.loading import load_space
 from se_hpo.storage.paths import RunPaths
@@ -99,7 +100,11 @@ def test_an_se_is_made_of_no_other_kinds_parameters(mine):
     psi = np.zeros(n_parameters(config, 4, 2), np.float32)
     checkpoint = SECheckpoint(psi, "CartPole-v0", config)
     with pytest.raises(UserError, match="a reward network has other networks than"):
-        gymnasium.make("se_hpo:Synthetic/CartPole-v0", checkpoint=checkpoint)
+        SyntheticEnv("CartPole-v0", checkpoint)
+    env = gymnasium.make("se_hpo:Synthetic/CartPole-v0", checkpoint=checkpoint)
+    assert "RewardEnv" in str(env)  # that of its kind
+    env.reset(seed=0)
+    assert env.step(1)[1] == 0
 
 
 @needs_engine

@@ -9,10 +9,14 @@ import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 import se_hpo
+from se_hpo.envs.checkpoint import save_se
 from se_hpo.errors import UserError
+from se_hpo.registries import LEARNED
+from tests.helpers.places import DATA
 from tests.helpers.reward_networks import INFO_TASK, RN_KINDS, random_rn, rn_task
 
 N = 3
+LEARNED_SE = DATA / "cartpole_se.safetensors"
 TASKS = {"CartPole-v0": "CartPole-v1"}
 
 
@@ -99,3 +103,43 @@ def test_bad_input_is_one_line():
     envs.reset()
     with pytest.raises(UserError, match=r"reads speed, height of .*: choose"):
         envs.step(np.zeros(N, np.int64))
+
+
+@pytest.mark.parametrize("mode", list(AutoresetMode))
+@pytest.mark.parametrize("task", ["CartPole-v0", "Cliff-v0", "Pendulum-v1"])
+def test_make_vec_makes_what_single_environments_are(mode, task, tmp_path):
+    rn = random_rn(LEARNED["additive_potential"], task)
+    save_se(tmp_path / "rn", rn.psi, rn.task, rn.se_config)
+    given = {"num_envs": N, "checkpoint": tmp_path / "rn", "discount": 0.9}
+    env_id = f"se_hpo:Rewarded/{task}"
+    batch = gymnasium.make_vec(env_id, autoreset_mode=mode, **given)
+    assert isinstance(batch, se_hpo.RewardNetworkVector)
+    kwargs = {"autoreset_mode": mode}
+    given["vectorization_mode"] = "sync"
+    single = gymnasium.make_vec(env_id, vector_kwargs=kwargs, **given)
+    assert batch.metadata["autoreset_mode"] is mode
+    assert_same(batch.reset(seed=1), single.reset(seed=1))
+    batch.action_space.seed(0)
+    for _ in range(30):
+        actions = batch.action_space.sample()
+        got, want = batch.step(actions), single.step(actions)
+        assert_same(got, want)
+        if mode is AutoresetMode.DISABLED and (got[2] | got[3]).any():
+            mask = got[2] | got[3]
+            got, want = (e.reset(options={"reset_mask": mask}) for e in (batch, single))
+            assert_same(got, want)
+    again = gymnasium.make_vec(batch.unwrapped.spec)
+    assert again.num_envs == N
+
+
+def test_make_vec_without_a_task_takes_the_networks_and_cuts_at_its_limit(tmp_path):
+    rn = random_rn(LEARNED["exclusive"], "CartPole-v0")
+    for more, limit in (({}, 200), ({"max_episode_steps": 4}, 4)):
+        envs = gymnasium.make_vec("se_hpo:Rewarded", 2, checkpoint=rn, **more)
+        assert isinstance(envs, se_hpo.RewardNetworkVector)
+        assert envs.env.envs[0].spec.max_episode_steps == limit
+
+
+def test_make_vec_of_an_se_as_a_reward_network_is_refused_in_one_line():
+    with pytest.raises(UserError, match="is a synthetic environment for CartPole-v0"):
+        gymnasium.make_vec("se_hpo:Rewarded", 2, checkpoint=LEARNED_SE)

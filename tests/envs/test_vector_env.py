@@ -14,6 +14,7 @@ from gymnasium.wrappers.vector import RecordEpisodeStatistics
 
 import se_hpo  # noqa: F401  # registers the ids
 from se_hpo.agents.config import ACTIVATIONS
+from se_hpo.envs import tasks
 from se_hpo.envs.checkpoint import SECheckpoint, load_se, save_se
 from se_hpo.envs.learned.mdp import SyntheticEnvConfig
 from se_hpo.envs.parameters import initial_psi, n_parameters, split_psi
@@ -349,12 +350,17 @@ def test_options_of_a_reset_are_left_as_they_are():
     assert options.keys() == {"reset_mask", "low", "high"}
 
 
-def test_further_tasks_have_it_too():
+def test_further_tasks_have_it_too(monkeypatch):
     spec = dataclasses.replace(get_task("CartPole-v0"), id="Space/Pole-v5", max_steps=7)
     from se_hpo.envs.registration import register_synthetic_env
 
     env_id = register_synthetic_env(spec)
     try:
-        assert gymnasium.spec(env_id).vector_entry_point.endswith("SyntheticVectorEnv")
+        se = dataclasses.replace(constant_se(), task="Space/Pole-v5")
+        with monkeypatch.context() as m:
+            m.setitem(tasks._TASKS, spec.id, spec)
+            envs = gymnasium.make_vec(env_id, num_envs=2, checkpoint=se)
+        assert isinstance(envs, SyntheticVectorEnv)
+        assert envs.task == spec
     finally:
         del gymnasium.registry[env_id]

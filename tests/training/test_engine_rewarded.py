@@ -50,7 +50,7 @@ def native_task(rn, discount, isa):
     return testing.LearnedTask(
         *(spec.native, dict(spec.native_fields), config),
         *([net[1:3] for net in nets], rn.psi, spec.obs_size, spec.n_actions),
-        *(spec.discrete_obs, isa.replace("-", "_")),
+        *(spec.discrete_obs, isa.replace("-", "_"), spec.continuous),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from pathlib import Path
 
@@ -16,13 +17,15 @@ from se_hpo.envs.learned.mdp import SyntheticEnvConfig
 from se_hpo.envs.parameters import n_parameters
 from se_hpo.errors import UserError
 from se_hpo.figures import write_picture
+from se_hpo.registries import LEARNED
 from se_hpo.report import transitions_source
 from se_hpo.report.answers import Answers, Transitions
 from se_hpo.report.report_figures import draw_ses
 from se_hpo.report.run_data import read_run
 from se_hpo.report.transitions_source import transitions_of
+from se_hpo.storage.paths import RunPaths
 from se_hpo.training.transitions import KINDS, transition_counts
-from tests.helpers.fake_sets import AGENT, make_set, make_sets
+from tests.helpers.fake_sets import AGENT, CONFIG, make_set, make_sets
 
 SE = SyntheticEnvConfig(hidden_size=4)
 QUANTITIES = ["state 0", "state 1", "state 2", "state 3", "reward"]
@@ -167,3 +170,23 @@ def test_an_se_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         file.write_bytes(b"no")
     assert transitions_of(data, 1) is None
     assert "000.safetensors" in data.unreadable[0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "task", "there"),
+    [
+        ("mdp_learned_start", "CartPole-v0", True),
+        ("mdp_learned_start", "Pendulum-v1", False),
+        ("one_step", "CartPole-v0", False),
+    ],
+)
+def test_of_learned_starts_there_are_histograms_where_ddqn_can_train_and_states_follow(
+    kind: str, task: str, there: bool, tmp_path: Path
+) -> None:
+    run = RunPaths(tmp_path / "run")
+    config = dataclasses.replace(CONFIG, se=LEARNED[kind].config(hidden_size=4))
+    make_set(run.ses / "fixed", "se_fixed", 1, config, task)
+    found = transitions_of(read_run(run.root), 1)
+    assert (found is not None) == there
+    if found is not None:
+        assert (found.counts["n"] > 0).all()

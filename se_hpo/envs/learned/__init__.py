@@ -105,7 +105,8 @@ class LearnedKind:
         if continuous and not (self.continuous or self.reward):
             raise UserError(
                 f"a {self.label} takes discrete actions, and the task {task} has "
-                "continuous ones: choose a reward network (rn.kind), or another task"
+                "continuous ones: choose an SE of kind one_step (se.kind), a reward "
+                "network (rn.kind), or another task"
             )
 
 

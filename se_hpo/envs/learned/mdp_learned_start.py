@@ -7,7 +7,10 @@ state.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from se_hpo.envs.learned import LearnedConfig, LearnedKind, Net
 from se_hpo.envs.stopping import stop_on_plateau
@@ -39,6 +42,12 @@ def layout(config: LearnedConfig, obs_size: int, n_actions: int) -> tuple[Net, .
     )
 
 
+def finite_done(terminated: bool, info: Mapping[str, Any]) -> float:
+    """1 at termination, else 0; what is not finite as it is, so that it diverges."""
+    raw_done: float = info["raw_done"]
+    return float(terminated) if math.isfinite(raw_done) else raw_done
+
+
 MDP_LEARNED_START = LearnedKind(
     name="mdp_learned_start",
     label="synthetic environment with learned starts",
@@ -46,6 +55,7 @@ MDP_LEARNED_START = LearnedKind(
     layout=layout,
     environment="se_hpo.envs.learned_start:LearnedStartEnv",
     vector_environment="se_hpo.envs.learned_start_vector:LearnedStartVectorEnv",
+    stored_done=finite_done,
     stopping_rule=stop_on_plateau,
     own=("activation", "hidden_size"),
     native=True,
