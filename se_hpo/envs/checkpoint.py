@@ -191,7 +191,7 @@ def _from_zoo(
             f'add checkpoint="<file>.safetensors"{there}'
         )
     found = load_se(file)
-    same = name_of_task(found.task) == name_of_task(task or found.task)
+    same = name_of_task(found.task) == name_of_task(task or "")
     return found.task if same else task, found
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from se_hpo.agents.config import AgentConfig
+from se_hpo.agents.config import VARIATIONS, AgentConfig
 from se_hpo.agents.registry import algorithm_of, find_agent
 from se_hpo.config.overrides import parse_overrides, read_yaml
 from se_hpo.config.run import RunConfig, with_configuration
-from se_hpo.config.variation import VARIATIONS, varied_fields
+from se_hpo.config.variation import varied_fields
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.evaluate.agent_draws import (
     OF_ALL,

@@ -1,12 +1,17 @@
 """SEs by name, and environments that need no checkpoint."""
 
+import dataclasses
+
 import gymnasium
 import numpy as np
 import pytest
 
 import se_hpo
 from se_hpo.envs import zoo_files
-from se_hpo.envs.checkpoint import load_se
+from se_hpo.envs.checkpoint import load_se, save_se
+from se_hpo.envs.learned.one_step import OneStepConfig
+from se_hpo.envs.parameters import initial_psi
+from se_hpo.envs.tasks import get_task, make_env
 from se_hpo.errors import UserError
 from tests.helpers.fake_sets import make_set
 from tests.helpers.zoo import add, evaluated_set
@@ -96,6 +101,56 @@ def test_a_second_kind_of_a_task_has_a_name_of_its_own(zoo, run):
     assert se_hpo.zoo.path("CartPole-v0:mdp") == path
     assert se_hpo.zoo.load("CartPole-v0:mdp") == load_se(path)
     assert se_hpo.zoo.load("zoo:CartPole-v0") != load_se(path)
+
+
+@pytest.fixture
+def one_step(tmp_path, monkeypatch):
+    """The package's zoo, with a random one-step SE of a task."""
+    monkeypatch.setattr(zoo_files, "FOLDER", tmp_path / "one_step")
+
+    def added(task):
+        config, spec = OneStepConfig(hidden_size=8), get_task(task)
+        psi = initial_psi(config, spec, np.random.default_rng(0))
+        name = zoo_files.file_name(zoo_files.name_of_task(task))
+        save_se(zoo_files.FOLDER / name, psi, task, config)
+        return load_se(zoo_files.FOLDER / name)
+
+    return added
+
+
+def test_an_id_makes_what_kind_its_file_is_of(one_step):
+    one_step("CartPole-v0")
+    env = gymnasium.make(ID)
+    env.reset(seed=0)
+    assert env.step(1)[2], "every episode has one step"
+    envs = gymnasium.make_vec(ID, num_envs=3)
+    envs.reset(seed=0)
+    assert envs.step(np.array([0, 1, 0]))[2].all()
+
+
+def test_a_file_names_no_module_that_is_imported(one_step, tmp_path, monkeypatch):
+    (tmp_path / "evil.py").write_text("raise SystemExit('imported')")
+    monkeypatch.syspath_prepend(tmp_path)
+    se = one_step("CartPole-v0")
+    se = dataclasses.replace(se, task="evil:lab/Pole-v0")
+    for make in (gymnasium.make, gymnasium.make_vec):
+        with pytest.raises(UserError, match="unknown task 'evil:lab/Pole-v0'"):
+            make("se_hpo:Synthetic", checkpoint=se)
+
+
+def test_an_se_of_the_scaled_task_is_found_by_the_task_and_tells(one_step):
+    one_step("Scaled/MountainCar-v0")
+    for name in ("MountainCar-v0", "Scaled.MountainCar-v0"):
+        for more in ({}, {"checkpoint": "zoo:MountainCar-v0"}):
+            env = gymnasium.make(f"se_hpo:Synthetic/{name}", **more)
+            spec = env.unwrapped.task
+            assert spec.id == "Scaled/MountainCar-v0"
+            assert abs(make_env(spec).reset(seed=0)[0]).max() <= 1
+            env.reset(seed=0)
+            env.step(0)
+            envs = gymnasium.make_vec(f"se_hpo:Synthetic/{name}", num_envs=2, **more)
+            assert envs.task == spec
+    assert se_hpo.zoo.path("Scaled/MountainCar-v0").stem == "MountainCar-v0"
 
 
 def test_all_of_the_zoo_takes_another_folder(tmp_path):
