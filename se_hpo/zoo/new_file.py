@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,6 +72,26 @@ def _checked(name: str | None, checkpoint: SECheckpoint) -> str:
     return name or plain
 
 
+def portable(text: str) -> str:
+    """Without the folders of the machine it was typed on.
+
+    >>> portable("python -m se_hpo.train --out /home/me/results/a/ses/varied")
+    'python -m se_hpo.train --out results/a/ses/varied'
+    >>> portable("python -m se_hpo.train --config '/home/me/mine.yaml' --out=x/y")
+    "python -m se_hpo.train --config 'mine.yaml' --out=x/y"
+    """
+    return re.sub(r"(?<![\w./])/[^\s'\",)]+", _shortened, text)
+
+
+def _shortened(path: re.Match[str]) -> str:
+    *folders, name = path[0].rstrip("/").split("/")
+    if "results" not in folders:
+        return name
+    return "/".join(
+        [*folders[len(folders) - 1 - folders[::-1].index("results") :], name]
+    )
+
+
 def card_for(candidate: Candidate, n: int, notes: Sequence[str] = ()) -> Card:
     """The card of a candidate, `n` SEs having been looked at."""
     se_set = candidate.se_set
@@ -81,8 +102,10 @@ def card_for(candidate: Candidate, n: int, notes: Sequence[str] = ()) -> Card:
     origin = {key: str(value) for key, value in data.origin.items()}
     words = data.attempts[0].get("command") if data.attempts else None
     return Card(
-        recipe=origin.get("config") or ", ".join(f"{k} {v}" for k, v in origin.items()),
-        command=as_typed(words) if isinstance(words, list) and words else "",
+        recipe=portable(
+            origin.get("config") or ", ".join(f"{k} {v}" for k, v in origin.items())
+        ),
+        command=portable(as_typed(words)) if isinstance(words, list) and words else "",
         version=str(data.versions.get("se_hpo", "")),
         set_seed=se_set.seed,
         generations=se_set.generations,
