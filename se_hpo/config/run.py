@@ -12,9 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, cast
 
-from se_hpo.agents.config import AgentConfig
+from se_hpo.agents.config import VARIATIONS, AgentConfig
 from se_hpo.agents.registry import algorithm_of, find_agent
-from se_hpo.config.variation import VARIATIONS
 from se_hpo.envs import learned
 from se_hpo.envs.learned import LearnedConfig
 from se_hpo.errors import UserError, check, check_one_of, check_types, did_you_mean

@@ -38,7 +38,8 @@ def synthetic_env(
     spec, opened = open_checkpoint(task, checkpoint, "synthetic environment")
     kind = _kind(opened)
     kind.check_actions(spec.id, spec.continuous)
-    env = load(kind.environment)(task, opened, **kwargs)
+    # The zoo's may be of the scaled task.
+    env = load(kind.environment)(task and opened.task, opened, **kwargs)
     # An id that knows no task cannot know its limit.
     return env if task else TimeLimit(env, spec.max_steps)
 
@@ -59,7 +60,9 @@ def synthetic_vector_env(
             f"a {kind.label} has no vector environment: add vectorization_mode='sync'"
         )
     made: gymnasium.vector.VectorEnv[Any, Any, Any]
-    made = load(kind.vector_environment)(task, checkpoint=opened, **kwargs)
+    made = load(kind.vector_environment)(
+        task and opened.task, checkpoint=opened, **kwargs
+    )
     return made
 
 

@@ -6,6 +6,7 @@ Nothing is pickled, so a file from a stranger can only hold numbers and text.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,6 +20,13 @@ from se_hpo.envs.learned import UNSAID, LearnedConfig, LearnedKind, kind_of
 from se_hpo.envs.parameters import n_parameters, parameter_shapes, split_psi
 from se_hpo.envs.scaling import same_bounds, stored_bounds
 from se_hpo.envs.tasks import TaskSpec, get_task, import_task, known_task
+from se_hpo.envs.zoo_files import (
+    file_of_task,
+    is_zoo_name,
+    name_of_task,
+    zoo_file,
+    zoo_names,
+)
 from se_hpo.errors import UserError
 from se_hpo.names import with_train_env
 from se_hpo.registries import LEARNED
@@ -29,6 +37,7 @@ from se_hpo.version import __version__
 
 FORMAT = "se_hpo {} 1"
 """Marks our files; the number rises when old readers could not read new files."""
+SE_NOUN = "synthetic environment"
 
 
 @dataclass(frozen=True)
@@ -58,6 +67,11 @@ class SECheckpoint:
     def noun(self) -> str:
         """What the user calls it."""
         return kind_of(self.se_config).noun
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with the parameters."""
+        return hashlib.sha256(self.psi.tobytes()).hexdigest()[:16]
 
 
 def save_se(
@@ -135,16 +149,14 @@ def open_checkpoint(
     """A task and the checkpoint of its SE or reward network, from file or memory.
 
     A module in `task` is imported. Where it is None, the task that the checkpoint names
-    must be known here: from there nothing is imported.
+    must be known here: from there nothing is imported. Without a checkpoint an SE is
+    the zoo's; that and `zoo:NAME` may be of the task with scaled observations.
 
     Raises:
         UserError: no checkpoint, one that cannot be read, or for another task.
     """
-    if checkpoint is None:
-        raise UserError(
-            f"the {noun} of {task or 'a task'} needs its parameters: "
-            'add checkpoint="<file>.safetensors"'
-        )
+    if checkpoint is None or is_zoo_name(checkpoint):
+        task, checkpoint = _from_zoo(task, checkpoint, noun)
     file = checkpoint if isinstance(checkpoint, str | Path) else None
     if isinstance(checkpoint, str | Path):
         checkpoint = load_se(checkpoint, task)
@@ -171,10 +183,29 @@ def open_checkpoint(
     return spec, checkpoint
 
 
+def _from_zoo(
+    task: str | None, name: Any, noun: str
+) -> tuple[str | None, SECheckpoint]:
+    """The SE of that name, or of the task, and the task that it is for."""
+    file = zoo_file(str(name)) if name else None
+    if name is None and noun == SE_NOUN:
+        file = file_of_task(task)
+    if file is None:
+        known = zoo_names() if noun == SE_NOUN else []
+        there = f", or take one that the zoo has: {', '.join(known)}" if known else ""
+        raise UserError(
+            f"the {noun} of {task or 'a task'} needs its parameters: "
+            f'add checkpoint="<file>.safetensors"{there}'
+        )
+    found = load_se(file)
+    same = name_of_task(found.task) == name_of_task(task or "")
+    return found.task if same else task, found
+
+
 def _kind(header: Mapping[str, str]) -> LearnedKind:
     """The kind that a file says it is of."""
     found = header.get("format")
-    nouns = "synthetic environment", "reward network"
+    nouns = SE_NOUN, "reward network"
     if found not in [FORMAT.format(noun) for noun in nouns]:
         raise ValueError(
             "it does not hold a synthetic environment or reward network of this version"
