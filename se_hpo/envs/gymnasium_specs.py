@@ -10,30 +10,27 @@ import gymnasium
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
 
-from se_hpo.envs.mujoco_extra import prepare_mujoco
-from se_hpo.envs.scaling import PREFIX, unscaled
 from se_hpo.errors import UserError, did_you_mean
-from se_hpo.text import typed_line
 
 
-def find_spec(task_id: str, tasks: Iterable[str]) -> EnvSpec:
+def find_spec(task_id: str, base: str | None, tasks: Iterable[str]) -> EnvSpec:
     """Gymnasium's spec of a task, or of the one that is scaled; imports nothing.
 
     Args:
         task_id: its id.
+        base: that without `Scaled/`, if it has this.
         tasks: ids that may be meant, beside Gymnasium's.
 
     Raises:
         UserError: an unknown id, or one of a module that was not imported.
     """
-    base = unscaled(task_id)
     module, _, env_id = (base or task_id).rpartition(":")
     try:
         if module and module not in sys.modules:
             raise gymnasium.error.UnregisteredEnv(f"{module} was not imported")
         return gymnasium.spec(env_id)
     except gymnasium.error.Error as error:
-        scaled = [f"{PREFIX}{known}" for known in gymnasium.registry if base]
+        scaled = [f"Scaled/{known}" for known in gymnasium.registry if base]
         hint = did_you_mean(task_id, {*tasks, *gymnasium.registry, *scaled})
         if hint.startswith("known:"):  # nothing is close: do not list all of Gymnasium
             hint = f"{did_you_mean('', tasks)} and the ids of Gymnasium"
@@ -66,17 +63,3 @@ def limits_of(task_id: str, theirs: EnvSpec) -> dict[str, Any]:
         "max_steps": theirs.max_episode_steps,
         "solved_return": float(threshold),
     }
-
-
-def make_theirs(task_id: str, theirs: EnvSpec) -> gymnasium.Env:
-    """The environment of a spec as it is: nothing flattened or scaled.
-
-    Raises:
-        UserError: it cannot be made.
-    """
-    prepare_mujoco(task_id, theirs.id)
-    try:
-        return gymnasium.make(theirs.id, disable_env_checker=True)
-    except (Exception, SystemExit) as error:
-        why = typed_line(error)
-        raise UserError(f"task {task_id!r} cannot be made: {why}") from error

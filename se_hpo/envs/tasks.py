@@ -21,8 +21,8 @@ from gymnasium.spaces import Discrete
 
 from se_hpo.envs.env_api import check_spaces, measure_random_returns, random_episodes
 from se_hpo.envs.gridworld import GRIDWORLDS, MOVES
-from se_hpo.envs.gymnasium_specs import find_spec, limits_of, make_theirs
-from se_hpo.envs.mujoco_extra import prepare_mujoco
+from se_hpo.envs.gymnasium_specs import find_spec, limits_of
+from se_hpo.envs.mujoco_extra import make_theirs, prepare_mujoco
 from se_hpo.envs.scaling import (
     EPISODES,
     MEASURED,
@@ -259,7 +259,7 @@ def make_env(spec: TaskSpec) -> gymnasium.Env:
 
 
 def _theirs(task_id: str) -> EnvSpec:
-    return find_spec(task_id, list_tasks())
+    return find_spec(task_id, unscaled(task_id), list_tasks())
 
 
 def _task_from_gymnasium(task_id: str, theirs: EnvSpec) -> TaskSpec:

@@ -12,9 +12,9 @@ from gymnasium.utils.env_checker import check_env
 import se_hpo
 from se_hpo.envs import tasks
 from se_hpo.envs.checkpoint import load_se, save_se
-from se_hpo.envs.gymnasium_specs import make_theirs
 from se_hpo.envs.learned.mdp import SyntheticEnvConfig
 from se_hpo.envs.learned.reward_network import ExclusivePotentialConfig
+from se_hpo.envs.mujoco_extra import make_theirs
 from se_hpo.envs.parameters import initial_psi
 from se_hpo.envs.registration import register_scaled_task, register_synthetic_env
 from se_hpo.envs.scaling import (
