@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from se_hpo import seeding
-from se_hpo.config.run import NESConfig, RunConfig
+from se_hpo.config.nes_config import NESConfig
+from se_hpo.config.run import RunConfig
 from se_hpo.config.variation import vary_agent
 from se_hpo.envs.learned import LearnedEnv
 from se_hpo.envs.parameters import initial_psi
