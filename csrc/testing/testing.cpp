@@ -152,10 +152,16 @@ Floats activate(const std::string& name, const Floats& x, const std::string& isa
 
 class TaskHandle {
  public:
-  TaskHandle(const std::string& name, std::uint64_t seed)
-      : entry_(native_tasks().at(name)), task_(entry_.make(Random(seed, Role::kEnv), Fields{})) {}
+  // Scaled, where there are bounds.
+  TaskHandle(const std::string& name, std::uint64_t seed, const Bounds& bounds)
+      : entry_(native_tasks().at(name)) {
+    auto made = entry_.make(Random(seed, Role::kEnv), Fields{});
+    task_ = made.get();
+    env_ = std::move(made);
+    if (!bounds.empty()) env_ = scale_observations(std::move(env_), bounds);
+  }
   Floats reset() {
-    task_->reset(obs_.data());
+    env_->reset(obs_.data());
     return Floats(entry_.obs_size, obs_.data());
   }
   // The number of an action, or its numbers.
@@ -168,12 +174,13 @@ class TaskHandle {
 
  private:
   py::tuple step(Action action) {
-    const Step step = task_->step(action, obs_.data());
+    const Step step = env_->step(action, obs_.data());
     return py::make_tuple(Floats(entry_.obs_size, obs_.data()), step.reward, step.ended);
   }
 
   NativeTaskEntry entry_;
-  std::unique_ptr<NativeTask> task_;
+  NativeTask* task_;
+  std::unique_ptr<Environment> env_;
   std::vector<float> obs_ = std::vector<float>(entry_.obs_size);
 };
 
@@ -195,7 +202,8 @@ void bind_testing(py::module_& m) {
       .def("step_continuous", &LearnedHandle::step_continuous)
       .def_property_readonly("state", &LearnedHandle::state);
   py::class_<TaskHandle>(m, "NativeTask")
-      .def(py::init<const std::string&, std::uint64_t>())
+      .def(py::init<const std::string&, std::uint64_t, const Bounds&>(), py::arg("name"),
+           py::arg("seed"), py::arg("bounds") = Bounds{})
       .def("reset", &TaskHandle::reset)
       .def("step", py::overload_cast<const py::object&>(&TaskHandle::step))
       .def_property("state", &TaskHandle::state, &TaskHandle::set_state);

@@ -18,6 +18,7 @@ from se_hpo.envs.tasks import check_task, import_task
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.machine.processes import available_cores
 from se_hpo.names import noun_of
+from se_hpo.nes.fitness import limit_of_tests
 from se_hpo.nes.generation import n_trainings
 from se_hpo.nes.random_search import search_plan
 from se_hpo.registries import objective_kind
@@ -95,6 +96,7 @@ def resolve_request(options: TrainOptions) -> Request:
     for agent in config.agents:
         check_takes(kind_of(agent), task.id, task.continuous, task.discrete_obs)
         check_learnable(config.task, config.se, agent)
+    limit_of_tests(config, 0)  # raises where it does not fit the task
     vary = options.vary_hp or config.nes.vary_agents
     nes = dataclasses.replace(config.nes, vary_agents=vary)
     what = LearnedEnv(config.se, np.empty(0, np.float32))
