@@ -59,7 +59,7 @@ class AroundBase:
     decided: frozenset[str] = OF_PHASE_2
     """Fields that are the evaluation's."""
     variation: str = "paper"
-    """What is drawn, see `variation.VARIATIONS`."""
+    """What is drawn, see `config.VARIATIONS` of agents."""
 
     def draw(self, seed: int, pair: int) -> Draw:
         """See `AgentSource`."""

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from se_hpo.agents.config import VARIATIONS, AgentConfig
-from se_hpo.agents.registry import algorithm_of, find_agent
+from se_hpo.agents.registry import algorithm_of, find_agent, kind_of
 from se_hpo.config.overrides import parse_overrides, read_yaml
 from se_hpo.config.run import RunConfig, with_configuration
 from se_hpo.config.variation import varied_fields
@@ -130,14 +130,15 @@ def _source(
 ) -> AgentSource:
     given = spaces.get(name)
     if isinstance(given, Path):
-        return _from_file(name, given, overrides, _decided(how))
+        return _from_file(name, given, sets, overrides, _decided(how))
     bases = _agents_of(name, sets)
     asked = how.values is not None or how.variation == "default" or _scheduled(sets)
     if given is None and not (bases or asked) and AGENTS[name].wraps:
         return _wrapping(name, sets, spaces, overrides, how)
     if given is None and (bases or asked or f"vary_{name}" not in list_spaces()):
         return _around(name, sets, overrides, how)
-    return _from_space(name, given or load_space(f"vary_{name}"), overrides)
+    space = given or load_space(f"vary_{name}")
+    return _from_space(name, space, sets, overrides)
 
 
 def _agents_of(name: str, sets: Sequence[SESet]) -> list[tuple[SESet, AgentConfig]]:
@@ -151,15 +152,26 @@ def _scheduled(sets: Sequence[SESet]) -> bool:
     return any(s.config.agent.se_steps is not None for s in sets)
 
 
+def _with_steps(config: AgentConfig, sets: Sequence[SESet]) -> AgentConfig:
+    """With the steps of its kind, where the agents of a set had such and it has not."""
+    if config.se_steps is not None or not _scheduled(sets):
+        return config
+    return dataclasses.replace(config, se_steps=kind_of(config).se_steps)
+
+
 def _from_file(
-    name: str, path: Path, overrides: Mapping[str, Any], decided: frozenset[str]
+    name: str,
+    path: Path,
+    sets: Sequence[SESet],
+    overrides: Mapping[str, Any],
+    decided: frozenset[str],
 ) -> Same:
     values = read_yaml(path, "hyperparameters")
     if named := sorted(decided.intersection(values)):
         why = "the evaluation decides that: leave it out"
         raise UserError(f"{path}: {named[0]}: {why}")
     try:
-        config = _with(default(name, values), overrides)
+        config = _with(_with_steps(default(name, values), sets), overrides)
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
     return Same(config, "as in a file", decided)
@@ -180,9 +192,7 @@ def _around(
     base, what = base_of(name, sets, how)
     if how.variation == "varied":
         _check_not_drawn(name, overrides, varied_fields(base, variation))
-    if _scheduled(sets) and base.se_steps is None:
-        base = dataclasses.replace(base, se_steps=AGENTS[name].se_steps)
-    base = _with(base, overrides)
+    base = _with(_with_steps(base, sets), overrides)
     if how.variation == "default":
         return Same(base, what, decided)
     drawn_as = AGENTS[name].wraps or name  # a pair has the same values in both
@@ -199,7 +209,9 @@ def _check_not_drawn(
         )
 
 
-def _from_space(name: str, space: Space, overrides: Mapping[str, Any]) -> FromSpace:
+def _from_space(
+    name: str, space: Space, sets: Sequence[SESet], overrides: Mapping[str, Any]
+) -> FromSpace:
     if space.agent != name:
         raise UserError(
             f"--agent-space {name}={space.name}: that space is for {space.agent}"
@@ -213,7 +225,8 @@ def _from_space(name: str, space: Space, overrides: Mapping[str, Any]) -> FromSp
     drawn = sorted(set(overrides) & set(space.configuration_space()))
     if drawn:
         raise UserError(f"--set {drawn[0]}: the space {space.name} draws that")
-    shared = dataclasses.replace(space, base={**space.base, **overrides})
+    steps = {f"{name}.se_steps": AGENTS[name].se_steps} if _scheduled(sets) else {}
+    shared = dataclasses.replace(space, base={**steps, **space.base, **overrides})
     shared.resolve({})  # what is no value of it is refused here
     return FromSpace(name, shared)
 

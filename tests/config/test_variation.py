@@ -4,9 +4,11 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from se_hpo.agents.config import VARIATIONS
 from se_hpo.agents.ddqn_config import DDQNConfig
 from se_hpo.agents.dueling_ddqn_config import DuelingDDQNConfig
-from se_hpo.config.variation import vary_agent
+from se_hpo.config.variation import varied_fields, vary_agent
+from se_hpo.registries import AGENTS
 
 BASE = DDQNConfig(batch_size=128, lr=1e-3, hidden_size=48, hidden_layers=2)
 
@@ -63,3 +65,44 @@ def test_smallest_sizes_stay_at_least_one(size):
     assert {c.batch_size for c in values} == set(range(1, 3 * size + 1))
     assert {c.hidden_size for c in values} == set(range(1, 3 * size + 1))
     assert all(type(c.batch_size) is int and type(c.lr) is float for c in values)
+
+
+# Wide: activations, too
+
+
+def drawn(base, seed, variation):
+    return vary_agent(base, np.random.default_rng(seed), variation)
+
+
+def test_wide_draws_one_of_three_activations_equally_often():
+    base = dataclasses.replace(BASE, activation="prelu")
+    counts = Counter(drawn(base, seed, "wide").activation for seed in range(3000))
+    assert sorted(counts) == ["leaky_relu", "relu", "tanh"]
+    assert all(abs(n / 3000 - 1 / 3) < 0.04 for n in counts.values())
+
+
+@pytest.mark.parametrize("name", [n for n in AGENTS if not n.startswith("sb3:")])
+def test_wide_draws_all_else_as_without_it(name):
+    """So the first draws, and the bytes of what was drawn before, are the same."""
+    base = AGENTS[name].config()
+    for seed in range(20):
+        wide, paper = (drawn(base, seed, variation) for variation in VARIATIONS[::-1])
+        assert paper == vary_agent(base, np.random.default_rng(seed))
+        if hasattr(base, "activation"):
+            assert paper.activation == base.activation
+            wide = dataclasses.replace(wide, activation=base.activation)
+        assert wide == paper
+
+
+def test_what_is_drawn_is_named():
+    assert varied_fields(BASE) == varied_fields(BASE, "paper")
+    assert varied_fields(BASE, "wide") == (*varied_fields(BASE), "activation")
+    tabular = AGENTS["q_learning"].config()
+    assert varied_fields(tabular, "wide") == varied_fields(tabular)
+
+
+def test_the_paper_s_draws_are_those_of_ever():
+    """Numbers from before there was anything else: sets must go on as they were."""
+    config = vary_agent(BASE, np.random.default_rng(0), "paper")
+    assert (config.hidden_layers, config.batch_size, config.hidden_size) == (3, 45, 16)
+    assert config.lr == pytest.approx(0.0006030046984179812, rel=1e-12)

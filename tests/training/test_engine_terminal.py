@@ -80,7 +80,8 @@ def test_both_td3s(cls, delay, isa):
             other.update(*rows)
         for name in NETWORKS:
             assert_same_bits(mine.get(name), full.get(name))
-            assert not np.array_equal(other.get(name)[0], full.get(name)[0])
+        critics = [agent.get("critics")[0] for agent in (other, full)]
+        assert hidden == 1 or not np.array_equal(*critics), "values of s' count there"
 
 
 @every_isa

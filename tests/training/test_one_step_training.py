@@ -27,7 +27,7 @@ TINY: dict[str, Any] = {
     **{"test_episodes": 3, "batch_size": 16, "hidden_size": 16, "hidden_layers": 1},
     **{"se_steps": 200, "lr": 5e-3, "activation": "relu"},
 }
-ROLLOUTS: dict[str, Any] = {"rollout_steps": 32, "epochs": 8, "se_steps": 640}
+ROLLOUTS: dict[str, Any] = {"rollout_steps": 32, "epochs": 6, "se_steps": 384}
 AGENTS = {
     "ddqn": DDQNConfig(**TINY),
     "dueling_ddqn": DuelingDDQNConfig(**TINY, feature_size=16),
