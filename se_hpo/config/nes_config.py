@@ -77,6 +77,9 @@ class NESConfig:
     where the fitness looks at them (0: until the task is solved)."""
     unsolved_weight: float = 100.0
     """Of a shortfall of the solved return, against a training step (`threshold`)."""
+    restart_after: int = 0
+    """Generations after which a run starts anew from another random SE, if no center
+    has come 1 % of the way from the worst to the solved return (0: never)."""
     first_limit: int = 0
     """Step limit of test episodes in the first generation, above the task's own, for
     tasks whose reward is seldom seen (0: the task's)."""
@@ -104,6 +107,9 @@ class NESConfig:
         check(0 <= self.unsolved_weight < float("inf"), self, "unsolved_weight", ">= 0")
         area = self.fitness == "area"
         check(self.horizon > 0 or not area, self, "horizon", "> 0 for fitness `area`")
+        check(self.restart_after >= 0, self, "restart_after", ">= 0")
+        either = not (self.restart_after and self.first_limit)
+        check(either, self, "restart_after", "0 with first_limit")
         check(self.limit_generations >= 0, self, "limit_generations", ">= 0")
         check(self.first_limit >= 0, self, "first_limit", ">= 0")
         both = bool(self.first_limit) == bool(self.limit_generations)

@@ -51,6 +51,7 @@ _YOUNGER = (
     ("nes", "limit_generations", 0),
     ("nes", "vary", "paper"),
     ("nes", "best_window", 1),
+    ("nes", "restart_after", 0),
     ("agent", "action_repeat", 1),
     ("agent", "se_steps", None),
     ("agent", "se_init_steps", 64),

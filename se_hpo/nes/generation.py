@@ -87,14 +87,14 @@ def confirmation_jobs(
     return [inner_loop_job(config, center, seed, g + k) for k, seed in enumerate(seeds)]
 
 
-def n_trainings(nes: NESConfig, generations: int) -> int:
-    """Agents that a run of so many generations trains, those of its start included.
+def n_trainings(nes: NESConfig, generations: int, starts: int = 1) -> int:
+    """Agents that a run of so many generations trains, those of its starts included.
 
     Confirmations of solved centers come on top: when there are any, is not known.
     """
     members = nes.population * make_strategy(nes).n_signs * nes.n_evaluations
     start = nes.n_initial * nes.n_evaluations if nes.n_initial > 1 else 0
-    return start + generations * (nes.n_center_evaluations + members)
+    return starts * start + generations * (nes.n_center_evaluations + members)
 
 
 def initial_jobs(

@@ -35,6 +35,7 @@ from se_hpo.nes.generation import (
     random_psi,
 )
 from se_hpo.nes.nes_state import NESState
+from se_hpo.nes.restarts import RESTARTED, begun_at, restarts_in, stands_still
 from se_hpo.nes.reward_start import like_the_task, random_transitions
 from se_hpo.nes.strategies import Update, make_strategy
 from se_hpo.storage.files import Guard, write_json
@@ -60,6 +61,11 @@ class NESOutcome:
     def center_scores(self) -> np.ndarray:
         """Mean center score of each generation."""
         return np.array([np.mean(line["center_scores"]) for line in self.history])
+
+    @property
+    def restarts(self) -> int:
+        """How often it has started anew."""
+        return restarts_in(self.history)
 
     def total(self, key: str) -> int:
         """Sum of a counter (`env_steps_se`, `env_steps_task`) over generations."""
@@ -101,8 +107,10 @@ class NESRun:
             cpu_seconds = self.inner_loop.cpu_seconds
             with timed(self.paths, cpu_seconds, generation=len(history)):
                 state = state or self._initial_state()
+                if still := stands_still(self.config, state.best_score, history):
+                    state = self._anew(state, history)
                 before = state
-                state, line = self._generation(state, history)
+                state, line = self._generation(state, [] if still else history)
                 history.append(line)
                 better = state.best_score > before.best_score
                 moved = state.best_psi is not before.best_psi
@@ -129,10 +137,22 @@ class NESRun:
             return "solved"
         return "budget" if state.generation >= budget else None
 
-    def _initial_state(self) -> NESState:
-        """The first center: a random SE, or the best of `n_initial` of them."""
+    def _anew(self, state: NESState, history: list[dict[str, Any]]) -> NESState:
+        """From the random SEs that come next; the best center stays what it was."""
+        log.warning(
+            "generation %d: no SE has taught anything so far: starts anew from another "
+            "random one",
+            state.generation,
+        )
+        new = self._initial_state(restarts_in(history) + 1)
+        self._first_line[RESTARTED] = True
+        return replace(state, strategy=new.strategy)
+
+    def _initial_state(self, start: int = 0) -> NESState:
+        """A first center: a random SE, or the best of `n_initial` of them."""
         n, best = self.config.nes.n_initial, 0
-        candidates = [random_psi(self.config, self.seed, i) for i in range(n)]
+        places = range(start * n, (start + 1) * n)
+        candidates = [random_psi(self.config, self.seed, i) for i in places]
         if self.config.nes.start == "task_reward":
             candidates = self._fitted(candidates)
         if n > 1:
@@ -172,6 +192,7 @@ class NESRun:
         """Mean center scores of the generations that count with this one, if any do."""
         nes = self.config.nes
         first = max(nes.limit_generations, len(history) - nes.best_window + 1)
+        first = max(first, begun_at(history))
         scores = [np.mean(line["center_scores"]) for line in history[first:]]
         return scores if nes.best_window > 1 else None
 
@@ -205,7 +226,7 @@ class NESRun:
                 state.strategy, perturbations, scores.members, baseline
             )
         state = replace(state, strategy=new, generation=g + 1)
-        first = self._first_line if g == 0 else {}
+        first, self._first_line = self._first_line, {}
         line = {
             "generation": g,
             "center_scores": scores.center,
@@ -220,8 +241,8 @@ class NESRun:
         }
         if nes.fitness != "return":
             line["center_returns"] = scores.center_returns
-        if "initial_scores" in first:
-            line["initial_scores"] = first["initial_scores"]
+        keys = ("initial_scores", RESTARTED)
+        line |= {key: first[key] for key in keys if key in first}
         return state, dict(to_builtin(line))
 
     def _save(self, state: NESState, line: dict[str, Any], improved: bool) -> None:

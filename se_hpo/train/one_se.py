@@ -20,6 +20,7 @@ from se_hpo.errors import UserError
 from se_hpo.names import is_random, noun_of
 from se_hpo.nes.generation import n_trainings
 from se_hpo.nes.random_search import run_random_search, scored_candidates
+from se_hpo.nes.restarts import restarts_in
 from se_hpo.nes.run import run_nes
 from se_hpo.results.se_outcome import SEOutcome
 from se_hpo.results.se_set_settings import SetSettings
@@ -89,7 +90,9 @@ def _nes(
         "best_score": float(state.best_score),
         "final_score": float(outcome.center_scores[-1]),
         "reason": outcome.reason,
-        "trainings": n_trainings(settings.config.nes, state.generation),
+        "trainings": n_trainings(
+            settings.config.nes, state.generation, 1 + outcome.restarts
+        ),
         "env_steps_se": outcome.total("env_steps_se"),
         "env_steps_task": outcome.total("env_steps_task"),
     }
@@ -120,6 +123,7 @@ def _failed(settings: SetSettings, files: TrialPaths, error: Exception) -> _Trai
     generations = _lines(files.generations)
     spent = generations or _lines(files.candidates)
     nes, n = settings.config.nes, len(generations)
+    starts = 1 + restarts_in(generations)
     return None, {
         "solved": False,
         "solved_at": None,
@@ -127,7 +131,7 @@ def _failed(settings: SetSettings, files: TrialPaths, error: Exception) -> _Trai
         "best_score": None,
         "final_score": None,
         "reason": f"failed: {type(error).__name__}: {first_line(error)}",
-        "trainings": n_trainings(nes, n) if n else scored_candidates(files),
+        "trainings": n_trainings(nes, n, starts) if n else scored_candidates(files),
         "env_steps_se": int(_sum(spent, "env_steps_se")),
         "env_steps_task": int(_sum(spent, "env_steps_task")),
     }

@@ -11,15 +11,20 @@ SAMPLES = 8  # agents on random SEs that are timed
 
 
 def most_trainings(settings: SetSettings) -> int:
-    """Agents per SE, if it does not solve the task early."""
+    """Agents per SE, if it does not solve the task early, and whatever it restarts."""
     if settings.trainings is not None:
         return settings.trainings
-    return n_trainings(settings.config.nes, settings.generations)
+    nes, n = settings.config.nes, settings.generations
+    restarts = (n - 1) // nes.restart_after if nes.restart_after else 0
+    return n_trainings(nes, n, 1 + restarts)
 
 
 def seconds_per_agent(settings: SetSettings) -> float:
     """Mean time of an agent on a random SE and one core; see `time_agents`."""
     config = settings.config
     seeds = [seeding.integer_seed(settings.seed, "plan", i) for i in range(SAMPLES)]
-    jobs = [inner_loop_job(config, random_psi(config, s), s) for s in seeds]
+    jobs = [
+        inner_loop_job(config, random_psi(config, s), s, turn)
+        for turn, s in enumerate(seeds)
+    ]
     return time_agents(settings.engine, jobs)

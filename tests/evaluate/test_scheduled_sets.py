@@ -1,4 +1,4 @@
-"""Agents evaluated on SEs whose own agents had a fixed number of steps; and on others."""
+"""Agents on SEs whose own agents had a fixed number of steps; and on old SEs."""
 
 import hashlib
 import json
@@ -76,7 +76,11 @@ def test_an_algorithm_of_the_set_has_its_steps_and_another_those_of_its_kind(new
 def test_from_a_space_or_a_file_they_have_the_steps_of_their_kind_too(new, tmp_path):
     file = tmp_path / "mine.yaml"
     file.write_text("lr: 0.5\n")
-    spaces = ["ddqn=vary_ddqn", f"td3_discrete={file}", "dueling_ddqn=vary_dueling_ddqn"]
+    spaces = [
+        "ddqn=vary_ddqn",
+        f"td3_discrete={file}",
+        "dueling_ddqn=vary_dueling_ddqn",
+    ]
     expected = {"ddqn": 1000, "td3_discrete": 1000, "dueling_ddqn": 1000}
     assert steps_on_ses(plan_of(new, None, list(expected), spaces)) == expected
     file.write_text("se_steps: 9\n")
@@ -124,7 +128,9 @@ def test_a_pair_has_the_same_draws_on_the_se_and_on_the_task(new):
 def test_two_sets_with_other_steps_of_an_algorithm_are_refused(new, tmp_path):
     more = replace(NEW, others=(replace(NEW.others[0], se_steps=67),))
     make_set(tmp_path / "fixed", "se_fixed", config=more)
-    with pytest.raises(UserError, match=r"td3_discrete agents \(se_steps 6[67] and 6[67]\)"):
+    with pytest.raises(
+        UserError, match=r"td3_discrete agents \(se_steps 6[67] and 6[67]\)"
+    ):
         plan_of(tmp_path)
     plan_of(tmp_path, agents=["ddqn"])
 
@@ -163,7 +169,9 @@ def test_an_evaluation_begun_before_is_continued(tmp_path):
     header = json.loads((tmp_path / "phase2.json").read_text())
     base = header["settings"]["agents"]["ddqn"]["base"]
     young = ("se_steps", "se_init_steps")
-    values = {k: v for k, v in asdict(OLD.agent).items() if k not in (*OF_PHASE_2, *young)}
+    values = {
+        k: v for k, v in asdict(OLD.agent).items() if k not in (*OF_PHASE_2, *young)
+    }
     assert base == values, "as an older version wrote it"
     values["tau"] = 0.5
     header["settings"]["agents"]["ddqn"]["base"] = values
@@ -183,7 +191,10 @@ def test_a_set_begun_before_is_continued_and_not_with_new_things(tmp_path):
     assert check_set(paths, settings)
     for config, told in [
         (replace(OLD, nes=NEW.nes), "nes.vary"),
-        (replace(OLD, agent=replace(OLD.agent, se_steps=5)), "agent.se_steps null -> 5"),
+        (
+            replace(OLD, agent=replace(OLD.agent, se_steps=5)),
+            "agent.se_steps null -> 5",
+        ),
         (replace(OLD, others=NEW.others), "agents"),
     ]:
         with pytest.raises(UserError) as error:
@@ -202,5 +213,6 @@ def test_the_fingerprint_of_a_run_is_what_it_was_and_new_things_change_it():
         replace(OLD, others=(AGENTS["ppo"].config(),)),
         replace(OLD, nes=replace(OLD.nes, vary="wide")),
         replace(OLD, nes=replace(OLD.nes, best_window=2)),
+        replace(OLD, nes=replace(OLD.nes, restart_after=2)),
     ]
-    assert len({was, *(fingerprint(c, 7, "native") for c in others)}) == 6
+    assert len({was, *(fingerprint(c, 7, "native") for c in others)}) == 7
