@@ -72,6 +72,9 @@ class NESConfig:
     """Fraction of the parameters removed per generation."""
     divide_step_by_population: bool = False
     """Divide the step size by the population."""
+    best_window: int = 1
+    """Generations whose mean center score says which center is best: with more than one
+    it is no lucky center, and of equal ones the last."""
     stop_when_solved: bool = True
     """Stop when the mean center score reaches the task's solved return."""
     vary_agents: bool = False
@@ -93,6 +96,7 @@ class NESConfig:
         for name in ("population", "n_evaluations", "n_center_evaluations"):
             check(getattr(self, name) >= 1, self, name, ">= 1")
         check(self.n_initial >= 1, self, "n_initial", ">= 1")
+        check(self.best_window >= 1, self, "best_window", ">= 1")
         check(self.n_confirmations >= 0, self, "n_confirmations", ">= 0")
         check(0 < self.noise_std < float("inf"), self, "noise_std", "> 0")
         check(0 <= self.step_size < float("inf"), self, "step_size", ">= 0")

@@ -48,6 +48,7 @@ _YOUNGER = (
     ("nes", "horizon", 0),
     ("nes", "unsolved_weight", 100.0),
     ("nes", "vary", "paper"),
+    ("nes", "best_window", 1),
     ("agent", "action_repeat", 1),
     ("agent", "se_steps", None),
     ("agent", "se_init_steps", 64),

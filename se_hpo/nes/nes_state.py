@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -21,7 +22,7 @@ class NESState:
     generation: int = 0
     """Finished generations."""
     best_score: float = -np.inf
-    """Mean center score of `best_psi`."""
+    """Its mean center score, or the mean of it and of those before it."""
     solved_at: int | None = None
     """First generation (from 1) whose mean test return reached the solved return."""
 
@@ -35,14 +36,20 @@ class NESState:
         center_scores: np.ndarray,
         solved_return: float,
         center_returns: np.ndarray | None = None,
+        before: Sequence[float] | None = None,
     ) -> Self:
         """Keep the center if it is the best so far and note whether it solves the task.
 
         The scores are of agents trained on the center, before its update; so are the
-        returns, which the scores are if none are given.
+        returns, which the scores are if none are given. With the mean scores of centers
+        `before` it, what counts is the mean over all, and of equals the last is best.
         """
         score, state = float(np.mean(center_scores)), self
-        if score > state.best_score:
+        better = score > state.best_score
+        if before is not None:
+            score = float(np.mean([*before, score]))
+            better = score >= state.best_score
+        if better:
             state = replace(state, best_psi=state.psi, best_score=score)
         returns = center_scores if center_returns is None else center_returns
         if state.solved_at is None and float(np.mean(returns)) >= solved_return:

@@ -98,10 +98,12 @@ class NESRun:
             cpu_seconds = self.inner_loop.cpu_seconds
             with timed(self.paths, cpu_seconds, generation=len(history)):
                 state = state or self._initial_state()
-                best_before = state.best_score
-                state, line = self._generation(state)
+                before = state
+                state, line = self._generation(state, history)
                 history.append(line)
-                self._save(state, line, improved=state.best_score > best_before)
+                better = state.best_score > before.best_score
+                moved = state.best_psi is not before.best_psi
+                self._save(state, line, improved=better or moved)
         assert state is not None
         self.guard()
         self._save_center("last", state)
@@ -156,7 +158,17 @@ class NESRun:
             for i, psi in enumerate(candidates)
         ]
 
-    def _generation(self, state: NESState) -> tuple[NESState, dict[str, Any]]:
+    def _before(self, history: list[dict[str, Any]]) -> list[float] | None:
+        """Mean center scores of the generations that count with this one, if any do."""
+        window = self.config.nes.best_window
+        lines = history[max(0, len(history) - window + 1) :]
+        return (
+            [np.mean(line["center_scores"]) for line in lines] if window > 1 else None
+        )
+
+    def _generation(
+        self, state: NESState, history: list[dict[str, Any]]
+    ) -> tuple[NESState, dict[str, Any]]:
         nes, g = self.config.nes, state.generation
         rng = seeding.generator(self.seed, "generation", g, "directions")
         perturbations = self.strategy.ask(state.strategy, rng)
@@ -169,7 +181,7 @@ class NESRun:
             jobs = confirmation_jobs(self.config, state.psi, self.seed, g)
             scores = collect(results, self.config, self.inner_loop.train_agents(jobs))
         state = state.with_center_scores(
-            scores.center, solved_return, scores.center_returns
+            scores.center, solved_return, scores.center_returns, self._before(history)
         )
         if nes.stop_when_solved and state.solved_at is not None:
             # The paper stops before the update, so that psi is what was measured.
