@@ -87,8 +87,12 @@ TaskSpec task_from(const py::dict& d) {
                 d["continuous"].cast<bool>(),        d["discrete_obs"].cast<bool>()};
   if (!d["native"].is_none()) {
     const NativeTaskEntry& entry = native_tasks().at(d["native"].cast<std::string>());
-    task.make = [make = entry.make, fields = fields_from(d["native_fields"])](Random random) {
-      return make(random, fields);
+    task.make = [make = entry.make, fields = fields_from(d["native_fields"]),
+                 scale = d["scale"].cast<Bounds>()](
+                    Random random) -> std::unique_ptr<Environment> {
+      auto made = make(random, fields);
+      if (scale.empty()) return made;
+      return scale_observations(std::move(made), scale);
     };
   } else {
     const py::function factory = d["factory"];
@@ -116,6 +120,7 @@ Job job_from(const py::dict& d) {
   Job job{task_from(d["task"]), fields_from(d["agent"]), d["seed"].cast<std::uint64_t>(), {},
           d["stop_by_rule"].cast<bool>(), d["test_while_training"].cast<bool>(),
           d["schedule"].cast<std::int64_t>(), d["learn_from"].cast<std::int64_t>()};
+  job.max_test_steps = d["max_test_steps"].cast<std::int64_t>();
   if (!d["learned"].is_none()) job.learned = learned_from(d["learned"]);
   return job;
 }

@@ -27,6 +27,7 @@ Fields fields_from(const py::dict& d) {
   Fields fields;
   for (const auto& [key, value] : d) {
     const std::string name = py::cast<std::string>(key);
+    if (value.is_none()) continue;  // a field that may be None is then not there
     if (py::isinstance<py::str>(value))
       fields.values[name] = py::cast<std::string>(value);
     else if (py::isinstance<py::bool_>(value))

@@ -46,6 +46,7 @@ struct Job {
   // Steps on an SE by which exploration falls (0: by episodes), and the first that is learned
   // from.
   std::int64_t schedule = 0, learn_from = 0;
+  std::int64_t max_test_steps = 0;  // of a test episode; 0: the task's limit
 };
 
 // An agent's fields that concern the inner loop.

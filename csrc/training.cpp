@@ -38,7 +38,12 @@ class InnerLoop {
   std::unique_ptr<Environment> make_task(Role role) const {
     std::unique_ptr<Environment> task = job_.task.make(Random(job_.seed, role));
     if (config_.action_repeat == 1) return task;
-    return repeat_actions(std::move(task), int(config_.action_repeat), job_.task.max_steps);
+    const std::int64_t limit = role == Role::kEnv ? job_.task.max_steps : test_limit();
+    return repeat_actions(std::move(task), int(config_.action_repeat), limit);
+  }
+
+  std::int64_t test_limit() const {
+    return job_.max_test_steps ? job_.max_test_steps : job_.task.max_steps;
   }
 
   std::unique_ptr<Environment> make_env(const Kernels& kernels) const {
@@ -130,7 +135,7 @@ class InnerLoop {
       result_.test_env_steps += step.steps;
       if (!is_finite(float(step.reward))) return false;
       sum += step.reward;
-      if (step.ended || step.truncated || length >= job_.task.max_steps) break;
+      if (step.ended || step.truncated || length >= test_limit()) break;
     }
     returns.push_back(sum);
     return true;

@@ -1,8 +1,8 @@
 """Tables of the pages here whose facts stand in the code: `make docs-tables`.
 
 A table lies between `<!-- table: NAME -->` and `<!-- end -->`. What it says are
-docstrings of attributes and functions, the comments above stop reasons and, of columns
-that no record has, `COMPUTED`.
+docstrings of attributes and functions, the comments above stop reasons, the model cards
+of the zoo and, of columns that no record has, `COMPUTED`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from se_hpo import names
 from se_hpo.results import columns, evaluations, learning_curves
 from se_hpo.results.se_outcome import SEOutcome
 from se_hpo.storage import paths, records
+from se_hpo.zoo import card_text
 
 PAGES = sorted(Path(__file__).parent.glob("*.md"))
 _STOP_REASONS = "See [what ends a training](agents.md#what-ends-a-training)."
@@ -150,6 +151,13 @@ COMPUTED = {
         "se": "Number of the SE in its set, from 0.",
         "checkpoint": "File of the SE; missing where the run raised.",
     },
+    "zoo": {
+        "name": "As in `zoo:NAME`.",
+        "kind": "Kind of learned environment.",
+        "bytes": "Size of its file.",
+        "recipe": "Recipe, or trial of a run; missing for a file without a card.",
+        "cpu_seconds": "Processor time of its NES run.",
+    },
     "curves": {
         "record_file": "File it was read from.",
         "step": "Training steps up to this test.",
@@ -174,6 +182,8 @@ TABLES: dict[str, Callable[[], Any]] = {
         records.TimingLine,
     ),
     "SEs": lambda: column_table("SEs", columns.SE_COLUMNS, SEOutcome),
+    "zoo": lambda: column_table("zoo", columns.ZOO_COLUMNS, SEOutcome),
+    "zoo cards": card_text.page,
     "evaluations": lambda: column_table(
         "evaluations", evaluations.EVALUATION_COLUMNS, evaluations._AgentRecord.__base__
     ),

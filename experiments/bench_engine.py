@@ -164,7 +164,8 @@ import dataclasses, resource, tempfile
 from pathlib import Path
 import se_hpo.worker
 from experiments.paper_settings import CARTPOLE_AGENT, CARTPOLE_SE
-from se_hpo.config.run import NESConfig, RunConfig
+from se_hpo.config.nes_config import NESConfig
+from se_hpo.config.run import RunConfig
 from se_hpo.training.inner_loop import InnerLoop
 from se_hpo.nes.run import run_nes
 from se_hpo.storage.paths import TrialPaths

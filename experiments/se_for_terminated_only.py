@@ -22,7 +22,8 @@ from pathlib import Path
 import numpy as np
 
 from se_hpo.agents.ddqn_config import DDQNConfig
-from se_hpo.config.run import NESConfig, RunConfig
+from se_hpo.config.nes_config import NESConfig
+from se_hpo.config.run import RunConfig
 from se_hpo.envs.checkpoint import load_se, save_se
 from se_hpo.envs.learned.mdp import SyntheticEnvConfig
 from se_hpo.envs.parameters import split_psi

@@ -3,9 +3,9 @@
 `load_trials`, `load_generations` and `load_incumbent` read a run's folder, `load_ses`
 and `load_se_generations` its sets of SEs; `BOHB` is the search alone, by ask and tell,
 for an objective of your own; `optimize.run`, `train.run`, `evaluate.run` and
-`report.run` are the commands. Importing the package registers the Gymnasium ids
-`Synthetic/...` and `Rewarded/...`, whose wrapper is `RewardNetwork`; for vectors,
-`RewardNetworkVector`. Nothing here imports torch.
+`report.run` are the commands; `zoo` has SEs by name. Importing the package registers
+the Gymnasium ids `Synthetic/...` and `Rewarded/...`, whose wrapper is `RewardNetwork`;
+for vectors, `RewardNetworkVector`. Nothing here imports torch.
 """
 
 from __future__ import annotations
@@ -40,10 +40,11 @@ __all__ = [
     "optimize",
     "report",
     "train",
+    "zoo",
 ]
 
 if TYPE_CHECKING:
-    from se_hpo import evaluate, optimize, report, train
+    from se_hpo import evaluate, optimize, report, train, zoo
     from se_hpo.envs.reward_vector import RewardNetworkVector
     from se_hpo.envs.reward_wrapper import RewardNetwork
     from se_hpo.optimize.ask_tell import BOHB
@@ -65,8 +66,8 @@ _MODULES = {
     "load_trials": "results.trials",
 }
 
-_COMMANDS = ("evaluate", "optimize", "report", "train")
-"""Packages with a function `run`."""
+_COMMANDS = ("evaluate", "optimize", "report", "train", "zoo")
+"""Packages with a function `run`, and the zoo."""
 
 register_gridworlds()
 register_learned_envs()

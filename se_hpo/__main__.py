@@ -13,6 +13,7 @@ COMMANDS = {
     "slurm": "the same on a SLURM cluster; also train and evaluate",
     "evaluate": "train agents on SEs and on the task, and compare them",
     "train": "train a set of SEs with what was found",
+    "zoo": "SEs by name: list them, show one, add one of your own",
     "report": "figures and one HTML file of a run",
     "doctor": "check this machine, and say what to mend",
     "worker": "evaluate trials of a run that a master started elsewhere",

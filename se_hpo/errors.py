@@ -117,6 +117,9 @@ def check_types(owner: Any) -> None:
     """Raise `UserError` unless each value has its type; an int passes for a float."""
     for f in fields(owner):
         value, kind = getattr(owner, f.name), str(f.type)
+        kind, bar, _ = kind.partition(" | None")
+        if bar and value is None:
+            continue
         if kind == "float" and type(value) is int:
             object.__setattr__(owner, f.name, float(value))
         elif kind in ("int", "float", "bool", "str"):

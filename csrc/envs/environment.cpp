@@ -47,7 +47,40 @@ class RepeatedTask final : public Environment {
   std::int64_t length_ = 0;
 };
 
+class ScaledTask final : public Environment {
+ public:
+  ScaledTask(std::unique_ptr<Environment> task, Bounds bounds)
+      : task_(std::move(task)), bounds_(std::move(bounds)) {}
+
+  void reset(float* obs) override {
+    task_->reset(obs);
+    scale(obs);
+  }
+
+  Step step(Action action, float* obs) override {
+    const Step step = task_->step(action, obs);
+    scale(obs);
+    return step;
+  }
+
+ private:
+  void scale(float* obs) const {
+    for (const auto& [low, high] : bounds_) {
+      *obs = static_cast<float>((*obs - low) * (2 / (high - low)) - 1);
+      ++obs;
+    }
+  }
+
+  std::unique_ptr<Environment> task_;
+  const Bounds bounds_;
+};
+
 }  // namespace
+
+std::unique_ptr<Environment> scale_observations(std::unique_ptr<Environment> task,
+                                                Bounds bounds) {
+  return std::make_unique<ScaledTask>(std::move(task), std::move(bounds));
+}
 
 std::unique_ptr<Environment> repeat_actions(std::unique_ptr<Environment> task, int repeat,
                                             std::int64_t max_steps) {

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "../action.hpp"
@@ -71,6 +72,12 @@ struct NativeTaskEntry {
 // Holds each action for `repeat` steps of a task, or to the end of an episode.
 std::unique_ptr<Environment> repeat_actions(std::unique_ptr<Environment> task, int repeat,
                                             std::int64_t max_steps);
+
+// Maps each number of the observations affinely, so that its bounds become -1 and 1; as
+// se_hpo/envs/scaling.py, in double precision.
+using Bounds = std::vector<std::pair<double, double>>;
+std::unique_ptr<Environment> scale_observations(std::unique_ptr<Environment> task,
+                                                Bounds bounds);
 
 // All native tasks by name; a new one adds one line to registry.cpp.
 const std::map<std::string, NativeTaskEntry>& native_tasks();

@@ -35,12 +35,13 @@ void load(Buffer& buffer, const Floats& values) {
   std::copy(values.data(), values.data() + values.size(), buffer.data());
 }
 
-// Updates on the batches of `states` (n x batch x obs), in order. Returns the online and
-// target parameters after the last one, whether all were finite, and the last gradient.
+// Updates on the batches of `states` (n x batch x obs), in order, `terminal` without passes for
+// next states. Returns the online and target parameters after the last one, whether all were
+// finite, and the last gradient.
 py::tuple run_updates(const py::dict& config, int n_actions, const Floats& online,
                       const Floats& target, const Floats& states, const Floats& actions,
                       const Floats& next_states, const Floats& rewards, const Floats& dones,
-                      const std::string& isa) {
+                      const std::string& isa, bool terminal) {
   const int n = int(states.shape(0)), batch_size = int(states.shape(1));
   const int obs_size = int(states.shape(2));
   const auto agent = make_agent(config, obs_size, n_actions, isa);
@@ -54,7 +55,7 @@ py::tuple run_updates(const py::dict& config, int n_actions, const Floats& onlin
       replay.add(states.data(i, b, 0), int(*actions.data(i, b)), next_states.data(i, b, 0),
                  *rewards.data(i, b), *dones.data(i, b));
     replay.first(batch);
-    finite = agent->update(batch) && finite;
+    finite = (terminal ? agent->update_terminal(batch) : agent->update(batch)) && finite;
   }
   return py::make_tuple(to_array(agent->online()), to_array(agent->target()), finite,
                         to_array(agent->gradient()));
@@ -151,10 +152,16 @@ Floats activate(const std::string& name, const Floats& x, const std::string& isa
 
 class TaskHandle {
  public:
-  TaskHandle(const std::string& name, std::uint64_t seed)
-      : entry_(native_tasks().at(name)), task_(entry_.make(Random(seed, Role::kEnv), Fields{})) {}
+  // Scaled, where there are bounds.
+  TaskHandle(const std::string& name, std::uint64_t seed, const Bounds& bounds)
+      : entry_(native_tasks().at(name)) {
+    auto made = entry_.make(Random(seed, Role::kEnv), Fields{});
+    task_ = made.get();
+    env_ = std::move(made);
+    if (!bounds.empty()) env_ = scale_observations(std::move(env_), bounds);
+  }
   Floats reset() {
-    task_->reset(obs_.data());
+    env_->reset(obs_.data());
     return Floats(entry_.obs_size, obs_.data());
   }
   // The number of an action, or its numbers.
@@ -167,19 +174,21 @@ class TaskHandle {
 
  private:
   py::tuple step(Action action) {
-    const Step step = task_->step(action, obs_.data());
+    const Step step = env_->step(action, obs_.data());
     return py::make_tuple(Floats(entry_.obs_size, obs_.data()), step.reward, step.ended);
   }
 
   NativeTaskEntry entry_;
-  std::unique_ptr<NativeTask> task_;
+  NativeTask* task_;
+  std::unique_ptr<Environment> env_;
   std::vector<float> obs_ = std::vector<float>(entry_.obs_size);
 };
 
 }  // namespace
 
 void bind_testing(py::module_& m) {
-  m.def("run_updates", &run_updates);
+  m.def("run_updates", &run_updates, py::arg(), py::arg(), py::arg(), py::arg(), py::arg(),
+        py::arg(), py::arg(), py::arg(), py::arg(), py::arg(), py::arg("terminal") = false);
   m.def("q_values", &q_values);
   m.def("initial_parameters", &initial_parameters);
   m.def("learned_step", &learned_step);
@@ -193,7 +202,8 @@ void bind_testing(py::module_& m) {
       .def("step_continuous", &LearnedHandle::step_continuous)
       .def_property_readonly("state", &LearnedHandle::state);
   py::class_<TaskHandle>(m, "NativeTask")
-      .def(py::init<const std::string&, std::uint64_t>())
+      .def(py::init<const std::string&, std::uint64_t, const Bounds&>(), py::arg("name"),
+           py::arg("seed"), py::arg("bounds") = Bounds{})
       .def("reset", &TaskHandle::reset)
       .def("step", py::overload_cast<const py::object&>(&TaskHandle::step))
       .def_property("state", &TaskHandle::state, &TaskHandle::set_state);

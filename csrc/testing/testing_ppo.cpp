@@ -38,17 +38,18 @@ class PPOHandle {
   }
   Floats gradient() const { return to_array(agent_.gradient()); }
 
-  // Learns from the given steps, of which `last` ended their episodes, in the given orders.
+  // Learns from the given steps, of which `last` ended their episodes, in the given orders;
+  // `terminal` without values of next states.
   bool learn_from(const Floats& state, const Floats& action, const Floats& reward,
                   const Floats& next_state, const Floats& done, const std::vector<bool>& last,
-                  const PPOAgent::Orders& orders) {
+                  const PPOAgent::Orders& orders, bool terminal) {
     const std::size_t action_size = continuous_ ? n_actions_ : 1;
     for (std::size_t t = 0; t < last.size(); ++t) {
       agent_.rollout().add(state.data(t, 0), action.data() + t * action_size,
                            next_state.data(t, 0), *reward.data(t), *done.data(t));
       if (last[t]) agent_.rollout().end_episode();
     }
-    return agent_.update(orders);
+    return agent_.update(orders, terminal);
   }
 
   void begin_episode(std::int64_t episode) { agent_.begin_episode(episode); }
@@ -88,7 +89,8 @@ void bind_testing_ppo(py::module_& m) {
       .def_property("parameters", &PPOHandle::parameters, &PPOHandle::set_parameters)
       .def_property_readonly("gradient", &PPOHandle::gradient)
       .def_property_readonly("steps", &PPOHandle::steps)
-      .def("learn_from", &PPOHandle::learn_from)
+      .def("learn_from", &PPOHandle::learn_from, py::arg(), py::arg(), py::arg(), py::arg(),
+           py::arg(), py::arg(), py::arg(), py::arg("terminal") = false)
       .def("begin_episode", &PPOHandle::begin_episode)
       .def("explore", &PPOHandle::explore)
       .def("exploit", &PPOHandle::exploit)

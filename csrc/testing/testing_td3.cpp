@@ -63,7 +63,15 @@ class Handle {
     const std::vector<Buffer*> panels = agent_.noise();
     for (std::size_t i = 0; i < panels.size(); ++i)
       to_panels(noise[i].cast<Floats>(), *panels[i]);
-    return agent_.update(batch_);
+    return terminal_ ? agent_.update_terminal(batch_) : agent_.update(batch_);
+  }
+  // The same without passes for next states.
+  bool update_terminal(const Floats& state, const Floats& action, const Floats& next_state,
+                       const Floats& reward, const Floats& done, const py::args& noise) {
+    terminal_ = true;
+    const bool finite = update(state, action, next_state, reward, done, noise);
+    terminal_ = false;
+    return finite;
   }
 
   void begin_episode(std::int64_t episode) { agent_.begin_episode(episode); }
@@ -94,6 +102,7 @@ class Handle {
   const TransitionLayout layout_;
   T agent_;
   Batch batch_;
+  bool terminal_ = false;
 };
 
 // Noise of the given kind in the place of uniform numbers.
@@ -119,6 +128,7 @@ py::class_<Handle<T>> bind(py::module_& m, const char* name) {
       .def("set", &H::set)
       .def("get", &H::get)
       .def("update", &H::update)
+      .def("update_terminal", &H::update_terminal)
       .def("begin_episode", &H::begin_episode);
 }
 

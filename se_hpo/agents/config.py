@@ -13,6 +13,8 @@ from typing import Any, ClassVar, Self
 from se_hpo.errors import check, check_one_of, check_types
 
 ACTIVATIONS = ("tanh", "relu", "leaky_relu", "prelu")
+VARIATIONS = ("paper", "wide")
+"""What is drawn where agents vary: the paper's list, or with it the activation."""
 
 
 @dataclass(frozen=True)

@@ -14,106 +14,12 @@ from typing import Any, cast
 
 from se_hpo.agents.config import AgentConfig
 from se_hpo.agents.registry import algorithm_of, find_agent
-from se_hpo.config.variation import VARIATIONS
+from se_hpo.config.nes_config import NESConfig
 from se_hpo.envs import learned
 from se_hpo.envs.learned import LearnedConfig
-from se_hpo.errors import UserError, check, check_one_of, check_types, did_you_mean
-from se_hpo.registries import AGENTS, LEARNED, STRATEGIES
+from se_hpo.errors import UserError, did_you_mean
+from se_hpo.registries import AGENTS, LEARNED
 from se_hpo.storage.json_records import record
-
-SCORE_TRANSFORMS = (
-    "linear",
-    "rank",
-    "nes",
-    "nes_unnormalized",
-    "single_best",
-    "single_better",
-    "all_better",
-    "all_better_sum",
-    "centered_rank",
-)
-FITNESSES = ("return", "threshold", "area")
-SAMPLINGS = ("mirrored_best", "antithetic", "single")
-
-
-@dataclass(frozen=True)
-class NESConfig:
-    """The outer loop (Ferreira et al. 2022, Algorithm 1; Salimans et al. 2017)."""
-
-    strategy: str = "nes"
-    """The evolution strategy; docs/nes.md says which settings it reads."""
-    population: int = 16
-    """Perturbation directions per generation."""
-    noise_std: float = 0.05
-    """Standard deviation of the Gaussian perturbation of every SE parameter."""
-    step_size: float = 1.0
-    """Factor of the weighted sum of perturbations added to the SE parameters."""
-    score_transform: str = "all_better_sum"
-    """How scores become update weights."""
-    sampling: str = "mirrored_best"
-    """`mirrored_best`: better sign of a pair; `antithetic`: their difference;
-    `single`: +eps only."""
-    n_evaluations: int = 1
-    """Agents trained per direction and sign."""
-    evaluation_aggregate: str = "mean"
-    """How the scores of these agents become one: `mean` or `min`."""
-    n_center_evaluations: int = 16
-    """Agents trained on the unperturbed SE per generation."""
-    n_confirmations: int = 0
-    """More agents for a center that seems to solve the task: all of them must."""
-    n_initial: int = 1
-    """Start from the best of this many random SEs."""
-    start: str = "random"
-    """The first center, and each of `n_initial`: a random network, or for a reward
-    network `task_reward`: fitted to the task's reward."""
-    common_random_numbers: bool = False
-    """All members of a generation share agent seeds and hyperparameter draws."""
-    weight_decay: float = 0.0
-    """Fraction of the parameters removed per generation."""
-    divide_step_by_population: bool = False
-    """Divide the step size by the population."""
-    best_window: int = 1
-    """Generations whose mean center score says which center is best: with more than one
-    it is no lucky center, and of equal ones the last."""
-    stop_when_solved: bool = True
-    """Stop when the mean center score reaches the task's solved return."""
-    vary_agents: bool = False
-    """Draw agent hyperparameters anew for each inner loop."""
-    vary: str = "paper"
-    """What is drawn: `paper` learning rate, batch and network size; `wide` the
-    activation, too."""
-    fitness: str = "return"
-    """What of an agent's training is its score, see `nes.fitness`: `return`,
-    `threshold` or `area`."""
-    horizon: int = 0
-    """Environment steps that each agent trains for, whether it solves the task or not,
-    where the fitness looks at them (0: until the task is solved)."""
-    unsolved_weight: float = 100.0
-    """Of a shortfall of the solved return, against a training step (`threshold`)."""
-
-    def __post_init__(self) -> None:
-        check_types(self)
-        for name in ("population", "n_evaluations", "n_center_evaluations"):
-            check(getattr(self, name) >= 1, self, name, ">= 1")
-        check(self.n_initial >= 1, self, "n_initial", ">= 1")
-        check(self.best_window >= 1, self, "best_window", ">= 1")
-        check(self.n_confirmations >= 0, self, "n_confirmations", ">= 0")
-        check(0 < self.noise_std < float("inf"), self, "noise_std", "> 0")
-        check(0 <= self.step_size < float("inf"), self, "step_size", ">= 0")
-        check(0 <= self.weight_decay < 1, self, "weight_decay", "in [0, 1)")
-        check_one_of(self, "strategy", tuple(STRATEGIES))
-        check_one_of(self, "score_transform", SCORE_TRANSFORMS)
-        check_one_of(self, "sampling", SAMPLINGS)
-        check_one_of(self, "evaluation_aggregate", ("mean", "min"))
-        check_one_of(self, "vary", VARIATIONS)
-        check_one_of(self, "fitness", FITNESSES)
-        check_one_of(self, "start", ("random", "task_reward"))
-        check(self.horizon >= 0, self, "horizon", ">= 0")
-        check(0 <= self.unsolved_weight < float("inf"), self, "unsolved_weight", ">= 0")
-        area = self.fitness == "area"
-        check(self.horizon > 0 or not area, self, "horizon", "> 0 for fitness `area`")
-        unread = self.fitness == "return" and self.horizon
-        check(not unread, self, "horizon", "0 for fitness `return`")
 
 
 @dataclass(frozen=True)
@@ -287,18 +193,19 @@ def with_configuration(
 def _with_agents(config: RunConfig, value: Any) -> RunConfig:
     """Other algorithms: those that were there keep their values, of new ones defaults.
 
-    A new one is trained on an SE for as long as the first agent was.
+    Where the first agent has `se_steps`, a new one has those of its kind.
     """
     names = value.replace(",", " ").split() if isinstance(value, str) else value
-    if not names or not all(isinstance(name, str) for name in names):
+    listed = isinstance(names, (list, tuple)) and len(names) > 0
+    if not listed or not all(isinstance(name, str) for name in names):
         raise UserError(f"{_AGENTS} = {value!r}: must be names such as ddqn,ppo")
-    old = {algorithm_of(agent): agent for agent in config.agents}
-    steps = config.agent.se_steps
-    agents = [
-        old.get(name) or find_agent(name, f"{_AGENTS}").config(se_steps=steps)
-        for name in names
-    ]
-    return dataclasses.replace(config, agent=agents[0], others=tuple(agents[1:]))
+    agents = {algorithm_of(agent): agent for agent in config.agents}
+    for name in names:
+        kind = find_agent(name, f"{_AGENTS}: unknown agent")
+        steps = config.agent.se_steps and kind.se_steps
+        agents.setdefault(name, kind.config(se_steps=steps))
+    first, *others = (agents[name] for name in names)
+    return dataclasses.replace(config, agent=first, others=tuple(others))
 
 
 def _of_kind(se: LearnedConfig, name: str, value: Any) -> LearnedConfig:

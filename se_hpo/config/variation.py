@@ -11,8 +11,6 @@ import numpy as np
 from se_hpo.agents.config import ACTIVATIONS, AgentConfig
 from se_hpo.agents.registry import kind_of
 
-VARIATIONS = ("paper", "wide")
-"""What is drawn where agents vary: the paper's list, or with it the activation."""
 DRAWN_ACTIVATIONS = ACTIVATIONS[:3]
 
 FACTOR = 3.0

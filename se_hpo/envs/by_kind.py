@@ -1,4 +1,4 @@
-"""Synthetic environments and rewarded tasks as Gymnasium makes them, by their file.
+"""Synthetic environments, rewarded and scaled tasks as Gymnasium makes them.
 
 What `gymnasium.make` and `make_vec` call for `Synthetic/...` and, in vectors,
 `Rewarded/...`: the file says of which kind it is. Imports torch for kinds that need it.
@@ -18,6 +18,8 @@ from se_hpo.envs.checkpoint import SECheckpoint, open_checkpoint
 from se_hpo.envs.learned import LearnedKind, kind_of
 from se_hpo.envs.reward_vector import RewardNetworkVector
 from se_hpo.envs.reward_wrapper import bare_task
+from se_hpo.envs.scaling import PREFIX
+from se_hpo.envs.tasks import import_task
 from se_hpo.envs.vector_arguments import autoreset_mode_of, positive
 from se_hpo.errors import UserError
 from se_hpo.registries import load
@@ -36,7 +38,8 @@ def synthetic_env(
     spec, opened = open_checkpoint(task, checkpoint, "synthetic environment")
     kind = _kind(opened)
     kind.check_actions(spec.id, spec.continuous)
-    env = load(kind.environment)(task, opened, **kwargs)
+    # The zoo's may be of the scaled task.
+    env = load(kind.environment)(task and opened.task, opened, **kwargs)
     # An id that knows no task cannot know its limit.
     return env if task else TimeLimit(env, spec.max_steps)
 
@@ -57,7 +60,9 @@ def synthetic_vector_env(
             f"a {kind.label} has no vector environment: add vectorization_mode='sync'"
         )
     made: gymnasium.vector.VectorEnv[Any, Any, Any]
-    made = load(kind.vector_environment)(task, checkpoint=opened, **kwargs)
+    made = load(kind.vector_environment)(
+        task and opened.task, checkpoint=opened, **kwargs
+    )
     return made
 
 
@@ -82,6 +87,12 @@ def rewarded_vector(
         autoreset_mode=autoreset_mode_of(autoreset_mode),
     )
     return RewardNetworkVector(envs, opened, discount)
+
+
+def scaled_task(task: str, **kwargs: Any) -> gymnasium.Env[Any, Any]:
+    """The task with scaled observations; other arguments are the task's own."""
+    module, colon, name = task.rpartition(":")
+    return bare_task(import_task(f"{module}{colon}{PREFIX}{name}"), -1, **kwargs)
 
 
 def _kind(checkpoint: SECheckpoint) -> LearnedKind:

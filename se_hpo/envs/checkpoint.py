@@ -6,6 +6,7 @@ Nothing is pickled, so a file from a stranger can only hold numbers and text.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,7 +18,15 @@ from safetensors import SafetensorError, safe_open
 
 from se_hpo.envs.learned import UNSAID, LearnedConfig, LearnedKind, kind_of
 from se_hpo.envs.parameters import n_parameters, parameter_shapes, split_psi
+from se_hpo.envs.scaling import same_bounds, stored_bounds
 from se_hpo.envs.tasks import TaskSpec, get_task, import_task, known_task
+from se_hpo.envs.zoo_files import (
+    file_of_task,
+    is_zoo_name,
+    name_of_task,
+    zoo_file,
+    zoo_names,
+)
 from se_hpo.errors import UserError
 from se_hpo.names import with_train_env
 from se_hpo.registries import LEARNED
@@ -28,6 +37,7 @@ from se_hpo.version import __version__
 
 FORMAT = "se_hpo {} 1"
 """Marks our files; the number rises when old readers could not read new files."""
+SE_NOUN = "synthetic environment"
 
 
 @dataclass(frozen=True)
@@ -42,7 +52,7 @@ class SECheckpoint:
     """Sizes of its networks."""
     metadata: dict[str, Any] = field(default_factory=dict)
     """Builtin values: scores, seed, generation, package version, ...; of a reward
-    network `discount`, the agent's."""
+    network `discount`, the agent's; of a scaled task `scale`, see `TaskSpec`."""
 
     def __eq__(self, other: object) -> bool:
         """Whether all is the same, as Gymnasium asks of what it makes anew."""
@@ -57,6 +67,11 @@ class SECheckpoint:
     def noun(self) -> str:
         """What the user calls it."""
         return kind_of(self.se_config).noun
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with the parameters."""
+        return hashlib.sha256(self.psi.tobytes()).hexdigest()[:16]
 
 
 def save_se(
@@ -78,7 +93,8 @@ def save_se(
     tensors = dict(split_psi(psi, se_config, spec.obs_size, spec.n_actions))
     if not np.isfinite(psi).all():
         raise UserError(f"{path}: not written, since psi has NaN or infinite values")
-    data = {"se_hpo_version": __version__, **to_builtin(metadata or {})}
+    scale = {"scale": spec.scale} if spec.scale else {}
+    data = {"se_hpo_version": __version__, **scale, **to_builtin(metadata or {})}
     kind = kind_of(se_config)
     header = {
         "format": FORMAT.format(kind.noun),
@@ -113,6 +129,7 @@ def load_se(path: Path | str, task: str | None = None) -> SECheckpoint:
         if not isinstance(metadata, dict):
             raise ValueError("its metadata is no JSON object")
         psi = _join(tensors, config, *_sizes(header))
+        _check_scale(known_task(found), metadata)
     except (SafetensorError, ValueError, KeyError, TypeError, OSError) as error:
         raise UserError(
             f"{path}: cannot be read as a checkpoint ({one_line(error)}); "
@@ -132,16 +149,14 @@ def open_checkpoint(
     """A task and the checkpoint of its SE or reward network, from file or memory.
 
     A module in `task` is imported. Where it is None, the task that the checkpoint names
-    must be known here: from there nothing is imported.
+    must be known here: from there nothing is imported. Without a checkpoint an SE is
+    the zoo's; that and `zoo:NAME` may be of the task with scaled observations.
 
     Raises:
         UserError: no checkpoint, one that cannot be read, or for another task.
     """
-    if checkpoint is None:
-        raise UserError(
-            f"the {noun} of {task or 'a task'} needs its parameters: "
-            'add checkpoint="<file>.safetensors"'
-        )
+    if checkpoint is None or is_zoo_name(checkpoint):
+        task, checkpoint = _from_zoo(task, checkpoint, noun)
     file = checkpoint if isinstance(checkpoint, str | Path) else None
     if isinstance(checkpoint, str | Path):
         checkpoint = load_se(checkpoint, task)
@@ -156,6 +171,10 @@ def open_checkpoint(
             f"{task}; take another checkpoint or task"
         )
     spec = import_task(task) if task else get_task(checkpoint.task)
+    try:
+        _check_scale(spec, checkpoint.metadata)
+    except ValueError as error:
+        raise UserError(f"the checkpoint is for another {spec.id}: {error}") from None
     sizes = (checkpoint.se_config, spec.obs_size, spec.n_actions)
     if file is not None and checkpoint.psi.size != n_parameters(*sizes):
         raise UserError(
@@ -164,10 +183,29 @@ def open_checkpoint(
     return spec, checkpoint
 
 
+def _from_zoo(
+    task: str | None, name: Any, noun: str
+) -> tuple[str | None, SECheckpoint]:
+    """The SE of that name, or of the task, and the task that it is for."""
+    file = zoo_file(str(name)) if name else None
+    if name is None and noun == SE_NOUN:
+        file = file_of_task(task)
+    if file is None:
+        known = zoo_names() if noun == SE_NOUN else []
+        there = f", or take one that the zoo has: {', '.join(known)}" if known else ""
+        raise UserError(
+            f"the {noun} of {task or 'a task'} needs its parameters: "
+            f'add checkpoint="<file>.safetensors"{there}'
+        )
+    found = load_se(file)
+    same = name_of_task(found.task) == name_of_task(task or "")
+    return found.task if same else task, found
+
+
 def _kind(header: Mapping[str, str]) -> LearnedKind:
     """The kind that a file says it is of."""
     found = header.get("format")
-    nouns = "synthetic environment", "reward network"
+    nouns = SE_NOUN, "reward network"
     if found not in [FORMAT.format(noun) for noun in nouns]:
         raise ValueError(
             "it does not hold a synthetic environment or reward network of this version"
@@ -206,6 +244,18 @@ def _sizes(header: Mapping[str, str]) -> tuple[int, int]:
             f"{(spec.obs_size, spec.n_actions)} of {spec.id}"
         )
     return sizes
+
+
+def _check_scale(spec: TaskSpec | None, metadata: Mapping[str, Any]) -> None:
+    """That observations are scaled here as they were where an SE was learned."""
+    if spec is None or "scale" not in metadata:
+        return
+    found = stored_bounds(metadata["scale"])
+    if found is None or not same_bounds(found, spec.scale):
+        raise ValueError(
+            f"it was learned with observations scaled from {metadata['scale']!r:.120}, "
+            f"here {spec.id} has {spec.scale or 'no scale'!r:.120}; take another file"
+        )
 
 
 def _join(

@@ -1,4 +1,4 @@
-"""MuJoCo, which comes with the extra `mujoco`."""
+"""Making an environment, with MuJoCo where it needs this: the extra `mujoco`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import importlib
 import logging
 
 import gymnasium
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.error import DependencyNotInstalled
 
 from se_hpo.errors import UserError
+from se_hpo.text import typed_line
 
 log = logging.getLogger(__name__)
 
@@ -35,3 +37,17 @@ def prepare_mujoco(task_id: str, gymnasium_id: str) -> None:
         ) from error
     if mujoco.get_mju_user_warning() is None:
         mujoco.set_mju_user_warning(log.info)
+
+
+def make_theirs(task_id: str, theirs: EnvSpec) -> gymnasium.Env:
+    """The environment of a spec as it is: nothing flattened or scaled.
+
+    Raises:
+        UserError: it cannot be made.
+    """
+    prepare_mujoco(task_id, theirs.id)
+    try:
+        return gymnasium.make(theirs.id, disable_env_checker=True)
+    except (Exception, SystemExit) as error:
+        why = typed_line(error)
+        raise UserError(f"task {task_id!r} cannot be made: {why}") from error

@@ -1,13 +1,14 @@
-"""Gymnasium ids of synthetic environments and reward networks. No torch.
+"""Gymnasium ids of synthetic environments, reward networks, scaled tasks. No torch.
 
 `Synthetic/<task id>` and `Rewarded/<task id>` for each task; `Synthetic` and `Rewarded`
-for the task that a checkpoint names.
+for the task that a checkpoint names; `Scaled/<task id>`, which is a task itself.
 """
 
 from __future__ import annotations
 
 import gymnasium
 
+from se_hpo.envs.scaling import PREFIX
 from se_hpo.envs.tasks import TaskSpec, import_task, known_task, list_tasks
 
 _ENTRY_POINTS = {
@@ -19,6 +20,7 @@ _ENTRY_POINTS = {
         "entry_point": "se_hpo.envs.reward_wrapper:rewarded_task",
         "vector_entry_point": "se_hpo.envs.by_kind:rewarded_vector",
     },
+    "Scaled": {"entry_point": "se_hpo.envs.by_kind:scaled_task"},
 }
 
 
@@ -39,6 +41,15 @@ def register_rewarded_task(task: TaskSpec | str) -> str:
         Its Gymnasium id: `Rewarded/Pole-v1`.
     """
     return _register(task, "Rewarded")
+
+
+def register_scaled_task(task: TaskSpec | str) -> str:
+    """Register a task with scaled observations, as `register_synthetic_env`.
+
+    Returns:
+        Its Gymnasium id: `Scaled/Pole-v1`.
+    """
+    return _register(task, "Scaled")
 
 
 def _register(task: TaskSpec | str, space: str) -> str:
@@ -63,12 +74,17 @@ def _register(task: TaskSpec | str, space: str) -> str:
 def register_learned_envs() -> None:
     """Register what there is for measured tasks (done by `import se_hpo`).
 
+    Scaled tasks too, where observations can be scaled, and the same for these.
+
     Afterwards `gymnasium.make("se_hpo:Synthetic/CartPole-v0", checkpoint=...)` works,
     `gymnasium.make("se_hpo:Synthetic", checkpoint=...)`, and the same of `Rewarded`.
     """
-    for spec in filter(None, map(known_task, list_tasks())):
+    ids = list_tasks()
+    for spec in filter(None, map(known_task, [*ids, *(PREFIX + one for one in ids)])):
+        if not (spec.scale or spec.discrete_obs):
+            register_scaled_task(spec)
         register_rewarded_task(spec)
         register_synthetic_env(spec)
-    for space, entry_points in _ENTRY_POINTS.items():
+    for space in ("Synthetic", "Rewarded"):
         if space not in gymnasium.registry:
-            gymnasium.register(id=space, **entry_points)
+            gymnasium.register(id=space, **_ENTRY_POINTS[space])

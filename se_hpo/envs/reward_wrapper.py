@@ -16,7 +16,9 @@ from gymnasium.utils import RecordConstructorArgs
 from se_hpo.envs.checkpoint import SECheckpoint, open_checkpoint
 from se_hpo.envs.reward_function import RewardFunction
 from se_hpo.envs.reward_inputs import check_info
+from se_hpo.envs.scaling import ScaledObservations, is_scaled, unscaled
 from se_hpo.envs.tasks import TaskSpec
+from se_hpo.envs.vector_spaces import with_flat_observations
 from se_hpo.errors import UserError
 from se_hpo.text import text_of
 
@@ -58,7 +60,7 @@ class RewardNetwork(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorArgs
                     "the environment has a reward network already: keep one"
                 )
             env = env.env
-        spec, space = self.unwrapped.spec, self.env.observation_space
+        spec, space = self.env.spec, self.env.observation_space
         self._reward = reward_function_for(spec, space, checkpoint, discount)
         self._flat = functools.partial(_flat, space)
 
@@ -105,10 +107,13 @@ def rewarded_task(
 
 
 def bare_task(spec: TaskSpec, limit: int, **kwargs: Any) -> gymnasium.Env[Any, Any]:
-    """The task around which a reward network goes; a limit of -1 is none."""
-    return gymnasium.make(
+    """The task for agent libraries, with actions of its own; a limit of -1 is none."""
+    env = gymnasium.make(
         spec.gymnasium_id, max_episode_steps=limit, disable_env_checker=True, **kwargs
     )
+    if not spec.scale:
+        return env
+    return ScaledObservations(with_flat_observations(env), spec.scale)
 
 
 def reward_function_for(
@@ -126,11 +131,15 @@ def reward_function_for(
     """
     task, checkpoint = open_checkpoint(None, checkpoint, "reward network")
     mend = "take another environment or checkpoint"
-    known = {_name(task.id), _name(task.gymnasium_id)}
+    base = unscaled(task.id) or task.id
+    known = {_name(base), _name(base.replace("/", ".")), _name(task.gymnasium_id)}
     if spec is not None and _name(spec.id) not in known:
         raise UserError(
             f"the reward network is for {task.id}, not for {spec.id}: {mend}"
         )
+    if spec is not None and is_scaled(spec) != bool(task.scale):
+        scaled = "whose observations are scaled" if task.scale else "not for it scaled"
+        raise UserError(f"the reward network is for {task.id}, {scaled}: {mend}")
     fits = isinstance(space, Box | Discrete) and (
         math.prod(flatten_space(space).shape or ()) == task.obs_size
     )

@@ -11,21 +11,32 @@ from __future__ import annotations
 
 import importlib
 import math
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import gymnasium
-import numpy as np
 from gymnasium.envs.registration import EnvSpec
+from gymnasium.spaces import Discrete
 
 from se_hpo.envs.env_api import check_spaces, measure_random_returns, random_episodes
 from se_hpo.envs.gridworld import GRIDWORLDS, MOVES
-from se_hpo.envs.mujoco_extra import prepare_mujoco
+from se_hpo.envs.gymnasium_specs import find_spec, limits_of
+from se_hpo.envs.mujoco_extra import make_theirs, prepare_mujoco
+from se_hpo.envs.scaling import (
+    EPISODES,
+    MEASURED,
+    PREFIX,
+    Bounds,
+    ScaledObservations,
+    SeenObservations,
+    bounded,
+    bounds_of,
+    stored_bounds,
+    unscaled,
+)
 from se_hpo.envs.vector_spaces import with_flat_observations, with_unit_actions
-from se_hpo.errors import UserError, did_you_mean
-from se_hpo.text import typed_line
+from se_hpo.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -59,6 +70,8 @@ class TaskSpec:
     """Numbers in the info of a step that a reward network may look at, in order."""
     native_fields: Mapping[str, Any] = field(default_factory=dict, hash=False)
     """What the native task is told; builtin values."""
+    scale: Bounds = ()
+    """What becomes -1 and 1 in observations, number by number; none: not scaled."""
 
 
 _CMC, _HC = "MountainCarContinuous-v0", "HalfCheetah-v5"
@@ -95,8 +108,9 @@ _TASKS |= {
 _CHECKED_STEPS = 200
 _found: dict[str, tuple[EnvSpec, TaskSpec]] = {}
 """What was made of Gymnasium's registry, which may change in a process."""
-_returns: dict[str, tuple[float, float]] = {}
-"""Random and worst return of the other tasks, as measured or told."""
+_returns: dict[str, dict[str, Any]] = {}
+"""Random and worst return of the other tasks, and the bounds of those that are scaled,
+as measured or told."""
 
 
 def list_tasks() -> list[str]:
@@ -113,7 +127,8 @@ def get_task(task_id: str) -> TaskSpec:
 
     Of an id `module:Env-v0` the module must have been imported; `se_hpo:` may stand
     before the id of a measured task. Random returns are there if the task is measured
-    (`measure_task`) or was told them (`use_returns`).
+    (`measure_task`) or was told them (`use_returns`). Of a scaled task without bounds
+    random episodes are played, once per process.
 
     Raises:
         UserError: an unknown id, spaces that no agent here can handle, a Gymnasium
@@ -122,13 +137,12 @@ def get_task(task_id: str) -> TaskSpec:
     if spec := known_task(task_id):
         prepare_mujoco(task_id, spec.gymnasium_id)
         return spec
-    theirs = _gymnasium_spec(task_id)
+    theirs = _theirs(task_id)
     if task_id not in _found or _found[task_id][0] is not theirs:
         if task_id in _found:  # another environment now
             _returns.pop(task_id, None)
         _found[task_id] = theirs, _task_from_gymnasium(task_id, theirs)
-    mean, worst = _returns.get(task_id, (math.nan, math.nan))
-    return replace(_found[task_id][1], random_return=mean, worst_return=worst)
+    return replace(_found[task_id][1], **_returns.get(task_id, {}))
 
 
 def import_task(task_id: str) -> TaskSpec:
@@ -137,7 +151,7 @@ def import_task(task_id: str) -> TaskSpec:
     Raises:
         UserError: as `get_task`, or there is no such module.
     """
-    module = task_id.rpartition(":")[0]
+    module = (unscaled(task_id) or task_id).rpartition(":")[0]
     try:
         if module:
             importlib.import_module(module)
@@ -156,9 +170,9 @@ def check_task(task_id: str) -> TaskSpec:
         UserError: as `import_task`, or what the environment did and what is asked for.
     """
     spec = import_task(task_id)
-    if spec.id in _TASKS:
+    if known_task(task_id):
         return spec
-    with _make(task_id, _gymnasium_spec(task_id)) as env:
+    with make_theirs(task_id, _theirs(task_id)) as env:
         random_episodes(env, task_id, seed=0, steps=_CHECKED_STEPS)
     return spec
 
@@ -175,7 +189,7 @@ def measure_task(task_id: str) -> TaskSpec:
     spec = import_task(task_id)
     if not math.isnan(spec.random_return):
         return spec
-    with _make(task_id, _gymnasium_spec(task_id)) as env:
+    with make_theirs(task_id, _theirs(task_id)) as env:
         mean, worst = measure_random_returns(env, seed=0, episodes=100, task=task_id)
     if not spec.solved_return > mean:
         raise UserError(
@@ -183,23 +197,23 @@ def measure_task(task_id: str) -> TaskSpec:
             f"than its reward_threshold {spec.solved_return:g}; register it with a "
             "higher one"
         )
-    _returns[task_id] = mean, worst
+    scale = {"scale": spec.scale} if spec.scale else {}
+    _returns[task_id] = {"random_return": mean, "worst_return": worst, **scale}
     return get_task(task_id)
 
 
-def returns_of(task_id: str) -> dict[str, float] | None:
-    """The measured returns of a task, to be stored; None of those in this module."""
-    if measure_task(task_id).id in _TASKS:
-        return None
-    return all_returns()[task_id]
+def returns_of(task_id: str) -> dict[str, Any] | None:
+    """The measured returns of a task, to be stored; None of those in this module.
+
+    Of a scaled task its bounds, too.
+    """
+    measure_task(task_id)
+    return None if known_task(task_id) else all_returns()[task_id]
 
 
-def all_returns() -> dict[str, dict[str, float]]:
+def all_returns() -> dict[str, dict[str, Any]]:
     """What `returns_of` has given or `use_returns` taken, by task."""
-    return {
-        task_id: {"random_return": mean, "worst_return": worst}
-        for task_id, (mean, worst) in _returns.items()
-    }
+    return {task_id: dict(measured) for task_id, measured in _returns.items()}
 
 
 def use_returns(task_id: str, stored: Any) -> None:
@@ -207,13 +221,19 @@ def use_returns(task_id: str, stored: Any) -> None:
     values = stored if isinstance(stored, Mapping) else {}
     match values.get("random_return"), values.get("worst_return"):
         case [float(mean), float(worst)] if math.isfinite(mean + worst):
-            _returns[task_id] = mean, worst
+            told = {"random_return": mean, "worst_return": worst}
+            bounds = unscaled(task_id) and stored_bounds(values.get("scale"))
+            _returns[task_id] = told | ({"scale": bounds} if bounds else {})
 
 
 def known_task(task_id: object) -> TaskSpec | None:
     """The spec of a measured task, also where MuJoCo is missing; None for others."""
     own = task_id.removeprefix("se_hpo:") if isinstance(task_id, str) else ""
-    return _TASKS.get(own)
+    spec = _TASKS.get(own.removeprefix(PREFIX))
+    if spec is None or not own.startswith(PREFIX):
+        return spec
+    bounds = MEASURED.get(spec.gymnasium_id)
+    return replace(spec, id=own, scale=bounds) if bounds else None
 
 
 def known_solved_return(task_id: object) -> float | None:
@@ -226,7 +246,7 @@ def make_env(spec: TaskSpec) -> gymnasium.Env:
     """A new environment of the task, truncated at `max_steps`.
 
     Observations are flat float vectors, one-hot ones of a `Discrete` space; actions of
-    a continuous task are in [-1, 1].
+    a continuous task are in [-1, 1], observations of a scaled one about there.
     """
     env = gymnasium.make(
         spec.gymnasium_id,
@@ -234,56 +254,37 @@ def make_env(spec: TaskSpec) -> gymnasium.Env:
         disable_env_checker=True,
     )
     env = with_flat_observations(env)
+    env = ScaledObservations(env, spec.scale) if spec.scale else env
     return with_unit_actions(env) if spec.continuous else env
 
 
-def _gymnasium_spec(task_id: str) -> EnvSpec:
-    module, _, env_id = task_id.rpartition(":")
-    try:
-        if module and module not in sys.modules:
-            raise gymnasium.error.UnregisteredEnv(f"{module} was not imported")
-        return gymnasium.spec(env_id)
-    except gymnasium.error.Error as error:
-        hint = did_you_mean(task_id, {*list_tasks(), *gymnasium.registry})
-        if hint.startswith("known:"):  # nothing is close: do not list all of Gymnasium
-            hint = f"{did_you_mean('', list_tasks())} and the ids of Gymnasium"
-        if module and module not in sys.modules:
-            hint = f"if you trust the module {module}, import it first (train and "
-            hint += f"evaluate: --task {task_id})"
-        raise UserError(f"unknown task {task_id!r}: {hint}") from error
+def _theirs(task_id: str) -> EnvSpec:
+    return find_spec(task_id, unscaled(task_id), list_tasks())
 
 
 def _task_from_gymnasium(task_id: str, theirs: EnvSpec) -> TaskSpec:
-    with _make(task_id, theirs) as env:
+    with make_theirs(task_id, theirs) as env:
         sizes = check_spaces(task_id, env)
-    if theirs.reward_threshold is None or theirs.max_episode_steps is None:
-        missing = "reward_threshold" if theirs.max_episode_steps else "step limit"
-        raise UserError(
-            f"task {task_id!r} has no {missing}: register it under an id of your own "
-            "with reward_threshold=... and max_episode_steps=..."
-        )
-    threshold = theirs.reward_threshold
-    if not isinstance(threshold, (int, float, np.number)) or not np.isfinite(threshold):
-        raise UserError(
-            f"task {task_id!r} has reward_threshold = {threshold!r}: register it with "
-            "a finite number"
-        )
+        limits = limits_of(task_id, theirs)
+        scale = _measured_bounds(task_id, env) if unscaled(task_id) else ()
     return TaskSpec(
         id=task_id,
-        gymnasium_id=theirs.id,
-        max_steps=theirs.max_episode_steps,
-        solved_return=float(threshold),
         random_return=math.nan,
         worst_return=math.nan,
         native=None,
+        scale=scale,
+        **limits,
         **sizes,
     )
 
 
-def _make(task_id: str, theirs: EnvSpec) -> gymnasium.Env:
-    prepare_mujoco(task_id, theirs.id)
-    try:
-        return gymnasium.make(theirs.id, disable_env_checker=True)
-    except (Exception, SystemExit) as error:
-        why = typed_line(error)
-        raise UserError(f"task {task_id!r} cannot be made: {why}") from error
+def _measured_bounds(task_id: str, env: gymnasium.Env) -> Bounds:
+    if isinstance(env.observation_space, Discrete):
+        raise UserError(
+            f"task {task_id!r}: its observations are numbers, which agents see as "
+            f"one-hot vectors: nothing is to be scaled; write {unscaled(task_id)}"
+        )
+    seen = SeenObservations(with_flat_observations(env))
+    if not bounded(seen.observation_space).all():
+        random_episodes(seen, task_id, seed=0, episodes=EPISODES)
+    return bounds_of(seen.observation_space, seen.low, seen.high)

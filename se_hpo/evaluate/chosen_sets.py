@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import warnings
 from collections.abc import Iterable, Sequence
@@ -12,13 +11,14 @@ from typing import Any
 
 from se_hpo.envs.checkpoint import SECheckpoint, load_se
 from se_hpo.envs.learned import kind_of
+from se_hpo.envs.zoo_files import PREFIX, is_zoo_name, name_of_file, zoo_file
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.names import REAL, TRAIN_ENVS, noun_of
 from se_hpo.results.se_outcome import SEOutcome
 from se_hpo.results.se_set_settings import read_set_json
-from se_hpo.results.se_sets import SESet, find_sets, read_set
+from se_hpo.results.se_sets import SESet, find_sets, read_set, set_of_one
 from se_hpo.search_spaces.user_code import prepare
-from se_hpo.storage.paths import SESetPaths
+from se_hpo.storage.paths import TENSORS, SESetPaths
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class UsedSE:
     @property
     def fingerprint(self) -> str:
         """Changes with the SE's parameters."""
-        return hashlib.sha256(self.checkpoint.psi.tobytes()).hexdigest()[:16]
+        return self.checkpoint.fingerprint
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,11 @@ class UsedSet:
         return {"train_env": train_env, "max_env_steps": cap, "ses": ses}
 
 
+def is_one_se(path: Path) -> bool:
+    """Whether it names an SE with its model card, of the zoo or in a file; no set."""
+    return is_zoo_name(path) or (path.suffix == TENSORS and not path.is_dir())
+
+
 def run_of(envs: Iterable[Path]) -> Path:
     """The one run folder in which all the sets lie.
 
@@ -86,7 +91,10 @@ def run_of(envs: Iterable[Path]) -> Path:
 
 
 def _sets_at(path: Path) -> list[Path]:
-    return find_sets(path.expanduser().absolute())
+    if is_zoo_name(path):  # by one name, so that nothing is there twice
+        return [Path(PREFIX + name_of_file(zoo_file(str(path))))]
+    path = path.expanduser().absolute()
+    return [path] if is_one_se(path) else find_sets(path)
 
 
 def used_sets(
@@ -95,7 +103,7 @@ def used_sets(
     """The sets at `envs`, each with the SEs that are to be used.
 
     Args:
-        envs: sets, `ses` folders or run folders.
+        envs: sets, `ses` folders or run folders; `zoo:NAME` or files with a card.
         train_envs: names in `TRAIN_ENVS`; empty for all.
         only_solved: leave out SEs that did not solve the task.
 
@@ -174,6 +182,10 @@ def _why_empty(sets: Sequence[SESet], only_solved: bool) -> str:
 
 
 def _read_set(path: Path) -> SESet:
+    if is_one_se(path):
+        one = set_of_one(path)
+        prepare({"config": one.config.to_dict()}, path)
+        return one
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         paths = SESetPaths(path)

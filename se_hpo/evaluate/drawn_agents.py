@@ -8,11 +8,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from se_hpo.agents.config import AgentConfig
+from se_hpo.agents.config import VARIATIONS, AgentConfig
 from se_hpo.agents.registry import algorithm_of, find_agent
 from se_hpo.config.overrides import parse_overrides, read_yaml
 from se_hpo.config.run import RunConfig, with_configuration
-from se_hpo.config.variation import VARIATIONS
+from se_hpo.config.variation import varied_fields
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.evaluate.agent_draws import (
     OF_ALL,
@@ -173,25 +173,26 @@ def _around(
     name: str, sets: Sequence[SESet], overrides: Mapping[str, Any], how: Hyperparameters
 ) -> AgentSource:
     """The configuration that is asked for, or agents drawn around it."""
-    if how.variation == "varied":
-        _check_not_drawn(name, overrides)
+    variation = max((s.config.nes.vary for s in sets), key=VARIATIONS.index)
     decided = _decided(how)
     if how.values in (None, MATCHED):
         _check_same_base(name, _agents_of(name, sets), decided)
     base, what = base_of(name, sets, how)
+    if how.variation == "varied":
+        _check_not_drawn(name, overrides, varied_fields(base, variation))
     if _scheduled(sets) and base.se_steps is None:
         base = dataclasses.replace(base, se_steps=AGENTS[name].se_steps)
     base = _with(base, overrides)
     if how.variation == "default":
         return Same(base, what, decided)
     drawn_as = AGENTS[name].wraps or name  # a pair has the same values in both
-    variation = max((s.config.nes.vary for s in sets), key=VARIATIONS.index)
     return AroundBase(drawn_as, base, what, decided, variation)
 
 
-def _check_not_drawn(name: str, overrides: Mapping[str, Any]) -> None:
-    varied = {f"{name}.{field}" for field in AGENTS[name].varied}
-    if drawn := sorted(set(overrides) & varied):
+def _check_not_drawn(
+    name: str, overrides: Mapping[str, Any], fields: Iterable[str]
+) -> None:
+    if drawn := sorted(set(overrides) & {f"{name}.{field}" for field in fields}):
         raise UserError(
             f"--set {drawn[0]}: every agent draws that; say what from with "
             f"--agent-space {name}=SPACE"
@@ -224,8 +225,8 @@ def _wrapping(
     overrides: Mapping[str, Any],
     how: Hyperparameters,
 ) -> Wrapping:
-    _check_not_drawn(name, overrides)
     kind = AGENTS[name]
+    _check_not_drawn(name, overrides, kind.varied)
     agent = with_configuration(RunConfig(agent=kind.config()), overrides).agent
     known = dataclasses.asdict(AGENTS[kind.wraps].config())
     own = {k: v for k, v in dataclasses.asdict(agent).items() if k not in known}
@@ -243,12 +244,13 @@ def _check_same_base(
     agents: Sequence[tuple[SESet, AgentConfig]],
     decided: frozenset[str],
 ) -> None:
-    first = own_values(agents[0][1], decided)
     for other, agent in agents[1:]:
-        for key, value in own_values(agent, decided).items():
-            if value != (mine := first.get(key)):
+        before, first = agents[0][0], own_values(agents[0][1], decided)
+        values = own_values(agent, decided)
+        for key in {**first, **values}:
+            if (mine := first.get(key)) != (value := values.get(key)):
                 raise UserError(
-                    f"{agents[0][0].paths.root} and {other.paths.root} were trained "
-                    f"with different {name} agents ({key} {mine} and {value}): say "
-                    f"what to draw from with --agent-space {name}=vary_{name}"
+                    f"{before.paths.root} and {other.paths.root} were trained with "
+                    f"different {name} agents ({key} {mine} and {value}): say what to "
+                    f"draw from with --agent-space {name}=vary_{name}"
                 )

@@ -13,9 +13,10 @@ import pandas as pd
 from se_hpo.agents.registry import check_takes, kind_of, make_agent
 from se_hpo.config.overrides import parse_overrides
 from se_hpo.envs.tasks import check_task, get_task, import_task
+from se_hpo.envs.zoo_files import name_of_task
 from se_hpo.errors import UserError
 from se_hpo.evaluate.agent_values import MATCHED, Hyperparameters, textbook
-from se_hpo.evaluate.chosen_sets import UsedSet, run_of, used_sets
+from se_hpo.evaluate.chosen_sets import UsedSet, is_one_se, run_of, used_sets
 from se_hpo.evaluate.drawn_agents import agent_sources
 from se_hpo.evaluate.evaluation_files import EvaluationFiles
 from se_hpo.evaluate.options import EvaluateOptions
@@ -33,6 +34,10 @@ from se_hpo.storage.paths import RunPaths
 from se_hpo.terminal.flags import at_least, parse_shard
 from se_hpo.training.inner_loop import InnerLoop
 from se_hpo.training.jobs import TrainingJob
+
+ZOO_RESULTS = Path("results", "zoo")
+"""Where records go by default once an SE of the zoo is among the environments: they
+would not be the run's."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -112,8 +117,10 @@ def resolve(options: EvaluateOptions) -> Evaluation:
     engines = _engines(plan, options.engine)
     out, run_folder = options.out, None
     if out is None:
-        run_folder = RunPaths(run_of(options.envs))
-        out = run_folder.evaluation(plan.rules.name)
+        if not any(map(is_one_se, options.envs)):
+            run_folder = RunPaths(run_of(options.envs))
+        of_zoo = RunPaths(ZOO_RESULTS / name_of_task(plan.task))
+        out = (run_folder or of_zoo).evaluation(plan.rules.name)
     return Evaluation(
         plan,
         options.engine,

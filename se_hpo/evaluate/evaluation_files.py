@@ -137,7 +137,7 @@ class EvaluationFiles:
         write_json(self._header, header)
         self.records.touch()
 
-    def _random_returns(self, task: str) -> dict[str, float] | None:
+    def _random_returns(self, task: str) -> dict[str, Any] | None:
         """Those that a shard began with, and now this process too."""
         for file in reversed(self.all_records()):
             use_returns(task, read_json(header_of(file)).get("random_returns"))

@@ -17,7 +17,8 @@ class EvaluateOptions:
     """Train agents with random hyperparameters on SEs and on the task; test them."""
 
     envs: tuple[Path, ...] = ()
-    """Runs (results/RUN, with all their sets), or single sets of SEs."""
+    """Runs (results/RUN, with all their sets), single sets of SEs, SEs of the zoo
+    (zoo:CartPole-v1), or files that `python -m se_hpo.zoo add` wrote."""
     task: str | None = None
     """Allow to import the module that the sets' task names, as MODULE:ID. What the
     space file of the run names is imported anyway."""
@@ -64,7 +65,8 @@ class EvaluateOptions:
     seed: int = 0
     """Seed of hyperparameters and agents."""
     out: Path | None = None
-    """File of records, *.jsonl. Default: RUN/evaluations/RULE-SEED.jsonl."""
+    """File of records, *.jsonl. Default: RUN/evaluations/RULE-SEED.jsonl; with an SE of
+    the zoo results/zoo/TASK/evaluations/RULE-SEED.jsonl."""
     shard: str | None = None
     """Only part i of n, as 1/8; all parts together are the evaluation."""
     threads: int = 0

@@ -18,8 +18,9 @@ import numpy as np
 from se_hpo.agents.config import AgentConfig
 from se_hpo.config.run import RunConfig
 from se_hpo.envs.learned import LearnedEnv
-from se_hpo.envs.tasks import TaskSpec, measure_task
-from se_hpo.training.jobs import TrainingJob, TrainingResult
+from se_hpo.envs.tasks import TaskSpec, import_task, measure_task
+from se_hpo.errors import UserError
+from se_hpo.training.jobs import TrainingJob, TrainingResult, under_limit
 
 
 def scored_job(
@@ -37,11 +38,35 @@ def scored_job(
     return TrainingJob(config.task, agent, seed, learned, not horizon, tests)
 
 
-def score_agents(results: Sequence[TrainingResult], config: RunConfig) -> np.ndarray:
-    """The score of each agent by the configuration's fitness, float64."""
+def limit_of_tests(config: RunConfig, g: int) -> int | None:
+    """Step limit of the tests in generation `g`; None: the task's own.
+
+    It falls evenly from `first_limit`, and is the task's from `limit_generations` on.
+
+    Raises:
+        UserError: the first is not above the task's.
+    """
+    nes, own = config.nes, import_task(config.task).max_steps
+    if not nes.first_limit or g >= nes.limit_generations:
+        return None
+    if nes.first_limit <= own:
+        raise UserError(
+            f"nes.first_limit = {nes.first_limit}: must be above the {own} steps of "
+            f"{config.task}, or 0"
+        )
+    return own + round((nes.first_limit - own) * (1 - g / nes.limit_generations))
+
+
+def score_agents(
+    results: Sequence[TrainingResult], config: RunConfig, limit: int | None = None
+) -> np.ndarray:
+    """The score of each agent by the configuration's fitness, float64.
+
+    `limit` is that of their tests, if it was not the task's.
+    """
     if config.nes.fitness == "return":
         return np.array([result.score for result in results], np.float64)
-    task = measure_task(config.task)
+    task = under_limit(measure_task(config.task), limit)
     score = _area if config.nes.fitness == "area" else _threshold
     return np.array([score(result, config, task) for result in results], np.float64)
 

@@ -47,6 +47,8 @@ _YOUNGER = (
     ("nes", "start", "random"),
     ("nes", "horizon", 0),
     ("nes", "unsolved_weight", 100.0),
+    ("nes", "first_limit", 0),
+    ("nes", "limit_generations", 0),
     ("nes", "vary", "paper"),
     ("nes", "best_window", 1),
     ("agent", "action_repeat", 1),

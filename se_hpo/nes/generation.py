@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from se_hpo import seeding
-from se_hpo.config.run import NESConfig, RunConfig
+from se_hpo.config.nes_config import NESConfig
+from se_hpo.config.run import RunConfig
 from se_hpo.config.variation import vary_agent
 from se_hpo.envs.learned import LearnedEnv
 from se_hpo.envs.parameters import initial_psi
@@ -109,7 +110,11 @@ def initial_jobs(
         seeding.integer_seed(run_seed, "initial", "common", k)
         for k in range(config.nes.n_evaluations)
     ]
-    return [inner_loop_job(config, psi, seed) for psi in candidates for seed in seeds]
+    return [
+        inner_loop_job(config, psi, seed, k)
+        for psi in candidates
+        for k, seed in enumerate(seeds)
+    ]
 
 
 def aggregate(scores: np.ndarray, nes: NESConfig) -> np.ndarray:
@@ -141,19 +146,20 @@ def collect(
     results: Sequence[TrainingResult],
     config: RunConfig,
     confirmations: Sequence[TrainingResult] = (),
+    limit: int | None = None,
 ) -> GenerationScores:
     """Sort the results of `generation_jobs` back into center and members.
 
-    Those of `confirmation_jobs` join the center's.
+    Those of `confirmation_jobs` join the center's; `limit` is the tests' own, if any.
     """
     nes, n_center = config.nes, config.nes.n_center_evaluations
-    members = score_agents(results[n_center:], config)
+    members = score_agents(results[n_center:], config, limit)
     per_agent = members.reshape(nes.population, -1, nes.n_evaluations)
     center = [*results[:n_center], *confirmations]
     results = [*results, *confirmations]
     reasons = Counter(result.stop_reason for result in results)
     return GenerationScores(
-        center=score_agents(center, config),
+        center=score_agents(center, config, limit),
         center_returns=np.array([result.score for result in center]),
         members=aggregate(per_agent, nes),
         env_steps_se=sum(result.env_steps for result in results),

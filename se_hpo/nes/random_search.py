@@ -92,7 +92,8 @@ def run_random_search(
     """Run a search that trains so many agents, or continue it from its last whole line.
 
     Of the config's `nes` it takes `n_center_evaluations`, `vary_agents` and the
-    fitness.
+    fitness. Several algorithms take turns: over the candidates, and over the agents of
+    each finalist.
     """
     plan = search_plan(trainings, config.nes.n_center_evaluations)
     owner = fingerprint(config, seed, inner_loop.engine_name)
@@ -100,13 +101,13 @@ def run_random_search(
     scores = [score for line in lines for score in line.scores]
     by_return = config.nes.fitness == "return"
 
-    def score(jobs: list[tuple[int, int]]) -> None:
-        """Train an agent per `(candidate, agent seed)` and append the line."""
+    def score(jobs: list[tuple[int, int, int]]) -> None:
+        """Train an agent per `(candidate, agent seed, turn)` and append the line."""
         with timed(paths, inner_loop.cpu_seconds):
             results = inner_loop.train_agents(
                 [
-                    inner_loop_job(config, random_psi(config, seed, n), s)
-                    for n, s in jobs
+                    inner_loop_job(config, random_psi(config, seed, n), s, turn)
+                    for n, s, turn in jobs
                 ]
             )
             line = _Scores(
@@ -121,14 +122,14 @@ def run_random_search(
 
     while len(scores) < plan.candidates:
         numbers = range(len(scores), min(len(scores) + CHUNK, plan.candidates))
-        score([(n, seeding.integer_seed(seed, "candidate", n)) for n in numbers])
+        score([(n, seeding.integer_seed(seed, "candidate", n), n) for n in numbers])
         scores += lines[-1].scores
         log.info("%d of %d random SEs scored", len(scores), plan.candidates)
     first = np.array(scores[: plan.candidates])
     finalists = np.argsort(-first, kind="stable")[: plan.finalists]
     if len(scores) == plan.candidates:
         seeds = [seeding.integer_seed(seed, "finalist", k) for k in range(plan.agents)]
-        score([(int(n), each) for n in finalists for each in seeds])
+        score([(int(n), each, k) for n in finalists for k, each in enumerate(seeds)])
     means = _means(lines[-1].scores, plan)
     best = int(np.argmax(means))
     returns = _means(lines[-1].returns or lines[-1].scores, plan)

@@ -16,7 +16,7 @@ from se_hpo import seeding
 from se_hpo.config.run import RunConfig
 from se_hpo.envs.checkpoint import save_se
 from se_hpo.envs.tasks import import_task
-from se_hpo.nes.fitness import score_agents
+from se_hpo.nes.fitness import limit_of_tests, score_agents
 from se_hpo.nes.folder import (
     ForeignStateError,
     append_generation,
@@ -41,6 +41,7 @@ from se_hpo.storage.files import Guard, write_json
 from se_hpo.storage.paths import TrialPaths
 from se_hpo.storage.records import to_builtin
 from se_hpo.training.inner_loop import InnerLoop
+from se_hpo.training.jobs import TrainingJob, TrainingResult
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +71,8 @@ class NESRun:
     """One NES run in one folder; an earlier state in it is continued.
 
     Raises:
-        UserError: unknown task, or the folder belongs to another run.
+        UserError: unknown task, a first limit that is not above its own, or the folder
+            belongs to another run.
     """
 
     config: RunConfig
@@ -82,6 +84,7 @@ class NESRun:
 
     def __post_init__(self) -> None:
         self.task = import_task(self.config.task)
+        limit_of_tests(self.config, 0)  # that it fits the task
         self.strategy = make_strategy(self.config.nes)
         engine = self.inner_loop.engine_name
         self._owner = fingerprint(self.config, self.seed, engine)
@@ -103,7 +106,8 @@ class NESRun:
                 history.append(line)
                 better = state.best_score > before.best_score
                 moved = state.best_psi is not before.best_psi
-                self._save(state, line, improved=better or moved)
+                afresh = before.generation <= self.config.nes.limit_generations
+                self._save(state, line, improved=better or moved or afresh)
         assert state is not None
         self.guard()
         self._save_center("last", state)
@@ -132,10 +136,10 @@ class NESRun:
         if self.config.nes.start == "task_reward":
             candidates = self._fitted(candidates)
         if n > 1:
-            results = self.inner_loop.train_agents(
-                initial_jobs(self.config, candidates, self.seed)
-            )
-            scores = score_agents(results, self.config).reshape(n, -1)
+            limit = limit_of_tests(self.config, 0)
+            jobs = initial_jobs(self.config, candidates, self.seed)
+            results = self._trained(jobs, limit)
+            scores = score_agents(results, self.config, limit).reshape(n, -1)
             scores = aggregate(scores, self.config.nes)
             best = int(np.argmax(scores))
             self._first_line["initial_scores"] = scores
@@ -158,13 +162,18 @@ class NESRun:
             for i, psi in enumerate(candidates)
         ]
 
+    def _trained(
+        self, jobs: list[TrainingJob], limit: int | None
+    ) -> list[TrainingResult]:
+        jobs = [replace(job, max_test_steps=limit) for job in jobs]
+        return self.inner_loop.train_agents(jobs)
+
     def _before(self, history: list[dict[str, Any]]) -> list[float] | None:
         """Mean center scores of the generations that count with this one, if any do."""
-        window = self.config.nes.best_window
-        lines = history[max(0, len(history) - window + 1) :]
-        return (
-            [np.mean(line["center_scores"]) for line in lines] if window > 1 else None
-        )
+        nes = self.config.nes
+        first = max(nes.limit_generations, len(history) - nes.best_window + 1)
+        scores = [np.mean(line["center_scores"]) for line in history[first:]]
+        return scores if nes.best_window > 1 else None
 
     def _generation(
         self, state: NESState, history: list[dict[str, Any]]
@@ -174,12 +183,16 @@ class NESRun:
         perturbations = self.strategy.ask(state.strategy, rng)
         members = state.psi + perturbations
         jobs = generation_jobs(self.config, state.psi, members, self.seed, g)
-        results = self.inner_loop.train_agents(jobs)
-        scores = collect(results, self.config)
-        solved_return = self.task.solved_return
+        limit = limit_of_tests(self.config, g)
+        results = self._trained(jobs, limit)
+        scores = collect(results, self.config, limit=limit)
+        # Under another limit no return says that the task is solved.
+        solved_return = np.inf if limit else self.task.solved_return
         if nes.n_confirmations and scores.center_returns.mean() >= solved_return:
             jobs = confirmation_jobs(self.config, state.psi, self.seed, g)
             scores = collect(results, self.config, self.inner_loop.train_agents(jobs))
+        if g <= nes.limit_generations:
+            state = replace(state, best_score=-np.inf)
         state = state.with_center_scores(
             scores.center, solved_return, scores.center_returns, self._before(history)
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -150,7 +151,9 @@ def _settings(options: Options, space: Space) -> Settings:
     # The base may have values of kinds that are searched; sizes may be any.
     default = SpaceEncoding(space.configuration_space()).default()
     kinds = {name: value for name, value in default.items() if name.endswith(".kind")}
-    job, _, _ = OBJECTIVES[space.objective].cost(space.resolve(kinds), 0)
+    config = space.resolve(kinds)
+    job, _, _ = OBJECTIVES[space.objective].cost(config, 0)
+    jobs = [job, *(dataclasses.replace(job, agent=agent) for agent in config.others)]
 
     def given(name: str) -> Any:
         asked = getattr(options, name)
@@ -170,7 +173,7 @@ def _settings(options: Options, space: Space) -> Settings:
         brackets=options.brackets,
         random_fraction=options.random_fraction,
         random_start=options.random_start,
-        engine=InnerLoop(options.engine).engine_for(job),
+        engine=InnerLoop(options.engine).engine_for(*jobs),
     )
 
 

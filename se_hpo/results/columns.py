@@ -88,6 +88,19 @@ SE_COLUMNS = {
 SE_GENERATION_COLUMNS = _SE | _GENERATION
 """Columns of `load_se_generations`."""
 
+ZOO_COLUMNS = {
+    **texts("name", "task", "kind"),
+    **counts("bytes"),
+    **texts("recipe", "train_env"),
+    "solved": "boolean",
+    **counts("generations"),
+    **numbers("best_score"),
+    **counts("trainings"),
+    **_STEPS,
+    **numbers("cpu_seconds"),
+}
+"""Columns of `zoo.list`, before `mean.*`, `worst.*` and `se_steps.*`."""
+
 _NUMBERS = {"int64": 0, "float64": float("nan")}
 _DTYPES: dict[Any, str] = {
     **dict.fromkeys((str, str | None), "string"),

@@ -6,17 +6,20 @@ What is damaged, foreign or unfinished is named in one warning per set and left 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from se_hpo.config.run import RunConfig
+from se_hpo.config.run import RunConfig, run_config_from_dict
+from se_hpo.envs.checkpoint import load_se
+from se_hpo.envs.zoo_files import is_zoo_name, zoo_file
 from se_hpo.errors import UserError
 from se_hpo.results import se_set_settings as stored
 from se_hpo.results.columns import SE_COLUMNS, SE_GENERATION_COLUMNS, tidy
 from se_hpo.results.lines import warn_unreadable
+from se_hpo.results.model_card import card_of
 from se_hpo.results.se_outcome import SEOutcome, read_outcome
 from se_hpo.results.trials import generation_rows
 from se_hpo.storage.paths import RunPaths, SESetPaths, sets_in
@@ -124,6 +127,42 @@ def find_sets(path: str | Path) -> list[Path]:
     if not inside:
         raise UserError(stored.no_set(folder))
     return inside
+
+
+@dataclass(frozen=True)
+class OneFile(SESetPaths):
+    """A set that is one file; `root` is what the user calls it."""
+
+    file: Path
+
+    def checkpoint(self, index: int) -> Path:
+        """The one SE."""
+        return self.file
+
+
+def set_of_one(name: Path) -> SESet:
+    """An SE with a card, `zoo:NAME` or a file, as a set that has no other.
+
+    Raises:
+        UserError: there is none, or see `card_of`.
+    """
+    file = zoo_file(str(name)) if is_zoo_name(name) else name
+    checkpoint = load_se(file)
+    card = card_of(checkpoint.metadata, name)
+    try:
+        config = run_config_from_dict(card.config)
+    except UserError as error:
+        raise UserError(f"{name}: its model card is damaged ({error})") from error
+    return SESet(
+        OneFile(name, file),
+        card.outcome.train_env,
+        checkpoint.task,
+        config,
+        card.set_seed,
+        1,
+        card.generations,
+        [replace(card.outcome, index=0)],
+    )
 
 
 def load_ses(path: str | Path) -> pd.DataFrame:

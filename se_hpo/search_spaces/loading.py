@@ -24,7 +24,7 @@ from ConfigSpace.hyperparameters import (
     OrdinalHyperparameter,
 )
 
-from se_hpo.agents.registry import check_takes
+from se_hpo.agents.registry import check_takes, kind_of
 from se_hpo.bohb.brackets import check_budgets
 from se_hpo.bohb.conditions import defaults_unchecked
 from se_hpo.bohb.encoding import SpaceEncoding
@@ -93,11 +93,14 @@ class Space:
         """The `RunConfig` of a sampled configuration on top of `base`.
 
         Raises:
-            UserError: see `config.from_configuration`; a reward that the task lacks.
+            UserError: see `config.from_configuration`; what does not fit the task.
         """
         values = {**self.base, **configuration}
         config = from_configuration(values, self.task, self.agent)
-        check_learnable(config.task, config.se, config.agent)
+        task = check_task(config.task)
+        for agent in config.agents:
+            check_takes(kind_of(agent), task.id, task.continuous, task.discrete_obs)
+            check_learnable(config.task, config.se, agent)
         return config
 
 

@@ -14,12 +14,14 @@ import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.storage.files import parse_json
 
 T = TypeVar("T")
+UNIONS = (UnionType, Union)
+"""`X | None` is of the first, and of the second where X is a `Literal`."""
 
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 60
@@ -113,7 +115,7 @@ def checked(kind: Any, value: Any, name: str = "it") -> Any:
     origin, args = get_origin(kind), get_args(kind)
     if kind is Any:
         return value
-    if origin is UnionType:
+    if origin in UNIONS:
         return _one_of(args, value, name)
     if origin is list:
         items = enumerate(_typed(list, value, name))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from types import NoneType, UnionType
+from types import NoneType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from se_hpo.errors import UserError, did_you_mean
-from se_hpo.storage.json_records import checked
+from se_hpo.storage.json_records import UNIONS, checked
 
 OptionsT = TypeVar("OptionsT")
 
@@ -39,7 +39,7 @@ def options_of(options: type[OptionsT], flags: Mapping[str, Any]) -> OptionsT:
 
 def _value(kind: Any, value: Any, name: str) -> Any:
     args = get_args(kind)
-    if get_origin(kind) is UnionType and NoneType in args:
+    if get_origin(kind) in UNIONS and NoneType in args:
         inner = next(arg for arg in args if arg is not NoneType)
         return None if value is None else _value(inner, value, name)
     if get_origin(kind) is tuple:

@@ -18,6 +18,7 @@ from se_hpo.envs.tasks import check_task, import_task
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.machine.processes import available_cores
 from se_hpo.names import noun_of
+from se_hpo.nes.fitness import limit_of_tests
 from se_hpo.nes.generation import n_trainings
 from se_hpo.nes.random_search import search_plan
 from se_hpo.registries import objective_kind
@@ -95,10 +96,13 @@ def resolve_request(options: TrainOptions) -> Request:
     for agent in config.agents:
         check_takes(kind_of(agent), task.id, task.continuous, task.discrete_obs)
         check_learnable(config.task, config.se, agent)
+    limit_of_tests(config, 0)  # raises where it does not fit the task
     vary = options.vary_hp or config.nes.vary_agents
     nes = dataclasses.replace(config.nes, vary_agents=vary)
     what = LearnedEnv(config.se, np.empty(0, np.float32))
-    job = TrainingJob(config.task, config.agent, options.seed, what)
+    jobs = [
+        TrainingJob(config.task, agent, options.seed, what) for agent in config.agents
+    ]
     name, prefix = what.kind.name, what.kind.prefix
     how = "random" if options.random_search else "varied" if vary else "fixed"
     # Kinds of reward networks are for comparison: each has its own folder.
@@ -108,7 +112,7 @@ def resolve_request(options: TrainOptions) -> Request:
         config=dataclasses.replace(config, nes=nes),
         seed=options.seed,
         generations=options.generations or start.generations,
-        engine=InnerLoop(options.engine).engine_for(job),
+        engine=InnerLoop(options.engine).engine_for(*jobs),
     )
     if options.random_search:
         settings = _with_trainings(settings, options, like)

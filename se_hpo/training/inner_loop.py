@@ -91,17 +91,18 @@ class InnerLoop:
             for position, job in enumerate(jobs):
                 yield position, self.train_agents([job])[0]
 
-    def engine_for(self, job: TrainingJob) -> str:
-        """What trains this job's agent: `native` or `torch`.
+    def engine_for(self, *jobs: TrainingJob) -> str:
+        """What can train the agents of all these jobs: `native` or `torch`.
 
         Raises:
             UserError: the chosen engine lacks the agent, or what it trains on cannot
                 take the task's actions.
         """
-        if job.learned:
-            spec = get_task(job.task)
-            job.learned.kind.check_actions(spec.id, spec.continuous)
-        return "native" if self._is_native(job) else "torch"
+        for job in jobs:
+            if job.learned:
+                spec = get_task(job.task)
+                job.learned.kind.check_actions(spec.id, spec.continuous)
+        return "native" if all(map(self._is_native, jobs)) else "torch"
 
     def cpu_seconds(self) -> float:
         """CPU seconds so far of this process and of the processes it trains in."""

@@ -11,7 +11,19 @@ import numpy as np
 
 from se_hpo.agents.config import AgentConfig
 from se_hpo.envs.learned import LearnedEnv
+from se_hpo.envs.tasks import TaskSpec
 from se_hpo.errors import UserError
+
+
+def under_limit(spec: TaskSpec, limit: int | None) -> TaskSpec:
+    """The task under another step limit, where there is one.
+
+    Where steps cost something, its worst return is what so many of them cost.
+    """
+    if limit is None:
+        return spec
+    worst = min(spec.worst_return, spec.worst_return * limit / spec.max_steps)
+    return replace(spec, max_steps=limit, worst_return=worst)
 
 
 @dataclass(frozen=True)
@@ -32,6 +44,8 @@ class TrainingJob:
     test_while_training: bool = False
     """A greedy test episode on the task after each training episode; the rule `solved`
     then looks at these, as soon as there are `stop_window`."""
+    max_test_steps: int | None = None
+    """Step limit of the tests, in place of the task's."""
 
     @property
     def schedule(self) -> int:
@@ -47,7 +61,13 @@ class TrainingJob:
         agent = replace(self.agent, max_env_steps=steps, train_episodes=steps)
         return replace(self, agent=agent, stop_by_rule=False)
 
+    def tested_on(self, spec: TaskSpec) -> TaskSpec:
+        """The task with the step limit of the tests."""
+        return under_limit(spec, self.max_test_steps)
+
     def __post_init__(self) -> None:
+        if (steps := self.max_test_steps) is not None and steps < 1:
+            raise UserError(f"max_test_steps = {steps}: must be >= 1, or None")
         if self.learned is not None and not isinstance(self.learned, LearnedEnv):
             raise UserError(
                 f"learned is a {type(self.learned).__name__}: must be a LearnedEnv, "

@@ -118,9 +118,11 @@ def _flatten(index: int, job: TrainingJob) -> dict[str, Any]:
     agent = _agent_dict(where, job.agent)
     check_takes(kind_of(job.agent), spec.id, spec.continuous, spec.discrete_obs)
     _check_memory(where, agent, spec)
-    task = dataclasses.asdict(spec)
-    if spec.native is None:
-        task["factory"] = _callback(spec)
+    tested = job.tested_on(spec)
+    task = dataclasses.asdict(spec) | {"worst_return": tested.worst_return}
+    if spec.native is None:  # the loop cuts episodes, so it may be the longer limit
+        most = max(spec.max_steps, tested.max_steps)
+        task["factory"] = _callback(dataclasses.replace(spec, max_steps=most))
     return {
         "task": task,
         "agent": agent,
@@ -128,6 +130,7 @@ def _flatten(index: int, job: TrainingJob) -> dict[str, Any]:
         "learned": job.learned and _learned_dict(where, job, spec),
         "stop_by_rule": job.stop_by_rule,
         "test_while_training": job.test_while_training,
+        "max_test_steps": tested.max_steps,
         "schedule": job.schedule,
         "learn_from": job.agent.se_init_steps,
     }

@@ -194,20 +194,21 @@ def run_job(job: TrainingJob) -> TrainingResult:
     with _one_thread():
         job = job.resolved()
         spec, config = measure_task(job.task), job.agent
+        tested = job.tested_on(spec)
         check_takes(kind_of(config), spec.id, spec.continuous, spec.discrete_obs)
         seed = seeding.integer_seed(job.seed, "agent")
         agent = _agent(config, spec, seed)
         seed = seeding.integer_seed(job.seed, "environment")
         env = training_env(spec, job.learned, seed, config)
-        curve = _curve_tests(job, agent, spec)
+        curve = _curve_tests(job, agent, tested)
         log, test = TrainingLog(stop_reason="diverged"), TestLog(diverged=True)
         if job.learned is None or np.isfinite(job.learned.psi).all():
             log = _trained(job, agent, env, curve.episode if curve else None)
         if log.stop_reason != "diverged":
             seed = seeding.integer_seed(job.seed, "test")
             repeat = config.action_repeat
-            test = test_agent(agent, spec, config.test_episodes, seed, repeat)
-    worst = [spec.worst_return] * config.test_episodes
+            test = test_agent(agent, tested, config.test_episodes, seed, repeat)
+    worst = [tested.worst_return] * config.test_episodes
     return TrainingResult(
         test_returns=np.array(worst if test.diverged else test.returns, np.float64),
         episode_returns=np.array(log.returns, np.float64),

@@ -7,12 +7,8 @@ import pytest
 from se_hpo.agents import AGENTS
 from se_hpo.agents.ddqn_config import DDQNConfig
 from se_hpo.agents.registry import algorithm_of
-from se_hpo.config.run import (
-    NESConfig,
-    RunConfig,
-    from_configuration,
-    run_config_from_dict,
-)
+from se_hpo.config.nes_config import NESConfig
+from se_hpo.config.run import RunConfig, from_configuration, run_config_from_dict
 from se_hpo.envs.learned.mdp import SyntheticEnvConfig
 from se_hpo.errors import UserError
 

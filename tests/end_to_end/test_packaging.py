@@ -136,6 +136,8 @@ def test_the_wheel_holds_every_module_and_every_space(
     assert {n for n in names(wheel) if n.endswith(".py")} == package | spaces
     assert "se_hpo/py.typed" in names(wheel)
     assert "se_hpo/train/configurations/paper-cartpole.yaml" in names(wheel)
+    zoo = {f"se_hpo/zoo/{p.name}" for p in (source / "se_hpo/zoo").glob("*.safe*")}
+    assert {n for n in names(wheel) if n.endswith(".safetensors")} == zoo
 
 
 def test_the_wheel_says_what_it_is(wheel: Path) -> None:
@@ -155,7 +157,7 @@ def test_the_sdist_holds_what_a_checkout_holds(dist: Path, source: Path) -> None
     for name in ("Makefile", "constraints.txt", "CITATION.cff", "docs/results.md"):
         assert name in files
     kinds = (".py", ".cpp", ".hpp")
-    for folder in ("csrc", "experiments", "spaces", "tests"):
+    for folder in ("csrc", "examples", "experiments", "spaces", "tests"):
         here = {p for p in (source / folder).rglob("*") if p.suffix in kinds}
         assert {p.relative_to(source).as_posix() for p in here} <= files
 

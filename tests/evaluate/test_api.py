@@ -104,6 +104,13 @@ def test_a_plan_trains_and_writes_nothing(run_folder, tmp_path):
         se_hpo.evaluate.run(envs=run_folder, plan=True, **{**FLAGS, "num_agents": 3})
 
 
+def test_a_flag_of_few_names_or_none_takes_both(run_folder, tmp_path):
+    for value, expected in (("default", "default"), (None, "varied")):
+        flags = {**FLAGS, "hyperparameters": value, "out": tmp_path / "a.jsonl"}
+        plan = se_hpo.evaluate.run(envs=run_folder, plan=True, **flags).plan
+        assert plan.rules.how.variation == expected
+
+
 @pytest.mark.parametrize(
     ("flags", "line"),
     [
@@ -113,6 +120,7 @@ def test_a_plan_trains_and_writes_nothing(run_folder, tmp_path):
         ({"agents": [1]}, r"agents\[0\] = 1: must be of type str"),
         ({"engine": "tensorflow"}, "engine = 'tensorflow': must be one of auto, na"),
         ({"set": {"ddqn.tauu": 1}}, "tauu"),
+        ({"hyperparameters": "vary"}, "hyperparameters = 'vary': must be one of def"),
         ({"shard": "3/2"}, "--shard 3/2"),
         ({"envs": ["nowhere"]}, "nowhere"),
     ],

@@ -9,14 +9,16 @@ import numpy as np
 import pytest
 
 from se_hpo.agents.ddqn_config import DDQNConfig
+from se_hpo.agents.ppo_config import PPOConfig
 from se_hpo.agents.registry import kind_of
 from se_hpo.envs import tasks
 from se_hpo.envs.learned import LearnedEnv
 from se_hpo.envs.learned.mdp import SyntheticEnvConfig
+from se_hpo.envs.learned.one_step import OneStepConfig
 from se_hpo.envs.parameters import initial_psi
 from se_hpo.envs.tasks import get_task
 from se_hpo.errors import UserError
-from se_hpo.evaluate.agent_draws import FromSpace
+from se_hpo.evaluate.agent_draws import FromSpace, own_values
 from se_hpo.evaluate.chosen_sets import run_of, used_sets
 from se_hpo.evaluate.drawn_agents import agent_sources
 from se_hpo.evaluate.plan import Plan, Rules, in_shard
@@ -436,3 +438,62 @@ def test_the_cap_is_that_of_each_set(tmp_path):
     plan = plan_of(run.root)
     caps = {a.key[1]: plan.job(a).agent.max_env_steps for a in plan.agents}
     assert caps == {None: 0, "varied": 300, "fixed": 300, "other": 9}
+
+
+TURNS = replace(
+    CONFIG,
+    agent=replace(AGENT, se_steps=50),
+    others=(PPOConfig(se_steps=70, hidden_size=8),),
+    se=OneStepConfig(hidden_size=8),
+)
+
+
+def test_every_algorithm_that_a_set_was_learned_with_is_drawn_around_its_own_agent(
+    tmp_path,
+):
+    make_set(tmp_path / "set", config=TURNS)
+    plan = plan_of(tmp_path / "set", agents=["ppo", "ddqn", "dueling_ddqn"])
+    bases = {name: s.to_dict().get("base") for name, s in plan.sources.items()}
+    assert bases["ppo"]["hidden_size"] == bases["ddqn"]["hidden_size"] == 8
+    assert (bases["ppo"]["se_steps"], bases["ddqn"]["se_steps"]) == (70, 50)
+    assert bases["dueling_ddqn"]["hidden_size"] == 8, "it has all that DDQN has"
+    by_agent = {a.agent: plan.job(a) for a in plan.agents if a.train_env != REAL}
+    steps = {name: job.agent.max_env_steps for name, job in by_agent.items()}
+    assert steps == {"ppo": 70, "ddqn": 50, "dueling_ddqn": 50}
+
+
+def test_steps_of_a_schedule_are_the_fixed_ones_where_these_are_given(tmp_path):
+    make_set(tmp_path / "set", config=TURNS)
+    plan = plan_of(tmp_path / "set", Rules(fixed_steps=33), agents=["ddqn", "ppo"])
+    for agent in plan.agents:
+        job = plan.job(agent)
+        assert job.agent.max_env_steps == job.agent.train_episodes == 33
+        assert job.agent.se_steps == 33
+        assert not job.stop_by_rule
+        assert bool(job.schedule) == (agent.train_env != REAL)
+
+
+def test_agents_of_sets_with_and_without_a_schedule_are_different(tmp_path):
+    make_set(tmp_path / "sets/turns", config=TURNS)
+    make_set(tmp_path / "sets/plain", config=replace(CONFIG, se=TURNS.se))
+    with pytest.raises(UserError, match=r"different ddqn agents \(se_.*steps .*None"):
+        plan_of(tmp_path / "sets")
+
+
+def test_an_agent_without_a_schedule_has_the_settings_of_older_evaluations():
+    assert not {"se_steps", "se_init_steps"} & own_values(AGENT).keys()
+    scheduled = own_values(replace(AGENT, se_steps=9))
+    assert (scheduled["se_steps"], scheduled["se_init_steps"]) == (9, 64)
+
+
+def test_agents_vary_as_those_did_that_a_set_was_learned_with(tmp_path):
+    wide = replace(TURNS, nes=replace(CONFIG.nes, vary_agents=True, vary="wide"))
+    make_set(tmp_path / "sets/wide", config=wide)
+    sets = used_sets([tmp_path / "sets/wide"], (), False)
+    source = agent_sources(["ddqn"], [used.se_set for used in sets])["ddqn"]
+    draws = [source.draw(0, pair) for pair in range(40)]
+    assert {d.config.activation for d in draws} == {"tanh", "relu", "leaky_relu"}
+    assert all(d.drawn["activation"] == d.config.activation for d in draws)
+    assert source.to_dict()["drawn"].endswith("(wide)")
+    with pytest.raises(UserError, match=r"--set ddqn\.activation: every agent draws"):
+        plan_of(tmp_path / "sets", agents=["ddqn"], values={"ddqn.activation": "relu"})

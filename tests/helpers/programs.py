@@ -28,8 +28,17 @@ def example(page, about):
 def script(folder, text):
     """Run a file, as a user writes it, in a folder of its own; gives its output."""
     (folder / "script.py").write_text(text)
+    return _run(folder, "script.py")
+
+
+def run_script(folder, name, *flags):
+    """What a file in a folder prints, run there."""
+    return _run(folder, name, *flags)[0]
+
+
+def _run(folder, *words):
     done = subprocess.run(
-        [sys.executable, "script.py"],
+        [sys.executable, *words],
         cwd=folder,
         capture_output=True,
         text=True,

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from se_hpo.agents.ddqn_config import DDQNConfig
-from se_hpo.config.run import NESConfig, RunConfig
+from se_hpo.config.nes_config import NESConfig
+from se_hpo.config.run import RunConfig
 from se_hpo.envs import tasks
 from se_hpo.envs.learned import LearnedEnv
 from se_hpo.envs.learned.mdp import SyntheticEnvConfig

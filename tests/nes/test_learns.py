@@ -6,7 +6,8 @@ import pytest
 from gymnasium.spaces import Box, Discrete
 
 from se_hpo.agents.ddqn_config import DDQNConfig
-from se_hpo.config.run import NESConfig, RunConfig
+from se_hpo.config.nes_config import NESConfig
+from se_hpo.config.run import RunConfig
 from se_hpo.envs.learned.mdp import SyntheticEnvConfig
 from se_hpo.nes.run import run_nes
 from se_hpo.storage.paths import TrialPaths

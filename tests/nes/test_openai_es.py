@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from se_hpo.config.run import NESConfig
+from se_hpo.config.nes_config import NESConfig
 from se_hpo.nes.strategies.openai_es import OpenAIES
 
 PSI = np.array([1.0, 2.0], np.float32)

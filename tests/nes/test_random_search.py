@@ -9,7 +9,8 @@ import pytest
 
 from se_hpo import seeding
 from se_hpo.agents.ddqn_config import DDQNConfig
-from se_hpo.config.run import NESConfig, RunConfig
+from se_hpo.config.nes_config import NESConfig
+from se_hpo.config.run import RunConfig
 from se_hpo.envs.learned.mdp import SyntheticEnvConfig
 from se_hpo.envs.parameters import initial_psi
 from se_hpo.envs.tasks import get_task

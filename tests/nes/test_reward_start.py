@@ -6,7 +6,8 @@ from threadpoolctl import threadpool_info
 
 from se_hpo.agents.ddqn_config import DDQNConfig
 from se_hpo.agents.q_learning_config import QLearningConfig
-from se_hpo.config.run import NESConfig, RunConfig
+from se_hpo.config.nes_config import NESConfig
+from se_hpo.config.run import RunConfig
 from se_hpo.envs.checkpoint import SECheckpoint
 from se_hpo.envs.learned.mdp import SyntheticEnvConfig
 from se_hpo.envs.reward_function import RewardFunction

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from se_hpo.agents.ddqn_config import DDQNConfig
-from se_hpo.config.run import NESConfig, RunConfig, run_config_from_dict
+from se_hpo.config.nes_config import NESConfig
+from se_hpo.config.run import RunConfig, run_config_from_dict
 from se_hpo.envs.checkpoint import load_se
 from se_hpo.envs.learned.mdp import SyntheticEnvConfig
 from se_hpo.errors import UserError

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from se_hpo.config.run import SCORE_TRANSFORMS
+from se_hpo.config.nes_config import SCORE_TRANSFORMS
 from se_hpo.errors import UserError
 from se_hpo.nes.score_transforms import TRANSFORMS, transform_scores
 

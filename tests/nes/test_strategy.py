@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from se_hpo.config.run import NESConfig
+from se_hpo.config.nes_config import NESConfig
 from se_hpo.nes.nes_state import NESState
 from se_hpo.nes.strategies.nes import NES
 

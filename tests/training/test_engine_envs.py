@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 
+import gymnasium
 import numpy as np
 import pytest
 import torch
@@ -13,6 +14,7 @@ from se_hpo.agents.config import ACTIVATIONS
 from se_hpo.agents.ddqn_config import DDQNConfig
 from se_hpo.envs.checkpoint import SECheckpoint
 from se_hpo.envs.learned.mdp import SyntheticEnvConfig, layout
+from se_hpo.envs.scaling import ScaledObservations
 from se_hpo.envs.synthetic_env import SyntheticEnv
 from se_hpo.envs.tasks import get_task, known_task, list_tasks, make_env
 from se_hpo.training import native_engine
@@ -179,3 +181,26 @@ def test_initial_parameters_are_uniform_like_torchs_linear():
         assert np.abs(values).max() >= 0.98 * bound
         assert values.mean() == pytest.approx(0, abs=0.1 * bound)
         assert values.std() == pytest.approx(bound / math.sqrt(3), rel=0.05)
+
+
+@pytest.mark.parametrize("task", VECTOR_TASKS)
+def test_scaled_observations_are_pythons_bit_by_bit(task):
+    """Of the same raw ones: the dynamics are compared above."""
+    spec, rng = get_task(f"Scaled/{task}"), np.random.default_rng(1)
+    scaled = testing.NativeTask(spec.native, 0, spec.scale)
+    raw = testing.NativeTask(spec.native, 0)
+    python = ScaledObservations(gymnasium.make(spec.gymnasium_id), spec.scale)
+    ended, spread = True, []
+    for _ in range(3000):
+        if ended:
+            got, plain, ended = scaled.reset(), raw.reset(), False
+        else:
+            action = int(rng.integers(spec.n_actions))
+            if spec.continuous:
+                action = rng.uniform(-1, 1, spec.n_actions).astype(np.float32)
+            got, reward, ended = scaled.step(action)
+            plain, *outcome = raw.step(action)
+            assert outcome == [reward, ended]
+        assert got.tobytes() == python.observation(plain).tobytes()
+        spread.append(got)
+    assert 0.5 < np.abs(spread).max() < 2

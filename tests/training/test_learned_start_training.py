@@ -11,12 +11,16 @@ from se_hpo.agents.ppo_config import PPOConfig
 from se_hpo.agents.td3_config import TD3Config
 from se_hpo.agents.td3_discrete_config import TD3DiscreteConfig
 from se_hpo.envs.learned import LearnedEnv
-from se_hpo.envs.parameters import split_psi
 from se_hpo.registries import AGENTS
 from se_hpo.training.jobs import TrainingJob
 from se_hpo.training.torch_engine import run_job
 from tests.helpers.engine_jobs import needs_engine, train
-from tests.helpers.learned_starts import KINDS, constant_se, random_se
+from tests.helpers.learned_starts import (
+    KINDS,
+    constant_se,
+    leaning_se,
+    random_se,
+)
 
 each_kind = pytest.mark.parametrize("kind", KINDS)
 SHORT = {"se_steps": 150, "test_episodes": 2, "batch_size": 16, "hidden_size": 8}
@@ -65,18 +69,7 @@ def test_both_engines_go_through_the_same_episodes(kind, done):
 
 def test_ddqn_learns_which_action_a_one_step_se_rewards():
     """On a bandit that pays for pushing to where the pole leans."""
-    se = random_se("one_step", hidden_size=4)
-    se.psi[:] = 0
-    parts = dict(split_psi(se.psi, se.se_config, 4, 2))
-    spread = np.eye(4, dtype=np.float32)
-    parts["init.0.weight"][:], parts["init.1.weight"][:] = spread, 2 * spread
-    parts["init.1.bias"][:] = -0.8  # 2 relu(z) - 0.8: both signs
-    reward, last = parts["reward.0.weight"], parts["reward.1.weight"]
-    pole = np.array([0, 0, 1, 0.5])
-    for unit, (action, sign) in enumerate([(0, -1), (1, 1)]):
-        reward[unit, action], reward[unit, 2:] = 3, sign * pole
-        last[0, unit] = 1
-    parts["reward.0.bias"][:2] = -3
+    se = leaning_se()
     config = DDQNConfig(se_steps=800, test_episodes=10, lr=3e-3, activation="relu")
     assert run_job(job_on(se, config)).test_returns.mean() > 100
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from se_hpo.config.run import NESConfig
+from se_hpo.config.nes_config import NESConfig
 from se_hpo.registries import STRATEGIES
 
 State = dict[str, np.ndarray]

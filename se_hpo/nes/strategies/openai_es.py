@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from se_hpo.config.run import NESConfig
+from se_hpo.config.nes_config import NESConfig
 from se_hpo.nes.optimizers import Adam, Optimizer
 from se_hpo.nes.score_transforms import centered_rank
 from se_hpo.nes.strategies import State, Strategy, weighted_sum

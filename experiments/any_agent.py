@@ -1,0 +1,135 @@
+"""SEs that teach any agent: sets of one-step SEs, and all kinds of agents on them.
+
+    python experiments/any_agent.py cartpole-any      # an hour; the same continues
+    python experiments/any_agent.py cartpole-v1-any
+    python experiments/any_agent.py acrobot-any
+    python experiments/any_agent.py cartpole-any --collect    # the frames again
+    python experiments/any_agent.py cartpole-any --dry-run    # print the commands
+
+Learns a set of SEs by a recipe and the control without a strategy, trains agents of
+several algorithms with random hyperparameters and activations on them, some on the task
+itself, and Stable-Baselines3's as they come. What is small is copied to
+`experiments/results/STUDY/`, the SEs with it, so that `evaluate`, `report`, `train
+--like` and `load_ses` take them. `experiments/README.md` reads the outcome.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from study import keep, run_study
+
+import se_hpo
+from se_hpo import analysis
+from se_hpo.storage.paths import RunPaths
+
+OURS = ("ddqn", "dueling_ddqn", "td3_discrete", "ppo")
+SMOKE = ["nes.population=2", "nes.n_center_evaluations=1", "ddqn.se_steps=80"]
+SMOKE += ["td3_discrete.se_steps=80"]
+
+
+@dataclass(frozen=True)
+class Study:
+    """A set of SEs of one recipe, and who is trained on them."""
+
+    n_envs: int = 10
+    n_random: int = 3
+    """SEs of the control: each takes as long as one of the set."""
+    sb3: tuple[str, ...] = ("sb3:DQN", "sb3:PPO", "sb3:A2C")
+    per_se_sb3: int = 3
+    """Agents; those of the others are 10."""
+    on_task: tuple[tuple[str, int], ...] = tuple((name, 1) for name in OURS)
+    """Agents on the task itself, and how many for each SE."""
+
+
+STUDIES = {
+    "cartpole-any": Study(on_task=tuple((name, 3) for name in OURS)),
+    "cartpole-v1-any": Study(),
+    "acrobot-any": Study(sb3=("sb3:DQN", "sb3:PPO")),
+}
+
+
+def commands(name: str, run: Path, smoke: bool) -> Iterator[list[str]]:
+    """What a user would type, one command after the other."""
+    study, paths = STUDIES[name], RunPaths(run)
+    small = [word for value in SMOKE for word in ("--set", value)] if smoke else []
+    small += ["--generations", "1"] if smoke else []
+    varied, control = paths.ses / "varied", paths.ses / "random"
+    n, n_random = (1, 1) if smoke else (study.n_envs, study.n_random)
+    recipe = ["train", "--config", name, *small]
+    yield [*recipe, "--num-envs", str(n), "--out", str(varied)]
+    like = ["--random-search", "--like", str(varied), "--num-envs", str(n_random)]
+    yield [*recipe, *like, "--out", str(control)]
+    evaluate = ["evaluate", "--envs", str(run)]
+    on_ses = [*evaluate, "--train-envs", "se_varied", "se_random"]
+
+    def records(name: str, per_se: int) -> list[str]:
+        few = ["--test-episodes", "1"] if smoke else []
+        out = ["--out", str(paths.evaluations / f"{name}.jsonl")]
+        return ["--num-agents", str(1 if smoke else per_se), *few, *out]
+
+    yield [*on_ses, "--agents", *OURS, *records("ours", 10)]
+    default = ["--hyperparameters", "default", *records("sb3", study.per_se_sb3)]
+    yield [*on_ses, "--agents", *study.sb3, *default]
+    for agent, number in () if smoke else study.on_task:
+        on_task = [*evaluate, "--train-envs", "real", "--agents", agent]
+        yield [*on_task, *records(f"{agent}-on-task", number)]
+    yield ["report", str(run)]
+
+
+def collect(name: str, run: Path, out: Path) -> None:
+    """Copy figures and SEs, and write the small frames."""
+    evaluations, ses = se_hpo.load_evaluations(run), se_hpo.load_ses(run)
+    cost = ses.groupby("se_set")[["cpu_seconds", "env_steps_se", "env_steps_task"]]
+    frames = {
+        "agents": agent_table(evaluations),
+        "by_se": by_se(evaluations),
+        "cost": cost.sum().reset_index(),
+        "nes_curves": analysis.nes_curves(se_hpo.load_se_generations(run), by="se_set"),
+        "ses": ses.drop(columns=["checkpoint", "host", "run", "task"]),
+    }
+    keep(frames, run, ["nes_curves", "returns-*", "learned_starts*"], out)
+    for path in RunPaths(run).ses.glob("*/*.*"):
+        if path.suffix in (".json", ".safetensors"):
+            target = out / "ses" / path.parent.name
+            target.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, target)
+
+
+def agent_table(evaluations: pd.DataFrame) -> pd.DataFrame:
+    """Per algorithm and what it trained on: agents, mean and worst return, steps."""
+    groups = evaluations.groupby(["agent", "train_env"], observed=True)
+    table = groups.agg(
+        agents=("score", "size"),
+        mean_return=("score", "mean"),
+        worst_return=("score", "min"),
+        tenth=("score", lambda scores: scores.quantile(0.1)),
+        env_steps=("env_steps", "mean"),
+        seconds=("seconds", "sum"),
+    ).reset_index()
+    steps = table[table["train_env"] == "real"].set_index("agent")["env_steps"]
+    on_task = table["agent"].map(steps)
+    table["fewer_steps"] = (1 - table["env_steps"] / on_task).where(
+        table["train_env"] != "real"
+    )
+    return table
+
+
+def by_se(evaluations: pd.DataFrame) -> pd.DataFrame:
+    """Mean return of each algorithm on each SE."""
+    keys = ["train_env", "se", "agent"]
+    rows = evaluations[evaluations["train_env"] != "real"]
+    return rows.groupby(keys, observed=True)["score"].mean().unstack().reset_index()
+
+
+def main() -> None:
+    """Run what is asked for."""
+    run_study(__doc__, STUDIES, commands, collect)
+
+
+if __name__ == "__main__":
+    main()
