@@ -238,7 +238,9 @@ def request(recipe: Path, *values: str, **flags: Any) -> Any:
 
 
 def test_a_command_line_names_them(recipe):
-    config = request(recipe, "nes.agents=ppo,td3_discrete", "ppo.lr=0.5").settings.config
+    config = request(
+        recipe, "nes.agents=ppo,td3_discrete", "ppo.lr=0.5"
+    ).settings.config
     assert [algorithm_of(agent) for agent in config.agents] == ["ppo", "td3_discrete"]
     assert (config.agent.lr, config.agent.se_steps) == (0.5, 8192)
     assert config.others[0].se_steps == 66

@@ -84,7 +84,9 @@ def test_the_bytes_do_not_depend_on_the_threads(kind):
 
 @each_agent
 @pytest.mark.parametrize("net", ["init", "reward"])
-@pytest.mark.parametrize("engine", ["torch", pytest.param("native", marks=needs_engine)])
+@pytest.mark.parametrize(
+    "engine", ["torch", pytest.param("native", marks=needs_engine)]
+)
 def test_huge_weights_end_as_diverged_and_never_as_a_score(name, net, engine):
     task = "Pendulum-v1" if name in CONTINUOUS else "CartPole-v0"
     se, spec = random_se("one_step", task), get_task(task)

@@ -148,7 +148,10 @@ def test_epsilon_falls_in_a_line_to_its_least_at_half_of_the_steps(train_one):
     share = explored(train_one, 40, eps_init=1.0, eps_min=0.0)
     epsilon = np.maximum(0, 1 - 2 * np.arange(40) / 40)
     assert not share[20:].any()
-    for part in (slice(0, 10), slice(10, 20)):  # half of the random ones are greedy, too
+    for part in (
+        slice(0, 10),
+        slice(10, 20),
+    ):  # half of the random ones are greedy, too
         expected = epsilon[part].mean() / 2
         np.testing.assert_allclose(share[part].mean(), expected, atol=0.08)
 
