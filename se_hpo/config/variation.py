@@ -46,11 +46,8 @@ def vary_within(
 
 def _update_cost(config: AgentConfig) -> float:
     """Of a gradient update: hidden weights times batch, as far as an agent has them."""
-    size, layers = (
-        getattr(config, "hidden_size", 1),
-        getattr(config, "hidden_layers", 1),
-    )
-    weights = size * (_ENDS + (layers - 1) * size)
+    size = getattr(config, "hidden_size", 1)
+    weights = size * (_ENDS + (getattr(config, "hidden_layers", 1) - 1) * size)
     return float(weights * getattr(config, "batch_size", 1))
 
 
