@@ -14,7 +14,7 @@ from se_hpo.agents.registry import kind_of
 DRAWN_ACTIVATIONS = ACTIVATIONS[:3]
 
 _ENDS = 6
-"""Inputs and outputs of a network, about: what counts is the square of a hidden layer."""
+"""Inputs and outputs, about: what counts is the square of a hidden layer."""
 
 FACTOR = 3.0
 """Numbers vary from x / 3 to 3 x."""
