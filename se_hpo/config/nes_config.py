@@ -81,10 +81,10 @@ class NESConfig:
     unsolved_weight: float = 100.0
     """Of a shortfall of the solved return, against a training step (`threshold`)."""
     first_limit: int = 0
-    """Step limit of test episodes in the first generation, above the task's own, for
+    """Step limit of test episodes in the first generations, above the task's own, for
     tasks whose reward is seldom seen (0: the task's)."""
     limit_generations: int = 0
-    """Generations over which it falls to the task's own, evenly."""
+    """Generations until it is the task's own: in the second half it falls evenly."""
 
     def __post_init__(self) -> None:
         check_types(self)
