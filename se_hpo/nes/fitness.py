@@ -41,7 +41,7 @@ def scored_job(
 def limit_of_tests(config: RunConfig, g: int) -> int | None:
     """Step limit of the tests in generation `g`; None: the task's own.
 
-    It is `first_limit` for half of `limit_generations`, falls evenly over the other half
+    It is `first_limit` for half of `limit_generations`, falls evenly for the other half
     and is the task's from then on.
 
     Raises:
