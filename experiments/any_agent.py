@@ -15,13 +15,12 @@ itself, and Stable-Baselines3's as they come. What is small is copied to
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from study import keep, run_study
+from study import keep, keep_sets, run_study
 
 import se_hpo
 from se_hpo import analysis
@@ -93,11 +92,7 @@ def collect(name: str, run: Path, out: Path) -> None:
         "ses": ses.drop(columns=["checkpoint", "host", "run", "task"]),
     }
     keep(frames, run, ["nes_curves", "returns-*", "learned_starts*"], out)
-    for path in RunPaths(run).ses.glob("*/*.*"):
-        if path.suffix in (".json", ".safetensors"):
-            target = out / "ses" / path.parent.name
-            target.mkdir(parents=True, exist_ok=True)
-            shutil.copy(path, target)
+    keep_sets(run, out)
 
 
 def agent_table(evaluations: pd.DataFrame) -> pd.DataFrame:

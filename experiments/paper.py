@@ -14,13 +14,12 @@ the report, and copies what is small to `experiments/results/STUDY/`.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from study import keep, run_study
+from study import keep, keep_sets, run_study
 
 import se_hpo
 from se_hpo import analysis
@@ -139,10 +138,7 @@ def collect(run: Path, out: Path) -> None:
         "cost": cost(ses, evaluations),
     }
     keep(frames, run, FIGURES, out)
-    for path in RunPaths(run).ses.glob("*/*.safetensors"):
-        target = out / "ses" / path.parent.name
-        target.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, target)
+    keep_sets(run, out)
 
 
 def cost(ses: pd.DataFrame, evaluations: pd.DataFrame) -> pd.DataFrame:

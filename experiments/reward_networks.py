@@ -15,12 +15,11 @@ states, so that `train --like`, `evaluate`, `report` and `load_ses` take them.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from study import keep, run_study
+from study import keep, keep_sets, run_study
 
 import se_hpo
 from se_hpo import analysis
@@ -121,11 +120,7 @@ def collect(name: str, run: Path, out: Path) -> None:
         "networks": networks.drop(columns=["checkpoint", "host", "run", "task"]),
     }
     keep(frames, run, ["learning_curves*", "reward_maps*", "nes_curves"], out)
-    for path in RunPaths(run).ses.glob("*/*.*"):
-        if path.suffix in (".json", ".safetensors"):
-            target = out / "ses" / path.parent.name
-            target.mkdir(parents=True, exist_ok=True)
-            shutil.copy(path, target)
+    keep_sets(run, out)
 
 
 def main() -> None:

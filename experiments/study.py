@@ -50,6 +50,15 @@ def keep(
     write_json(out / "machine.json", machine())
 
 
+def keep_sets(run: Path, out: Path) -> None:
+    """Copy a run's sets but for logs and states, so that `load_ses` takes them."""
+    for path in RunPaths(run).ses.glob("*/*.*"):
+        if path.suffix in (".json", ".safetensors"):
+            target = out / "ses" / path.parent.name
+            target.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, target)
+
+
 def run_study(
     doc: str | None,
     studies: Iterable[str],

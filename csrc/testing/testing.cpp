@@ -100,7 +100,7 @@ py::tuple learned_step(const py::dict& config, const std::vector<std::pair<int, 
   const TaskSpec spec{1000, 0, 0, obs_size, n_actions, {}};
   const auto env = learned_environments().at(learned.config.text("kind"))(
       kernels_named(isa), learned, spec, std::make_unique<FixedStart>(obs),
-      Random(0, Role::kEnv));
+      Random(0, Role::kLearned));
   env->reset(obs.data());
   const Step step = env->step(action, obs.data());
   return py::make_tuple(Floats(obs_size, obs.data()), step.reward, step.done, step.ended);
@@ -120,7 +120,7 @@ class LearnedHandle {
     auto made = native_tasks().at(task).make(Random(0, Role::kEnv), fields_from(fields));
     task_ = made.get();
     env_ = learned_environments().at(learned.config.text("kind"))(
-        kernels_named(isa), learned, spec, std::move(made), Random(0, Role::kEnv));
+        kernels_named(isa), learned, spec, std::move(made), Random(0, Role::kLearned));
   }
   Floats reset() {
     env_->reset(obs_.data());

@@ -66,6 +66,9 @@ class NESConfig:
     """Stop when the mean center score reaches the task's solved return."""
     vary_agents: bool = False
     """Draw agent hyperparameters anew for each inner loop."""
+    most_update_cost: float = 0.0
+    """Agents are drawn again whose update costs more than so many of the base agent's
+    (0: none)."""
     vary: str = "paper"
     """What is drawn: `paper` learning rate, batch and network size; `wide` the
     activation, too."""
@@ -81,10 +84,10 @@ class NESConfig:
     """Generations after which a run starts anew from another random SE, if no center
     has come 1 % of the way from the worst to the solved return (0: never)."""
     first_limit: int = 0
-    """Step limit of test episodes in the first generation, above the task's own, for
+    """Step limit of test episodes in the first generations, above the task's own, for
     tasks whose reward is seldom seen (0: the task's)."""
     limit_generations: int = 0
-    """Generations over which it falls to the task's own, evenly."""
+    """Generations until it is the task's own: in the second half it falls evenly."""
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -101,6 +104,8 @@ class NESConfig:
         check_one_of(self, "sampling", SAMPLINGS)
         check_one_of(self, "evaluation_aggregate", ("mean", "min"))
         check_one_of(self, "vary", VARIATIONS)
+        some = self.most_update_cost == 0 or 1 <= self.most_update_cost < float("inf")
+        check(some, self, "most_update_cost", "0, or >= 1")
         check_one_of(self, "fitness", FITNESSES)
         check_one_of(self, "start", ("random", "task_reward"))
         check(self.horizon >= 0, self, "horizon", ">= 0")

@@ -13,6 +13,9 @@ from se_hpo.agents.registry import kind_of
 
 DRAWN_ACTIVATIONS = ACTIVATIONS[:3]
 
+_ENDS = 6
+"""Inputs and outputs, about: what counts is the square of a hidden layer."""
+
 FACTOR = 3.0
 """Numbers vary from x / 3 to 3 x."""
 
@@ -24,6 +27,28 @@ def varied_fields(config: AgentConfig, variation: str = "paper") -> tuple[str, .
     fields = kind_of(config).varied
     more = variation == "wide" and hasattr(config, "activation")
     return (*fields, "activation") if more else fields
+
+
+def vary_within(
+    config: Config, rng: np.random.Generator, variation: str, most: float
+) -> Config:
+    """As `vary_agent`, drawn again where updates cost more than `most` of the base's.
+
+    Where 0 is the most, anything goes. The largest of the paper's draws around 64x1
+    costs 300 of it, and those in between decide what a generation costs.
+    """
+    limit = most * _update_cost(config)
+    while True:
+        drawn = vary_agent(config, rng, variation)
+        if not most or _update_cost(drawn) <= limit:
+            return drawn
+
+
+def _update_cost(config: AgentConfig) -> float:
+    """Of a gradient update: hidden weights times batch, as far as an agent has them."""
+    size = getattr(config, "hidden_size", 1)
+    weights = size * (_ENDS + (getattr(config, "hidden_layers", 1) - 1) * size)
+    return float(weights * getattr(config, "batch_size", 1))
 
 
 def vary_agent(

@@ -41,7 +41,8 @@ def scored_job(
 def limit_of_tests(config: RunConfig, g: int) -> int | None:
     """Step limit of the tests in generation `g`; None: the task's own.
 
-    It falls evenly from `first_limit`, and is the task's from `limit_generations` on.
+    It is `first_limit` for half of `limit_generations`, falls evenly for the other half
+    and is the task's from then on.
 
     Raises:
         UserError: the first is not above the task's.
@@ -54,7 +55,8 @@ def limit_of_tests(config: RunConfig, g: int) -> int | None:
             f"nes.first_limit = {nes.first_limit}: must be above the {own} steps of "
             f"{config.task}, or 0"
         )
-    return own + round((nes.first_limit - own) * (1 - g / nes.limit_generations))
+    left = min(1.0, 2 * (1 - g / nes.limit_generations))
+    return own + round((nes.first_limit - own) * left)
 
 
 def score_agents(

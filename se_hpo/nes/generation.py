@@ -15,7 +15,7 @@ import numpy as np
 from se_hpo import seeding
 from se_hpo.config.nes_config import NESConfig
 from se_hpo.config.run import RunConfig
-from se_hpo.config.variation import vary_agent
+from se_hpo.config.variation import vary_within
 from se_hpo.envs.learned import LearnedEnv
 from se_hpo.envs.parameters import initial_psi
 from se_hpo.envs.tasks import import_task
@@ -40,7 +40,7 @@ def inner_loop_job(
     agent = config.agents[turn % len(config.agents)]
     if config.nes.vary_agents:
         rng = seeding.generator(seed, "hyperparameters")
-        agent = vary_agent(agent, rng, config.nes.vary)
+        agent = vary_within(agent, rng, config.nes.vary, config.nes.most_update_cost)
     return scored_job(config, agent, LearnedEnv(config.se, psi), seed)
 
 

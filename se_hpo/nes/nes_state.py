@@ -1,13 +1,14 @@
-"""Where an NES run stands: its strategy's state, and the best center so far."""
+"""Where an NES run stands: its strategy's state, the best center so far, its history."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
+from se_hpo.nes.restarts import restarts_in
 from se_hpo.nes.strategies import State
 
 
@@ -55,3 +56,28 @@ class NESState:
         if state.solved_at is None and float(np.mean(returns)) >= solved_return:
             state = replace(state, solved_at=state.generation + 1)
         return state
+
+
+@dataclass(frozen=True)
+class NESOutcome:
+    """Where an NES run stands."""
+
+    state: NESState
+    history: list[dict[str, Any]]
+    """The lines of `generations.jsonl`."""
+    reason: str
+    """`budget`, `solved`, or `diverged: ...`."""
+
+    @property
+    def center_scores(self) -> np.ndarray:
+        """Mean center score of each generation."""
+        return np.array([np.mean(line["center_scores"]) for line in self.history])
+
+    @property
+    def restarts(self) -> int:
+        """How often it has started anew."""
+        return restarts_in(self.history)
+
+    def total(self, key: str) -> int:
+        """Sum of a counter (`env_steps_se`, `env_steps_task`) over generations."""
+        return sum(line[key] for line in self.history)

@@ -34,7 +34,7 @@ from se_hpo.nes.generation import (
     initial_jobs,
     random_psi,
 )
-from se_hpo.nes.nes_state import NESState
+from se_hpo.nes.nes_state import NESOutcome, NESState
 from se_hpo.nes.restarts import RESTARTED, begun_at, restarts_in, stands_still
 from se_hpo.nes.reward_start import like_the_task, random_transitions
 from se_hpo.nes.strategies import Update, make_strategy
@@ -45,31 +45,6 @@ from se_hpo.training.inner_loop import InnerLoop
 from se_hpo.training.jobs import TrainingJob, TrainingResult
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class NESOutcome:
-    """Where an NES run stands."""
-
-    state: NESState
-    history: list[dict[str, Any]]
-    """The lines of `generations.jsonl`."""
-    reason: str
-    """`budget`, `solved`, or `diverged: ...`."""
-
-    @property
-    def center_scores(self) -> np.ndarray:
-        """Mean center score of each generation."""
-        return np.array([np.mean(line["center_scores"]) for line in self.history])
-
-    @property
-    def restarts(self) -> int:
-        """How often it has started anew."""
-        return restarts_in(self.history)
-
-    def total(self, key: str) -> int:
-        """Sum of a counter (`env_steps_se`, `env_steps_task`) over generations."""
-        return sum(line[key] for line in self.history)
 
 
 @dataclass

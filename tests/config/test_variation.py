@@ -7,7 +7,7 @@ import pytest
 from se_hpo.agents.config import VARIATIONS
 from se_hpo.agents.ddqn_config import DDQNConfig
 from se_hpo.agents.dueling_ddqn_config import DuelingDDQNConfig
-from se_hpo.config.variation import varied_fields, vary_agent
+from se_hpo.config.variation import varied_fields, vary_agent, vary_within
 from se_hpo.registries import AGENTS
 
 BASE = DDQNConfig(batch_size=128, lr=1e-3, hidden_size=48, hidden_layers=2)
@@ -106,3 +106,26 @@ def test_the_paper_s_draws_are_those_of_ever():
     config = vary_agent(BASE, np.random.default_rng(0), "paper")
     assert (config.hidden_layers, config.batch_size, config.hidden_size) == (3, 45, 16)
     assert config.lr == pytest.approx(0.0006030046984179812, rel=1e-12)
+
+
+def test_agents_that_cost_too_much_are_drawn_again_and_the_others_are_as_ever():
+    base = DDQNConfig(hidden_size=64, hidden_layers=1, batch_size=64)
+
+    def cost(agent):
+        hidden = agent.hidden_size
+        weights = hidden * (6 + (agent.hidden_layers - 1) * hidden)
+        return weights * agent.batch_size
+
+    def draw(seed, most):
+        return vary_within(base, np.random.default_rng(seed), "wide", most)
+
+    free = [draw(seed, 0) for seed in range(300)]
+    bound = [draw(seed, 20) for seed in range(300)]
+    assert free == [
+        vary_agent(base, np.random.default_rng(seed), "wide") for seed in range(300)
+    ]
+    assert max(map(cost, free)) > 100 * cost(base)
+    assert max(map(cost, bound)) <= 20 * cost(base)
+    assert max(agent.hidden_layers for agent in bound) == 2
+    for one, other in zip(free, bound, strict=True):
+        assert cost(one) > 20 * cost(base) or one == other

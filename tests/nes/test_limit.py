@@ -59,13 +59,15 @@ def run(tmp_path, n, config=CONFIG, **fake):
 @pytest.mark.parametrize(
     ("first", "generations", "limits"),
     [
-        (1000, 4, [1000, 800, 600, 400, None, None]),
+        (1000, 4, [1000, 1000, 1000, 600, None, None]),
         (1000, 1, [1000, None, None]),
-        (201, 3, [201, 201, 200, None]),
+        (201, 3, [201, 201, 201, None]),
         (0, 0, [None, None]),
     ],
 )
-def test_it_falls_evenly_to_the_tasks(first, generations, limits):
+def test_it_stays_for_half_of_them_and_falls_evenly_to_the_tasks(
+    first, generations, limits
+):
     nes = NESConfig(first_limit=first, limit_generations=generations)
     config = replace(CONFIG, nes=nes)
     assert [limit_of_tests(config, g) for g in range(len(limits))] == limits
@@ -75,7 +77,7 @@ def test_a_center_is_solved_only_under_the_tasks_own_limit(tmp_path):
     outcome, _, loop = run(tmp_path, 20)
     assert (outcome.reason, outcome.state.solved_at) == ("solved", 5)
     # The start, four generations without confirmations, one with.
-    assert loop.limits == [{1000}, {1000}, {800}, {600}, {400}, {None}, {None}]
+    assert loop.limits == [{1000}, {1000}, {1000}, {1000}, {600}, {None}, {None}]
 
 
 def test_the_best_center_is_the_last_until_scores_compare(tmp_path):
