@@ -1,4 +1,4 @@
-"""Where an NES run stands: its strategy's state, the best center so far, its history."""
+"""Where an NES run stands: its strategy's state, best center so far, and history."""
 
 from __future__ import annotations
 
