@@ -8,8 +8,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from se_hpo.nes.restarts import restarts_in
 from se_hpo.nes.strategies import State
+
+RESTARTED = "restarted"
+"""Key of a line of `generations.jsonl`: with it a new start begins."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,17 @@ class NESState:
         if state.solved_at is None and float(np.mean(returns)) >= solved_return:
             state = replace(state, solved_at=state.generation + 1)
         return state
+
+
+def restarts_in(history: Sequence[dict[str, Any]]) -> int:
+    """How often a run with these generations has started anew."""
+    return sum(line.get(RESTARTED) is True for line in history)
+
+
+def begun_at(history: Sequence[dict[str, Any]]) -> int:
+    """The generation with which the run's last start began."""
+    starts = [g for g, line in enumerate(history) if line.get(RESTARTED) is True]
+    return starts[-1] if starts else 0
 
 
 @dataclass(frozen=True)

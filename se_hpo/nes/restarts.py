@@ -11,22 +11,10 @@ from typing import Any
 from se_hpo.config.run import RunConfig
 from se_hpo.envs.tasks import measure_task
 from se_hpo.nes.fitness import worst_score
+from se_hpo.nes.nes_state import begun_at
 
-RESTARTED = "restarted"
-"""Key of a line of `generations.jsonl`: with it a new start begins."""
 RISEN = 0.01
 """Part of the way from the worst score to that of a solved task."""
-
-
-def restarts_in(history: Sequence[dict[str, Any]]) -> int:
-    """How often a run with these generations has started anew."""
-    return sum(line.get(RESTARTED) is True for line in history)
-
-
-def begun_at(history: Sequence[dict[str, Any]]) -> int:
-    """The generation with which the run's last start began."""
-    starts = [g for g, line in enumerate(history) if line.get(RESTARTED) is True]
-    return starts[-1] if starts else 0
 
 
 def stands_still(

@@ -34,8 +34,14 @@ from se_hpo.nes.generation import (
     initial_jobs,
     random_psi,
 )
-from se_hpo.nes.nes_state import NESOutcome, NESState
-from se_hpo.nes.restarts import RESTARTED, begun_at, restarts_in, stands_still
+from se_hpo.nes.nes_state import (
+    RESTARTED,
+    NESOutcome,
+    NESState,
+    begun_at,
+    restarts_in,
+)
+from se_hpo.nes.restarts import stands_still
 from se_hpo.nes.reward_start import like_the_task, random_transitions
 from se_hpo.nes.strategies import Update, make_strategy
 from se_hpo.storage.files import Guard, write_json

@@ -19,8 +19,8 @@ from se_hpo.envs.tasks import get_task
 from se_hpo.errors import UserError
 from se_hpo.names import is_random, noun_of
 from se_hpo.nes.generation import n_trainings
+from se_hpo.nes.nes_state import restarts_in
 from se_hpo.nes.random_search import run_random_search, scored_candidates
-from se_hpo.nes.restarts import restarts_in
 from se_hpo.nes.run import run_nes
 from se_hpo.results.se_outcome import SEOutcome
 from se_hpo.results.se_set_settings import SetSettings
