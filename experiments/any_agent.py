@@ -46,9 +46,9 @@ class Study:
 
 
 STUDIES = {
-    "cartpole-any": Study(on_task=tuple((name, 3) for name in OURS)),
-    "cartpole-v1-any": Study(),
-    "acrobot-any": Study(sb3=("sb3:DQN", "sb3:PPO")),
+    "cartpole-any": Study(per_se_sb3=2),
+    "cartpole-v1-any": Study(per_se_sb3=2, on_task=(("ddqn", 1), ("ppo", 1))),
+    "acrobot-any": Study(n_envs=5, sb3=("sb3:DQN", "sb3:PPO"), per_se_sb3=2),
 }
 
 
