@@ -47,7 +47,7 @@ class Study:
 
 STUDIES = {
     "cartpole-any": Study(per_se_sb3=2),
-    "cartpole-v1-any": Study(per_se_sb3=2, on_task=(("ddqn", 1), ("ppo", 1))),
+    "cartpole-v1-any": Study(n_envs=6, per_se_sb3=2, on_task=(("ddqn", 1), ("ppo", 1))),
     "acrobot-any": Study(n_envs=5, sb3=("sb3:DQN", "sb3:PPO"), per_se_sb3=2),
 }
 
