@@ -47,8 +47,12 @@ class Study:
 
 STUDIES = {
     "cartpole-any": Study(per_se_sb3=2),
-    "cartpole-v1-any": Study(n_envs=6, per_se_sb3=2, on_task=(("ddqn", 1), ("ppo", 1))),
-    "acrobot-any": Study(n_envs=5, sb3=("sb3:DQN", "sb3:PPO"), per_se_sb3=2),
+    "cartpole-v1-any": Study(
+        n_envs=6, n_random=1, per_se_sb3=2, on_task=(("ddqn", 1), ("ppo", 1))
+    ),
+    "acrobot-any": Study(
+        n_envs=5, n_random=1, sb3=("sb3:DQN", "sb3:PPO"), per_se_sb3=2
+    ),
 }
 
 
