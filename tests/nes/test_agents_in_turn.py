@@ -353,6 +353,33 @@ def test_a_search_space_may_have_them_in_its_base(tmp_path):
     assert settings.base["nes.agents"] == "ddqn,td3_discrete"
 
 
+SEARCHED = """
+from ConfigSpace import Categorical, ConfigurationSpace, EqualsCondition, Float
+
+META = dict(objective="nes", task="CartPole-v0", agent="ddqn", min_budget=1,
+            max_budget=9, eta=3, base={})
+
+def space(seed=None):
+    cs = ConfigurationSpace(seed=seed)
+    agents = Categorical("nes.agents", ["ddqn", "ddqn,AGENT"])
+    lr = Float("AGENT.tau", (0.1, 0.5))
+    cs.add([agents, lr, EqualsCondition(lr, agents, "ddqn,AGENT")])
+    return cs
+"""
+
+
+@pytest.mark.parametrize(
+    "agent, engine", [("td3_discrete", "native"), ("ddqn_icm", "torch")]
+)
+def test_a_search_over_agents_tunes_them_by_an_engine_that_has_all(
+    tmp_path, agent, engine
+):
+    path = tmp_path / "mine.py"
+    path.write_text(SEARCHED.replace("AGENT", agent))
+    settings = resolve_run(Options(run=tmp_path / "run"), load_space(path)).settings
+    assert settings.engine == engine
+
+
 def test_a_space_with_one_for_other_actions_is_refused(tmp_path):
     told = refusal(load_space, space_of(tmp_path, "td3"))
     assert "mine.py" in told and "takes continuous actions" in told
