@@ -47,8 +47,12 @@ class Study:
 
 STUDIES = {
     "cartpole-any": Study(per_se_sb3=2),
-    "cartpole-v1-any": Study(per_se_sb3=2, on_task=(("ddqn", 1), ("ppo", 1))),
-    "acrobot-any": Study(n_envs=5, sb3=("sb3:DQN", "sb3:PPO"), per_se_sb3=2),
+    "cartpole-v1-any": Study(
+        n_envs=6, n_random=1, per_se_sb3=2, on_task=(("ddqn", 1), ("ppo", 1))
+    ),
+    "acrobot-any": Study(
+        n_envs=5, n_random=1, sb3=("sb3:DQN", "sb3:PPO"), per_se_sb3=2
+    ),
 }
 
 
@@ -97,7 +101,8 @@ def collect(name: str, run: Path, out: Path) -> None:
 
 def agent_table(evaluations: pd.DataFrame) -> pd.DataFrame:
     """Per algorithm and what it trained on: agents, mean and worst return, steps."""
-    groups = evaluations.groupby(["agent", "train_env"], observed=True)
+    keys = ["agent", "train_env", "max_env_steps"]  # of the training
+    groups = evaluations.groupby(keys, observed=True, dropna=False)
     table = groups.agg(
         agents=("score", "size"),
         mean_return=("score", "mean"),
@@ -105,7 +110,8 @@ def agent_table(evaluations: pd.DataFrame) -> pd.DataFrame:
         tenth=("score", lambda scores: scores.quantile(0.1)),
         env_steps=("env_steps", "mean"),
         seconds=("seconds", "sum"),
-    ).reset_index()
+    )
+    table = table.reset_index().drop(columns="max_env_steps")
     steps = table[table["train_env"] == "real"].set_index("agent")["env_steps"]
     on_task = table["agent"].map(steps)
     table["fewer_steps"] = (1 - table["env_steps"] / on_task).where(

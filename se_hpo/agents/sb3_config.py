@@ -126,7 +126,7 @@ def _kind(config: type[SB3Config], *actions: str, se_steps: int) -> AgentKind:
 
 A2C = _kind(SB3A2C, "discrete", "continuous", se_steps=5000)
 DDPG = _kind(SB3DDPG, "continuous", se_steps=1000)
-DQN = _kind(SB3DQN, "discrete", se_steps=2000)  # it learns every fourth step
+DQN = _kind(SB3DQN, "discrete", se_steps=5000)  # it learns every fourth step
 PPO = _kind(SB3PPO, "discrete", "continuous", se_steps=8192)
 SAC = _kind(SB3SAC, "continuous", se_steps=1000)
 TD3 = _kind(SB3TD3, "continuous", se_steps=1000)

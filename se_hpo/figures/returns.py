@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import product
 from typing import Any
 
@@ -14,6 +15,7 @@ from se_hpo.figures import style
 from se_hpo.figures.style import Picture
 from se_hpo.names import train_env_label
 
+_COLUMNS = 3  # agents side by side, as in the paper
 _GRID = 256
 _LINE = 0.08  # height of a line of text in a panel of densities
 _TALLEST = 3.0  # times the middle peak: a needle would make all else flat
@@ -34,23 +36,12 @@ def draw_returns(evaluations: pd.DataFrame, name: str, what: str) -> Picture | N
     means = summary(evaluations, returns)
     peaks = curves.groupby(["agent", "train_env"], sort=False)["density"].max()
     top = min(float(peaks.max()), _TALLEST * float(peaks.median()))
-    heights: Any = {"sharey": "row", "height_ratios": [2.4, 1, 1]}
-    with style.drawing(height=6.0) as figure:
-        grid = figure.subplots(3, len(agents), squeeze=False, **heights)
-        for column, agent in zip(grid.T, agents, strict=True):
-            mine = means[means["agent"] == agent]
-            shown = curves[curves["agent"] == agent]
-            shown = shown.assign(density=shown["density"].clip(upper=top))
-            _draw_densities(column[0], shown, mine)
-            column[0].set_title(agent_label(agent))
-            for axes, quantity in zip(column[1:], _BARS, strict=True):
-                _draw_bars(axes, mine, quantity)
-        room = 1 - _LINE * (means["train_env"].nunique() + 0.8)  # text above the curves
-        grid[0, 0].set_ylim(0, top / room)
-        grid[0, 0].set_yticks([])
-        grid[0, 0].set_ylabel("density")
-        for axes, label in zip(grid[1:, 0], _BARS.values(), strict=True):
-            axes.set_ylabel(f"{label}\nin training")
+    starts = range(0, len(agents), _COLUMNS)
+    blocks = [agents[i : i + _COLUMNS] for i in starts]
+    with style.drawing(height=6.0 * len(blocks)) as figure:
+        parts = figure.subfigures(len(blocks), 1, squeeze=False)[:, 0]
+        for part, block in zip(parts, blocks, strict=True):
+            _draw_block(part, block, curves, means, top)
     n = style.n_words(means["agents"])
     return Picture(
         name,
@@ -64,6 +55,35 @@ def draw_returns(evaluations: pd.DataFrame, name: str, what: str) -> Picture | N
         figure,
         {"": means, "density": curves},
     )
+
+
+def _draw_block(
+    part: Any,
+    agents: Sequence[str],
+    curves: pd.DataFrame,
+    means: pd.DataFrame,
+    top: float,
+) -> None:
+    """Agents side by side; a last block of fewer keeps the width of a column."""
+    heights: Any = {"sharey": "row", "height_ratios": [2.4, 1, 1]}
+    n = min(_COLUMNS, means["agent"].nunique())
+    grid = part.subplots(3, n, squeeze=False, **heights)
+    for column, agent in zip(grid.T, agents, strict=False):
+        mine = means[means["agent"] == agent]
+        shown = curves[curves["agent"] == agent]
+        shown = shown.assign(density=shown["density"].clip(upper=top))
+        _draw_densities(column[0], shown, mine)
+        column[0].set_title(agent_label(agent))
+        for axes, quantity in zip(column[1:], _BARS, strict=True):
+            _draw_bars(axes, mine, quantity)
+    for axes in grid[:, len(agents) :].flat:
+        axes.set_visible(False)
+    room = 1 - _LINE * (means["train_env"].nunique() + 0.8)  # text above the curves
+    grid[0, 0].set_ylim(0, top / room)
+    grid[0, 0].set_yticks([])
+    grid[0, 0].set_ylabel("density")
+    for axes, label in zip(grid[1:, 0], _BARS.values(), strict=True):
+        axes.set_ylabel(f"{label}\nin training")
 
 
 def long_returns(evaluations: pd.DataFrame) -> pd.DataFrame:
