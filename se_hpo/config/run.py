@@ -48,9 +48,20 @@ class RunConfig:
                 "nes.start = 'task_reward' is for reward networks: choose 'random', or "
                 "another kind"
             )
+        if self.nes.horizon and self._scheduled:
+            raise UserError(
+                f"nes.horizon = {self.nes.horizon}: an agent with se_steps trains for "
+                "those: choose 0 (and another fitness than area), or se_steps null"
+            )
         names = [algorithm_of(agent) for agent in self.agents]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise UserError(f"agent {twice[0]} is named twice: keep one")
+
+    @property
+    def _scheduled(self) -> bool:
+        """Whether `se_steps` say how long an agent trains on what is learned."""
+        on_se = learned.kind_of(self.se).reward is None
+        return on_se and any(agent.se_steps is not None for agent in self.agents)
 
     @property
     def discount(self) -> dict[str, float]:
@@ -158,7 +169,7 @@ def with_configuration(
     0.5
     """
     if _AGENTS in configuration:
-        config = _with_agents(config, configuration[_AGENTS])
+        config = _with_agents(config, configuration)
     se = config.se
     for name in _KINDS:
         if name in configuration:
@@ -190,19 +201,24 @@ def with_configuration(
     )
 
 
-def _with_agents(config: RunConfig, value: Any) -> RunConfig:
+def _with_agents(config: RunConfig, configuration: Mapping[str, Any]) -> RunConfig:
     """Other algorithms: those that were there keep their values, of new ones defaults.
 
-    Where the first agent has `se_steps`, a new one has those of its kind.
+    Where the first agent has `se_steps`, or is given some, a new one has those of its
+    kind.
     """
+    value = configuration[_AGENTS]
     names = value.replace(",", " ").split() if isinstance(value, str) else value
     listed = isinstance(names, (list, tuple)) and len(names) > 0
     if not listed or not all(isinstance(name, str) for name in names):
         raise UserError(f"{_AGENTS} = {value!r}: must be names such as ddqn,ppo")
     agents = {algorithm_of(agent): agent for agent in config.agents}
+    own = f"{algorithm_of(config.agent)}.se_steps"
+    scheduled = configuration.get(own, config.agent.se_steps)
+    scheduled = scheduled or configuration.get(f"{names[0]}.se_steps")
     for name in names:
         kind = find_agent(name, f"{_AGENTS}: unknown agent")
-        steps = config.agent.se_steps and kind.se_steps
+        steps = kind.se_steps if scheduled else None
         agents.setdefault(name, kind.config(se_steps=steps))
     first, *others = (agents[name] for name in names)
     return dataclasses.replace(config, agent=first, others=tuple(others))

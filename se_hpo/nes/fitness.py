@@ -81,7 +81,8 @@ def worst_score(config: RunConfig, task: TaskSpec) -> float:
     if nes.fitness == "area":
         return 0.0
     lacking = nes.unsolved_weight * (task.solved_return - task.worst_return)
-    return -float(nes.horizon or step_limit(config.agent, task)) - lacking
+    most = max(step_limit(agent, task) for agent in config.agents)
+    return -float(nes.horizon or most) - lacking
 
 
 def step_limit(agent: AgentConfig, task: TaskSpec) -> int:

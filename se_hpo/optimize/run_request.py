@@ -11,6 +11,7 @@ from typing import Any
 
 from ConfigSpace import ConfigurationSpace
 
+from se_hpo.agents.config import AgentConfig
 from se_hpo.bohb.brackets import Bracket, most_at_one_budget, plan
 from se_hpo.bohb.encoding import SpaceEncoding
 from se_hpo.bohb.proposals import BOHBGenerator, RandomGenerator
@@ -21,7 +22,7 @@ from se_hpo.optimize.options import Options
 from se_hpo.optimize.start_from import resolve_start
 from se_hpo.registries import OBJECTIVES
 from se_hpo.results.run_settings import Settings
-from se_hpo.search_spaces.loading import Space
+from se_hpo.search_spaces.loading import Space, decides_names, extremes
 from se_hpo.storage.paths import RunPaths
 from se_hpo.terminal.flags import at_least, check_seed
 from se_hpo.training.inner_loop import InnerLoop
@@ -147,13 +148,21 @@ def _check_host(host: str) -> None:
         ) from error
 
 
+def _agents(space: Space, kinds: dict[str, Any]) -> list[AgentConfig]:
+    """Of all choices, where it is searched which agents take turns."""
+    built, name = space.configuration_space(), "nes.agents"
+    choices = [{name: one} for one in extremes(built[name])] if name in built else [{}]
+    return [a for one in choices for a in space.resolve({**kinds, **one}).agents]
+
+
 def _settings(options: Options, space: Space) -> Settings:
     # The base may have values of kinds that are searched; sizes may be any.
     default = SpaceEncoding(space.configuration_space()).default()
-    kinds = {name: value for name, value in default.items() if name.endswith(".kind")}
+    kinds = {name: value for name, value in default.items() if decides_names(name)}
     config = space.resolve(kinds)
     job, _, _ = OBJECTIVES[space.objective].cost(config, 0)
-    jobs = [job, *(dataclasses.replace(job, agent=agent) for agent in config.others)]
+    agents = _agents(space, kinds)
+    jobs = [job, *(dataclasses.replace(job, agent=agent) for agent in agents)]
 
     def given(name: str) -> Any:
         asked = getattr(options, name)

@@ -210,7 +210,7 @@ def _check_configurations(space: Space) -> None:
         raise UserError(f"space() returned {shown}, not a ConfigurationSpace")
     if len(built) == 0:
         raise UserError("space() has no hyperparameters")
-    kinds = {k: hp.default_value for k, hp in built.items() if k.endswith(".kind")}
+    kinds = {k: hp.default_value for k, hp in built.items() if decides_names(k)}
     space.resolve(kinds)
     for name, hp in built.items():
         # The base may say what holds where a conditional one is inactive.
@@ -233,12 +233,17 @@ def _check_configurations(space: Space) -> None:
         space.resolve(configuration)
 
 
+def decides_names(name: str) -> bool:
+    """Whether it depends on this hyperparameter which others set a field."""
+    return name.endswith(".kind") or name == "nes.agents"
+
+
 def _kind_of(built: ConfigurationSpace, name: str) -> dict[str, Any]:
-    """A kind of learned environment with which a conditional hyperparameter is used."""
+    """A kind or agents with which a conditional hyperparameter is used."""
     found = {}
     for condition in built.parent_conditions_of[name]:
         parent = getattr(condition, "parent", None)  # clauses have none
-        if parent is not None and parent.name.endswith(".kind"):
+        if parent is not None and decides_names(parent.name):
             one = getattr(condition, "value", parent.default_value)
             values = getattr(condition, "values", None) or [one]
             found[parent.name] = values[0]

@@ -99,6 +99,13 @@ def check_set(paths: SESetPaths, settings: SetSettings) -> dict[str, Any] | None
     ).open_or_refuse("set of SEs", "--out", {paths.opening})
 
 
+def _order(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+    """Agents take turns in their order, which mappings do not compare."""
+    old, new = (", ".join(data.get("agents", {})) for data in (before, now))
+    if old != new and before.get("agents") == now.get("agents"):
+        yield f"agents in the order {old} -> {new}"
+
+
 def _differences(old: SetSettings, new: SetSettings) -> Iterator[str]:
     """An existing set may get more generations."""
     if not is_random(old.train_env) and new.generations > old.generations:
@@ -106,6 +113,7 @@ def _differences(old: SetSettings, new: SetSettings) -> Iterator[str]:
     before, now = old.to_dict(), new.to_dict()
     for data in (before, now):
         data |= data.pop("config")
+    yield from _order(before, now)
     rewards = new.train_env.startswith("rn_")  # the section is called so in recipes
     told = differences(before, now)
-    return (re.sub("^se[.]", "rn.", line) if rewards else line for line in told)
+    yield from (re.sub("^se[.]", "rn.", line) if rewards else line for line in told)

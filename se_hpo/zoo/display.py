@@ -11,6 +11,7 @@ from rich.table import Table
 from se_hpo.envs.checkpoint import load_se
 from se_hpo.envs.learned import kind_of
 from se_hpo.envs.zoo_files import name_of_file, zoo_file, zoo_names
+from se_hpo.errors import UserError
 from se_hpo.results.model_card import KEY, card_of
 from se_hpo.terminal.rich_tables import table
 from se_hpo.zoo.candidates import Candidate
@@ -21,11 +22,19 @@ _COLUMNS = "name~", "kind~", ">size", ">task steps", "agents: mean return (SE st
 
 
 def list_table(folder: Path | None) -> Table:
-    """A row per SE."""
+    """A row per SE, and of what cannot be read."""
     return table(None, _COLUMNS, (_row(zoo_file(n, folder)) for n in zoo_names(folder)))
 
 
 def _row(file: Path) -> list[str]:
+    try:
+        return _whole_row(file)
+    except UserError as error:  # one damaged file must not hide the others
+        why = str(error).removeprefix(f"{file}: ")
+        return [name_of_file(file), "", "", "", f"unreadable: {why}"]
+
+
+def _whole_row(file: Path) -> list[str]:
     checkpoint, size = load_se(file), size_text(file.stat().st_size)
     start = [name_of_file(file), kind_of(checkpoint.se_config).name, size]
     if KEY not in checkpoint.metadata:

@@ -14,7 +14,7 @@ from se_hpo.envs.checkpoint import SECheckpoint, save_se
 from se_hpo.envs.learned import kind_of
 from se_hpo.envs.learned.mdp import raw_done
 from se_hpo.envs.zoo_files import file_name, name_of_task
-from se_hpo.errors import UserError, did_you_mean
+from se_hpo.errors import UserError, did_you_mean, unwritable
 from se_hpo.machine.provenance import as_typed
 from se_hpo.results.model_card import KEY, Card
 from se_hpo.results.se_set_settings import damaged, read_set_json
@@ -50,7 +50,7 @@ def write(
         overwrite: replace a file that is there.
 
     Raises:
-        UserError: another name, or there is such a file.
+        UserError: another name, there is such a file, or it cannot be written.
     """
     checkpoint = candidate.checkpoint
     path = out / file_name(_checked(name, checkpoint))
@@ -58,7 +58,11 @@ def write(
         raise UserError(f"{path} is there: give --overwrite to replace it, or --out")
     card = card_for(candidate, n, notes).to_dict()
     metadata = {**checkpoint.metadata, KEY: card}
-    save_se(path, checkpoint.psi, checkpoint.task, checkpoint.se_config, metadata)
+    what = checkpoint.psi, checkpoint.task, checkpoint.se_config, metadata
+    try:
+        save_se(path, *what)
+    except OSError as error:
+        raise unwritable(out, error, "choose another folder with --out") from error
     return path
 
 

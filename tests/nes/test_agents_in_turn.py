@@ -143,6 +143,26 @@ def refusal(call: Any, *args: Any) -> str:
     return str(error.value)
 
 
+def test_a_new_one_has_steps_where_the_first_is_given_some():
+    start = {"ddqn.se_steps": 80, "nes.agents": "ddqn,td3_discrete,ppo"}
+    config = from_configuration(start, "CartPole-v0", "ddqn")
+    assert [agent.se_steps for agent in config.agents] == [80, 1000, 8192]
+    start = {"ppo.se_steps": 4096, "nes.agents": "ppo,ddqn"}
+    config = from_configuration(start, "CartPole-v0", "ddqn")
+    assert [agent.se_steps for agent in config.agents] == [4096, None]
+    none = {"ddqn.se_steps": None, "nes.agents": "ddqn,ppo"}
+    base = RunConfig(agent=DDQNConfig(se_steps=9))
+    assert [a.se_steps for a in with_configuration(base, none).agents] == [None, None]
+
+
+def test_a_horizon_is_refused_where_steps_on_an_se_say_how_long():
+    fitness = {"nes.fitness": "area", "nes.horizon": 30, "ddqn.se_steps": 60}
+    told = refusal(from_configuration, fitness, "CartPole-v0", "ddqn")
+    assert "nes.horizon = 30" in told and "se_steps" in told
+    rewards = {**fitness, "rn.kind": "additive_potential"}
+    assert from_configuration(rewards, "CartPole-v0", "ddqn").nes.horizon == 30
+
+
 @pytest.mark.parametrize(
     ("agents", "told"),
     [
@@ -291,12 +311,73 @@ def space_of(folder: Path, agent: str) -> Path:
     return path
 
 
+def test_a_set_is_not_continued_by_agents_in_another_order(recipe, tmp_path):
+    ppo = "  ppo: {se_steps: 64, se_init_steps: 8, rollout_steps: 32, hidden_size: 8}\n"
+    at, end = RECIPE.index("  td3_discrete:"), RECIPE.index("se: {")
+    recipe.write_text(RECIPE[:end] + ppo + RECIPE[end:])
+    out = str(tmp_path / "set")
+    se_hpo.train.run(config=recipe, out=out, num_envs=1)
+    recipe.write_text(RECIPE[:at] + ppo + RECIPE[at:])
+    told = refusal(lambda: se_hpo.train.run(config=recipe, out=out, num_envs=1))
+    assert "order td3_discrete, ppo -> ppo, td3_discrete" in told
+
+
+@pytest.mark.parametrize(
+    "values, told",
+    [
+        (["ddqn.se_steps=64"], "ddqn.se_init_steps = 64: give 65 steps or more"),
+        (["td3_discrete.se_init_steps=66"], "td3_discrete.se_steps = 66"),
+        (
+            ["nes.agents=ddqn,ppo", "ppo.se_steps=2000"],
+            "ppo.rollout_steps = 2048: give 2048",
+        ),
+    ],
+)
+def test_an_agent_that_would_never_learn_is_refused(recipe, values, told):
+    assert told in refusal(request, recipe, *values)
+    request(recipe, "nes.agents=ddqn,ppo", "ppo.se_steps=2048")
+    request(recipe, "ddqn.se_steps=65")
+
+
+def test_on_a_reward_network_steps_on_ses_are_of_no_account(recipe):
+    text = RECIPE.replace("se: {kind: one_step", "rn: {kind: additive_potential")
+    recipe.write_text(text)
+    request(recipe, "ddqn.se_steps=3")
+
+
 def test_a_search_space_may_have_them_in_its_base(tmp_path):
     path = space_of(tmp_path, "td3_discrete")
     config = load_space(path).resolve({"td3_discrete.lr": 0.003})
     assert config.others == (TD3DiscreteConfig(tau=0.5, lr=0.003),)
     settings = resolve_run(Options(run=tmp_path / "run"), load_space(path)).settings
     assert settings.base["nes.agents"] == "ddqn,td3_discrete"
+
+
+SEARCHED = """
+from ConfigSpace import Categorical, ConfigurationSpace, EqualsCondition, Float
+
+META = dict(objective="nes", task="CartPole-v0", agent="ddqn", min_budget=1,
+            max_budget=9, eta=3, base={})
+
+def space(seed=None):
+    cs = ConfigurationSpace(seed=seed)
+    agents = Categorical("nes.agents", ["ddqn", "ddqn,AGENT"])
+    lr = Float("AGENT.tau", (0.1, 0.5))
+    cs.add([agents, lr, EqualsCondition(lr, agents, "ddqn,AGENT")])
+    return cs
+"""
+
+
+@pytest.mark.parametrize(
+    "agent, engine", [("td3_discrete", "native"), ("ddqn_icm", "torch")]
+)
+def test_a_search_over_agents_tunes_them_by_an_engine_that_has_all(
+    tmp_path, agent, engine
+):
+    path = tmp_path / "mine.py"
+    path.write_text(SEARCHED.replace("AGENT", agent))
+    settings = resolve_run(Options(run=tmp_path / "run"), load_space(path)).settings
+    assert settings.engine == engine
 
 
 def test_a_space_with_one_for_other_actions_is_refused(tmp_path):

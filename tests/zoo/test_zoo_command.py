@@ -74,6 +74,20 @@ def test_files_without_a_card_are_listed_and_damaged_ones_named(zoo, run, capsys
     assert "torn.safetensors: cannot be read" in str(caught[0].message)
 
 
+def test_a_damaged_file_does_not_hide_the_others_in_the_list(zoo, capsys):
+    (zoo / "torn.safetensors").write_bytes(b"torn")
+    out = said(capsys)
+    assert "CartPole-v0" in out and "ddqn" in out
+    assert "torn" in out and "unreadable: cannot be read" in out
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(run, tmp_path):
+    (tmp_path / "file").touch()
+    for out in (tmp_path / "file", Path("/proc/none")):
+        told = refuse("add", str(run), out=out)
+        assert f"cannot write to {out}" in told and "--out" in told
+
+
 def test_show_prints_the_whole_card_of_a_name_or_a_file(zoo, capsys):
     out = said(capsys, "show", "CartPole-v0")
     card = se_hpo.zoo.card("CartPole-v0")
