@@ -95,7 +95,7 @@ def collect(name: str, run: Path, out: Path) -> None:
         "nes_curves": analysis.nes_curves(se_hpo.load_se_generations(run), by="se_set"),
         "ses": ses.drop(columns=["checkpoint", "host", "run", "task"]),
     }
-    keep(frames, run, ["nes_curves", "returns-*", "learned_starts*"], out)
+    keep(frames, run, ["nes_curves", "returns-*", "taught"], out)
     keep_sets(run, out)
 
 
