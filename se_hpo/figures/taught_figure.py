@@ -32,8 +32,7 @@ def draw_taught(
         for axes in grid.flat:
             axes.tick_params(labelsize=6)
             axes.locator_params(nbins=3)
-        for axes in grid[-1]:
-            axes.set_xlabel(points["x_name"].iloc[0], fontsize=7)
+        figure.supxlabel(points["x_name"].iloc[0], fontsize=7)
         for axes, name in zip(grid[:, 0], sets, strict=True):
             axes.set_ylabel(f"{name}\n{points['y_name'].iloc[0]}", fontsize=7)
     frames = {"": agreement, "points": points, "maps": maps}

@@ -211,7 +211,7 @@ def test_wrong_or_no_checkpoint_is_refused_with_the_mend(tmp_path):
     with pytest.raises(UserError, match="for CartPole-v0, not for Acrobot-v1"):
         gymnasium.make("se_hpo:Synthetic/Acrobot-v1", checkpoint=path)
     with pytest.raises(UserError, match="add checkpoint="):
-        gymnasium.make("se_hpo:Synthetic/CartPole-v0")
+        gymnasium.make("se_hpo:Synthetic/Pendulum-v1")
 
 
 def test_making_the_version_0_environment_warns_of_no_newer_version(tmp_path):
