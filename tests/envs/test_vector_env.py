@@ -299,7 +299,6 @@ def test_a_closed_environment_is_refused():
         ({"max_episode_steps": 0}, "max_episode_steps=0: must be"),
         ({"max_episode_steps": 2.5}, "max_episode_steps=2.5: must be"),
         ({"autoreset_mode": "nextstep"}, "did you mean 'NextStep'"),
-        ({"checkpoint": None}, "add checkpoint="),
         ({"checkpoint": 3}, "checkpoint=3 is no checkpoint: give the path"),
     ],
     ids=str,
@@ -308,6 +307,11 @@ def test_wrong_arguments_are_refused_with_the_mend(kwargs, message):
     arguments = {"num_envs": 2, "checkpoint": LEARNED, **kwargs}
     with pytest.raises(UserError, match=message):
         gymnasium.make_vec("Synthetic/CartPole-v0", **arguments)
+
+
+def test_without_a_checkpoint_a_task_that_the_zoo_lacks_is_refused():
+    with pytest.raises(UserError, match="add checkpoint="):
+        gymnasium.make_vec("Synthetic/Pendulum-v1", num_envs=2)
 
 
 @pytest.mark.parametrize("wrong", [3, b"se.safetensors", ["se.safetensors"]], ids=str)
