@@ -89,7 +89,7 @@ def collect(name: str, run: Path, out: Path) -> None:
     evaluations, ses = se_hpo.load_evaluations(run), se_hpo.load_ses(run)
     cost = ses.groupby("se_set")[["cpu_seconds", "env_steps_se", "env_steps_task"]]
     frames = {
-        "agents": agent_table(evaluations),
+        "agent_table": agent_table(evaluations),
         "by_se": by_se(evaluations),
         "cost": cost.sum().reset_index(),
         "nes_curves": analysis.nes_curves(se_hpo.load_se_generations(run), by="se_set"),

@@ -75,7 +75,7 @@ def test_records_of_before_are_read_and_go_on(tmp_path):
 
 
 def test_a_checkpoint_of_before_says_what_it_was_trained_on():
-    path = RESULTS / "cartpole" / "ses" / "varied" / "000.safetensors"
+    path = Path(__file__).parent / "data" / "se_of_before.safetensors"
     assert load_se(path).metadata["train_env"] == "se_varied"
 
 

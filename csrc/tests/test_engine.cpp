@@ -80,13 +80,22 @@ TaskSpec task(const char* name) {
           [make = entry.make](Random random) { return make(random, Fields{}); }};
 }
 
-Learned learned(const TaskSpec& spec, const Fields& agent, std::uint64_t seed) {
+// Networks of a kind of SE, as se_hpo/envs/learned lays them out.
+std::vector<Net> nets(const std::string& kind, int inputs, int obs_size) {
+  if (kind == "mdp") return {{inputs, obs_size}, {inputs, 1}, {inputs, 1}};
+  if (kind == "one_step") return {{obs_size, obs_size}, {inputs, 1}};
+  return {{obs_size, obs_size}, {inputs, obs_size}, {inputs, 1}, {obs_size, 1}};
+}
+
+Learned learned(const TaskSpec& spec, const Fields& agent, std::uint64_t seed,
+                const std::string& kind) {
   const int size = 11, layers = 1 + int(seed % 3), inputs = spec.obs_size + spec.n_actions;
-  Learned se{{{{"kind", std::string("mdp")},
+  Learned se{{{{"kind", kind},
                {"activation", agent.text("activation")},
                {"hidden_size", std::int64_t(size)},
-               {"hidden_layers", std::int64_t(layers)}}},
-             {{inputs, spec.obs_size}, {inputs, 1}, {inputs, 1}},
+               {"hidden_layers", std::int64_t(layers)},
+               {"max_steps", std::int64_t(9)}}},
+             nets(kind, inputs, spec.obs_size),
              {}};
   std::size_t n = 0;
   for (const Net& net : se.nets)
@@ -98,7 +107,9 @@ Learned learned(const TaskSpec& spec, const Fields& agent, std::uint64_t seed) {
 
 Job job(const char* name, const Fields& config, std::uint64_t seed, bool on_se) {
   Job j{task(name), config, seed, {}};
-  if (on_se) j.learned = learned(j.task, config, seed);
+  const char* const kinds[] = {"mdp", "one_step", "mdp_learned_start"};
+  if (on_se) j.learned = learned(j.task, config, seed, kinds[seed / 2 % 3]);
+  if (on_se && seed % 4 == 0) j.schedule = 60, j.learn_from = 20;
   return j;
 }
 
@@ -132,7 +143,10 @@ std::vector<Job> continuous_jobs() {
         for (const char* algorithm : {"td3", "ppo"}) {
           const Fields c = agent(algorithm, "relu", hidden, 1 + batch % 3, batch);
           jobs.push_back(job(name, c, jobs.size(), false));
-          jobs.back().task.continuous = true;
+          Job& last = jobs.back();
+          last.task.continuous = true;
+          if (batch == 5) last.learned = learned(last.task, c, last.seed, "one_step");
+          if (batch == 24) last.learned = learned(last.task, c, last.seed, "mdp_learned_start");
         }
   return jobs;
 }
