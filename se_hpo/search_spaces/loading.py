@@ -30,7 +30,7 @@ from se_hpo.bohb.conditions import defaults_unchecked
 from se_hpo.bohb.encoding import SpaceEncoding
 from se_hpo.config.run import RunConfig, from_configuration
 from se_hpo.envs.reward_inputs import check_learnable
-from se_hpo.envs.tasks import check_task
+from se_hpo.envs.tasks import check_task, import_task
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.registries import AGENTS, OBJECTIVES
 from se_hpo.search_spaces.user_code import run_file, said
@@ -97,7 +97,7 @@ class Space:
         """
         values = {**self.base, **configuration}
         config = from_configuration(values, self.task, self.agent)
-        task = check_task(config.task)
+        task = import_task(config.task)  # checked when the space was loaded
         for agent in config.agents:
             check_takes(kind_of(agent), task.id, task.continuous, task.discrete_obs)
             check_learnable(config.task, config.se, agent)
