@@ -82,21 +82,16 @@ bool DoubleQAgent::learn() {
 
 bool DoubleQAgent::learn_terminal() {
   replay_.sample(sampling_, batch_);
-  return update_terminal(batch_);
+  return update(batch_, true);
 }
 
-bool DoubleQAgent::update(const Batch& batch) { return descend(differentiate(batch)); }
-
-bool DoubleQAgent::update_terminal(const Batch& batch) {
-  return descend(differentiate_terminal(batch));
-}
-
-bool DoubleQAgent::descend(float squared_error) {
+bool DoubleQAgent::update(const Batch& batch, bool terminal) {
+  const float squared_error = differentiate(batch, terminal);
   adam_.step(online_, target_, gradient_);
   return is_finite(squared_error);
 }
 
-float DoubleQAgent::differentiate(const Batch& batch) {
+float DoubleQAgent::differentiate(const Batch& batch, bool terminal) {
   const float factor = 2.0f / static_cast<float>(batch.size());
   float total = 0;
   bool first = true;
@@ -104,30 +99,13 @@ float DoubleQAgent::differentiate(const Batch& batch) {
     if (stop_.load(std::memory_order_relaxed)) break;
     const int vectors = panel.vectors;
     // y = r + gamma (1 - d) Q_target(s', argmax_a Q(s', a)); L = mean (Q(s, a) - y)^2
-    const float* next = network_->forward(online_.data(), panel.next_state, vectors,
-                                          QNetwork::kNext);
-    const float* target = network_->forward(target_.data(), panel.next_state, vectors,
-                                            QNetwork::kTarget);
     const float* q = network_->forward(online_.data(), panel.state, vectors, QNetwork::kOnline);
+    const float *next = q, *target = q;  // of weight 0 where all ended: any finite values do
+    if (!terminal) {
+      next = network_->forward(online_.data(), panel.next_state, vectors, QNetwork::kNext);
+      target = network_->forward(target_.data(), panel.next_state, vectors, QNetwork::kTarget);
+    }
     total += kernels_.double_q_delta(panel, q, next, target, n_actions_,
-                                     static_cast<float>(config_.gamma), factor, delta_.data());
-    network_->backward(online_.data(), delta_.data(), vectors, first);
-    first = false;
-  }
-  network_->collect(gradient_.data());
-  return total;
-}
-
-float DoubleQAgent::differentiate_terminal(const Batch& batch) {
-  const float factor = 2.0f / static_cast<float>(batch.size());
-  float total = 0;
-  bool first = true;
-  for (const TransitionPanel& panel : batch.panels()) {
-    if (stop_.load(std::memory_order_relaxed)) break;
-    const int vectors = panel.vectors;
-    const float* q = network_->forward(online_.data(), panel.state, vectors, QNetwork::kOnline);
-    // Any finite values will do for those of s', which have the weight 0.
-    total += kernels_.double_q_delta(panel, q, q, q, n_actions_,
                                      static_cast<float>(config_.gamma), factor, delta_.data());
     network_->backward(online_.data(), delta_.data(), vectors, first);
     first = false;

@@ -61,9 +61,8 @@ class DoubleQAgent : public Agent {
   bool learn_terminal() override;
 
   // One update on the given batch, for learn() and tests.
-  bool update(const Batch& batch);
-  // The same where done is 1 in all of it: y is r, whatever Q(s', .) is.
-  bool update_terminal(const Batch& batch);
+  // `terminal`: done is 1 in all of it, so that y is r, whatever Q(s', .) is.
+  bool update(const Batch& batch, bool terminal = false);
   Buffer& online() { return online_; }
   Buffer& target() { return target_; }
   // Of the last update's loss.
@@ -74,8 +73,7 @@ class DoubleQAgent : public Agent {
 
  protected:
   // Leaves the gradient of the loss in gradient_; returns the sum of squared errors.
-  virtual float differentiate(const Batch& batch);
-  virtual float differentiate_terminal(const Batch& batch);
+  virtual float differentiate(const Batch& batch, bool terminal);
 
   const Kernels& kernels_;
   const DoubleQConfig config_;
@@ -87,7 +85,6 @@ class DoubleQAgent : public Agent {
 
  private:
   const float* q_column(const float* obs);
-  bool descend(float squared_error);
 
   Adam adam_;
   Random exploration_, sampling_;

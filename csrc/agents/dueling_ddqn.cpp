@@ -141,16 +141,14 @@ class BatchMeanAgent final : public DoubleQAgent {
         stride_(delta_.size()) {}
 
  protected:
-  float differentiate(const Batch& batch) override {
+  // The mean of A is over the batch, so that terminal steps take all passes, too.
+  float differentiate(const Batch& batch, bool) override {
     const std::size_t n_panels = batch.panels().size();
     for (Buffer& q : q_)
       if (q.size() < n_panels * stride_) q = Buffer(n_panels * stride_);
     raw_values(batch);
     return gradients(batch);
   }
-
-  // The mean of A is over the batch, so that it takes its own passes.
-  float differentiate_terminal(const Batch& batch) override { return differentiate(batch); }
 
  private:
 

@@ -55,7 +55,7 @@ py::tuple run_updates(const py::dict& config, int n_actions, const Floats& onlin
       replay.add(states.data(i, b, 0), int(*actions.data(i, b)), next_states.data(i, b, 0),
                  *rewards.data(i, b), *dones.data(i, b));
     replay.first(batch);
-    finite = (terminal ? agent->update_terminal(batch) : agent->update(batch)) && finite;
+    finite = agent->update(batch, terminal) && finite;
   }
   return py::make_tuple(to_array(agent->online()), to_array(agent->target()), finite,
                         to_array(agent->gradient()));

@@ -65,12 +65,14 @@ def train_agent(
     schedule (a number of steps) from step `se_init_steps` on. NaN or
     infinity in the environment or the agent ends the training as `diverged`.
     """
-    log = TrainingLog()
+    log, steps = TrainingLog(), 0
+    learns = _learning(agent, config, schedule)
     try:
         for episode in range(config.train_episodes):
             agent.start_episode(episode)
-            learns = _learning(agent, config, episode, schedule)
-            at_limit = _train_episode(agent, env, log, learns, config.max_env_steps)
+            limit = config.max_env_steps
+            at_limit = _train_episode(agent, env, log, learns, steps, limit)
+            steps += log.lengths[-1]
             if test:
                 log.test_returns.append(test())
             if at_limit:
@@ -85,15 +87,16 @@ def train_agent(
 
 
 def _learning(
-    agent: Agent, config: AgentConfig, episode: int, schedule: int
-) -> Callable[[int], bool]:
-    """Called before each step with how many there were: whether the agent learns."""
+    agent: Agent, config: AgentConfig, schedule: int
+) -> Callable[[int, int], bool]:
+    """Called before each step with its episode and number: whether the agent learns."""
     if not schedule:
-        return lambda step: episode >= config.init_episodes
+        return lambda episode, step: episode >= config.init_episodes
+    explores = agent if isinstance(agent, Scheduled) else None
 
-    def at_step(step: int) -> bool:
-        if isinstance(agent, Scheduled):
-            agent.at_step(step, schedule)
+    def at_step(episode: int, step: int) -> bool:
+        if explores is not None:
+            explores.at_step(step, schedule)
         return step >= config.se_init_steps
 
     return at_step
@@ -103,16 +106,17 @@ def _train_episode(
     agent: Agent,
     env: TrainingEnv,
     log: TrainingLog,
-    learns: Callable[[int], bool],
+    learns: Callable[[int, int], bool],
+    steps_before: int,
     max_env_steps: int,
 ) -> bool:
     """Train for one episode; True when the step limit of the training is reached."""
-    steps_before = sum(log.lengths)
+    episode = len(log.lengths)
     log.returns.append(0.0)
     log.lengths.append(0)
     state, ended, at_limit = env.reset(), False, False
     while not (ended or at_limit):
-        learning = learns(steps_before + log.lengths[-1])
+        learning = learns(episode, steps_before + log.lengths[-1])
         action = agent.act(state)
         step = env.step(action)
         log.lengths[-1] += step.env_steps
