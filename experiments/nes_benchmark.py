@@ -1,12 +1,13 @@
-"""Random configurations of a search space, each run to the end: a benchmark of searches.
+"""Random configurations of a search space, run to the end: a benchmark of searches.
 
-    python experiments/nes_benchmark.py              # hours; goes on where it was
-    python experiments/nes_benchmark.py --collect    # -> experiments/results/nes_benchmark
+    python experiments/nes_benchmark.py              # two CPU hours; goes on
+    python experiments/nes_benchmark.py --collect    # experiments/results/nes_benchmark
 
-Every configuration is a complete NES run with two seeds; the first ten are run with ten,
-which says how much of a loss is the seed's. What is kept is one line per generation:
-scores of center and members, steps and processor time. `se_hpo.benchmarks.NESBenchmark`
-makes of it a function on which a whole search costs seconds.
+Every configuration is a complete NES run with two seeds; the first ten are run with
+ten, which says how much of a loss is the seed's. What is kept is one line per
+generation: scores of center and members, steps and processor time.
+`se_hpo.benchmarks.NESBenchmark` makes of it a function on which a whole search costs
+seconds.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 What is searched is what was found to matter, within bounds that keep an evaluation to
 seconds; the authors' own search (Ferreira et al. 2022) is `paper_nes_cartpole`. The
-default configuration, tried first, is their best one as far as these ranges go. An SE is
-scored by agents that it was not made for: those trained on the center have random
+default configuration, tried first, is their best one as far as these ranges go. An SE
+is scored by agents that it was not made for: those trained on the center have random
 hyperparameters and activations around the configuration's agent.
 Budget: generations.
 """
@@ -26,14 +26,14 @@ META = {
     "max_budget": 27,
     "eta": 3,
     "base": {
-        # Eight agents say what a center is worth, eight more whether it solves the task.
+        # Eight agents say what a center is worth, eight more whether it is solved.
         "nes.n_center_evaluations": 8,
         "nes.n_confirmations": 8,
         # Generations after it count like the last one, so going on is in vain.
         "nes.stop_when_solved": True,
         "nes.vary_agents": True,
         "nes.vary": "wide",
-        # Of the agent's cost of an update: a few large draws would take most of the time.
+        # Times the agent's cost of an update: few large draws would take most of it.
         "nes.most_update_cost": 2.0,
     },
 }
@@ -53,8 +53,8 @@ def space(seed: int | None = None) -> ConfigurationSpace:
             ),
             # Hidden activation of the SE's networks. Authors: these, and prelu.
             Categorical("se.activation", ACTIVATIONS, default="leaky_relu"),
-            # Units per hidden layer of the SE. Authors: 48 to 192; one-step SEs are good
-            # with 32. Fewer parameters are fewer dimensions for the strategy.
+            # Units per hidden layer of the SE. Authors: 48 to 192; one-step SEs are
+            # good with 32. Fewer parameters are fewer dimensions for the strategy.
             Integer("se.hidden_size", (16, 96), log=True, default=83),
             # Hidden layers of the SE. Authors: 1 or 2.
             Integer("se.hidden_layers", (1, 2), default=1),
@@ -63,8 +63,7 @@ def space(seed: int | None = None) -> ConfigurationSpace:
             Categorical("nes.strategy", ["nes", "snes"], default="nes"),
             # Directions of a generation. Authors: 16; SNES was best with 64.
             Integer("nes.population", (8, 64), log=True, default=16),
-            # Standard deviation of a perturbation, of SNES the first. Authors: 0.01 to 1;
-            # above 0.3 nothing was ever learned.
+            # Standard deviation of a perturbation, of SNES the first. Authors: to 1.
             Float("nes.noise_std", (0.01, 0.3), log=True, default=0.05),
             # Factor of the update. Authors: 0.1 to 1; SNES' papers: 1.
             Float("nes.step_size", (0.1, 2.0), log=True, default=1.0),
@@ -87,8 +86,10 @@ def space(seed: int | None = None) -> ConfigurationSpace:
             # Whether the members' agents vary as the center's do: a broader lesson,
             # with more noise. Authors: off.
             Categorical("nes.vary_members", [False, True], default=False),
-            # Test episodes of an agent: two in place of ten leave steps for more members.
-            OrdinalHyperparameter("ddqn.test_episodes", [1, 2, 5, 10], default_value=10),
+            # Test episodes of an agent. Authors: 10; fewer leave more for members.
+            OrdinalHyperparameter(
+                "ddqn.test_episodes", [1, 2, 5, 10], default_value=10
+            ),
             # Steps of a training on the SE. The paper's agents took 6,800; one-step SEs
             # were learned with 1,000. Cost is in proportion to it.
             Integer("ddqn.se_steps", (250, 1500), log=True, default=1500),

@@ -1,4 +1,4 @@
-"""NES, SE and DDQN together, for CartPole-v0.
+"""The paper's search for CartPole-v0: NES, SE and DDQN together.
 
 Ranges of the CartPole search in the authors' code for Ferreira et al. (2022),
 `experiments/GTNC_evaluate_cartpole_params.py`; what differs is said beside it.

@@ -43,6 +43,8 @@ class Options:
     """Worker processes on this machine."""
     threads: int = 0
     """Threads per worker; 0 shares the cores among the workers."""
+    loss: Literal["progress", "clipped"] | None = None
+    """What is minimized, see docs/search.md. Default: the run's; new: progress."""
     engine: Literal["auto", "native", "torch"] = "auto"
     """What trains the agents; auto takes native where it is built."""
     role: Literal["all", "master", "worker"] = "all"
