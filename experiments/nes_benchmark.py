@@ -1,7 +1,7 @@
 """Random configurations of a search space, run to the end: a benchmark of searches.
 
     python experiments/nes_benchmark.py              # two CPU hours; goes on
-    python experiments/nes_benchmark.py --collect    # experiments/results/nes_benchmark
+    python experiments/nes_benchmark.py --collect    # se_hpo/benchmarks/*.csv.gz
 
 Every configuration is a complete NES run with two seeds; the first ten are run with
 ten, which says how much of a loss is the seed's. What is kept is one line per
@@ -24,13 +24,15 @@ import pandas as pd
 from se_hpo import seeding
 from se_hpo.bohb.proposals import RandomGenerator
 from se_hpo.config.run import from_configuration
+from se_hpo.envs.tasks import get_task
 from se_hpo.nes.run import run_nes
+from se_hpo.optimize.objectives.losses import top_of
 from se_hpo.search_spaces.loading import load_space
 from se_hpo.storage.files import read_json_lines
 from se_hpo.storage.paths import TrialPaths
 from se_hpo.training.inner_loop import InnerLoop
 
-KEPT = Path(__file__).parent / "results" / "nes_benchmark"
+KEPT = Path(__file__).parents[1] / "se_hpo" / "benchmarks"
 MORE_SEEDS = 10  # of the first so many configurations
 ROUNDED = {"center": 2, "members_mean": 2, "members_top": 2, "cpu_seconds": 4}
 
@@ -89,18 +91,23 @@ def run(name: str, k: int, seed: int, generations: int, out: Path) -> str:
 
 def collect(args: argparse.Namespace) -> None:
     """All curves as one compressed table, one row per generation."""
-    out = args.out / args.space
-    rows = [row for folder in sorted(out.iterdir()) for row in curve(folder)]
-    frame = pd.DataFrame(rows).round(ROUNDED)
-    names = sorted(frame.trial.unique())
-    values = {k: configuration(args.space, k) for k in {int(n[:3]) for n in names}}
-    configurations = pd.DataFrame.from_dict(values, orient="index").sort_index()
-    KEPT.mkdir(parents=True, exist_ok=True)
-    frame.to_csv(KEPT / f"{args.space}-curves.csv.gz", index=False)
-    configurations.to_csv(
-        KEPT / f"{args.space}-configurations.csv.gz", index_label="configuration"
-    )
-    print(f"{len(names)} runs, {len(frame)} generations in {KEPT}")
+    task = load_space(args.space).task
+    folders = sorted((args.out / args.space).iterdir())
+    curves = [pd.DataFrame(curve(folder)) for folder in folders]
+    done = [c for c in curves if finished(c, args.generations, task)]
+    frame = pd.concat(done, ignore_index=True).round(ROUNDED)
+    drawn = {k: configuration(args.space, k) for k in frame["configuration"].unique()}
+    values = pd.DataFrame.from_dict(drawn, orient="index").add_prefix("config.")
+    frame = frame.join(values, on="configuration")
+    file = KEPT / f"{args.space}.csv.gz"
+    frame.to_csv(file, index=False, compression={"method": "gzip", "mtime": 0})
+    print(f"{len(done)} of {len(folders)} runs, {len(frame)} generations in {file}")
+
+
+def finished(curve: pd.DataFrame, generations: int, task: str) -> bool:
+    """Whether a run has all its generations, or solved the task before."""
+    solved = get_task(task).solved_return
+    return len(curve) == generations or bool(curve["center"].iloc[-1] >= solved)
 
 
 def curve(folder: Path) -> Iterator[dict[str, Any]]:
@@ -111,14 +118,14 @@ def curve(folder: Path) -> Iterator[dict[str, Any]]:
         g = line["generation"]
         seconds[g] = seconds.get(g, 0.0) + line["cpu_seconds"]
     for _, line in read_json_lines(paths.generations):
-        members = np.sort(np.ravel(line["member_scores"]))[::-1]
-        top = max(1, round(len(members) / 5))
+        members = np.ravel(line["member_scores"])
         yield {
-            "trial": folder.name,
+            "configuration": int(folder.name[:3]),
+            "seed": int(folder.name[4:]),
             "generation": line["generation"] + 1,
             "center": np.mean(line["center_scores"]),
             "members_mean": members.mean(),
-            "members_top": members[:top].mean(),
+            "members_top": top_of(line["member_scores"]),
             "env_steps_se": line["env_steps_se"],
             "env_steps_task": line["env_steps_task"],
             "cpu_seconds": seconds.get(line["generation"], np.nan),

@@ -79,6 +79,20 @@ def levels_of(
     return find_levels(loss)(np.asarray(scores, dtype=np.float64), *ends)
 
 
+def progress(
+    centers: Sequence[float] | np.ndarray,
+    tops: Sequence[float] | np.ndarray,
+    task: TaskSpec,
+    config: RunConfig | None = None,
+) -> np.ndarray:
+    """Levels of generations, half of each from the center, half from the best members.
+
+    What is within reach counts before the center moves.
+    """
+    levels = levels_of(centers, task, config) + levels_of(tops, task, config)
+    return np.asarray(levels / 2.0)
+
+
 def top_of(member_scores: Sequence[Sequence[float]]) -> float:
     """Mean of the best fifth of a generation's members, at least one.
 

@@ -15,7 +15,13 @@ from se_hpo.envs.tasks import TaskSpec, measure_task
 from se_hpo.nes.generation import inner_loop_job, n_trainings, random_psi
 from se_hpo.nes.run import run_nes
 from se_hpo.optimize.objectives import ObjectiveKind
-from se_hpo.optimize.objectives.losses import CLIPPED, PROGRESS, levels_of, top_of
+from se_hpo.optimize.objectives.losses import (
+    CLIPPED,
+    PROGRESS,
+    levels_of,
+    progress,
+    top_of,
+)
 from se_hpo.storage.files import Guard
 from se_hpo.storage.paths import TrialPaths
 from se_hpo.storage.records import Status
@@ -46,13 +52,14 @@ def nes_loss(
     """
     lines = history[:budget]
     centers = [np.mean(line["center_scores"]) for line in lines]
-    levels = levels_of(centers, task, config, loss)
+    missing = budget - len(lines)
     if loss == CLIPPED:
-        return float(1.0 - (levels.sum() + budget - len(lines)) / budget)
-    members = [top_of(line["member_scores"]) for line in lines]
-    levels = (levels + levels_of(members, task, config, loss)) / 2.0
-    last = levels[-1] * (budget - len(lines))
-    return float(1.0 - (levels.sum() + last) / budget)
+        levels, last = levels_of(centers, task, config, loss), 1.0
+    else:
+        tops = [top_of(line["member_scores"]) for line in lines]
+        levels = progress(centers, tops, task, config)
+        last = levels[-1]
+    return float(1.0 - (levels.sum() + last * missing) / budget)
 
 
 def _evaluate_nes(
