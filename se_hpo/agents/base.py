@@ -72,6 +72,16 @@ class Scheduled(Protocol):
 
 
 @runtime_checkable
+class Storable(Protocol):
+    """An agent that can be saved: its attribute of the name `acts_by` decides how it acts.
+
+    That is a torch module or an array, made with its shapes by the constructor.
+    """
+
+    acts_by: str
+
+
+@runtime_checkable
 class SelfTrained(Protocol):
     """An agent that brings its own training loop, and `act_greedily` for the tests."""
 
