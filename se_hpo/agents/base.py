@@ -73,12 +73,11 @@ class Scheduled(Protocol):
 
 @runtime_checkable
 class Storable(Protocol):
-    """An agent that can be saved: its attribute of the name `acts_by` decides how it acts.
-
-    That is a torch module or an array, made with its shapes by the constructor.
-    """
+    """An agent that can be saved."""
 
     acts_by: str
+    """Name of the attribute that decides how it acts: a torch module, or an array, that
+    the constructor makes with its shapes."""
 
 
 @runtime_checkable
