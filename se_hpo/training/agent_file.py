@@ -71,7 +71,7 @@ def read_agent(path: Path) -> tuple[Stored, Tensors]:
     """What a file holds; nothing that it names is imported.
 
     Raises:
-        UserError: the file is missing, damaged, no agent, or of an agent not known here.
+        UserError: the file is missing, damaged, or of no agent known here.
     """
     if not path.is_file():
         raise UserError(f"{path}: no such file; give one that Agent.save wrote")

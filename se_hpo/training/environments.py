@@ -199,7 +199,7 @@ def training_env(
     config: AgentConfig,
     env: gymnasium.Env | None = None,
 ) -> TrainingEnv:
-    """The learned environment, or where there is none the task (see there for `env`)."""
+    """The learned environment, or where there is none the task: see there."""
     if learned is None:
         how = config.truncation, config.action_repeat
         return TaskTrainingEnv(spec, seed, *how, env)

@@ -68,8 +68,8 @@ def train_agent(
         log = trained(job, learner, env_of(job, on.spec, own))
     if log.stop_reason == "diverged":
         raise DivergedError(
-            f"{algorithm} diverged on {on.name} after {sum(log.lengths):,} steps: try a "
-            "lower learning rate, or another seed"
+            f"{algorithm} diverged on {on.name} after {sum(log.lengths):,} steps: try "
+            "a lower learning rate, or another seed"
         )
     return Agent(Stored(config, task, *_spaces(on), _training(on, seed, log)), learner)
 
@@ -98,7 +98,7 @@ def _configured(
 
 
 def _scheduled(on: TrainedOn) -> bool:
-    """Whether agents train for a number of steps on an SE, as those that made it did."""
+    """Whether agents train for a number of steps on an SE: as those that made it."""
     if on.learned_with:
         return any(agent.se_steps is not None for agent in on.learned_with)
     return on.learned is not None and on.learned.kind.stopping_rule is never

@@ -132,8 +132,8 @@ class Agent:
             flat = flatten(self.observation_space, observation).astype(np.float32)
         if flat.shape != size:
             raise UserError(
-                f"an observation of shape {flat.shape}: the agent for {self.task} takes "
-                f"one of {text_of(self.observation_space)} at a time"
+                f"an observation of shape {flat.shape}: the agent for {self.task} "
+                f"takes one of {text_of(self.observation_space)} at a time"
             )
         return flat
 

@@ -299,7 +299,7 @@ def test_a_damaged_file_is_one_line(agent, tmp_path):
     nan = tensor_bytes({k: v * np.nan for k, v in tensors.items()}, header)
     for data in (b"", whole[:90], whole[:-9], SE.read_bytes(), nan):
         path.write_bytes(data)
-        with pytest.raises(UserError, match="bad: .*take another file"):
+        with pytest.raises(UserError, match=r"bad: .*take another file"):
             se_hpo.Agent.load(path)
     with pytest.raises(UserError, match="gone: no such file"):
         se_hpo.Agent.load(tmp_path / "gone")
