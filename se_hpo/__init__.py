@@ -23,6 +23,7 @@ if sys.argv[:1] == ["-m"] and any(w.startswith("se_hpo.") for w in sys.orig_argv
 
 from se_hpo.envs.gridworld import register_gridworlds
 from se_hpo.envs.registration import register_learned_envs
+from se_hpo.errors import end_scripts_in_one_line
 from se_hpo.version import __version__
 
 __all__ = [
@@ -76,6 +77,7 @@ _MODULES = {
 _COMMANDS = ("evaluate", "optimize", "report", "train", "zoo")
 """Packages with a function `run`, and the zoo."""
 
+end_scripts_in_one_line()
 register_gridworlds()
 register_learned_envs()
 

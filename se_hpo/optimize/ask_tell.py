@@ -146,7 +146,7 @@ class BOHB:
     ) -> None:
         """Evaluate until the search is finished, trials that are out first.
 
-        So it goes on after Ctrl-C, or after what a callback raised.
+        So it goes on after Ctrl-C, or what a callback raised.
 
         Args:
             f: called with a configuration, a dict, and a budget, an int; gives the
