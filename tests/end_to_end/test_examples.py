@@ -145,7 +145,7 @@ def test_the_notebook_runs_from_top_to_bottom(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     notebook = nbformat.read(EXAMPLES / "first_hour.ipynb", as_version=4)
     resources = {"metadata": {"path": str(tmp_path)}}
-    done = nbclient.NotebookClient(notebook, 200, resources=resources).execute()
+    done = nbclient.NotebookClient(notebook, timeout=200, resources=resources).execute()
     cells = [cell for cell in done.cells if cell.cell_type == "code"]
     shown = [
         output["data"].get("text/plain", "")
