@@ -168,12 +168,10 @@ class BOHB:
     @property
     def planned(self) -> tuple[Bracket, ...]:
         """All brackets; none of a search without end."""
-        if self._n_brackets is None:
-            return ()
-        return hyperband_brackets(*self._budgets, self._n_brackets, self._which)
+        n = self._n_brackets
+        return hyperband_brackets(*self._budgets, n, self._which) if n else ()
 
     def __repr__(self) -> str:
-        """Short."""
         n = plan(self.planned).evaluations
         of = f" of {n}" if n else ""
         best = self.incumbent
@@ -214,16 +212,13 @@ class BOHB:
         trial: Trial,
         loss: float | None = None,
         failure: str | BaseException | None = None,
-    ) -> Trial:
+    ) -> None:
         """Say how a trial ended.
 
         Args:
             trial: what `ask` gave.
             loss: lower is better, finite.
             failure: instead, why there is none; it counts as worse than any loss.
-
-        Returns:
-            The trial with its loss.
 
         Raises:
             UserError: a trial that was told already or not asked for, or no finite
@@ -247,7 +242,6 @@ class BOHB:
         del self._out[key]
         self._told[key] = told
         self._register(asked, _FAILED_LOSS if loss is None else loss)
-        return replace(told, config=dict(told.config))
 
     def trials(self) -> pd.DataFrame:
         """One row per evaluation in the order of telling, then those that are out.
