@@ -51,6 +51,7 @@ _YOUNGER = (
     ("nes", "limit_generations", 0),
     ("nes", "vary", "paper"),
     ("nes", "most_update_cost", 0.0),
+    ("nes", "most_cost", 0.0),
     ("nes", "best_window", 1),
     ("nes", "restart_after", 0),
     ("agent", "action_repeat", 1),

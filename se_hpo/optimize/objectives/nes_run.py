@@ -12,6 +12,7 @@ import numpy as np
 
 from se_hpo.config.run import RunConfig
 from se_hpo.envs.tasks import TaskSpec, measure_task
+from se_hpo.nes.cost import STOPPED
 from se_hpo.nes.fitness import worst_score
 from se_hpo.nes.generation import inner_loop_job, n_trainings, random_psi
 from se_hpo.nes.run import run_nes
@@ -71,6 +72,8 @@ def _evaluate_nes(
     diverged = outcome.reason.startswith("diverged")
     task = measure_task(config.task)
     loss = 1.0 if diverged else nes_loss(list(scores), budget, task, config)
+    if outcome.reason.startswith(STOPPED):  # what it did not reach counts as nothing
+        loss = min(1.0, loss + (budget - len(scores)) / budget)
     return {
         "status": Status.FINISHED,
         "loss": loss,
