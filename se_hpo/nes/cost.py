@@ -26,7 +26,7 @@ def step_cost(agent: AgentConfig, n_parameters: int) -> float:
 
     A step is followed by an update with a batch, or is used `epochs` times.
     """
-    used = getattr(agent, "epochs", None) or getattr(agent, "batch_size", 1)
+    used: int = getattr(agent, "epochs", getattr(agent, "batch_size", 1))
     return _PASSES * used * hidden_weights(agent) + n_parameters
 
 
