@@ -21,6 +21,7 @@ META = {
     "min_budget": 1,
     "max_budget": 9,
     "eta": 3,
+    "confirm": 3,
     "base": {
         # As in all settings of the authors.
         "nes.population": 16,

@@ -86,19 +86,18 @@ class Schedule:
         return self._yet + sum(bracket.left for bracket in self.active) <= most
 
     def _longest(self) -> NextRun | None:
-        """What has the largest budget before it; of equals the larger step first."""
+        """What has the largest budget before it; of equals the first bracket's."""
         for bracket in self.active:
             bracket.promote_early()
-        found: list[tuple[float, float, int, SuccessiveHalving, ConfigId | None]] = []
+        found: list[tuple[float, SuccessiveHalving, ConfigId | None]] = []
         for bracket in self.active:
             runs = [(cid, bracket.rung_of(budget)) for cid, budget in bracket.queued()]
             if not runs and bracket.next_slot() is not None:
                 runs = [(None, bracket.stage)]
             for config_id, rung in runs:
-                before = bracket.paid(rung)
-                top, step = bracket.budgets[-1] - before, bracket.budgets[rung] - before
-                found.append((-top, -step, bracket.HPB_iter, bracket, config_id))
+                before = bracket.budgets[-1] - bracket.paid(rung)
+                found.append((before, bracket, config_id))
         if not found:
             return None
-        *_, bracket, config_id = min(found, key=lambda item: item[:3])
+        _, bracket, config_id = max(found, key=lambda item: item[0])
         return bracket.hand_out(config_id) if config_id else bracket.get_next_run()

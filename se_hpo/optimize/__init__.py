@@ -70,6 +70,6 @@ def run(
     ):
         run_brackets(request, brackets, quiet=quiet, only_live=True, on_record=callback)
         refuse_only_failures(request.paths)
-        if options.confirm:
+        if request.confirm:
             confirmed(request)
     return Run(request.paths.root)

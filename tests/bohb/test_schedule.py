@@ -142,8 +142,11 @@ def test_at_the_end_what_has_most_before_it_goes_first():
     assert runs == [0, 0, 0, 0], "it is not yet the end"
     for run in (first.pop(0), first.pop(0)):
         schedule.begun[0].register_result(job(run, 1.0))
-    at_the_end = [schedule.next_run(n) for n in range(6, 9)]
-    assert [(run[0][0], run[2]) for run in at_the_end] == [(1, 9.0), (1, 9.0), (0, 1.0)]
+    tell_all = [schedule.next_run(n) for n in range(2, 7)] + first
+    for run in tell_all:
+        schedule.begun[0].register_result(job(run, run[0][2]))
+    at_the_end = [schedule.next_run(n) for n in range(3, 8)]
+    assert [(run[0][0], run[2]) for run in at_the_end] == [(1, 9.0)] * 2 + [(0, 3.0)] * 3
 
 
 def test_a_search_without_end_has_no_end_to_prepare_for():
