@@ -25,6 +25,7 @@ META = {
     "min_budget": 3,
     "max_budget": 27,
     "eta": 3,
+    "confirm": 3,
     "base": {
         # Eight agents say what a center is worth, eight more whether it is solved.
         "nes.n_center_evaluations": 8,

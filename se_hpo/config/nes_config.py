@@ -72,6 +72,9 @@ class NESConfig:
     most_update_cost: float = 0.0
     """Agents are drawn again whose update costs more than so many of the base agent's
     (0: none)."""
+    most_cost: float = 0.0
+    """Billions of multiplications of a generation, about, above which the run ends with
+    it (0: none): see `nes.cost`."""
     vary: str = "paper"
     """What is drawn: `paper` learning rate, batch and network size; `wide` the
     activation, too."""
@@ -109,6 +112,7 @@ class NESConfig:
         check_one_of(self, "vary", VARIATIONS)
         some = self.most_update_cost == 0 or 1 <= self.most_update_cost < float("inf")
         check(some, self, "most_update_cost", "0, or >= 1")
+        check(0 <= self.most_cost < float("inf"), self, "most_cost", ">= 0")
         check_one_of(self, "fitness", FITNESSES)
         check_one_of(self, "start", ("random", "task_reward"))
         check(self.horizon >= 0, self, "horizon", ">= 0")

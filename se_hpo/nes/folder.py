@@ -52,6 +52,7 @@ _YOUNGER = (
     ("nes", "vary", "paper"),
     ("nes", "vary_members", True),
     ("nes", "most_update_cost", 0.0),
+    ("nes", "most_cost", 0.0),
     ("nes", "best_window", 1),
     ("nes", "restart_after", 0),
     ("agent", "action_repeat", 1),

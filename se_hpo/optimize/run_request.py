@@ -52,6 +52,16 @@ class RunRequest:
         """Whether the master is a SLURM job, which may be queued again."""
         return self.options.role == "master" and in_slurm_job()
 
+    @property
+    def confirm(self) -> int:
+        """How many of the best run again on fresh seeds.
+
+        A master that is alone has few cores and no workers left when the search ends.
+        """
+        asked = self.options.confirm
+        default = self.space.confirm if self.options.role == "all" else 0
+        return default if asked is None else asked
+
     def generator(self) -> RandomGenerator:
         """A new one: what proposes configurations."""
         settings = self.settings

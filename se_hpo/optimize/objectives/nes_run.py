@@ -12,6 +12,7 @@ import numpy as np
 
 from se_hpo.config.run import RunConfig
 from se_hpo.envs.tasks import TaskSpec, measure_task
+from se_hpo.nes.cost import STOPPED
 from se_hpo.nes.generation import inner_loop_job, n_trainings, random_psi
 from se_hpo.nes.run import run_nes
 from se_hpo.optimize.objectives import ObjectiveKind
@@ -35,13 +36,15 @@ def nes_loss(
     task: TaskSpec,
     config: RunConfig | None = None,
     loss: str = PROGRESS,
+    stopped: bool = False,
 ) -> float:
     """One minus the mean level over the generations of the budget.
 
     The level of a generation is that of its mean center score, and for `progress` for
     one half that of its best members: what is within reach counts before the center
     moves. Generations that a solved run did not need count as its last, for `clipped`
-    as 1. So a loss is lower for earlier, and for higher.
+    as 1; those that one which was stopped did not reach count as nothing. So a loss is
+    lower for earlier, and for higher.
 
     Args:
         history: lines of `generations.jsonl`.
@@ -49,6 +52,7 @@ def nes_loss(
         task: gives worst, random and solved return.
         config: gives the fitness, by default returns.
         loss: a name in `LOSSES`.
+        stopped: the run was too costly to go on.
     """
     lines = history[:budget]
     centers = [np.mean(line["center_scores"]) for line in lines]
@@ -59,6 +63,7 @@ def nes_loss(
         tops = [top_of(line["member_scores"]) for line in lines]
         levels = progress(centers, tops, task, config)
         last = levels[-1]
+    last = 0.0 if stopped else last
     return float(1.0 - (levels.sum() + last * missing) / budget)
 
 
@@ -76,7 +81,8 @@ def _evaluate_nes(
     scores = outcome.center_scores
     diverged = outcome.reason.startswith("diverged")
     task = measure_task(config.task)
-    reached = nes_loss(outcome.history, budget, task, config, loss)
+    stopped = outcome.reason.startswith(STOPPED)
+    reached = nes_loss(outcome.history, budget, task, config, loss, stopped)
     return {
         "status": Status.FINISHED,
         "loss": 1.0 if diverged else reached,
