@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import tyro
+
 from se_hpo.errors import UserError
 from se_hpo.machine.addresses import in_slurm_job, published_host
 from se_hpo.machine.processes import available_cores, die_with_parent
@@ -42,9 +44,9 @@ class WorkerOptions:
     """Seconds to wait for a master before giving up."""
     wait: bool = False
     """The run may not have begun yet: wait for that too."""
-    master_job: str | None = None
+    master_job: tyro.conf.Suppress[str | None] = None
     """Name of the master's SLURM job: no use in waiting once there is no such job."""
-    parent: int = 0
+    parent: tyro.conf.Suppress[int] = 0
     """End when this process, which started the worker, is gone (0: nobody)."""
     quiet: bool = False
     """Log warnings only."""

@@ -24,8 +24,12 @@ import tyro
 from se_hpo.errors import DiedProcessError, FailedRunError, UserError, storage_line
 from se_hpo.machine.processes import Terminated
 from se_hpo.machine.provenance import launched_as
+from se_hpo.terminal.help_texts import with_help
 
 OptionsT = TypeVar("OptionsT")
+
+PLAIN = (tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)
+"""How flags are made of fields: no `--no-x` beside `--x`, and nobody types `None`."""
 
 
 def run_command(options: type[OptionsT], main: Callable[[OptionsT], int]) -> None:
@@ -44,8 +48,8 @@ def parsed(options: type[OptionsT]) -> OptionsT:
     A command that takes a second to import calls it before the rest of its imports.
     """
     steady_streams()
-    program, plain = shlex.join(launched_as()[:3]), (tyro.conf.FlagCreatePairsOff,)
-    return tyro.cli(options, prog=program, config=plain)
+    program = shlex.join(launched_as()[:3])
+    return tyro.cli(with_help(options), prog=program, config=PLAIN)
 
 
 def exit_with(main: Callable[[], int]) -> None:

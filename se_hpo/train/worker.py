@@ -9,6 +9,8 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
+import tyro
+
 from se_hpo.machine.processes import die_with_parent
 from se_hpo.results.se_set_settings import read_settings
 from se_hpo.storage.lock import InUseError, RunLock
@@ -31,7 +33,7 @@ class SEWorkerOptions:
     """Which SE, from 0."""
     threads: int = 1
     """Threads, or processes of the torch engine."""
-    parent: int = 0
+    parent: tyro.conf.Suppress[int] = 0
     """End when this process, which started the worker, is gone (0: nobody)."""
 
 
