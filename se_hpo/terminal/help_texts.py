@@ -49,10 +49,10 @@ def _docstrings(options: type) -> dict[str, str]:
 
 
 def _argument(field: dataclasses.Field[Any], doc: str | None) -> Any:
-    hint = {"help_behavior_hint": ""} if _says_nothing(field.default, doc or "") else {}
+    hint = "" if _says_nothing(field.default, doc or "") else None  # None: tyro's own
     if isinstance(field.default, float):
-        hint = {"help_behavior_hint": f"(default: {short_number(field.default)})"}
-    return tyro.conf.arg(help=doc, **hint)
+        hint = f"(default: {short_number(field.default)})"
+    return tyro.conf.arg(help=doc, help_behavior_hint=hint)
 
 
 def _says_nothing(default: object, doc: str) -> bool:
