@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from se_hpo.optimize.options import Options
-from se_hpo.terminal.cli import exit_with, log_to_stderr, parsed, python_command
+from se_hpo.terminal.cli import exit_with, log_to_stderr, parsed
 
 if __name__ == "__main__":  # the rest takes a second, which flags need not wait for
     OPTIONS = parsed(Options)
@@ -16,7 +16,7 @@ from se_hpo.bohb.brackets import plan
 from se_hpo.errors import UserError
 from se_hpo.optimize.confirm import confirmation_table
 from se_hpo.optimize.objectives.objective import Objective
-from se_hpo.optimize.outcome import final_table
+from se_hpo.optimize.outcome import next_commands, show_best
 from se_hpo.optimize.plan import SAMPLES, bracket_table, measure_cost
 from se_hpo.optimize.run_request import RunRequest, resolve_run
 from se_hpo.optimize.session import (
@@ -30,6 +30,7 @@ from se_hpo.optimize.worker import main as work
 from se_hpo.results.trials import load_trials
 from se_hpo.search_spaces.loading import list_spaces, load_space
 from se_hpo.search_spaces.table import space_table, spaces_table
+from se_hpo.terminal.next_steps import show_next
 from se_hpo.text import duration
 
 
@@ -103,7 +104,9 @@ def _show_plan(request: RunRequest, console: Console) -> None:
 
 def _show_outcome(request: RunRequest, console: Console) -> None:
     root = request.paths.root
-    final_table(load_trials(root), python_command("load_trials", root), console)
+    trials = load_trials(root)
+    show_best(trials, console)
+    show_next(console, next_commands(request.paths, request.settings, trials))
     refuse_only_failures(request.paths)
     if request.options.confirm:
         log_to_stderr(logging.WARNING if request.options.quiet else logging.INFO)

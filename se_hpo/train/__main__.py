@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-import shlex
 import warnings
+from collections.abc import Iterator
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -13,7 +14,8 @@ from se_hpo.names import noun_of
 from se_hpo.results.lines import UnreadableWarning
 from se_hpo.results.se_outcome import SEOutcome
 from se_hpo.results.se_sets import read_set
-from se_hpo.terminal.cli import python_command, run_command
+from se_hpo.terminal.cli import run_command
+from se_hpo.terminal.next_steps import module_command, python_command, show_next
 from se_hpo.text import duration
 from se_hpo.train.display import set_table, summary
 from se_hpo.train.options import TrainOptions
@@ -99,14 +101,19 @@ def _show_outcome(
     fitness = settings.config.nes.fitness
     console.print(set_table(outcomes, missing, settings.train_env, fitness))
     console.print(summary(outcomes))
-    folder, task = request.paths.root, settings.config.task
-    module = f" --task {shlex.quote(task)}" if ":" in task else ""
-    console.print("Next:", style="bold")
-    for command in (
-        python_command("load_ses", folder),
-        f"python -m se_hpo.evaluate --envs {shlex.quote(str(folder))}{module}",
-    ):
-        console.print(f"  {command}", soft_wrap=True, markup=False, emoji=False)
+    show_next(console, _next_commands(request))
+
+
+def _next_commands(request: Request) -> Iterator[str]:
+    folder, task = request.paths.root, request.settings.config.task
+    columns = "[['se', 'solved', 'best_score', 'checkpoint']]"
+    yield python_command("load_ses", folder, columns)
+    words: list[str | Path] = ["--envs", folder]
+    if ":" in task:
+        words += ["--task", task]
+    if request.paths.run_folder is None:  # records of a run lie in that
+        words += ["--out", folder.with_name(f"{folder.name}-agents.jsonl")]
+    yield module_command("evaluate", *words)
 
 
 if __name__ == "__main__":

@@ -9,13 +9,12 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-import tyro
-
 from se_hpo.machine.processes import die_with_parent
 from se_hpo.results.se_set_settings import read_settings
 from se_hpo.storage.lock import InUseError, RunLock
 from se_hpo.storage.paths import SESetPaths
 from se_hpo.terminal.cli import log_to_stderr, run_command
+from se_hpo.terminal.help_texts import internal
 from se_hpo.train.one_se import train_se
 from se_hpo.train.supervisor import HELD
 from se_hpo.training.inner_loop import InnerLoop
@@ -33,7 +32,7 @@ class SEWorkerOptions:
     """Which SE, from 0."""
     threads: int = 1
     """Threads, or processes of the torch engine."""
-    parent: tyro.conf.Suppress[int] = 0
+    parent: int = internal(0)
     """End when this process, which started the worker, is gone (0: nobody)."""
 
 
