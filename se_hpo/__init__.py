@@ -3,9 +3,10 @@
 `load_trials`, `load_generations` and `load_incumbent` read a run's folder, `load_ses`
 and `load_se_generations` its sets of SEs; `BOHB` is the search alone, by ask and tell,
 for an objective of your own; `optimize.run`, `train.run`, `evaluate.run` and
-`report.run` are the commands; `zoo` has SEs by name. Importing the package registers
-the Gymnasium ids `Synthetic/...` and `Rewarded/...`, whose wrapper is `RewardNetwork`;
-for vectors, `RewardNetworkVector`. Nothing here imports torch.
+`report.run` are the commands; `zoo` has SEs by name; `train_agent` trains one `Agent`,
+which acts, is saved and loaded. Importing the package registers the Gymnasium ids
+`Synthetic/...` and `Rewarded/...`, whose wrapper is `RewardNetwork`; for vectors,
+`RewardNetworkVector`. That imports no torch.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from se_hpo.version import __version__
 
 __all__ = [
     "BOHB",
+    "Agent",
     "RewardNetwork",
     "RewardNetworkVector",
     "__version__",
@@ -40,6 +42,7 @@ __all__ = [
     "optimize",
     "report",
     "train",
+    "train_agent",
     "zoo",
 ]
 
@@ -52,8 +55,11 @@ if TYPE_CHECKING:
     from se_hpo.results.learning_curves import load_curves
     from se_hpo.results.se_sets import load_se_generations, load_ses
     from se_hpo.results.trials import load_generations, load_incumbent, load_trials
+    from se_hpo.training.train_agent import train_agent
+    from se_hpo.training.trained_agent import Agent
 
 _MODULES = {
+    "Agent": "training.trained_agent",
     "BOHB": "optimize.ask_tell",
     "RewardNetwork": "envs.reward_wrapper",
     "RewardNetworkVector": "envs.reward_vector",
@@ -64,6 +70,7 @@ _MODULES = {
     "load_se_generations": "results.se_sets",
     "load_ses": "results.se_sets",
     "load_trials": "results.trials",
+    "train_agent": "training.train_agent",
 }
 
 _COMMANDS = ("evaluate", "optimize", "report", "train", "zoo")

@@ -45,7 +45,7 @@ def main(options: EvaluateOptions) -> int:
     if options.plan:
         _show_plan(evaluation, console)
         return 0
-    progress = run_evaluation(evaluation, options.quiet)
+    progress = run_evaluation(evaluation, quiet=options.quiet)
     frame = evaluation.frame()
     if evaluation.plan.rules.how.curves:
         console.print(curve_outcome_table(frame))

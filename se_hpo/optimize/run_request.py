@@ -12,7 +12,7 @@ from typing import Any
 from ConfigSpace import ConfigurationSpace
 
 from se_hpo.agents.config import AgentConfig
-from se_hpo.bohb.brackets import Bracket, most_at_one_budget, plan
+from se_hpo.bohb.brackets import Bracket, default_n_brackets, most_at_one_budget, plan
 from se_hpo.bohb.encoding import SpaceEncoding
 from se_hpo.bohb.proposals import BOHBGenerator, RandomGenerator
 from se_hpo.errors import UserError
@@ -26,9 +26,6 @@ from se_hpo.search_spaces.loading import Space, decides_names, extremes
 from se_hpo.storage.paths import RunPaths
 from se_hpo.terminal.flags import at_least, check_seed
 from se_hpo.training.inner_loop import InnerLoop
-
-DEFAULT_CYCLES = 2  # enough for BOHB's model to have a say
-DEFAULT_TRIALS = 30  # likewise, where a bracket is a single trial
 
 
 @dataclass(frozen=True)
@@ -108,10 +105,9 @@ def resolve_run(options: Options, space: Space) -> RunRequest:
     _check_host(host)
     settings = _settings(options, space)
     paths = RunPaths(options.run or _default_folder(settings))
-    rungs = len(settings.ladder)
-    n_brackets = DEFAULT_CYCLES * rungs if rungs > 1 else DEFAULT_TRIALS
-    if options.n_brackets is not None:
-        n_brackets = options.n_brackets
+    n_brackets = options.n_brackets
+    if n_brackets is None:
+        n_brackets = default_n_brackets(settings.ladder)
     return RunRequest(
         options=options,
         space=space,

@@ -7,6 +7,7 @@ import functools
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 from se_hpo.bohb.brackets import Bracket
@@ -23,13 +24,14 @@ from se_hpo.optimize.local_workers import LocalWorkers
 from se_hpo.optimize.objectives.objective import Objective
 from se_hpo.optimize.run_folder import open_run
 from se_hpo.optimize.run_request import RunRequest
+from se_hpo.results.generation_feed import GenerationFeed, OnGeneration
 from se_hpo.results.lines import read_evaluations
 from se_hpo.results.ranking import best_trials
 from se_hpo.search_spaces.user_code import code_of
 from se_hpo.storage.files import write_json
 from se_hpo.storage.json_records import record
 from se_hpo.storage.lock import RunLock
-from se_hpo.storage.paths import RunPaths, trial_name
+from se_hpo.storage.paths import RunPaths, TrialPaths, trial_name
 from se_hpo.storage.records import EvaluationRecord, Status
 from se_hpo.training.inner_loop import InnerLoop
 
@@ -66,19 +68,19 @@ def run_brackets(
     request: RunRequest,
     brackets: tuple[Bracket, ...],
     *,
-    quiet: bool = False,
-    only_live: bool = False,
     on_record: OnRecord | None = None,
+    on_generation: OnGeneration | None = None,
+    **shown: Any,
 ) -> None:
     """Run or continue all brackets of an opened run.
 
     Args:
         request: the run.
         brackets: from `opened`.
-        quiet: see `LiveLog`.
-        only_live: likewise.
         on_record: told of each evaluation that ended, when it is on disk; what it
             raises ends the attempt.
+        on_generation: told of each new generation on disk, with its trial; likewise.
+        **shown: `quiet`, `only_live`, `console` of `LiveLog`.
 
     Raises:
         UserError, FailedRunError, OSError: see `run_locked_master`.
@@ -87,7 +89,8 @@ def run_brackets(
     earlier = (e.record for e in read_evaluations(paths))
     title = f"{settings.space}, {settings.optimizer}"
     here = options.role == "all"
-    shown = {"quiet": quiet, "verbose": options.verbose, "only_live": only_live}
+    shown = {"verbose": options.verbose, **shown}
+    feed = GenerationFeed("trial", on_generation, map(TrialPaths, _trials(paths)))
     with (
         RunDisplay(paths, title, settings.unit, earlier, **shown) as display,
         LocalWorkers(paths, options.n_workers, request.threads) as pool,
@@ -107,11 +110,14 @@ def run_brackets(
         def show(status: dict[str, Any]) -> None:
             pool.replace_dead()
             draw(status)
+            for running in status["running"]:
+                feed.tell(running["trial"], paths.trial(running["config_id"]))
 
         def take(job: Job) -> None:
             pool.note_result()
             ended = record_of(job)
             display.attempt(lambda: display.evaluation_finished(ended))
+            feed.tell(ended.trial, paths.trial(job.id))
             if on_record is not None:
                 on_record(ended)
 
@@ -131,6 +137,10 @@ def run_brackets(
             on_start=start_workers,
             how_it_died=pool.how_it_died,
         )
+
+
+def _trials(paths: RunPaths) -> list[Path]:
+    return list(paths.trials.glob("*"))
 
 
 def record_of(job: Job) -> EvaluationRecord:

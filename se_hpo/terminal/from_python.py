@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -35,6 +36,21 @@ def options_of(options: type[OptionsT], flags: Mapping[str, Any]) -> OptionsT:
         if name not in kinds:
             raise UserError(f"unknown flag {name!r}: {did_you_mean(name, kinds)}")
     return options(**{n: _value(kinds[n], value, n) for n, value in flags.items()})
+
+
+def shown(progress: bool) -> dict[str, Any]:
+    """Options of `LiveLog` for a call: live on a terminal and in a notebook.
+
+    A notebook without `ipywidgets` gets log lines; elsewhere nothing is shown.
+    """
+    from rich.console import Console
+
+    options = {"quiet": not progress, "only_live": True}
+    if not (progress and Console().is_jupyter):
+        return options
+    live = importlib.util.find_spec("ipywidgets") is not None
+    console = Console(highlight=False, force_terminal=live)
+    return {**options, "only_live": live, "console": console}
 
 
 def _value(kind: Any, value: Any, name: str) -> Any:

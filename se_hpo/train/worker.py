@@ -11,6 +11,7 @@ from pathlib import Path
 
 from se_hpo.machine.processes import die_with_parent
 from se_hpo.results.se_set_settings import read_settings
+from se_hpo.storage.agent_progress import AgentProgress
 from se_hpo.storage.lock import InUseError, RunLock
 from se_hpo.storage.paths import SESetPaths
 from se_hpo.terminal.cli import log_to_stderr, run_command
@@ -51,6 +52,7 @@ def main(options: SEWorkerOptions) -> int:
         return HELD
     try:
         with InnerLoop(settings.engine, options.threads) as inner_loop:
+            inner_loop.watch = AgentProgress(paths.run(options.index))
             train_se(settings, paths, options.index, inner_loop)
     finally:
         lock.__exit__(None, None, None)

@@ -8,7 +8,7 @@ import importlib
 import importlib.util
 import itertools
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from types import ModuleType, TracebackType
 from typing import Self
 
@@ -41,6 +41,8 @@ class InnerLoop:
 
     engine_name: str
     """The engine chosen: `native` or `torch`."""
+    watch: Callable[[int, int], object] | None = None
+    """Told by `train_agents` how many agents are trained, and of how many."""
 
     def __init__(self, engine: str = "auto", n_threads: int = 1) -> None:
         if engine not in ENGINES:
@@ -69,9 +71,20 @@ class InnerLoop:
             ValueError: a job whose parts do not fit together.
         """
         on_native = [self._is_native(job) for job in jobs]
-        native = iter(self._run_native(list(itertools.compress(jobs, on_native))))
+        native = iter(
+            self._run_native(
+                list(itertools.compress(jobs, on_native)),
+                lambda done: self._tell(min(done, len(jobs) - 1), len(jobs)),
+            )
+        )
         on_torch = [not is_native for is_native in on_native]
-        torch = iter(self._run_torch(list(itertools.compress(jobs, on_torch))))
+        before = sum(on_native)
+        others = self._run_torch(
+            list(itertools.compress(jobs, on_torch)),
+            lambda done: self._tell(before + done, len(jobs)),
+        )
+        torch = iter(others)
+        self._tell(len(jobs), len(jobs))
         return [next(native if is_native else torch) for is_native in on_native]
 
     def completed(
@@ -139,19 +152,35 @@ class InnerLoop:
             )
         return not lacks
 
-    def _run_native(self, jobs: list[TrainingJob]) -> list[TrainingResult]:
+    def _tell(self, done: int, of: int) -> None:
+        if self.watch is not None:
+            self.watch(done, of)
+
+    def _run_native(
+        self, jobs: list[TrainingJob], tell: Callable[[int], object]
+    ) -> list[TrainingResult]:
         if not jobs or self._native is None:
             return []
-        results: list[TrainingResult] = self._native.train_agents(jobs, self.n_threads)
+        watch = tell if self.watch is not None else None
+        results: list[TrainingResult] = self._native.train_agents(
+            jobs, self.n_threads, watch
+        )
         return results
 
-    def _run_torch(self, jobs: list[TrainingJob]) -> list[TrainingResult]:
+    def _run_torch(
+        self, jobs: list[TrainingJob], tell: Callable[[int], object]
+    ) -> list[TrainingResult]:
+        results = {}
         if self._pool and len(jobs) > 1:
-            return self._pool.run(jobs)
-        if not jobs:
-            return []
-        run_job = load_torch_engine()  # only where it is needed: it takes seconds
-        return [run_job(job) for job in jobs]
+            for n, done in enumerate(self._pool.completed(jobs), start=1):
+                results[done.position] = done.result
+                tell(n)
+        elif jobs:
+            run_job = load_torch_engine()  # only where it is needed: it takes seconds
+            for n, job in enumerate(jobs):
+                results[n] = run_job(job)
+                tell(n + 1)
+        return [results[n] for n in range(len(jobs))]
 
 
 def time_agents(engine: str, jobs: Sequence[TrainingJob]) -> float:
