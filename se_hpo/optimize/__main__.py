@@ -13,7 +13,8 @@ import logging
 from rich.console import Console
 
 from se_hpo.bohb.brackets import plan
-from se_hpo.errors import UserError
+from se_hpo.errors import FailedRunError, UserError
+from se_hpo.machine.processes import Terminated
 from se_hpo.optimize.confirm import confirmation_table
 from se_hpo.optimize.objectives.objective import Objective
 from se_hpo.optimize.outcome import next_commands, show_best
@@ -52,7 +53,11 @@ def main(options: Options) -> int:
         _show_plan(request, console)
         return 0
     with opened(request) as brackets:
-        run_brackets(request, brackets, quiet=options.quiet)
+        try:
+            run_brackets(request, brackets, quiet=options.quiet)
+        except (KeyboardInterrupt, Terminated, UserError, FailedRunError):
+            show_best(load_trials(request.paths.root), console)  # what there is
+            raise
         _show_outcome(request, console)
     return 0
 

@@ -16,6 +16,7 @@ from se_hpo.bohb.master import Master
 from se_hpo.bohb.master_settings import MasterSettings
 from se_hpo.bohb.run import run_locked_master
 from se_hpo.bohb.status import MasterStatus
+from se_hpo.envs.tasks import get_task
 from se_hpo.errors import FailedRunError, unwritable
 from se_hpo.machine.processes import Terminated
 from se_hpo.optimize.confirm import confirm
@@ -29,7 +30,7 @@ from se_hpo.results.lines import read_evaluations
 from se_hpo.results.ranking import best_trials
 from se_hpo.search_spaces.user_code import code_of
 from se_hpo.storage.files import write_json
-from se_hpo.storage.json_records import record
+from se_hpo.storage.json_records import read_record, record
 from se_hpo.storage.lock import RunLock
 from se_hpo.storage.paths import RunPaths, TrialPaths, trial_name
 from se_hpo.storage.records import EvaluationRecord, Status
@@ -92,7 +93,9 @@ def run_brackets(
     shown = {"verbose": options.verbose, **shown}
     feed = GenerationFeed("trial", on_generation, map(TrialPaths, _trials(paths)))
     with (
-        RunDisplay(paths, title, settings.unit, earlier, **shown) as display,
+        RunDisplay(
+            paths, title, settings.unit, earlier, solved_score(request), **shown
+        ) as display,
         LocalWorkers(paths, options.n_workers, request.threads) as pool,
     ):
         for note in request.notes(brackets):
@@ -121,22 +124,39 @@ def run_brackets(
             if on_record is not None:
                 on_record(ended)
 
-        run_locked_master(
-            paths,
-            brackets,
-            request.generator(),
-            MasterSettings(
-                host=request.host,
-                max_parallel=options.n_workers if here else None,
-                max_failures=options.max_failures,
-                status_seconds=0.5 if here else 2.0,
-                keep_workers_on=(Terminated,) if request.in_slurm else (),
-            ),
-            on_result=take,
-            on_status=show,
-            on_start=start_workers,
-            how_it_died=pool.how_it_died,
-        )
+        try:
+            run_locked_master(
+                paths,
+                brackets,
+                request.generator(),
+                MasterSettings(
+                    host=request.host,
+                    max_parallel=options.n_workers if here else None,
+                    max_failures=options.max_failures,
+                    status_seconds=0.5 if here else 2.0,
+                    keep_workers_on=(Terminated,) if request.in_slurm else (),
+                ),
+                on_result=take,
+                on_status=show,
+                on_start=start_workers,
+                how_it_died=pool.how_it_died,
+            )
+        finally:  # the last frame is true, however it ended
+            display.attempt(lambda: _show_last(display, paths))
+
+
+def _show_last(display: RunDisplay, paths: RunPaths) -> None:
+    last = read_record(paths.status, MasterStatus)
+    if last is not None:
+        display.update(last)
+
+
+def solved_score(request: RunRequest) -> float | None:
+    """The score that solves the task, where all configurations have such scores."""
+    fitness = {request.settings.base.get("nes.fitness", "return")}
+    if "nes.fitness" in request.configspace or fitness != {"return"}:
+        return None
+    return get_task(request.settings.task).solved_return
 
 
 def _trials(paths: RunPaths) -> list[Path]:

@@ -43,7 +43,8 @@ def read_progress(paths: TrialPaths) -> tuple[int, int] | None:
         with contextlib.suppress(FileNotFoundError):
             if paths.generations.stat().st_mtime > written:
                 return None
-        trained, of = checked(list[int], parsed(paths.progress.read_bytes()))
+        found = checked(list[int], parsed(paths.progress.read_bytes()), "progress")
+        trained, of = found
     except (OSError, RecordError, ValueError):
         return None
     return trained, of

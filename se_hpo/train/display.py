@@ -12,11 +12,13 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from se_hpo.envs.tasks import get_task
 from se_hpo.names import noun_of
 from se_hpo.nes.random_search import scored_candidates
 from se_hpo.results.curve_reader import CurveReader
 from se_hpo.results.se_outcome import SEOutcome
 from se_hpo.results.se_set_settings import SetSettings
+from se_hpo.storage.agent_progress import read_progress
 from se_hpo.storage.damaged import DamageReport
 from se_hpo.storage.paths import SESetPaths
 from se_hpo.terminal.live import LATEST, LiveLog, Running, running_rows
@@ -45,6 +47,9 @@ class SetDisplay(LiveLog):
         self._begun_at: dict[str, int] = {}
         self._seconds: list[float] = []
         self._damaged = DamageReport(paths.root, "runs/*")
+        nes, task = settings.config.nes, settings.config.task
+        of_returns = nes.fitness == "return"
+        self._solved = get_task(task).solved_return if of_returns else None
 
     def ended(self, outcome: SEOutcome, workers: SEWorkers) -> None:
         """Log the line of an SE that is finished, with how far the set is."""
@@ -76,7 +81,8 @@ class SetDisplay(LiveLog):
             curve = reader.read()
             done, of = len(curve), self.settings.generations
         self._begun_at.setdefault(name, done)
-        return Running(name, done, of, since, curve)
+        agents = read_progress(files)
+        return Running(name, done, of, since, curve, "", agents, self._solved)
 
     def _time_to_go(self, waiting: int, n_parallel: int) -> float | None:
         """From the SEs that ended; before, as if none solved the task early."""
