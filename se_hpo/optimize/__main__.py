@@ -32,7 +32,7 @@ from se_hpo.results.trials import load_trials
 from se_hpo.search_spaces.loading import list_spaces, load_space
 from se_hpo.search_spaces.table import space_table, spaces_table
 from se_hpo.terminal.next_steps import show_next
-from se_hpo.text import duration
+from se_hpo.text import busy_note, duration
 
 
 def main(options: Options) -> int:
@@ -98,13 +98,15 @@ def _show_plan(request: RunRequest, console: Console) -> None:
         n_workers * request.threads,
     )
     console.print(
-        f"{settings.engine} engine: {cost.seconds_per_inner_loop:.2f} s per agent and "
+        f"{settings.engine} engine: {cost.seconds_per_inner_loop:.3f} s per agent and "
         f"core, {cost.inner_loops_per_generation:.0f} agents per {unit[:-1]}"
     )
     console.print(
         f"expected wall time with {n_workers} worker(s) x {request.threads} thread(s): "
-        f"{duration(cost.wall_seconds)} (within a factor of two)"
+        f"{duration(cost.wall_seconds)} on free cores (within a factor of two)"
     )
+    if busy := busy_note(cost.slowed):
+        console.print(busy)
 
 
 def _show_outcome(request: RunRequest, console: Console) -> None:

@@ -10,13 +10,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from se_hpo.machine.processes import available_cores
 from se_hpo.names import noun_of
 from se_hpo.results.lines import UnreadableWarning
 from se_hpo.results.se_outcome import SEOutcome
 from se_hpo.results.se_sets import read_set
 from se_hpo.terminal.cli import run_command
 from se_hpo.terminal.next_steps import module_command, python_command, show_next
-from se_hpo.text import duration
+from se_hpo.text import busy_note, duration
 from se_hpo.train.display import set_table, summary
 from se_hpo.train.options import TrainOptions
 from se_hpo.train.plan import SAMPLES, most_trainings, seconds_per_agent
@@ -74,14 +75,18 @@ def _show_plan(request: Request, console: Console) -> None:
         "agents each"
     )
     console.print(f"timing {SAMPLES} agents on random {noun}s ...")
-    seconds = seconds_per_agent(settings)
+    seconds = seconds_per_agent(settings, available_cores())
+    console.print(f"{settings.engine} engine: {seconds.cpu:.3f} s per agent and core")
     rounds = math.ceil(n_left / request.n_parallel)
-    console.print(f"{settings.engine} engine: {seconds:.2f} s per agent and core")
+    threads = max(1, available_cores() // request.n_parallel)
+    wall = rounds * trainings * seconds.cpu / threads
     console.print(
         f"expected wall time with {request.n_parallel} side by side: at most "
-        f"{duration(rounds * trainings * seconds)} (within a factor of two; less where "
+        f"{duration(wall)} on free cores (within a factor of two; less where "
         "NES solves the task early)"
     )
+    if busy := busy_note(seconds.slowed):
+        console.print(busy)
 
 
 def _outcomes(request: Request) -> list[SEOutcome]:

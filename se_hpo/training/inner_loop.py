@@ -10,7 +10,7 @@ import itertools
 import time
 from collections.abc import Callable, Generator, Sequence
 from types import ModuleType, TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from se_hpo.agents.registry import kind_of
 from se_hpo.envs.tasks import get_task
@@ -183,19 +183,42 @@ class InnerLoop:
         return [results[n] for n in range(len(jobs))]
 
 
-def time_agents(engine: str, jobs: Sequence[TrainingJob]) -> float:
-    """Mean seconds of a job on one core.
+class AgentSeconds(NamedTuple):
+    """What one agent takes."""
 
-    An estimate from the start of learning: on a better SE agents train longer or
-    shorter, so expect a factor of two either way.
+    cpu: float
+    """Seconds of a core of its own, with as many others at work as there will be."""
+    wall: float
+    """Seconds on one of the cores as they are now."""
+    env_steps: float
+    """Training steps that it took."""
+
+    @property
+    def slowed(self) -> float:
+        """How many times longer it takes now, as others use the cores."""
+        return max(1.0, self.wall / self.cpu) if self.cpu else 1.0
+
+
+def time_agents(
+    engine: str, jobs: Sequence[TrainingJob], n_threads: int = 1
+) -> AgentSeconds:
+    """Mean seconds of these jobs, each of them run once on each thread.
+
+    Side by side, since two agents on the two halves of one core take longer. At most a
+    factor of two off: agents on better SEs train longer or shorter.
     """
-    with InnerLoop(engine, n_threads=1) as inner_loop:
+    with InnerLoop(engine, n_threads) as inner_loop:
         # A first, tiny job pays for what only the first one pays for.
         short = dataclasses.replace(jobs[0].agent, train_episodes=1, test_episodes=1)
-        inner_loop.train_agents([dataclasses.replace(jobs[0], agent=short)])
-        started = time.perf_counter()
-        inner_loop.train_agents(jobs)
-        return (time.perf_counter() - started) / len(jobs)
+        tiny = dataclasses.replace(jobs[0], agent=short)
+        inner_loop.train_agents([tiny] * n_threads)
+        cpu, started = inner_loop.cpu_seconds(), time.perf_counter()
+        all_jobs = [job for job in jobs for _ in range(n_threads)]
+        results = inner_loop.train_agents(all_jobs)
+        wall = (time.perf_counter() - started) / len(jobs)
+        cpu = (inner_loop.cpu_seconds() - cpu) / (len(jobs) * n_threads)
+    steps = sum(result.env_steps for result in results) / len(results)
+    return AgentSeconds(cpu, max(wall, cpu), steps)
 
 
 def load_engine(engine: str, with_torch: bool) -> Train:
