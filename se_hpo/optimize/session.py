@@ -25,6 +25,7 @@ from se_hpo.optimize.local_workers import LocalWorkers
 from se_hpo.optimize.objectives.objective import Objective
 from se_hpo.optimize.run_folder import open_run
 from se_hpo.optimize.run_request import RunRequest
+from se_hpo.optimize.tensorboard import TensorBoardWriter
 from se_hpo.results.generation_feed import GenerationFeed, OnGeneration
 from se_hpo.results.lines import read_evaluations
 from se_hpo.results.ranking import best_trials
@@ -87,17 +88,25 @@ def run_brackets(
         UserError, FailedRunError, OSError: see `run_locked_master`.
     """
     options, settings, paths = request.options, request.settings, request.paths
-    earlier = (e.record for e in read_evaluations(paths))
+    earlier = [e.record for e in read_evaluations(paths)]
     title = f"{settings.space}, {settings.optimizer}"
     here = options.role == "all"
     shown = {"verbose": options.verbose, **shown}
-    feed = GenerationFeed("trial", on_generation, map(TrialPaths, _trials(paths)))
+    board: contextlib.AbstractContextManager[TensorBoardWriter | None]
+    board = contextlib.nullcontext()
+    if options.tensorboard:
+        board = TensorBoardWriter(paths.tensorboard, earlier)
     with (
+        board as events,
         RunDisplay(
             paths, title, settings.unit, earlier, solved_score(request), **shown
         ) as display,
         LocalWorkers(paths, options.n_workers, request.threads) as pool,
     ):
+        if events is not None:
+            on_record = _both(display, events.evaluation, on_record)
+            on_generation = _both(display, events.generation, on_generation)
+        feed = GenerationFeed("trial", on_generation, map(TrialPaths, _trials(paths)))
         for note in request.notes(brackets):
             log.info("%s", note)
 
@@ -143,6 +152,21 @@ def run_brackets(
             )
         finally:  # the last frame is true, however it ended
             display.attempt(lambda: _show_last(display, paths))
+
+
+def _both(
+    display: RunDisplay,
+    shows: Callable[[Any], object],
+    told: Callable[[Any], object] | None,
+) -> Callable[[Any], None]:
+    """Tell what only shows something, whose errors end no run, and then the caller."""
+
+    def tell(what: Any) -> None:
+        display.attempt(functools.partial(shows, what))
+        if told is not None:
+            told(what)
+
+    return tell
 
 
 def _show_last(display: RunDisplay, paths: RunPaths) -> None:

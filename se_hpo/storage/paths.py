@@ -134,6 +134,8 @@ class RunPaths:
     """The frame behind their figure; they were kept here before."""
     figures = _Below("figures")
     """Figures as PNG and PDF, and the frame behind each as CSV."""
+    tensorboard = _Below("tensorboard")
+    """Events for TensorBoard, with `--tensorboard`."""
     report = _Below("report.html")
     """The self-contained report."""
 

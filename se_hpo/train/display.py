@@ -183,6 +183,11 @@ def _score(score: float | None) -> str:
     return "-" if score is None else score_text(score)
 
 
+def _steps(n: int) -> str:
+    """Millions; what would be none of them in full."""
+    return f"{n / 1e6:.1f} M" if n >= 100_000 else f"{n:,}"
+
+
 def summary(outcomes: Sequence[SEOutcome]) -> str:
     """How many solved the task, when, and what all cost together."""
     if not outcomes:
@@ -191,12 +196,13 @@ def summary(outcomes: Sequence[SEOutcome]) -> str:
     solved = [o for o in outcomes if o.solved]
     when = [o.solved_at for o in solved if o.solved_at is not None]
     median = f" (median generation {statistics.median(when):g})" if when else ""
-    steps_se = sum(o.env_steps_se for o in outcomes) / 1e6
-    steps_task = sum(o.env_steps_task for o in outcomes) / 1e6
-    cpu = duration(sum(o.cpu_seconds for o in outcomes))
+    steps_se = _steps(sum(o.env_steps_se for o in outcomes))
+    steps_task = _steps(sum(o.env_steps_task for o in outcomes))
+    seconds = sum(o.cpu_seconds for o in outcomes)
+    cpu = duration(seconds) if seconds >= 60 else f"{seconds:.1f} s"
     return (
         f"{len(solved)} of {len(outcomes)} solved the task{median}. "
-        f"{sum(o.trainings for o in outcomes):,} agents, {steps_se:.1f} M steps on "
-        f"{noun}s, {steps_task:.1f} M on the task, {cpu} of processor time. "
+        f"{sum(o.trainings for o in outcomes):,} agents, {steps_se} steps on "
+        f"{noun}s, {steps_task} on the task, {cpu} of processor time. "
         f"Unsolved {noun}s are kept, and marked."
     )
