@@ -32,6 +32,7 @@ __all__ = [
     "RewardNetworkVector",
     "__version__",
     "evaluate",
+    "load_confirmation",
     "load_curves",
     "load_evaluations",
     "load_generations",
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from se_hpo.envs.reward_vector import RewardNetworkVector
     from se_hpo.envs.reward_wrapper import RewardNetwork
     from se_hpo.optimize.ask_tell import BOHB
+    from se_hpo.results.confirmation import load_confirmation
     from se_hpo.results.evaluations import load_evaluations
     from se_hpo.results.learning_curves import load_curves
     from se_hpo.results.se_sets import load_se_generations, load_ses
@@ -63,6 +65,7 @@ _MODULES = {
     "BOHB": "optimize.ask_tell",
     "RewardNetwork": "envs.reward_wrapper",
     "RewardNetworkVector": "envs.reward_vector",
+    "load_confirmation": "results.confirmation",
     "load_curves": "results.learning_curves",
     "load_evaluations": "results.evaluations",
     "load_generations": "results.trials",

@@ -161,7 +161,7 @@ class RunDisplay(LiveLog):
         score = self.best.score_best
         return Text.assemble(
             (f"loss {self.best.loss:.4f}", "bold green"),
-            f"  trial {self.best.trial}  {self.best.budget:g} {self.unit}",
+            f"  trial {self.best.trial}  {_counted(self.best.budget, self.unit)}",
             "" if score is None else f"  score {scaled(score, self.solved)}",
         )
 
@@ -170,6 +170,11 @@ class RunDisplay(LiveLog):
         n = len(self.running) if len(self.running) <= rows else max(1, rows - 1)
         table, more = running_rows(self.running[:n]), len(self.running) - n
         return Group(table, Text(f"and {more} more", style="dim")) if more else table
+
+
+def _counted(budget: float, unit: str) -> str:
+    """A budget with its unit: `1 generation`, `9 generations`."""
+    return f"{budget:g} {unit.removesuffix('s') if budget == 1 else unit}"
 
 
 def spent_budget(brackets: Iterable[Bracket]) -> tuple[float, float]:

@@ -22,6 +22,13 @@ from se_hpo.terminal.next_steps import code_command, module_command, python_comm
 from se_hpo.terminal.rich_tables import table
 from se_hpo.text import duration, score_text, short_count, short_number
 
+_HOPELESS = 5
+_NOTHING_BEATS_RANDOM = (
+    "All evaluations have loss 1: no agent did better than random actions. Does one "
+    "learn the task at all (a space of objective agent)? If so, give more generations, "
+    "a larger nes.noise_std, or nes.first_limit where rewards are rare."
+)
+
 
 def next_commands(
     paths: RunPaths, settings: Settings, trials: pd.DataFrame
@@ -88,6 +95,9 @@ def final_notes(frame: pd.DataFrame) -> list[Text]:
         }
         text = "  ".join(f"{name}={value}" for name, value in values.items())
         notes.append(Text.assemble((f"{row['trial']}: ", "bold"), text))
+    losses = frame.loc[frame["status"] == Status.FINISHED.value, "loss"]
+    if len(losses) >= _HOPELESS and (losses == 1).all():
+        notes.append(Text(_NOTHING_BEATS_RANDOM, "yellow"))
     failed = int((frame["status"] == Status.FAILED.value).sum())
     if failed:
         notes.append(Text(f"{failed} evaluation{'s' * (failed > 1)} failed", "red"))

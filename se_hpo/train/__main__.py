@@ -21,6 +21,7 @@ from se_hpo.text import busy_note, duration
 from se_hpo.train.display import set_table, summary
 from se_hpo.train.options import TrainOptions
 from se_hpo.train.plan import SAMPLES, most_trainings, seconds_per_agent
+from se_hpo.train.recipe_table import recipe_table
 from se_hpo.train.recipes import list_recipes, load_recipe
 from se_hpo.train.request import Request, resolve_request
 from se_hpo.train.set_folder import check_set
@@ -36,6 +37,9 @@ def main(options: TrainOptions) -> int:
     console = Console(highlight=False)
     if options.list_configs:
         console.print(_recipes())
+        return 0
+    if options.describe is not None:
+        console.print(recipe_table(load_recipe(options.describe)))
         return 0
     request = resolve_request(options)
     if not request.indices:
