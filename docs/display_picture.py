@@ -9,6 +9,7 @@ that has generations behind it and is in the middle of another.
 
 import argparse
 import io
+import re
 import time
 from pathlib import Path
 
@@ -60,7 +61,9 @@ def main() -> None:
         time.sleep(0.5)
     console.print(shown.view(HEIGHT))
     title = "python -m se_hpo.optimize --space nes_cartpole"
-    console.save_svg(str(PICTURE), title=title, unique_id="display")
+    svg = console.export_svg(title=title, unique_id="display")
+    # No font from the network: any monospaced one does.
+    PICTURE.write_text(re.sub(r"\s*@font-face \{.*?\}", "", svg, flags=re.DOTALL))
 
 
 if __name__ == "__main__":
