@@ -68,6 +68,9 @@ class Options:
     """List the shipped spaces, then exit."""
     describe: str | None = None
     """Show the hyperparameters of a space, then exit."""
+    tensorboard: bool = False
+    """Write losses, center scores and costs to RUN/tensorboard, too (extra
+    `tensorboard`)."""
     quiet: bool = False
     """Only warnings and the final table."""
     verbose: bool = False

@@ -12,6 +12,7 @@ from se_hpo.bohb.brackets import (
     budget_ladder,
     hyperband_brackets,
 )
+from se_hpo.envs.gymnasium_specs import remember_solved
 from se_hpo.errors import UserError
 from se_hpo.registries import budget_unit
 from se_hpo.storage.files import parse_json
@@ -104,4 +105,5 @@ def read_run(paths: RunPaths) -> dict[str, Any]:
             f"{paths.run} is damaged (n_brackets has {len(str(data['n_brackets']))} "
             "digits): restore it, or start over with --overwrite"
         )
+    remember_solved(data["settings"].get("task"), data.get("solved_return"))
     return data
