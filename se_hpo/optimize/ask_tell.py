@@ -27,8 +27,8 @@ from ConfigSpace import ConfigurationSpace
 from se_hpo.bohb.brackets import hyperband_brackets
 from se_hpo.bohb.evaluated import checked_result
 from se_hpo.bohb.halving import SuccessiveHalving
-from se_hpo.bohb.proposals import BOHBGenerator
-from se_hpo.errors import UserError
+from se_hpo.bohb.parzen import MODELS
+from se_hpo.errors import UserError, did_you_mean
 from se_hpo.storage.paths import ConfigId, trial_name
 from se_hpo.storage.records import Status, to_builtin
 from se_hpo.text import shortened
@@ -80,7 +80,8 @@ class BOHB:
         brackets: str = "cycle",
         start_from_default: bool = True,
         start_from: Sequence[Mapping[str, Any]] = (),
-        **model: Any,
+        model: str = "parzen",
+        **settings: Any,
     ) -> None:
         """Start without trials.
 
@@ -94,7 +95,8 @@ class BOHB:
             brackets: a name in `brackets.CYCLES`.
             start_from_default: begin with the space's default configuration.
             start_from: configurations to evaluate even before that one.
-            **model: settings of `BOHBGenerator`: `random_fraction`, ...
+            model: `parzen`, or `kde` for densities as hpbandster has them.
+            **settings: of `ParzenGenerator` or `BOHBGenerator`: `random_fraction`, ...
 
         Raises:
             UserError: budgets that make no ladder, a configuration of another space, or
@@ -107,12 +109,14 @@ class BOHB:
         n = 1 if n_brackets is None else n_brackets
         hyperband_brackets(*self._budgets, n, brackets)  # checks them
         self._space = space.to_serialized_dict()
-        self._generator = BOHBGenerator(
+        if model not in MODELS:
+            raise UserError(f"model = {model!r}: {did_you_mean(model, MODELS)}")
+        self._generator = MODELS[model](
             space,
             seed,
             start_from_default=start_from_default,
             start_from=start_from,
-            **model,
+            **settings,
         )
         self._begun: list[SuccessiveHalving] = []
         self._out: dict[tuple[ConfigId, float], Trial] = {}

@@ -14,6 +14,7 @@ from ConfigSpace import ConfigurationSpace
 from se_hpo.agents.config import AgentConfig
 from se_hpo.bohb.brackets import Bracket, most_at_one_budget, plan
 from se_hpo.bohb.encoding import SpaceEncoding
+from se_hpo.bohb.parzen import MODELS, RANDOM_FRACTIONS, ParzenGenerator
 from se_hpo.bohb.proposals import BOHBGenerator, RandomGenerator
 from se_hpo.errors import UserError
 from se_hpo.machine.addresses import in_slurm_job, published_host
@@ -21,7 +22,7 @@ from se_hpo.machine.processes import available_cores
 from se_hpo.optimize.options import Options
 from se_hpo.optimize.start_from import resolve_start
 from se_hpo.registries import OBJECTIVES
-from se_hpo.results.run_settings import Settings
+from se_hpo.results.run_settings import Settings, read_run
 from se_hpo.search_spaces.loading import Space, decides_names, extremes
 from se_hpo.storage.paths import RunPaths
 from se_hpo.terminal.flags import at_least, check_seed
@@ -62,10 +63,11 @@ class RunRequest:
             "start_from": self.start_from.get("configurations", ()),
         }
         if settings.optimizer == "bohb":
-            return BOHBGenerator(
+            return MODELS[settings.model](
                 self.configspace,
                 seed=settings.seed,
                 random_fraction=settings.random_fraction,
+                **({"prefer_cheap": True} if settings.prefer_cheap else {}),
                 **first,
             )
         return RandomGenerator(self.configspace, seed=settings.seed, **first)
@@ -86,14 +88,17 @@ class RunRequest:
             )
         if not isinstance(generator, BOHBGenerator) or settings.random_fraction == 1:
             return
-        needed = 2 * generator.min_points
-        if (most := most_at_one_budget(brackets)) <= needed:
+        needed, count = 2 * generator.min_points, most_at_one_budget
+        what = "evaluations at one budget"
+        if isinstance(generator, ParzenGenerator):
+            what, count = "trials", lambda brackets: plan(brackets).trials
+        if (most := count(brackets)) <= needed:
             n = len(brackets)
-            while most_at_one_budget(settings.bracket_list(n)) <= needed:
+            while count(settings.bracket_list(n)) <= needed:
                 n += 1
             yield (
-                f"BOHB's model proposes nothing here: it needs {needed} evaluations at "
-                f"one budget, and there are {most}; from --n-brackets {n} on it does"
+                f"BOHB's model proposes nothing here: it needs {needed} {what}, and "
+                f"there are {most}; from --n-brackets {n} on it does"
             )
 
 
@@ -106,8 +111,8 @@ def resolve_run(options: Options, space: Space) -> RunRequest:
     _check_flags(options)
     host = published_host(options.host, options.nic, options.role == "master")
     _check_host(host)
-    settings = _settings(options, space)
-    paths = RunPaths(options.run or _default_folder(settings))
+    paths = RunPaths(options.run or _default_folder(options, space))
+    settings = _settings(_as_begun(options, paths), space)
     rungs = len(settings.ladder)
     n_brackets = DEFAULT_CYCLES * rungs if rungs > 1 else DEFAULT_TRIALS
     if options.n_brackets is not None:
@@ -132,9 +137,26 @@ def _check_flags(options: Options) -> None:
     for name in ("threads", "confirm", "max_failures"):
         at_least(0, **{name: getattr(options, name)})
     check_seed(options.seed)
-    if not 0 <= options.random_fraction <= 1:
-        value = options.random_fraction
+    value = options.random_fraction
+    if value is not None and not 0 <= value <= 1:
         raise UserError(f"--random-fraction {value:g}: must be in [0, 1]")
+
+
+def _as_begun(options: Options, paths: RunPaths) -> Options:
+    """With a model: the one given, that of the run that is there, or the newest."""
+    stored: dict[str, Any] = {}
+    if paths.run.exists() and not options.overwrite:
+        stored = read_run(paths)["settings"]
+    if options.prefer_cheap and "kde" in (options.model, stored.get("model")):
+        raise UserError("--prefer-cheap needs --model parzen")
+    model = options.model or stored.get("model")
+    if model not in MODELS:  # none, or a damaged file: refused as another setting
+        model = next(iter(MODELS))
+    fraction = options.random_fraction
+    if fraction is None:
+        same = model == stored.get("model")
+        fraction = stored.get("random_fraction") if same else RANDOM_FRACTIONS[model]
+    return dataclasses.replace(options, model=model, random_fraction=fraction)
 
 
 def _check_host(host: str) -> None:
@@ -181,12 +203,14 @@ def _settings(options: Options, space: Space) -> Settings:
         eta=float(given("eta")),
         brackets=options.brackets,
         random_fraction=options.random_fraction,
+        model=options.model,
+        prefer_cheap=options.prefer_cheap,
         random_start=options.random_start,
         engine=InnerLoop(options.engine).engine_for(*jobs),
     )
 
 
-def _default_folder(settings: Settings) -> Path:
+def _default_folder(options: Options, space: Space) -> Path:
     """The same command finds the same run."""
-    optimizer = "" if settings.optimizer == "bohb" else f"-{settings.optimizer}"
-    return Path("results") / f"{settings.space}{optimizer}-{settings.seed}"
+    optimizer = "" if options.optimizer == "bohb" else f"-{options.optimizer}"
+    return Path("results") / f"{space.name}{optimizer}-{options.seed}"

@@ -18,6 +18,9 @@ from se_hpo.storage.files import parse_json
 from se_hpo.storage.json_records import record
 from se_hpo.storage.paths import RunPaths
 
+FIRST_MODEL = "kde"
+"""Of the runs from before `run.json` named one."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -38,6 +41,10 @@ class Settings:
     random_start: bool
     engine: str
     """`native` or `torch`: the two agree in distribution, not in every bit."""
+    model: str = FIRST_MODEL
+    """What proposes configurations: a name in `se_hpo.bohb.parzen.MODELS`."""
+    prefer_cheap: bool = False
+    """Whether the model weighs what a configuration costs."""
 
     @property
     def ladder(self) -> tuple[float, ...]:
@@ -97,6 +104,8 @@ def read_run(paths: RunPaths) -> dict[str, Any]:
                 f"{paths.run} is damaged ({key} is no {kind.__name__}): restore it, or "
                 "start over with --overwrite"
             )
+    unnamed = {"model": FIRST_MODEL, "prefer_cheap": False}
+    data["settings"] = {**unnamed, **data["settings"]}
     if data["n_brackets"] > MOST_BRACKETS:
         raise UserError(
             f"{paths.run} is damaged (n_brackets has {len(str(data['n_brackets']))} "
