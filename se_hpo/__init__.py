@@ -33,6 +33,7 @@ __all__ = [
     "RewardNetworkVector",
     "__version__",
     "evaluate",
+    "load_confirmations",
     "load_curves",
     "load_evaluations",
     "load_generations",
@@ -55,7 +56,12 @@ if TYPE_CHECKING:
     from se_hpo.results.evaluations import load_evaluations
     from se_hpo.results.learning_curves import load_curves
     from se_hpo.results.se_sets import load_se_generations, load_ses
-    from se_hpo.results.trials import load_generations, load_incumbent, load_trials
+    from se_hpo.results.trials import (
+        load_confirmations,
+        load_generations,
+        load_incumbent,
+        load_trials,
+    )
     from se_hpo.training.train_agent import train_agent
     from se_hpo.training.trained_agent import Agent
 
@@ -64,6 +70,7 @@ _MODULES = {
     "BOHB": "optimize.ask_tell",
     "RewardNetwork": "envs.reward_wrapper",
     "RewardNetworkVector": "envs.reward_vector",
+    "load_confirmations": "results.trials",
     "load_curves": "results.learning_curves",
     "load_evaluations": "results.evaluations",
     "load_generations": "results.trials",

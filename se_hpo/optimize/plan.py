@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from rich.table import Table
 
 from se_hpo import seeding
-from se_hpo.bohb.brackets import Bracket, plan
+from se_hpo.bohb.brackets import Bracket, Plan
 from se_hpo.optimize.objectives.objective import Objective
 from se_hpo.registries import OBJECTIVES
 from se_hpo.terminal.rich_tables import table
@@ -32,7 +32,7 @@ class Cost:
 
 
 def measure_cost(
-    brackets: Iterable[Bracket],
+    planned: Plan,
     objective: Objective,
     configurations: Sequence[Mapping[str, Any]],
     engine: str,
@@ -48,7 +48,7 @@ def measure_cost(
         seed = seeding.integer_seed(objective.run_seed, "plan", index)
         samples.append(cost_of(objective.run_config(configuration), seed))
     jobs, per_budget, per_trial = zip(*samples, strict=True)
-    seconds, planned = time_agents(engine, list(jobs)), plan(brackets)
+    seconds = time_agents(engine, list(jobs))
     loops = float(np.mean(per_budget))
     total = planned.generations * loops + planned.trials * float(np.mean(per_trial))
     return Cost(loops, seconds, total * seconds / n_parallel)
