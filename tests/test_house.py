@@ -33,10 +33,11 @@ LINES = 35_500
 # hpbandster brings the last three, and is not to be had without them.
 DECLARED = {
     *("ConfigSpace", "gymnasium", "hpbandster", "numpy", "pandas", "rich"),
-    *("safetensors", "torch", "tyro", "yaml"),
+    *("docstring_parser", "safetensors", "torch", "tyro", "yaml"),
     *("Pyro4", "scipy", "serpent", "threadpoolctl"),
     *("optuna", "sklearn"),  # extra `analysis`
-    *("jinja2", "matplotlib"),  # extra `plots`
+    *("jinja2", "matplotlib"),
+    "tensorboard",  # an extra, too
     "stable_baselines3",  # extra `sb3`
 }
 

@@ -49,7 +49,7 @@ def run(
     from se_hpo.train.set_run import train_set
 
     options = options_of(TrainOptions, flags)
-    only_for_terminals(options, "train", "plan", "list_configs")
+    only_for_terminals(options, "train", "plan", "list_configs", "describe")
     request = resolve_request(options)
     with called_from_python("se_hpo.train.run", options):
         missing = train_set(

@@ -10,19 +10,18 @@ training.
 
 from __future__ import annotations
 
-import contextlib
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import gymnasium
 import numpy as np
-import torch
 
 from se_hpo import seeding
 from se_hpo.agents import Agent, DivergedError, make_agent
 from se_hpo.agents.base import Scheduled, SeesEnds, SelfTrained
 from se_hpo.agents.config import AgentConfig
+from se_hpo.agents.one_thread import OneThread
 from se_hpo.agents.registry import check_takes, kind_of
 from se_hpo.envs.tasks import TaskSpec, measure_task
 from se_hpo.errors import UserError
@@ -203,7 +202,7 @@ def run_job(job: TrainingJob) -> TrainingResult:
         UserError: unknown task, or parameters that do not fit the learned environment
             and the task.
     """
-    with one_thread():
+    with OneThread():
         job = job.resolved()
         spec, config = measure_task(job.task), job.agent
         tested = job.tested_on(spec)
@@ -276,14 +275,3 @@ def new_agent(config: AgentConfig, spec: TaskSpec, seed: int) -> Agent:
             f"{type(config).__name__}: no memory for an agent of {named} "
             f"({last_line(error)}): lower the largest"
         ) from None
-
-
-@contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """Sums must not depend on how many threads share them."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -13,6 +13,7 @@ import gymnasium
 
 from se_hpo.agents.base import DivergedError
 from se_hpo.agents.config import AgentConfig
+from se_hpo.agents.one_thread import OneThread
 from se_hpo.agents.registry import algorithm_of, check_takes, find_agent
 from se_hpo.config.run import RunConfig, with_configuration
 from se_hpo.envs.checkpoint import SECheckpoint
@@ -23,7 +24,7 @@ from se_hpo.storage.records import to_builtin
 from se_hpo.training.agent_file import Stored
 from se_hpo.training.environments import TrainingLog
 from se_hpo.training.jobs import TrainingJob
-from se_hpo.training.torch_engine import env_of, new_agent, one_thread, trained
+from se_hpo.training.torch_engine import env_of, new_agent, trained
 from se_hpo.training.trained_agent import Agent, as_trained
 from se_hpo.training.trained_on import TrainedOn, trained_on
 
@@ -62,7 +63,7 @@ def train_agent(
     config = _configured(algorithm, on, steps, to_builtin(hyperparameters))
     task, rules = on.spec.id, steps is None and on.env is None
     job = TrainingJob(task, config, seed, on.learned, stop_by_rule=rules).resolved()
-    with one_thread():
+    with OneThread():
         learner = new_agent(job.agent, on.spec, seed)
         own = None if on.env is None else as_trained(on.env)
         log = trained(job, learner, env_of(job, on.spec, own))

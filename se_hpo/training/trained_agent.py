@@ -80,7 +80,8 @@ class Agent:
         Raises:
             UserError: an environment with other observations or actions.
         """
-        from se_hpo.training.torch_engine import Tests, one_thread
+        from se_hpo.agents.one_thread import OneThread
+        from se_hpo.training.torch_engine import Tests
 
         if isinstance(env, gymnasium.Env):
             name = env.spec.id if env.spec else type(env.unwrapped).__name__
@@ -91,7 +92,7 @@ class Agent:
         made = make_env(spec) if not isinstance(env, gymnasium.Env) else as_trained(env)
         config = self._stored.config
         tests = Tests(self._learner, spec, seed, config.action_repeat, made)
-        with one_thread():
+        with OneThread():
             return np.array([tests.episode() for _ in range(episodes)], np.float64)
 
     def save(self, path: Path | str) -> Path:
