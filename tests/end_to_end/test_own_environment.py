@@ -18,8 +18,8 @@ CHEAP = {
 
 
 def block(language: str, about: str) -> str:
-    blocks = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
-    (found,) = [text for text in blocks if about in text]
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+    (found,) = [text for of, text in blocks if of == language and about in text]
     return found
 
 
