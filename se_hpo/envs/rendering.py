@@ -66,7 +66,9 @@ class StateRenderer:
             self._env = gymnasium.make(self._id, render_mode=MODE)
             self._env.reset(seed=0)
         state = np.nan_to_num(np.asarray(observation, np.float64), posinf=0, neginf=0)
-        self._env.unwrapped.state = np.clip(STATE_OF[self._id](state), -_FARTHEST, _FARTHEST)
+        self._env.unwrapped.state = np.clip(
+            STATE_OF[self._id](state), -_FARTHEST, _FARTHEST
+        )
         picture: np.ndarray = self._env.render()
         return picture
 
