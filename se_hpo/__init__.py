@@ -23,6 +23,7 @@ if sys.argv[:1] == ["-m"] and any(w.startswith("se_hpo.") for w in sys.orig_argv
 
 from se_hpo.envs.gridworld import register_gridworlds
 from se_hpo.envs.registration import register_learned_envs
+from se_hpo.errors import end_scripts_in_one_line
 from se_hpo.version import __version__
 
 __all__ = [
@@ -32,7 +33,7 @@ __all__ = [
     "RewardNetworkVector",
     "__version__",
     "evaluate",
-    "load_confirmation",
+    "load_confirmations",
     "load_curves",
     "load_evaluations",
     "load_generations",
@@ -56,7 +57,12 @@ if TYPE_CHECKING:
     from se_hpo.results.evaluations import load_evaluations
     from se_hpo.results.learning_curves import load_curves
     from se_hpo.results.se_sets import load_se_generations, load_ses
-    from se_hpo.results.trials import load_generations, load_incumbent, load_trials
+    from se_hpo.results.trials import (
+        load_confirmations,
+        load_generations,
+        load_incumbent,
+        load_trials,
+    )
     from se_hpo.training.train_agent import train_agent
     from se_hpo.training.trained_agent import Agent
 
@@ -65,7 +71,7 @@ _MODULES = {
     "BOHB": "optimize.ask_tell",
     "RewardNetwork": "envs.reward_wrapper",
     "RewardNetworkVector": "envs.reward_vector",
-    "load_confirmation": "results.confirmation",
+    "load_confirmations": "results.trials",
     "load_curves": "results.learning_curves",
     "load_evaluations": "results.evaluations",
     "load_generations": "results.trials",
@@ -79,6 +85,7 @@ _MODULES = {
 _COMMANDS = ("evaluate", "optimize", "report", "train", "zoo")
 """Packages with a function `run`, and the zoo."""
 
+end_scripts_in_one_line()
 register_gridworlds()
 register_learned_envs()
 

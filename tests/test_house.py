@@ -18,7 +18,7 @@ PACKAGE = ROOT / "se_hpo"
 ORDER = (
     *("ground", "storage", "machine", "agents", "envs", "config", "terminal", "bohb"),
     *("search_spaces", "results", "figures", "training", "analysis", "nes", "report"),
-    *("evaluate", "optimize", "train", "zoo", "slurm", "doctor", "front"),
+    *("evaluate", "optimize", "benchmarks", "train", "zoo", "slurm", "doctor", "front"),
 )
 """A module imports its own room and rooms to the left."""
 FRONT = {"__main__", "worker"}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from se_hpo.errors import UserError, did_you_mean
 
@@ -66,6 +66,11 @@ class Plan:
     evaluations: int
     generations: float
     """Total budget, promoted trials paying only the difference."""
+
+    def __add__(self, other: Plan) -> Plan:
+        """Both, one after the other."""
+        sums = (a + b for a, b in zip(astuple(self), astuple(other), strict=True))
+        return Plan(*sums)
 
 
 def budget_ladder(

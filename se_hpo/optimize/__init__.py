@@ -79,6 +79,6 @@ def run(
             **shown(progress and not options.quiet),
         )
         refuse_only_failures(request.paths)
-        if options.confirm:
+        if request.confirm:
             confirmed(request)
     return Run(request.paths.root)

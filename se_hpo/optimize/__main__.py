@@ -15,7 +15,7 @@ from rich.console import Console
 from se_hpo.bohb.brackets import plan
 from se_hpo.errors import FailedRunError, UserError
 from se_hpo.machine.processes import Terminated
-from se_hpo.optimize.confirm import confirmation_table
+from se_hpo.optimize.confirm import SEEDS, confirmation, confirmation_table
 from se_hpo.optimize.objectives.objective import Objective
 from se_hpo.optimize.outcome import next_commands, show_best
 from se_hpo.optimize.plan import SAMPLES, bracket_table, measure_cost
@@ -89,9 +89,16 @@ def _show_plan(request: RunRequest, console: Console) -> None:
     )
     for note in request.notes(brackets):
         console.print(note)
+    again = confirmation(request.confirm, brackets)
+    if request.confirm:
+        console.print(
+            f"then the {request.confirm} best on {SEEDS} fresh seeds each: "
+            f"{again.evaluations} evaluations, {again.generations:g} {unit} "
+            "(--confirm 0: none)"
+        )
     console.print(f"timing {SAMPLES} agents of random configurations ...")
     cost = measure_cost(
-        brackets,
+        total + again,
         Objective.of(settings),
         request.random_configurations(SAMPLES),
         settings.engine,
@@ -115,7 +122,7 @@ def _show_outcome(request: RunRequest, console: Console) -> None:
     show_best(trials, console)
     show_next(console, next_commands(request.paths, request.settings, trials))
     refuse_only_failures(request.paths)
-    if request.options.confirm:
+    if request.confirm:
         log_to_stderr(logging.WARNING if request.options.quiet else logging.INFO)
         console.print(confirmation_table(confirmed(request)))
 

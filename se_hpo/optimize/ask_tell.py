@@ -32,8 +32,8 @@ from se_hpo.bohb.brackets import (
     plan,
 )
 from se_hpo.bohb.evaluated import checked_result
-from se_hpo.bohb.halving import SuccessiveHalving
 from se_hpo.bohb.proposals import BOHBGenerator
+from se_hpo.bohb.schedule import Schedule
 from se_hpo.errors import UserError
 from se_hpo.optimize.own_objective import Objective, evaluate_all
 from se_hpo.optimize.search_trial import Job, Trial, frame_of
@@ -97,14 +97,17 @@ class BOHB:
             start_from=start_from,
             **model,
         )
-        self._begun: list[SuccessiveHalving] = []
+        planned = () if n_brackets is None else self._brackets(n_brackets)
+        self._schedule = Schedule(
+            planned, self._generator.get_config, ends=n_brackets is not None
+        )
         self._out: dict[tuple[ConfigId, float], Trial] = {}
         self._told: dict[tuple[ConfigId, float], Trial] = {}
 
     @property
     def finished(self) -> bool:
         """Whether every bracket has been run to its end."""
-        return not self._more_brackets() and all(b.is_finished for b in self._begun)
+        return self._n_brackets is not None and self._schedule.is_finished
 
     @property
     def incumbent(self) -> Trial | None:
@@ -146,7 +149,7 @@ class BOHB:
     ) -> None:
         """Evaluate until the search is finished, trials that are out first.
 
-        So it goes on after Ctrl-C, or after what a callback raised.
+        So it goes on after Ctrl-C, or what a callback raised.
 
         Args:
             f: called with a configuration, a dict, and a budget, an int; gives the
@@ -168,12 +171,10 @@ class BOHB:
     @property
     def planned(self) -> tuple[Bracket, ...]:
         """All brackets; none of a search without end."""
-        if self._n_brackets is None:
-            return ()
-        return hyperband_brackets(*self._budgets, self._n_brackets, self._which)
+        n = self._n_brackets
+        return hyperband_brackets(*self._budgets, n, self._which) if n else ()
 
     def __repr__(self) -> str:
-        """Short."""
         n = plan(self.planned).evaluations
         of = f" of {n}" if n else ""
         best = self.incumbent
@@ -189,21 +190,22 @@ class BOHB:
         """
         if self.finished:
             raise UserError(
-                f"the search is finished, all {len(self._begun)} brackets: begin one "
+                f"the search is finished, all {self._n_brackets} brackets: begin one "
                 "with more n_brackets"
             )
-        bracket, following = self._next_run()
-        if bracket is None or following is None:
+        following = self._next_run()
+        if following is None:
             raise UserError(
                 f"what comes next depends on the {len(self._out)} trials that are out: "
                 "tell one first"
             )
         config_id, config, budget = following
+        bracket = self._schedule.begun[config_id[0]]
         trial = Trial(
             id=config_id,
             config=dict(config),
             budget=budget,
-            rung=bracket.budgets.index(budget),
+            rung=bracket.rung_of(budget),
             model_based=bracket.data[config_id].config_info["model_based_pick"],
         )
         self._out[(config_id, budget)] = trial
@@ -214,16 +216,13 @@ class BOHB:
         trial: Trial,
         loss: float | None = None,
         failure: str | BaseException | None = None,
-    ) -> Trial:
+    ) -> None:
         """Say how a trial ended.
 
         Args:
             trial: what `ask` gave.
             loss: lower is better, finite.
             failure: instead, why there is none; it counts as worse than any loss.
-
-        Returns:
-            The trial with its loss.
 
         Raises:
             UserError: a trial that was told already or not asked for, or no finite
@@ -247,7 +246,6 @@ class BOHB:
         del self._out[key]
         self._told[key] = told
         self._register(asked, _FAILED_LOSS if loss is None else loss)
-        return replace(told, config=dict(told.config))
 
     def trials(self) -> pd.DataFrame:
         """One row per evaluation in the order of telling, then those that are out.
@@ -257,20 +255,18 @@ class BOHB:
         trials = (*self._told.values(), *self._out.values())
         return frame_of(trials, to_builtin(self._space)["hyperparameters"])
 
-    def _more_brackets(self) -> bool:
-        return self._n_brackets is None or len(self._begun) < self._n_brackets
+    def _brackets(self, n: int) -> tuple[Bracket, ...]:
+        return hyperband_brackets(*self._budgets, n, self._which)
 
-    def _next_run(self) -> tuple[SuccessiveHalving | None, Any]:
-        """As the master does: bracket by bracket, a new one where all wait."""
-        for bracket in self._begun:
-            if (following := bracket.get_next_run()) is not None:
-                return bracket, following
-        if not self._more_brackets():
-            return None, None
-        n = len(self._begun) + 1
-        sizes = hyperband_brackets(*self._budgets, n, self._which)[-1]
-        self._begun.append(SuccessiveHalving(sizes, self._generator.get_config))
-        return self._begun[-1], self._begun[-1].get_next_run()
+    def _next_run(self) -> NextRun | None:
+        """As the master does; a search without end has always one more bracket."""
+        schedule, out = self._schedule, len(self._out)
+        following = schedule.next_run(out)
+        if following is None and self._n_brackets is None:
+            n = len(schedule.planned) + 1
+            schedule.planned.append(self._brackets(n)[-1])
+            following = schedule.next_run(out)
+        return following
 
     def _asked(self, trial: Trial) -> Trial:
         key = (getattr(trial, "id", None), getattr(trial, "budget", None))
@@ -284,7 +280,7 @@ class BOHB:
         raise UserError(f"{shown} is no trial that this search was asked for")
 
     def _register(self, trial: Trial, loss: float) -> None:
-        bracket = self._begun[trial.id[0]]
+        bracket = self._schedule.begun[trial.id[0]]
         values = {"config": bracket.data[trial.id].config, "budget": trial.budget}
         job = Job(trial.id, values, {"loss": loss})
         bracket.register_result(job)

@@ -43,6 +43,8 @@ class Options:
     """Worker processes on this machine."""
     threads: int = 0
     """Threads per worker; 0 shares the cores among the workers."""
+    loss: Literal["progress", "clipped"] | None = None
+    """What is minimized, see docs/search.md. Default: the run's; new: progress."""
     engine: Literal["auto", "native", "torch"] = "auto"
     """What trains the agents; auto takes native where it is built."""
     role: Literal["all", "master", "worker"] = "all"
@@ -57,8 +59,9 @@ class Options:
     max_failures: int | None = None
     """Stop after this many failed evaluations, of all attempts. Default: only if the
     first five all fail for the same reason."""
-    confirm: int = 0
-    """Afterwards rerun this many best trials on fresh seeds."""
+    confirm: int | None = None
+    """Afterwards rerun this many best trials on fresh seeds; the best of them then is
+    the run's best. Default: what the space says, 3 as a rule; 0 with --role master."""
     plan: bool = False
     """Print brackets, rungs, trials and expected wall time, then exit."""
     list_spaces: bool = False

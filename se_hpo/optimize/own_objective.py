@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol
 
 from rich.console import RenderableType
@@ -91,8 +93,9 @@ def evaluate_all(
             trial = search.following()
             loss, error = _evaluated(f, trial)
             why = error if error is None else typed_line(error)
-            ended = search.tell(trial, loss, why)
-            display.attempt(lambda ended=ended: display.ended(ended))  # type: ignore[misc]
+            search.tell(trial, loss, why)
+            ended = _ended(trial, loss, why)
+            display.attempt(partial(display.ended, ended))
             if on_trial is not None:
                 on_trial(ended)
             failed, well = failed + (error is not None), well or error is None
@@ -100,6 +103,12 @@ def evaluate_all(
                 raise FailedRunError(
                     f"the first {failed} evaluations all failed; the last one: {why}"
                 ) from error
+
+
+def _ended(trial: Any, loss: float | None, why: str | None) -> Any:
+    if loss is None:
+        return replace(trial, status=Status.FAILED, reason=why)
+    return replace(trial, status=Status.FINISHED, loss=loss)
 
 
 def _evaluated(f: Objective, trial: Any) -> tuple[float | None, Exception | None]:

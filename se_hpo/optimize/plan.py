@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from rich.table import Table
 
 from se_hpo import seeding
-from se_hpo.bohb.brackets import Bracket, plan
+from se_hpo.bohb.brackets import Bracket, Plan
 from se_hpo.machine.processes import available_cores
 from se_hpo.optimize.objectives.objective import Objective
 from se_hpo.registries import OBJECTIVES
@@ -35,7 +35,7 @@ class Cost:
 
 
 def measure_cost(
-    brackets: Iterable[Bracket],
+    planned: Plan,
     objective: Objective,
     configurations: Sequence[Mapping[str, Any]],
     engine: str,
@@ -52,7 +52,7 @@ def measure_cost(
         samples.append(cost_of(objective.run_config(configuration), seed))
     jobs, per_budget, per_trial = zip(*samples, strict=True)
     n_threads = min(n_parallel, available_cores())
-    agent, planned = time_agents(engine, list(jobs), n_threads), plan(brackets)
+    agent = time_agents(engine, list(jobs), n_threads)
     loops = float(np.mean(per_budget))
     total = planned.generations * loops + planned.trials * float(np.mean(per_trial))
     return Cost(loops, agent.cpu, total * agent.cpu / n_parallel, agent.slowed)

@@ -18,10 +18,11 @@ from se_hpo.bohb.proposals import BOHBGenerator, RandomGenerator
 from se_hpo.errors import UserError
 from se_hpo.machine.addresses import in_slurm_job, published_host
 from se_hpo.machine.processes import available_cores
+from se_hpo.optimize.objectives.losses import CLIPPED, PROGRESS
 from se_hpo.optimize.options import Options
 from se_hpo.optimize.start_from import resolve_start
 from se_hpo.registries import OBJECTIVES
-from se_hpo.results.run_settings import Settings
+from se_hpo.results.run_settings import Settings, read_run
 from se_hpo.search_spaces.loading import Space, decides_names, extremes
 from se_hpo.storage.paths import RunPaths
 from se_hpo.terminal.flags import at_least, check_seed
@@ -50,6 +51,16 @@ class RunRequest:
     def in_slurm(self) -> bool:
         """Whether the master is a SLURM job, which may be queued again."""
         return self.options.role == "master" and in_slurm_job()
+
+    @property
+    def confirm(self) -> int:
+        """How many of the best run again on fresh seeds.
+
+        A master that is alone has few cores and no workers left when the search ends.
+        """
+        asked = self.options.confirm
+        default = self.space.confirm if self.options.role == "all" else 0
+        return default if asked is None else asked
 
     def generator(self) -> RandomGenerator:
         """A new one: what proposes configurations."""
@@ -103,8 +114,8 @@ def resolve_run(options: Options, space: Space) -> RunRequest:
     _check_flags(options)
     host = published_host(options.host, options.nic, options.role == "master")
     _check_host(host)
-    settings = _settings(options, space)
-    paths = RunPaths(options.run or _default_folder(settings))
+    paths = RunPaths(options.run or _default_folder(options, space))
+    settings = _settings(options, space, _loss_of(paths, options.overwrite))
     n_brackets = options.n_brackets
     if n_brackets is None:
         n_brackets = default_n_brackets(settings.ladder)
@@ -151,7 +162,7 @@ def _agents(space: Space, kinds: dict[str, Any]) -> list[AgentConfig]:
     return [a for one in choices for a in space.resolve({**kinds, **one}).agents]
 
 
-def _settings(options: Options, space: Space) -> Settings:
+def _settings(options: Options, space: Space, loss: str) -> Settings:
     # The base may have values of kinds that are searched; sizes may be any.
     default = SpaceEncoding(space.configuration_space()).default()
     kinds = {name: value for name, value in default.items() if decides_names(name)}
@@ -179,10 +190,18 @@ def _settings(options: Options, space: Space) -> Settings:
         random_fraction=options.random_fraction,
         random_start=options.random_start,
         engine=InnerLoop(options.engine).engine_for(*jobs),
+        loss=options.loss or loss,
     )
 
 
-def _default_folder(settings: Settings) -> Path:
+def _default_folder(options: Options, space: Space) -> Path:
     """The same command finds the same run."""
-    optimizer = "" if settings.optimizer == "bohb" else f"-{settings.optimizer}"
-    return Path("results") / f"{settings.space}{optimizer}-{settings.seed}"
+    optimizer = "" if options.optimizer == "bohb" else f"-{options.optimizer}"
+    return Path("results") / f"{space.name}{optimizer}-{options.seed}"
+
+
+def _loss_of(paths: RunPaths, overwrite: bool) -> str:
+    """That of the run in the folder, or of a new one."""
+    if overwrite or not paths.run.exists():
+        return PROGRESS
+    return str(read_run(paths)["settings"].get("loss", CLIPPED))

@@ -218,7 +218,7 @@ def refuse_only_failures(paths: RunPaths) -> None:
 
 def confirmed(request: RunRequest) -> list[dict[str, Any]]:
     """The best trials on fresh seeds, as many as `--confirm` asks for."""
-    finalists = best_trials(request.paths, request.options.confirm)
+    finalists = best_trials(request.paths, request.confirm)
     threads = request.threads * request.options.n_workers
     with InnerLoop(request.settings.engine, threads) as inner_loop:
         objective = Objective.of(request.settings)

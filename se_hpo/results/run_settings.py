@@ -39,6 +39,8 @@ class Settings:
     random_start: bool
     engine: str
     """`native` or `torch`: the two agree in distribution, not in every bit."""
+    loss: str = "clipped"
+    """What is minimized; runs begun before there was a choice have this one."""
 
     @property
     def ladder(self) -> tuple[float, ...]:

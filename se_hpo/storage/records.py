@@ -38,7 +38,8 @@ class EvaluationRecord:
     loss: float
     """In [0, 1], lower is better; 1 for failed and diverged, NaN while it runs."""
     reason: str
-    """Why it ended: `budget`, `solved`, `diverged: ...`, `failed: ...`."""
+    """Why it ended: `budget`, `solved`, `diverged: ...`, `failed: ...`, or
+    `stopped: ...`, where a generation cost more than `nes.most_cost`."""
     score_final: float | None = None
     """Mean center score (`nes`) or mean test return (`agent`) at the end."""
     score_best: float | None = None

@@ -9,10 +9,32 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
+from rich.console import Console
+from rich.control import Control
+
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.storage.json_records import UNIONS, checked
 
 OptionsT = TypeVar("OptionsT")
+
+
+class _NotebookConsole(Console):
+    """What is live goes into a widget, lines below it: there is no cursor to move."""
+
+    def __init__(self, force_terminal: bool) -> None:
+        super().__init__(
+            highlight=False, force_terminal=force_terminal, force_interactive=False
+        )
+
+    def control(self, *control: Control) -> None:
+        """Nothing: a control code would be an empty line."""
+
+    def show_cursor(self, show: bool = True) -> bool:
+        """It has none."""
+        return False
+
+    def line(self, count: int = 1) -> None:
+        """Nothing: the widget that goes leaves no lines to step over."""
 
 
 def options_of(options: type[OptionsT], flags: Mapping[str, Any]) -> OptionsT:
@@ -43,13 +65,11 @@ def shown(progress: bool) -> dict[str, Any]:
 
     A notebook without `ipywidgets` gets log lines; elsewhere nothing is shown.
     """
-    from rich.console import Console
-
     options = {"quiet": not progress, "only_live": True}
     if not (progress and Console().is_jupyter):
         return options
     live = importlib.util.find_spec("ipywidgets") is not None
-    console = Console(highlight=False, force_terminal=live)
+    console = _NotebookConsole(force_terminal=live)
     return {**options, "only_live": live, "console": console}
 
 

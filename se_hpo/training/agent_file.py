@@ -84,9 +84,9 @@ def read_agent(path: Path) -> tuple[Stored, Tensors]:
         kind = find_agent(header["algorithm"], "unknown agent")
         values = checked(dict, parse_json(header["hyperparameters"]), "hyperparameters")
         config = record(kind.config, values, unknown="refuse", at=kind.name)
-        spaces = map(_space_from_dict, parse_json(header["spaces"]))
+        seen, done = map(_space_from_dict, parse_json(header["spaces"]))
         training = checked(dict, parse_json(header["training"]), "training")
-        return Stored(config, header["task"], *spaces, training), tensors
+        return Stored(config, header["task"], seen, done, training), tensors
     except (SafetensorError, ValueError, KeyError, TypeError, OSError) as error:
         raise UserError(
             f"{path}: cannot be read as an agent ({one_line(error)}); take another file"

@@ -161,10 +161,16 @@ def spec_of(name: str, env: Any) -> TaskSpec:
     Raises:
         UserError: spaces that no agent here can handle.
     """
-    unknown = dict.fromkeys(("random_return", "worst_return"), math.nan)
-    limits = {"max_steps": 0, "solved_return": math.inf, "native": None}
-    sizes = check_spaces(name, env)
-    return TaskSpec(name, name, **limits, **unknown, **sizes)
+    return TaskSpec(
+        id=name,
+        gymnasium_id=name,
+        max_steps=0,
+        solved_return=math.inf,
+        random_return=math.nan,
+        worst_return=math.nan,
+        native=None,
+        **check_spaces(name, env),
+    )
 
 
 def as_trained(env: gymnasium.Env) -> gymnasium.Env:
