@@ -53,7 +53,6 @@ if TYPE_CHECKING:
     from se_hpo.envs.reward_vector import RewardNetworkVector
     from se_hpo.envs.reward_wrapper import RewardNetwork
     from se_hpo.optimize.ask_tell import BOHB
-    from se_hpo.results.confirmation import load_confirmation
     from se_hpo.results.evaluations import load_evaluations
     from se_hpo.results.learning_curves import load_curves
     from se_hpo.results.se_sets import load_se_generations, load_ses
