@@ -80,7 +80,7 @@ class Schedule:
 
     def _is_short(self, workers: int) -> bool:
         """Whether what is left gives no worker more than one trial of all budgets."""
-        most = workers * max((bracket.budgets[-1] for bracket in self.planned))
+        most = workers * max(bracket.budgets[-1] for bracket in self.planned)
         if not self._ends or self._yet > most:
             return False
         return self._yet + sum(bracket.left for bracket in self.active) <= most

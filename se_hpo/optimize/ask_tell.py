@@ -32,6 +32,7 @@ from se_hpo.bohb.brackets import (
     plan,
 )
 from se_hpo.bohb.evaluated import checked_result
+from se_hpo.bohb.halving import NextRun
 from se_hpo.bohb.proposals import BOHBGenerator
 from se_hpo.bohb.schedule import Schedule
 from se_hpo.errors import UserError
