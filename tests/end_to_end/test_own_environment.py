@@ -32,8 +32,8 @@ def run(folder: Path, *words: str) -> str:
 
 
 def test_the_page_leads_from_registration_to_report(tmp_path: Path) -> None:
-    (tmp_path / "corridor.py").write_text(block("python", "class Corridor"))
-    (tmp_path / "corridor.yaml").write_text(block("yaml", "task: corridor:"))
+    (tmp_path / "my_corridor.py").write_text(block("python", "class Corridor"))
+    (tmp_path / "corridor.yaml").write_text(block("yaml", "task: my_corridor:"))
     commands = block("", "se_hpo.report").splitlines()
     assert len(commands) == 4
     for command in commands:
