@@ -158,8 +158,10 @@ class NESBenchmark:
         return np.nan_to_num(np.concatenate(parts).astype(np.float32), nan=-1.0)
 
     def _noise(self, loss: float, seed: int) -> np.ndarray:
-        """What a seed adds to the levels: half the difference of two real seeds, times
-        the root of 2, of a configuration with about this loss.
+        """What a seed adds to the levels.
+
+        The difference of two real seeds over the root of 2, with a random sign, of a
+        configuration with about this loss.
         """
         order = np.argsort(np.abs(self._pair_losses - loss), kind="stable")
         rng = seeding.generator(seed, "benchmark", "noise")

@@ -1,4 +1,4 @@
-"""The recorded runs behind a benchmark: one row per configuration, seed and generation."""
+"""The recorded runs behind a benchmark: complete NES runs, generation by generation."""
 
 from __future__ import annotations
 
@@ -70,7 +70,8 @@ def read_runs(file: Path, space: Space, generations: int) -> RecordedRuns:
     runs = [run for _, run in frame.groupby(["configuration", "seed"], sort=False)]
     curves = []
     for run in runs:
-        levels = progress(run["center"], run["members_top"], task)
+        centers, tops = run["center"].to_numpy(), run["members_top"].to_numpy()
+        levels = progress(centers, tops, task)
         solved = float(run["center"].iloc[-1]) >= task.solved_return
         if len(run) != generations and not (solved and len(run) < generations):
             raise UserError(
@@ -99,5 +100,5 @@ def _frame(file: Path) -> pd.DataFrame:
 
 def _values(row: pd.Series) -> dict[str, Any]:
     """A configuration, without its inactive hyperparameters."""
-    known = row.dropna().to_dict()
-    return {name.removeprefix("config."): value for name, value in known.items()}
+    known = row.dropna().to_dict().items()
+    return {str(name).removeprefix("config."): value for name, value in known}

@@ -33,9 +33,9 @@ from se_hpo.bohb.brackets import (
 )
 from se_hpo.bohb.evaluated import checked_result
 from se_hpo.bohb.halving import NextRun
-from se_hpo.bohb.proposals import BOHBGenerator
+from se_hpo.bohb.parzen import MODELS
 from se_hpo.bohb.schedule import Schedule
-from se_hpo.errors import UserError
+from se_hpo.errors import UserError, did_you_mean
 from se_hpo.optimize.own_objective import Objective, evaluate_all
 from se_hpo.optimize.search_trial import Job, Trial, frame_of
 from se_hpo.storage.paths import ConfigId
@@ -64,7 +64,8 @@ class BOHB:
         brackets: str = "cycle",
         start_from_default: bool = True,
         start_from: Sequence[Mapping[str, Any]] = (),
-        **model: Any,
+        model: str = "parzen",
+        **settings: Any,
     ) -> None:
         """Start without trials.
 
@@ -78,7 +79,8 @@ class BOHB:
             brackets: a name in `brackets.CYCLES`.
             start_from_default: begin with the space's default configuration.
             start_from: configurations to evaluate even before that one.
-            **model: settings of `BOHBGenerator`: `random_fraction`, ...
+            model: `parzen`, or `kde` for densities as hpbandster has them.
+            **settings: of `ParzenGenerator` or `BOHBGenerator`: `random_fraction`, ...
 
         Raises:
             UserError: budgets that make no ladder, a configuration of another space, or
@@ -91,12 +93,14 @@ class BOHB:
         n = 1 if n_brackets is None else n_brackets
         hyperband_brackets(*self._budgets, n, brackets)  # checks them
         self._space = space.to_serialized_dict()
-        self._generator = BOHBGenerator(
+        if model not in MODELS:
+            raise UserError(f"model = {model!r}: {did_you_mean(model, MODELS)}")
+        self._generator = MODELS[model](
             space,
             seed,
             start_from_default=start_from_default,
             start_from=start_from,
-            **model,
+            **settings,
         )
         planned = () if n_brackets is None else self._brackets(n_brackets)
         self._schedule = Schedule(

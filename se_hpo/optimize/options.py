@@ -30,8 +30,14 @@ class Options:
     where there is only one rung."""
     brackets: Literal["cycle", "aggressive"] = "cycle"
     """Hyperband's cycle, or always the bracket with all rungs."""
-    random_fraction: float = 1 / 3
-    """Share of proposals that ignore BOHB's model."""
+    model: Literal["parzen", "kde"] | None = None
+    """Densities of BOHB's model: a tree-structured Parzen estimator's, or those of
+    hpbandster. Default: an existing run's own; parzen for a new one."""
+    random_fraction: float | None = None
+    """Share of proposals that ignore BOHB's model. Default: an existing run's own; 0.1
+    with parzen, 1/3 with kde."""
+    prefer_cheap: bool = False
+    """Let the model weigh what a configuration costs in processor time."""
     random_start: bool = False
     """Do not begin with the space's default configuration."""
     start_from: Path | None = None

@@ -19,6 +19,11 @@ from se_hpo.storage.files import parse_json
 from se_hpo.storage.json_records import record
 from se_hpo.storage.paths import RunPaths
 
+FIRST_MODEL = "kde"
+FIRST_LOSS = "clipped"
+UNNAMED = {"loss": FIRST_LOSS, "model": FIRST_MODEL, "prefer_cheap": False}
+"""Of the runs from before `run.json` named one."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -39,8 +44,12 @@ class Settings:
     random_start: bool
     engine: str
     """`native` or `torch`: the two agree in distribution, not in every bit."""
-    loss: str = "clipped"
-    """What is minimized; runs begun before there was a choice have this one."""
+    loss: str = FIRST_LOSS
+    """What is minimized: a name in `se_hpo.optimize.objectives.losses.LOSSES`."""
+    model: str = FIRST_MODEL
+    """What proposes configurations: a name in `se_hpo.bohb.parzen.MODELS`."""
+    prefer_cheap: bool = False
+    """Whether the model weighs what a configuration costs."""
 
     @property
     def ladder(self) -> tuple[float, ...]:
@@ -100,6 +109,7 @@ def read_run(paths: RunPaths) -> dict[str, Any]:
                 f"{paths.run} is damaged ({key} is no {kind.__name__}): restore it, or "
                 "start over with --overwrite"
             )
+    data["settings"] = {**UNNAMED, **data["settings"]}
     if data["n_brackets"] > MOST_BRACKETS:
         raise UserError(
             f"{paths.run} is damaged (n_brackets has {len(str(data['n_brackets']))} "
