@@ -63,13 +63,10 @@ def test_an_agent_is_watched_on_the_real_task(zoo, tmp_path, monkeypatch, capsys
         assert 1 <= gif.n_frames <= 4 and gif.size == (300, 200)
 
 
-def test_an_agent_of_the_zoo_is_saved_and_acts_on_the_task(
-    tmp_path, monkeypatch, capsys
-):
+def test_an_agent_of_the_zoo_is_saved_and_acts_on_the_task(tmp_path):
     path = tmp_path / "agent.safetensors"
     flags = ("--steps=80", "--out", path, "--task=Acrobot-v1", "--algorithm=ppo")
-    example("train_agent.py", monkeypatch, *flags)
-    said = capsys.readouterr().out.splitlines()
+    said = run_script(EXAMPLES, "train_agent.py", *map(str, flags)).splitlines()
     assert said[0] == "<ppo for Acrobot-v1, 80 steps on zoo:Acrobot-v1>"
     assert said[1].startswith("mean return of 10 episodes on Acrobot-v1: -")
     assert said[2].startswith(f"{path}: return -")
@@ -91,10 +88,9 @@ def test_an_se_of_an_own_environment_is_learned_and_tried(tmp_path):
     assert last.endswith("on the task")
 
 
-def test_a_space_of_ones_own_runs_itself(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    example("own_space.py", monkeypatch, 1)
-    said = capsys.readouterr().out
+def test_a_space_of_ones_own_runs_itself(tmp_path):
+    shutil.copy(EXAMPLES / "own_space.py", tmp_path)
+    said = run_script(tmp_path, "own_space.py", "1")
     assert "score_best" in said and "<Incumbent 000-0-000, budget 1" in said
 
 
@@ -105,11 +101,10 @@ def test_what_a_cluster_would_get_is_shown_without_one(tmp_path):
     assert "results/dry-run/slurm/master.sbatch" in said
 
 
-def test_a_reward_network_is_learned_and_tried(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
+def test_a_reward_network_is_learned_and_tried(tmp_path):
+    shutil.copy(EXAMPLES / "reward_network.py", tmp_path)
     flags = ("--generations=1", "--steps=50", "--agents=1")
-    example("reward_network.py", monkeypatch, *flags)
-    first, second = capsys.readouterr().out.splitlines()
+    first, second = run_script(tmp_path, "reward_network.py", *flags).splitlines()
     assert first.startswith("50 steps on results/") and "mean return -" in first
     assert second.startswith("50 steps on Cliff-v0: mean return -")
 
