@@ -22,7 +22,7 @@ def frame(*lengths: int, center: float = 100.0) -> pd.DataFrame:
         {
             **{"configuration": 4, "seed": seed, "generation": g + 1},
             **{"center": center, "members_top": center, "cpu_seconds": 0.5},
-            **{"env_steps_se": 10, "env_steps_task": 20},
+            **{"env_steps_se": 10, "env_steps_task": 20, "diverged": False},
             **config,
         }
         for seed, n in enumerate(lengths)
@@ -52,6 +52,11 @@ def test_generations_that_a_solved_run_did_not_need_are_as_its_last(tmp_path):
     runs = read_runs(stored(tmp_path, frame(2, center=196.0)), SPACE, 5)
     assert (runs.levels == runs.levels[0, 0]).all()
     assert runs.levels[0, 0] > 0.95
+
+
+def test_generations_after_a_run_diverged_are_worth_nothing(tmp_path):
+    runs = read_runs(stored(tmp_path, frame(2).assign(diverged=True)), SPACE, 4)
+    assert runs.levels[0].tolist() == [*runs.levels[0, :2], 0.0, 0.0]
 
 
 def test_an_inactive_hyperparameter_is_left_out(tmp_path):
