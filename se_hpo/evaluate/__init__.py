@@ -29,6 +29,7 @@ def run(*, progress: bool = True, **flags: Any) -> Evaluation:
     from se_hpo.evaluate.evaluation import resolve
     from se_hpo.evaluate.evaluation_run import run_evaluation
     from se_hpo.evaluate.options import EvaluateOptions
+    from se_hpo.machine.provenance import called_from_python
     from se_hpo.terminal.from_python import options_of
 
     options = options_of(EvaluateOptions, flags)
@@ -36,5 +37,6 @@ def run(*, progress: bool = True, **flags: Any) -> Evaluation:
     if options.plan:
         evaluation.files.check(evaluation.settings())
     else:
-        run_evaluation(evaluation, options.quiet or not progress, only_live=True)
+        with called_from_python("se_hpo.evaluate.run", options):
+            run_evaluation(evaluation, options.quiet or not progress, only_live=True)
     return evaluation

@@ -48,7 +48,8 @@ def draw_returns(evaluations: pd.DataFrame, name: str, what: str) -> Picture | N
         f"What are the SEs worth to agents? ({what})",
         f"Agents with random hyperparameters (n = {n} per training environment and "
         "agent; the same ones in each), trained on SEs or on the real task, then "
-        "tested on the real task. Above: density of all test returns, with their means"
+        "tested on the real task. Above: density of all test returns (n: episodes of "
+        "each training environment), with the mean test return"
         f"{_CUT if top < peaks.max() else ''}. Below: "
         "what the training took; bars are means, ticks across them medians. "
         f"Stopping rule: {what}. Arranged as Fig. 3 of the paper.",
@@ -81,7 +82,7 @@ def _draw_block(
     room = 1 - _LINE * (means["train_env"].nunique() + 0.8)  # text above the curves
     grid[0, 0].set_ylim(0, top / room)
     grid[0, 0].set_yticks([])
-    grid[0, 0].set_ylabel("density")
+    grid[0, 0].set_ylabel("density of\ntest episodes")
     for axes, label in zip(grid[1:, 0], _BARS.values(), strict=True):
         axes.set_ylabel(f"{label}\nin training")
 
@@ -149,12 +150,12 @@ def _draw_densities(axes: Axes, curves: pd.DataFrame, means: pd.DataFrame) -> No
         axes.plot(x, y, color=color, linewidth=1.6)
     rows = means.dropna(subset=["mean_return"])
     for place, row in enumerate(rows.to_dict("records")):
-        text = f"{train_env_label(row['train_env'])}: {row['mean_return']:.1f}"
+        text = f"{train_env_label(row['train_env'])}: mean {row['mean_return']:.1f}"
         look: Any = {"va": "top", "fontsize": 9, "fontweight": "bold"}
         look["color"] = _darker(style.train_env_color(row["train_env"]))
         height = 1 - _LINE * (place + 0.3)
         axes.text(0.03, height, text, transform=axes.transAxes, ha="left", **look)
-    axes.set_xlabel("test return")
+    axes.set_xlabel(f"test return (n = {style.n_words(means['returns'])})")
 
 
 def _darker(color: str) -> tuple[float, ...]:

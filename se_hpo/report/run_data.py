@@ -15,6 +15,7 @@ import pandas as pd
 from se_hpo.envs.learned import kind_of
 from se_hpo.envs.tasks import known_solved_return
 from se_hpo.errors import UserError
+from se_hpo.registries import budget_unit
 from se_hpo.results import columns as c
 from se_hpo.results import lines, se_sets
 from se_hpo.results import trials as loaded
@@ -105,6 +106,11 @@ class RunData:
         base = self.settings.get("base")
         values = {**(base if isinstance(base, dict) else {}), **values}
         return str(values.get("nes.fitness", "return"))
+
+    @property
+    def unit_of_budget(self) -> str:
+        """What budgets of the search count: `generations`, `seeds`."""
+        return budget_unit(self.settings.get("objective", "nes"))
 
     @property
     def solved_return(self) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from se_hpo.registries import budget_unit, objective_kind
+from se_hpo.registries import objective_kind
 from se_hpo.report.run_data import RunData
 from se_hpo.report.tiles import Tile
 from se_hpo.results.ranking import ranked
@@ -21,7 +21,7 @@ def best_of_search(data: RunData) -> Iterator[str]:
     yield (
         f"The search evaluated {trials['trial'].nunique()} configurations "
         f"({len(trials)} evaluations); the best, trial {best.trial}, has loss "
-        f"{best.loss:.3f} at {best.budget:g} {unit_of_budget(data)}."
+        f"{best.loss:.3f} at {best.budget:g} {data.unit_of_budget}."
     )
     if record.score_best is None:
         return
@@ -39,17 +39,12 @@ def best_of_search(data: RunData) -> Iterator[str]:
         yield "It is the space's default configuration, which the run began with."
 
 
-def unit_of_budget(data: RunData) -> str:
-    """What budgets of the run count: `generations`, `seeds`."""
-    return budget_unit(data.settings.get("objective", "nes"))
-
-
 def search_tiles(data: RunData) -> list[Tile]:
     """Best loss, what was tried, what it took; none without an evaluation."""
     best = data.incumbent
     if best is None:
         return []
-    budget = f"{best.budget:g} {unit_of_budget(data)}"
+    budget = f"{best.budget:g} {data.unit_of_budget}"
     hours = data.trials["cpu_seconds"].sum() / 3600
     n, of = data.trials["trial"].nunique(), len(data.trials)
     return [
@@ -67,7 +62,7 @@ def _against_default(data: RunData) -> Tile:
     if rows.empty:
         return Tile(name, "not known", "", "the run did not begin with the default")
     loss, budget = rows[["loss", "budget"]].iloc[0]
-    how_far = f"at {budget:g} {unit_of_budget(data)}, the largest that it reached"
+    how_far = f"at {budget:g} {data.unit_of_budget}, the largest that it reached"
     return Tile(name, f"{loss:.3f}", "", how_far)
 
 

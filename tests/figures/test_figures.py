@@ -75,6 +75,7 @@ def answers(data: RunData) -> Answers:
                 "importance": [0.7, 0.3],
                 "budget": 3.0,
                 "n_trials": 9,
+                "share": "share of the variance",
             }
         ),
     )
