@@ -47,8 +47,8 @@ def headline(data: RunData, answers: Answers) -> Headline:
 def _nothing_known(data: RunData, answers: Answers) -> Iterator[str]:
     what = "reward networks" if data.of_rewards else "synthetic environments"
     if data.has_bohb and not data.sets:
-        what = "the learned environments"
+        what = "learned environments"
     why = "no agents have been trained on them"
     if len(answers.train_envs):
         why = "no agents have been trained both on them and on the task"
-    yield f"What {what} are worth is not known yet: {why}."
+    yield f"What the {what} are worth is not known yet: {why}."

@@ -125,7 +125,7 @@ def read_run(folder: str | Path) -> RunData:
     with _noting_unreadable(data):
         if paths.run.is_file() or paths.results.is_file():
             _read_bohb(data)
-        elif not (paths.ses.is_dir() or paths.evaluations.is_dir()):
+        elif not (sets_in(paths.ses) or any(paths.evaluations.glob(f"*{LINES}"))):
             loaded.run_paths(paths.root)  # says what is wrong, and what to do
             raise UserError(f"{paths.root} is no run: name a folder in results/")
         _read_sets(data)

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import se_hpo
 from se_hpo.errors import UserError
 from se_hpo.figures import style
 from se_hpo.report import analyses as answers_module
@@ -29,6 +30,7 @@ from tests.helpers.fake_run import add_configuration, add_result, make_run
 from tests.helpers.fake_sets import make_set
 from tests.helpers.full_run import add_evaluations, damage, make_full_run
 
+KEPT = Path(__file__).parents[2] / "experiments" / "results"
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
 
@@ -365,6 +367,29 @@ def test_records_without_scores_leave_the_report_standing(tmp_path: Path) -> Non
         file.write_text("".join(json.dumps(line) + "\n" for line in lines))
     page = report(run, figures=True)
     assert "without score" in page.text
+
+
+def test_files_of_ses_that_are_no_set_make_no_run(tmp_path: Path) -> None:
+    run = RunPaths(tmp_path / "loose")
+    paths = make_set(run.ses / "varied")
+    paths.set.unlink()
+    run.evaluations.mkdir()
+    before = sorted(run.root.rglob("*"))
+    with pytest.raises(UserError, match="no run"):
+        write_report(run.root)
+    assert sorted(run.root.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    "name", sorted(path.name for path in KEPT.iterdir() if path.is_dir())
+)
+def test_kept_runs_open_as_ones_own(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / name  # the report stays out of the checkout
+    shutil.copytree(KEPT / name, folder)
+    assert len(se_hpo.load_ses(folder)) > 0
+    if (folder / "evaluations").is_dir():
+        assert len(se_hpo.load_evaluations(folder)) > 0
+    assert report(RunPaths(folder)).tables
 
 
 @pytest.mark.parametrize("name", ["missing", "file", "plain"])
