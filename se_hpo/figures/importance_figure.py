@@ -129,11 +129,12 @@ def draw_parallel(
 
 def _loss_ticks(losses: pd.Series, places: pd.Series) -> list[tuple[float, str]]:
     """The best, the worst, and one near the middle of the axis."""
-    middle = (places - 0.5).abs().idxmin()
-    rows = dict.fromkeys([places.idxmax(), places.idxmin()])
-    if abs(places[middle] - 0.5) < 0.35:
+    found = places.to_numpy(float)
+    middle = int(np.abs(found - 0.5).argmin())
+    rows = dict.fromkeys([int(found.argmax()), int(found.argmin())])
+    if abs(found[middle] - 0.5) < 0.35:
         rows[middle] = None
-    return [(float(places[row]), f"{losses[row]:.3g}") for row in rows]
+    return [(float(found[row]), f"{losses.iloc[row]:.3g}") for row in rows]
 
 
 def _draw_colors(axes: Axes, label: str) -> None:

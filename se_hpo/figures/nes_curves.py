@@ -114,7 +114,8 @@ def _draw_set(
 
 def _course(run: pd.DataFrame) -> str:
     """Of one NES run, in generations from 1: best, last, and where it solved."""
-    best, last = run.loc[run["center_score"].idxmax()], run.iloc[-1]
+    best = run.iloc[int(run["center_score"].to_numpy(float).argmax())]
+    last = run.iloc[-1]
     lines = [
         f"best {best['center_score']:.4g} in generation {best['generation']}",
         f"last {last['center_score']:.4g} in generation {last['generation']}",

@@ -51,7 +51,7 @@ def arms(answers: Answers) -> list[Arm]:
         control = [rows.pop(name) for name in list(rows) if is_random(name)]
         learned = [*rows.values(), *control]
         if learned:
-            found.append(Arm(learned[0], task, (control or [None])[0]))
+            found.append(Arm(learned[0], task, next(iter(control), None)))
     return found
 
 
@@ -174,13 +174,14 @@ def _break_even(arm: Arm, answers: Answers) -> Tile:
         return Tile(name, "not known", "", "no NES run's cost is known")
     cost, saved = amount(row["cost_per_se"]), amount(row["saved_per_agent"])
     both = f"an SE cost {cost} steps on the task, an agent saves {saved}"
-    if row["verdict"] == "pays off":
-        unsure = arm.judgement == "not clear"
-        return Tile(
-            name, f"{row['agents']:,.0f}", "", both + "; returns may differ" * unsure
-        )
+    # Surely worse, but by too little to speak of, is as good.
+    as_good = row["verdict"] == "cheaper but worse" and arm.judgement == "as good"
+    if row["verdict"] == "pays off" or as_good:
+        agents = math.ceil(row["cost_per_se"] / row["saved_per_agent"])
+        unsure = "; returns may differ" * (arm.judgement == "not clear")
+        return Tile(name, f"{agents:,}", "", both + unsure)
     words = {"too few SEs": "too few SEs to say", "unknown": "not known"}
-    verdict = words.get(row["verdict"], row["verdict"])
+    verdict = str(words.get(row["verdict"], row["verdict"]))
     meaning = row["note"] if row["verdict"] == "unknown" else both
     return Tile(name, verdict, "", meaning)
 
