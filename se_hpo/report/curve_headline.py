@@ -17,6 +17,7 @@ from se_hpo.report.tables import Table, make_table, number, rows_of, text
 from se_hpo.report.tiles import Tile, amount, share
 
 Row = Mapping[str, Any]
+_EQUAL = 0.05
 _GROUP = ["agent", "agent_values", "variation", "max_env_steps"]
 
 
@@ -31,15 +32,21 @@ class Group:
 
     @property
     def judgement(self) -> str:
-        """`sooner`, `later`, `not clear`, `too few`, `not compared`."""
+        """`sooner`, with a warning where it is lost again, `later`, `not clear`, ..."""
         low, high = self.best["steps_saved_low"], self.best["steps_saved_high"]
         if self.alone is None or not math.isfinite(self.best["steps_saved"]):
             return "not compared"
         if self.best["n_envs"] < FEW_CLUSTERS or not math.isfinite(low + high):
             return f"too few {noun_of(self.best['train_env'])}s to say"
         if low > 0:
-            return "sooner"
+            return "sooner, but returns less at the end" if self.is_lost else "sooner"
         return "later" if high < 0 else "not clear"
+
+    @property
+    def is_lost(self) -> bool:
+        """At the end returns are more than a twentieth below those alone."""
+        alone = self.alone["final"] if self.alone else -math.inf
+        return bool(self.best["final"] < alone - _EQUAL * abs(alone))
 
 
 def curve_headline(answers: Answers) -> tuple[str, list[Tile], Table | None]:
@@ -76,7 +83,7 @@ def _verdict(group: Group) -> str:
     if alone is None:
         return f"{says}; it has not been trained alone, so nothing is compared."
     words = f"{amount(alone['steps_to_solve'])} steps ({alone['share_solved']:.0%})"
-    return f"{says}; alone after {words}: {group.judgement}."
+    return f"{says}; alone after {words}. That is {group.judgement}."
 
 
 def _tiles(group: Group, answers: Answers) -> list[Tile]:

@@ -457,7 +457,15 @@ def test_a_browser_shows_it_without_errors_and_without_scrolling_sideways(
       const page = document.documentElement;
       const fits = page.scrollWidth <= innerWidth;
       const width = innerWidth;
-      document.title = JSON.stringify({errors, sorted, images, fits, width});
+      const spot = document.querySelector("#bohb_over_time path");
+      spot.dispatchEvent(new PointerEvent("pointermove", { clientX: 9, clientY: 9 }));
+      const tip = document.getElementById("tip");
+      const named = !tip.hidden && tip.textContent.startsWith(spot.dataset.of);
+      spot.dispatchEvent(new MouseEvent("click"));
+      const marked = new Set([...document.querySelectorAll(".lit")]
+        .map((lit) => lit.closest("figure")?.id ?? "table")).size;
+      document.title =
+        JSON.stringify({errors, sorted, images, fits, width, named, marked});
     });
     </script></head>"""
     html = run.report.read_text(encoding="utf-8").replace("</head>", probe, 1)
@@ -494,4 +502,6 @@ def test_a_browser_shows_it_without_errors_and_without_scrolling_sideways(
         "images": True,
         "fits": True,
         "width": width,
+        "named": True,
+        "marked": 5,  # in four figures, and in the table of trials
     }
