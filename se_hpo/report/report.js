@@ -32,8 +32,10 @@ const sayWide = (box) => {
     box.after(more);
   }
 };
-const watch = new ResizeObserver((entries) => entries.forEach((e) => sayWide(e.target)));
-for (const box of document.querySelectorAll(".scroll")) watch.observe(box);
+const sayAllWide = () => document.querySelectorAll(".scroll").forEach(sayWide);
+addEventListener("resize", sayAllWide);
+addEventListener("toggle", sayAllWide, true);  // of tables that were folded
+sayAllWide();
 
 // What a pointer finds in a figure is named beside it; a click marks it everywhere.
 const tip = document.getElementById("tip");
