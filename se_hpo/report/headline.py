@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from se_hpo.report.answers import Answers
 from se_hpo.report.curve_headline import curve_headline
 from se_hpo.report.run_data import RunData
 from se_hpo.report.search_headline import best_of_search, search_tiles
-from se_hpo.report.tables import Table
-from se_hpo.report.tiles import Tile
+from se_hpo.report.tiles import Headline
 from se_hpo.report.worth import agent_rows, main_arm, worth_tiles, worth_verdict
-
-
-@dataclass(frozen=True)
-class Headline:
-    """What a reader takes from the report without scrolling."""
-
-    verdict: str
-    tiles: list[Tile]
-    table: Table | None
-    """A row per agent, without intervals."""
-    further: list[str]
-    """Sentences beneath."""
 
 
 def headline(data: RunData, answers: Answers) -> Headline:

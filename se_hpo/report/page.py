@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, StrictUndefined
 
+from se_hpo.report.tables import Table
+from se_hpo.report.tiles import Headline
+
 if TYPE_CHECKING:
     from se_hpo.figures.spots import Spot
-    from se_hpo.report.headline import Headline
-    from se_hpo.report.tables import Table
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,11 @@
-"""A number that a reader takes home."""
+"""Numbers that a reader takes home, and what stands around them."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+
+from se_hpo.report.tables import Table
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,18 @@ class Tile:
     def is_number(self) -> bool:
         """Else it is words, shown smaller."""
         return any(letter.isdigit() for letter in self.value)
+
+
+@dataclass(frozen=True)
+class Headline:
+    """What a reader takes from the report without scrolling."""
+
+    verdict: str
+    tiles: list[Tile]
+    table: Table | None
+    """A row per agent, without intervals."""
+    further: list[str]
+    """Sentences beneath."""
 
 
 def amount(value: float) -> str:

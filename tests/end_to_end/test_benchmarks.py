@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from se_hpo.results.trials import load_trials
 from se_hpo.envs.checkpoint import load_se
 from se_hpo.envs.synthetic_env import SyntheticEnv
+from se_hpo.results.trials import load_trials
 from se_hpo.training import native_engine
 from tests.helpers.places import EXPERIMENTS
 
