@@ -61,12 +61,15 @@ def draw_bohb(data: RunData, answers: Answers) -> Iterator[Picture]:
     if data.trials.empty:
         return
     best = data.incumbent.trial if data.incumbent else None
+    unit, found, solved = data.unit_of_budget, answers.importance, data.solved_return
+    once = data.trials.drop_duplicates("trial")
+    what = dict(zip(once["trial"], figures.words_of_configurations(once), strict=True))
     yield from _there(
-        figures.draw_losses_over_time(data.trials),
-        figures.draw_losses_over_budgets(data.trials),
-        figures.draw_trial_curves(data.generations, best, data.solved_return),
-        figures.draw_importance(answers.importance, answers.importance_note),
-        figures.draw_parallel(data.trials, answers.importance, data.configspace),
+        figures.draw_losses_over_time(data.trials, unit),
+        figures.draw_losses_over_budgets(data.trials, unit),
+        figures.draw_trial_curves(data.generations, best, solved, what),
+        figures.draw_importance(found, answers.importance_note, unit),
+        figures.draw_parallel(data.trials, found, data.configspace, unit),
     )
 
 
