@@ -1,4 +1,4 @@
-"""Which configurations are best for what they cost: loss against cost, both minimized."""
+"""Which configurations are best for what they cost: a value against a cost."""
 
 from __future__ import annotations
 

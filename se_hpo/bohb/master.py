@@ -101,9 +101,10 @@ class Master:
         self._report()
         while not self.is_complete():
             self.tally.check(self.settings.max_failures)
-            if self._has_room() and (
-                following := self.schedule.next_run(self._out)
-            ) is not None:
+            if (
+                self._has_room()
+                and (following := self.schedule.next_run(self._out)) is not None
+            ):
                 self._evaluate(*following)
             else:
                 self._wait()

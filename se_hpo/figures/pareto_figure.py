@@ -40,9 +40,10 @@ def draw_pareto(front: pd.DataFrame) -> Picture | None:
     return Picture(
         "pareto_front",
         "What does a score cost?",
-        "Each point is an evaluation: the steps on the task that its trial has spent, and "
-        "the last mean score it reached. Circled, and joined by the line, are those "
-        f"that no other beats in both (n = {len(front)} evaluations, {len(best)} circled).",
+        "Each point is an evaluation: the steps on the task that its trial has spent, "
+        "and the last mean score it reached. Circled, and joined by the line, are "
+        "those that no other beats in both "
+        f"(n = {len(front)} evaluations, {len(best)} circled).",
         figure,
         {"": front},
     )

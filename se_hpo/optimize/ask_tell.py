@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING, Any
 
 from ConfigSpace import ConfigurationSpace
 
-from se_hpo.bohb.brackets import hyperband_brackets
+from se_hpo.bohb.brackets import Bracket, hyperband_brackets
 from se_hpo.bohb.evaluated import ONE_NUMBER, checked_result, n_objectives
-from se_hpo.bohb.halving import SuccessiveHalving
+from se_hpo.bohb.halving import NextRun
 from se_hpo.bohb.proposals import BOHBGenerator
 from se_hpo.bohb.schedule import Schedule
 from se_hpo.errors import UserError
@@ -183,8 +183,7 @@ class BOHB:
         asked = self._asked(trial)
         if (n := n_objectives(loss)) is not None:
             raise UserError(
-                f"trial {asked.name}: {n} objectives where one is needed: {ONE_NUMBER}; "
-                "se_hpo.analysis.pareto_front compares two afterwards"
+                f"trial {asked.name}: {n} objectives where one is needed: {ONE_NUMBER}"
             )
         if (loss is None) == (failure is None):
             raise UserError(f"trial {asked.name}: tell either its loss or its failure")

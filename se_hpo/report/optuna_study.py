@@ -56,7 +56,7 @@ def to_optuna(
             Optuna is missing.
     """
     try:
-        import optuna
+        import optuna  # noqa: F401 - that it is there
     except ModuleNotFoundError as error:
         mend = "pip install 'se-hpo[analysis]'"
         raise UserError(f"{error.name} is missing: {mend}") from error
@@ -100,8 +100,8 @@ def _new_study(storage: Any, name: str, objectives: Sequence[str]) -> optuna.Stu
         )
     except optuna.exceptions.DuplicatedStudyError as error:
         raise UserError(
-            f"there is a study {name!r} in this storage: choose another name, or delete "
-            "it first (optuna.delete_study)"
+            f"there is a study {name!r} in this storage: choose another name, or "
+            "delete it first (optuna.delete_study)"
         ) from error
     finally:
         optuna.logging.set_verbosity(level)
@@ -160,7 +160,9 @@ def _distribution(values: pd.Series, declared: dict[str, Any]) -> Any:
     space = declared.get(name, {})
     listed = space.get("choices") or space.get("sequence")
     if listed or "lower" not in space or any(isinstance(v, str) for v in there):
-        return optunas.CategoricalDistribution(list(dict.fromkeys([*(listed or ()), *there])))
+        return optunas.CategoricalDistribution(
+            list(dict.fromkeys([*(listed or ()), *there]))
+        )
     ends = (space["lower"], space["upper"])
     kind = optunas.FloatDistribution
     if pd.api.types.is_integer_dtype(values.dtype):

@@ -28,7 +28,6 @@ from se_hpo.results.se_sets import SESet
 from se_hpo.results.trials import Incumbent
 from se_hpo.storage.paths import LINES, RunPaths, sets_in
 
-
 _none = partial(partial, tidy, [])
 
 

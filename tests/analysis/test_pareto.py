@@ -47,7 +47,12 @@ def test_of_equal_cost_the_better_and_of_equal_value_the_cheaper() -> None:
 
 
 def test_twins_are_both_on_it() -> None:
-    assert front(trials((1, 5.0), (1, 5.0), (2, 5.0), (2, 7.0), (2, 7.0))) == [0, 1, 3, 4]
+    assert front(trials((1, 5.0), (1, 5.0), (2, 5.0), (2, 7.0), (2, 7.0))) == [
+        0,
+        1,
+        3,
+        4,
+    ]
 
 
 def test_rows_are_by_cost_and_all_there() -> None:
@@ -77,7 +82,9 @@ def test_it_agrees_with_the_definition_on_random_points() -> None:
             any(c <= a and v >= b and (c, v) != (a, b) for c, v in points)
             for a, b in points
         ]
-        assert sorted(front(trials(*points))) == [i for i, b in enumerate(better) if not b]
+        assert sorted(front(trials(*points))) == [
+            i for i, b in enumerate(better) if not b
+        ]
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,9 @@ def test_of_equals_who_was_proposed_first_is_sure():
     bracket.promote_early()
     assert bracket.queued() == [((0, 0, 1), 3.0), ((0, 0, 2), 3.0)]
     tell(bracket, runs[:1], [1])
-    assert [cid for cid, _ in sorted(bracket.queued())] == [(0, 0, i) for i in (0, 1, 2)]
+    assert [cid for cid, _ in sorted(bracket.queued())] == [
+        (0, 0, i) for i in (0, 1, 2)
+    ]
 
 
 def test_the_promoted_may_be_done_before_their_own_rung_is():
@@ -146,7 +148,9 @@ def test_at_the_end_what_has_most_before_it_goes_first():
     for run in tell_all:
         schedule.begun[0].register_result(job(run, run[0][2]))
     at_the_end = [schedule.next_run(n) for n in range(3, 8)]
-    assert [(run[0][0], run[2]) for run in at_the_end] == [(1, 9.0)] * 2 + [(0, 3.0)] * 3
+    assert [(run[0][0], run[2]) for run in at_the_end] == [(1, 9.0)] * 2 + [
+        (0, 3.0)
+    ] * 3
 
 
 def test_a_search_without_end_has_no_end_to_prepare_for():

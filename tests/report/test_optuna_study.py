@@ -10,7 +10,12 @@ import se_hpo
 from se_hpo.errors import UserError
 from se_hpo.storage.paths import RunPaths
 from se_hpo.storage.records import Status
-from tests.helpers.fake_run import CONFIGURATION, add_configuration, add_result, make_run
+from tests.helpers.fake_run import (
+    CONFIGURATION,
+    add_configuration,
+    add_result,
+    make_run,
+)
 
 optuna = pytest.importorskip("optuna")
 
@@ -24,7 +29,9 @@ def run(tmp_path: Path) -> RunPaths:
         add_configuration(paths, config_id)
     add_result(paths, TOP, 1.0, 0.6, 1000.0)
     add_result(paths, DROPPED, 1.0, 0.7, 1010.0)
-    add_result(paths, FAILED, 1.0, 1.0, 1020.0, status=Status.FAILED, reason="failed: x")
+    add_result(
+        paths, FAILED, 1.0, 1.0, 1020.0, status=Status.FAILED, reason="failed: x"
+    )
     add_result(paths, TOP, 3.0, 0.2, 1030.0)
     return paths
 
@@ -48,8 +55,15 @@ def test_a_trial_has_its_last_loss_and_those_of_lower_budgets(run, storage):
 
 
 def test_who_was_not_promoted_is_pruned_and_who_raised_has_failed(run, storage):
-    states = {n: t.state.name for n, t in by_name(se_hpo.report.to_optuna(run.root, storage)).items()}
-    assert states == {"000-0-000": "COMPLETE", "000-0-001": "PRUNED", "000-0-002": "FAIL"}
+    states = {
+        n: t.state.name
+        for n, t in by_name(se_hpo.report.to_optuna(run.root, storage)).items()
+    }
+    assert states == {
+        "000-0-000": "COMPLETE",
+        "000-0-001": "PRUNED",
+        "000-0-002": "FAIL",
+    }
 
 
 def test_hyperparameters_have_their_values_and_declared_ranges(run, storage):

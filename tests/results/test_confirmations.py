@@ -34,7 +34,9 @@ def run(tmp_path: Path) -> RunPaths:
 
 def confirm(run: RunPaths, *rows: tuple) -> None:
     names = ("trial", "budget", "loss", "fresh_losses", "optimism")
-    stored = [dict(zip(names, (trial_name(row[0]), *row[1:]), strict=True)) for row in rows]
+    stored = [
+        dict(zip(names, (trial_name(row[0]), *row[1:]), strict=True)) for row in rows
+    ]
     write_json(run.confirmation, stored)
 
 
