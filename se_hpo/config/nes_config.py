@@ -66,6 +66,9 @@ class NESConfig:
     """Stop when the mean center score reaches the task's solved return."""
     vary_agents: bool = False
     """Draw agent hyperparameters anew for each inner loop."""
+    vary_members: bool = True
+    """Where agents vary, those of the members do, too; else only the center's, which
+    say what an SE is worth."""
     most_update_cost: float = 0.0
     """Agents are drawn again whose update costs more than so many of the base agent's
     (0: none)."""

@@ -50,6 +50,7 @@ _YOUNGER = (
     ("nes", "first_limit", 0),
     ("nes", "limit_generations", 0),
     ("nes", "vary", "paper"),
+    ("nes", "vary_members", True),
     ("nes", "most_update_cost", 0.0),
     ("nes", "most_cost", 0.0),
     ("nes", "best_window", 1),

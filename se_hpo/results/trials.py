@@ -30,9 +30,10 @@ from se_hpo.results.ranking import best_first
 from se_hpo.storage.json_records import record
 from se_hpo.storage.paths import RunPaths, TrialPaths
 from se_hpo.storage.records import EvaluationRecord, GenerationLine, TimingLine
+from se_hpo.text import shortened
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Incumbent:
     """The best configuration of a run so far."""
 
@@ -49,6 +50,13 @@ class Incumbent:
     """The SE of its best center; None where the objective makes none."""
     fresh_loss: float | None = None
     """Its mean loss on fresh seeds; None where it was not confirmed."""
+
+    def __repr__(self) -> str:
+        values = shortened(
+            ", ".join(f"{k}={v}" for k, v in self.configuration.items()), 90
+        )
+        at = f"{self.trial}, budget {self.budget:g}, loss {self.loss:.4g}"
+        return f"<Incumbent {at}: {values}>"
 
 
 @dataclass(frozen=True, repr=False)
@@ -171,13 +179,14 @@ def generation_rows(files: TrialPaths) -> Iterator[dict[str, Any]]:
     }
     by_number = {line.generation: line for line in lines.read_generations(files)}
     for generation in sorted(by_number):
-        row = _generation_row(by_number[generation])
+        row = generation_row(by_number[generation])
         if solved_return is not None:
             row["solved"] = row["center_return"] >= solved_return
         yield row | timing.get(generation, {})
 
 
-def _generation_row(line: GenerationLine) -> dict[str, Any]:
+def generation_row(line: GenerationLine) -> dict[str, Any]:
+    """What a line says of a generation, by the names of columns."""
     center = np.array(line.center_scores, dtype=float)
     members = np.array([s for row in line.member_scores for s in row], dtype=float)
     return {

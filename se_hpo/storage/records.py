@@ -22,7 +22,7 @@ class Status(enum.StrEnum):
     RUNNING = "running"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class EvaluationRecord:
     """One configuration evaluated at one budget; field order is column order."""
 
@@ -68,6 +68,10 @@ class EvaluationRecord:
     finished: float = 0.0
     error: str | None = None
     """Traceback of a failed evaluation."""
+
+    def __repr__(self) -> str:
+        at = f"{self.trial}, budget {self.budget:g}"
+        return f"<EvaluationRecord {at}, {self.status}, loss {self.loss:.4g}>"
 
     def to_dict(self) -> dict[str, Any]:
         """Builtin types only, ready for JSON and for serpent."""
