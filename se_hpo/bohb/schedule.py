@@ -79,8 +79,8 @@ class Schedule:
         return None
 
     def _is_short(self, workers: int) -> bool:
-        """Whether what is left gives no worker more than one trial of all budgets."""
-        most = workers * max(bracket.budgets[-1] for bracket in self.planned)
+        """Whether what is left gives each worker two trials to the top, or less."""
+        most = 2 * workers * max(bracket.budgets[-1] for bracket in self.planned)
         if not self._ends or self._yet > most:
             return False
         return self._yet + sum(bracket.left for bracket in self.active) <= most

@@ -12,6 +12,7 @@ from se_hpo.figures.curve_panels import draw_learning_curves
 from se_hpo.figures.histograms import draw_histograms
 from se_hpo.figures.importance_figure import draw_importance, draw_parallel
 from se_hpo.figures.nes_curves import draw_nes_curves, draw_trial_curves
+from se_hpo.figures.pareto_figure import draw_pareto
 from se_hpo.figures.returns import draw_returns
 from se_hpo.figures.reward_maps import draw_reward_maps
 from se_hpo.figures.search import (

@@ -16,6 +16,7 @@ from se_hpo.report.facts import facts
 from se_hpo.report.headline import headline
 from se_hpo.report.missing import missing
 from se_hpo.report.page import Image, Page, Section, render
+from se_hpo.report.pareto_tables import pareto_table
 from se_hpo.report.phase2_tables import break_even_table, phase2_tables
 from se_hpo.report.run_data import RunData, read_run
 from se_hpo.report.search_tables import (
@@ -134,6 +135,7 @@ def _page(data: RunData, answers: Answers, images: dict[str, list[Image]]) -> Pa
                 "What it cost",
                 "Nothing has been spent.",
                 cost_table(data),
+                pareto_table(data),
                 break_even_table(answers),
                 curve_break_even_table(answers),
             ),
