@@ -15,6 +15,7 @@ import numpy as np
 from rich.table import Table
 
 from se_hpo import seeding
+from se_hpo.bohb.brackets import Bracket, Plan
 from se_hpo.optimize.objectives.objective import Objective
 from se_hpo.results.ranking import Finalist
 from se_hpo.storage.files import write_json
@@ -25,6 +26,13 @@ from se_hpo.training.inner_loop import InnerLoop
 log = logging.getLogger(__name__)
 
 SEEDS = 3  # fresh runs per trial
+
+
+def confirmation(n: int, brackets: Iterable[Bracket]) -> Plan:
+    """What it costs to confirm the `n` best, all of them at the highest budget."""
+    evaluations = n * SEEDS
+    top = max(bracket.budgets[-1] for bracket in brackets)
+    return Plan(0, evaluations, evaluations, evaluations * top)
 
 
 def confirm(
@@ -42,7 +50,8 @@ def confirm(
         A row each, as stored: `optimism` is the mean fresh loss minus the loss that
         made the trial a finalist.
     """
-    rows = []
+    rows, finalists = [], list(finalists)
+    log.info("the %d best again, on %d fresh seeds each", len(finalists), SEEDS)
     for finalist in finalists:
         losses, name = [], trial_name(finalist.config_id)
         for k in range(SEEDS):
@@ -66,8 +75,11 @@ def confirm(
 def confirmation_table(rows: Iterable[dict[str, Any]]) -> Table:
     """Loss in the run, losses on fresh seeds, and how optimistic the first was."""
     numbers = ("budget", "loss in the run", "fresh losses", "mean", "optimism")
+    rows = list(rows)
+    top = [row for row in rows if row["budget"] == rows[0]["budget"]]
+    best = min(top, key=lambda row: float(np.mean(row["fresh_losses"])), default=None)
     return table(
-        "On fresh seeds",
+        "On fresh seeds" + (f"; the best is {best['trial']}" if best else ""),
         ("trial", *(f">{name}~" for name in numbers)),
         (
             (

@@ -55,6 +55,8 @@ class TrialPaths:
     """One line per trained agent, where these train on the task."""
     candidates = _Below("candidates.jsonl")
     """Scores of a random search, one line per chunk of random SEs."""
+    progress = _Below("progress.json")
+    """Agents trained so far, and of how many, while a generation lasts."""
     state = _Below("state.safetensors")
     """What the next generation needs; replaced as a whole."""
     best_se = _Below("se.safetensors")
@@ -132,6 +134,8 @@ class RunPaths:
     """The frame behind their figure; they were kept here before."""
     figures = _Below("figures")
     """Figures as PNG and PDF, and the frame behind each as CSV."""
+    tensorboard = _Below("tensorboard")
+    """Events for TensorBoard, with `--tensorboard`."""
     report = _Below("report.html")
     """The self-contained report."""
 

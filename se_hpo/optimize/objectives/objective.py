@@ -14,6 +14,7 @@ from typing import Any
 
 from se_hpo import seeding
 from se_hpo.config.run import RunConfig, from_configuration
+from se_hpo.optimize.objectives.losses import PROGRESS, find_levels
 from se_hpo.registries import OBJECTIVES
 from se_hpo.results.run_settings import Settings
 from se_hpo.storage.damaged import set_aside
@@ -41,15 +42,18 @@ class Objective:
     """Flat values that every configuration starts from."""
     run_seed: int
     """Seed of the whole run."""
+    loss: str = PROGRESS
+    """What is minimized: a name in `losses.LOSSES`."""
 
     def __post_init__(self) -> None:
         OBJECTIVES.find(self.kind, "unknown objective")  # of another version, say
+        find_levels(self.loss)
 
     @classmethod
     def of(cls, settings: Settings) -> Objective:
         """What the workers of a run evaluate."""
         s = settings
-        return cls(s.objective, s.task, s.agent, s.base, s.seed)
+        return cls(s.objective, s.task, s.agent, s.base, s.seed, s.loss)
 
     def run_config(self, configuration: Mapping[str, Any]) -> RunConfig:
         """Resolve a configuration on top of the base."""
@@ -93,7 +97,7 @@ class Objective:
                 },
             )
             values = OBJECTIVES[self.kind].evaluate(
-                config, seed, paths, inner_loop, int(budget), guard
+                config, seed, paths, inner_loop, int(budget), guard, self.loss
             )
         except OSError:
             raise
