@@ -79,7 +79,9 @@ def learning() -> Figure:
             axes.text(*place, label, color=color, **look)
         style.threshold(axes, SOLVED, f"solved: {SOLVED}")
         axes.set(xscale="log", xlim=(1, 50_000), ylim=(0, 510))
-        axes.set_xticks([1, 10, 100, 1000, 10_000], ["1", "10", "100", "1,000", "10,000"])
+        axes.set_xticks(
+            [1, 10, 100, 1000, 10_000], ["1", "10", "100", "1,000", "10,000"]
+        )
         axes.set(xlabel="training steps", ylabel=f"return on {TASK}")
     return figure
 
@@ -116,7 +118,7 @@ def _arrow(axes: Axes, start: Any, end: Any, text: str = "", **more: Any) -> Non
 
 
 def what_an_se_is() -> Figure:
-    """Who trains whom: the inner loop on the SE, the test on the task, the outer loop."""
+    """Who trains whom: inner loop on the SE, test on the task, outer loop."""
     with style.drawing(height=2.1) as figure:
         axes = _canvas(figure, 10, 3.6)
         _box(axes, (1.4, 2.3), "SE\n(small networks)", SE, 2.4)
@@ -129,7 +131,9 @@ def what_an_se_is() -> Figure:
         back: Any = {"va": "top", "off": (0, -1.05)}
         words = "NES moves the SE to where agents return more on the task"
         _arrow(axes, (8.6, 1.85), (1.4, 1.85), words, bend=-0.25, **back)
-        axes.text(3.3, 3.2, "trains here, and only here", ha="center", fontweight="bold")
+        axes.text(
+            3.3, 3.2, "trains here, and only here", ha="center", fontweight="bold"
+        )
         axes.text(8.6, 3.2, "return", ha="center", fontweight="bold")
     return figure
 
@@ -145,14 +149,18 @@ def one_step_or_many() -> Figure:
             _arrow(axes, (x - 1.7, 3.2), (x - 0.75, 3.2), "action", fontsize=8)
             _box(axes, (x, 3.2), ("state", "state", "done")[i], SE, 1.3)
             axes.text(x, 2.6, "reward", ha="center", va="top", fontsize=8, color=SE)
-        axes.text(0, 1.55, "one step (kind one_step): the end at once", fontweight="bold")
+        axes.text(
+            0, 1.55, "one step (kind one_step): the end at once", fontweight="bold"
+        )
         _box(axes, (1.3, 0.7), "noise", style.GREY, 1.9)
         _arrow(axes, (2.3, 0.7), (3.3, 0.7))
         _box(axes, (4.0, 0.7), "state", SE, 1.3)
         _arrow(axes, (4.7, 0.7), (5.65, 0.7), "action", fontsize=8)
         _box(axes, (6.4, 0.7), "done", SE, 1.3)
         axes.text(6.4, 0.1, "reward", ha="center", va="top", fontsize=8, color=SE)
-        axes.text(7.3, 0.7, "The reward must say\nwhat an action is worth.", va="center")
+        axes.text(
+            7.3, 0.7, "The reward must say\nwhat an action is worth.", va="center"
+        )
     return figure
 
 

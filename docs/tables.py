@@ -135,12 +135,17 @@ def settings(prefix: str, *kinds: type, beside: tuple[type, ...] = ()) -> Iterat
     """Fields of configurations with their defaults, but for those of `beside`."""
     yield "| name | default | meaning |\n|---|---|---|"
     for kind in kinds:
-        known = {f.name: f.default for other in beside for f in dataclasses.fields(other)}
-        texts = {k: v for c in kind.__mro__[::-1] for k, v in _own_docstrings(c).items()}
+        known = {
+            f.name: f.default for other in beside for f in dataclasses.fields(other)
+        }
+        texts = {
+            k: v for c in kind.__mro__[::-1] for k, v in _own_docstrings(c).items()
+        }
         for field in dataclasses.fields(kind):
             default = _default(field)
             if field.name not in known or known[field.name] != default:
-                yield f"| `{prefix}{field.name}` | {_shown(default)} | {texts[field.name]} |"
+                text = texts[field.name]
+                yield f"| `{prefix}{field.name}` | {_shown(default)} | {text} |"
 
 
 def _own_docstrings(kind: type) -> dict[str, str]:

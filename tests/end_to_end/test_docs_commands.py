@@ -37,9 +37,12 @@ OPTIONS = {
     "doctor": "doctor.options:DoctorOptions",
     "worker": "optimize.worker:WorkerOptions",
 }
-FOLDERS = {"space": ("spaces", ".py"), "config": ("se_hpo/train/configurations", ".yaml")}
+FOLDERS = {
+    "space": ("spaces", ".py"),
+    "config": ("se_hpo/train/configurations", ".yaml"),
+}
 """Field of a command -> where what it names by its stem lies, and its suffix."""
-YOURS = re.compile(r"(\./)?(my[/_]|mine\.|own\.|results/|/)")
+YOURS = re.compile(r"(\./)?(my[/_]|mine\.|own\.|corridor\.|results/|/)")
 """A file that a reader has, or is to write."""
 LISTS = ("--list-spaces", "--list-configs", "--describe", "list", "show")
 
@@ -63,7 +66,9 @@ def wrong_with(command: list[str]) -> str:
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
-            options = tyro.cli(cls, args=joined(rest), config=(tyro.conf.FlagCreatePairsOff,))
+            options = tyro.cli(
+                cls, args=joined(rest), config=(tyro.conf.FlagCreatePairsOff,)
+            )
     except SystemExit:
         return said.getvalue()
     return ", ".join(missing_names(options))
@@ -76,7 +81,11 @@ def missing_names(options: object) -> list[str]:
         named = getattr(options, field, None)
         if named is None or YOURS.match(str(named)):
             continue
-        places = (ROOT / folder / f"{named}{suffix}", ROOT / named, ROOT / "examples" / named)
+        places = (
+            ROOT / folder / f"{named}{suffix}",
+            ROOT / named,
+            ROOT / "examples" / named,
+        )
         if not any(place.is_file() for place in places):
             missing.append(f"{field} {named}")
     agents = [str(agent) for agent in getattr(options, "agents", ())]
