@@ -69,9 +69,9 @@ def runs(configurations: int) -> Iterator[tuple[int, int]]:
 
 
 def configuration(space: str, k: int) -> dict[str, Any]:
-    """The k-th random configuration of a space; the first is its default."""
-    found = load_space(space)
-    generator = RandomGenerator(found.configuration_space(0), seed=0)
+    """The k-th random configuration of a space."""
+    built = load_space(space).configuration_space(0)
+    generator = RandomGenerator(built, seed=0, start_from_default=False)
     generator.n_proposals = k
     return generator.get_config(0.0)[0]
 
