@@ -34,6 +34,8 @@ MEASURE = {
     REAL: ("--curve-steps", "50000"),
 }
 """What agents are trained on -> how long."""
+PLACES = {"se_varied": ((55, 330), "right"), REAL: ((56_000, 360), "left")}
+"""Of the names of the curves."""
 SE, AGENT, WORLD = style.TRAIN_ENV_COLORS["se_varied"], "#E69F00", "#4D4D4D"
 
 
@@ -61,7 +63,7 @@ def keep(curves: pd.DataFrame) -> None:
 def learning() -> Figure:
     """Return on the task against training steps, a line per agent and their mean."""
     curves = pd.read_csv(CURVES)
-    labels = {"se_varied": "trained on the SE", REAL: "trained on CartPole itself"}
+    labels = {"se_varied": "trained on the SE", REAL: "trained on\nCartPole\nitself"}
     with style.drawing(height=2.9) as figure:
         axes = figure.subplots()
         for train_env, label in labels.items():
@@ -73,12 +75,11 @@ def learning() -> Figure:
             x = np.geomspace(1, mine["step"].max(), 300)
             mean = np.mean([_held(c, x) for _, c in mine.groupby("pair")], axis=0)
             axes.plot(x, mean, color=color, linewidth=2.5)
-            place = {"se_varied": (55, 330), REAL: (540, 80)}[train_env]
-            ground = {"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 1}
-            look: Any = {"ha": "right", "fontweight": "bold", "bbox": ground}
-            axes.text(*place, label, color=color, **look)
+            (x, y), side = PLACES[train_env]
+            look = {"ha": side, "va": "center", "fontweight": "bold"}
+            axes.text(x, y, label, color=color, **look)
         style.threshold(axes, SOLVED, f"solved: {SOLVED}")
-        axes.set(xscale="log", xlim=(1, 50_000), ylim=(0, 510))
+        axes.set(xscale="log", xlim=(1, 400_000), ylim=(0, 510))
         axes.set_xticks(
             [1, 10, 100, 1000, 10_000], ["1", "10", "100", "1,000", "10,000"]
         )
