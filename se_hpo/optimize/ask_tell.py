@@ -82,8 +82,7 @@ class BOHB:
             **settings: of `ParzenGenerator` or `BOHBGenerator`: `random_fraction`, ...
 
         Raises:
-            UserError: budgets that make no ladder, a configuration of another space, or
-                a setting outside its range.
+            UserError: budgets without a ladder, or a value outside space or range.
         """
         if seed < 0:
             raise UserError(f"seed = {seed}: must be 0 or more")
@@ -107,7 +106,7 @@ class BOHB:
 
     @property
     def finished(self) -> bool:
-        """Whether every bracket has been run to its end."""
+        """Whether all brackets have ended."""
         return self._n_brackets is not None and self._schedule.is_finished
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from se_hpo.analysis import pareto_front
+from se_hpo.analysis.pareto import pareto_front
 from se_hpo.report.run_data import RunData
 from se_hpo.report.tables import Table, make_table, number, numbers, text
 from se_hpo.text import score_text
