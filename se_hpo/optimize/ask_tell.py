@@ -30,7 +30,7 @@ from se_hpo.bohb.brackets import (
     hyperband_brackets,
     plan,
 )
-from se_hpo.bohb.evaluated import ONE_NUMBER, checked_result, n_objectives
+from se_hpo.bohb.evaluated import checked_result
 from se_hpo.bohb.halving import NextRun
 from se_hpo.bohb.parzen import find_model
 from se_hpo.bohb.schedule import Schedule
@@ -228,19 +228,14 @@ class BOHB:
                 loss; the search is as before.
         """
         asked = self._asked(trial)
-        if (n := n_objectives(loss)) is not None:
-            raise UserError(
-                f"trial {asked.name}: {n} objectives where one is needed: {ONE_NUMBER}"
-            )
         if (loss is None) == (failure is None):
             raise UserError(f"trial {asked.name}: tell either its loss or its failure")
         if failure is None:
             result = checked_result({"loss": loss})
             if result["info"]["status"] != Status.FINISHED:
-                raise UserError(
-                    f"trial {asked.name}: its loss is {loss!r}, not a finite number: "
-                    "tell that it failed with failure=..."
-                )
+                why = result["info"]["reason"].removeprefix("failed: ")
+                mend = "tell that it failed with failure=..."
+                raise UserError(f"trial {asked.name}: {why}: {mend}")
             loss = result["loss"]
             told = replace(asked, status=Status.FINISHED, loss=loss)
         else:
