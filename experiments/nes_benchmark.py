@@ -2,6 +2,7 @@
 
     python experiments/nes_benchmark.py              # two CPU hours; goes on
     python experiments/nes_benchmark.py --collect    # se_hpo/benchmarks/*.csv.gz
+    python experiments/nes_benchmark.py --show       # how noisy, how budgets rank
 
 Every configuration is a complete NES run with two seeds; the first ten are run with
 ten, which says how much of a loss is the seed's. What is kept is one line per
@@ -20,8 +21,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import spearmanr
 
 from se_hpo import seeding
+from se_hpo.benchmarks import NESBenchmark
 from se_hpo.bohb.proposals import RandomGenerator
 from se_hpo.config.run import from_configuration
 from se_hpo.envs.tasks import get_task
@@ -47,9 +50,10 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("results/nes_benchmark"))
     parser.add_argument("--collect", action="store_true")
+    parser.add_argument("--show", action="store_true")
     args = parser.parse_args()
-    if args.collect:
-        collect(args)
+    if args.collect or args.show:
+        show(args.space) if args.show else collect(args)
         return
     jobs = list(runs(args.configurations))
     n, out = args.generations, args.out / args.space
@@ -120,6 +124,37 @@ def finished(curve: pd.DataFrame, generations: int, task: str) -> bool:
     last, solved = curve.iloc[-1], get_task(task).solved_return
     ended = last["diverged"] or last["center"] >= solved
     return len(curve) == generations or bool(ended)
+
+
+def show(space: str) -> None:
+    """Ties, noise and ranks of the loss, from the committed table."""
+    benchmark = NESBenchmark(space)
+    runs = benchmark.runs
+    _, first, counts = np.unique(runs.groups, return_index=True, return_counts=True)
+    twice = first[counts > 1]  # runs of a configuration follow each other
+    pairs = np.stack([runs.losses[twice], runs.losses[twice + 1]])
+    print(f"{len(runs.groups)} runs of {len(first)} configurations")
+    print("| budget | equal losses | of the variance the configuration's |", end="")
+    print(" another seed's rank | rank at the next budget | with another seed |")
+    print("|---|---|---|---|---|---|")
+    for budget, following in zip((1, 3, 9, 27), (3, 9, 27, None), strict=True):
+        low = pairs[:, :, budget - 1]
+        _, equal = np.unique(low.round(9), return_counts=True)
+        noise = low.var(axis=0, ddof=1).mean()
+        row = [equal.max() / low.size, 1.0 - noise / low.var(ddof=1), rank(*low)]
+        if following:
+            high = pairs[:, :, following - 1]
+            same = [rank(a, b) for a, b in zip(low, high, strict=True)]
+            other = [rank(a, b) for a, b in zip(low, high[::-1], strict=True)]
+            row += [float(np.mean(same)), float(np.mean(other))]
+        print(f"| {budget} | {row[0]:.1%} |", " | ".join(f"{x:.2f}" for x in row[1:]))
+    predicted = benchmark.rank_correlation
+    print(f"surrogate: cross-validated rank correlation {predicted:.2f}")
+
+
+def rank(a: np.ndarray, b: np.ndarray) -> float:
+    """Spearman's rank correlation."""
+    return float(spearmanr(a, b).statistic)
 
 
 def curve(folder: Path) -> Iterator[dict[str, Any]]:
