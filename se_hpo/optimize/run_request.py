@@ -156,7 +156,7 @@ def _model(options: Options, paths: RunPaths) -> tuple[str, float]:
         stored = read_run(paths)["settings"]
     if options.prefer_cheap and "kde" in (options.model, stored.get("model")):
         raise UserError("--prefer-cheap needs --model parzen")
-    model = options.model or stored.get("model")
+    model: str = options.model or stored.get("model") or ""
     if model not in MODELS:  # none, or a damaged file: refused as another setting
         model = next(iter(MODELS))
     fraction = options.random_fraction
