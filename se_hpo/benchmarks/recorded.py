@@ -32,8 +32,8 @@ class RecordedRuns:
     groups: np.ndarray
     """Number of its configuration: `n`."""
     levels: np.ndarray
-    """Level of every generation: `n x generations`. Those that a solved run did not need
-    are as its last, those after a run diverged are 0; a search counts all as 0 then."""
+    """Level of every generation: `n x generations`. Those that a solved run did not
+    need are as its last, those after a run diverged are 0; a search counts all as 0."""
     cpu_seconds: np.ndarray
     """Processor time of a whole run: `n`."""
     env_steps_task: np.ndarray

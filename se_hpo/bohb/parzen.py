@@ -27,6 +27,7 @@ from se_hpo.bohb.cost_model import CostModel
 from se_hpo.bohb.density import ProductKernel, fit_parzen
 from se_hpo.bohb.evidence import Model, log_ratio, pooled
 from se_hpo.bohb.proposals import BOHBGenerator
+from se_hpo.errors import UserError, did_you_mean
 
 _MOST_GOOD = 25
 _CROSSED = 0.5
@@ -115,3 +116,14 @@ MODELS: dict[str, type[BOHBGenerator]] = {
 }
 """By the name in `run.json`; the first is that of new runs."""
 RANDOM_FRACTIONS = {"parzen": 0.1, "kde": 1 / 3}
+
+
+def find_model(name: str) -> type[BOHBGenerator]:
+    """What proposes configurations.
+
+    Raises:
+        UserError: there is no model of that name.
+    """
+    if name not in MODELS:
+        raise UserError(f"model = {name!r}: {did_you_mean(name, MODELS)}")
+    return MODELS[name]

@@ -120,7 +120,7 @@ def resolve_run(options: Options, space: Space) -> RunRequest:
     host = published_host(options.host, options.nic, options.role == "master")
     _check_host(host)
     paths = RunPaths(options.run or _default_folder(options, space))
-    settings = _settings(options, space, *_model(options, paths))
+    settings = _settings(options, space, _as_begun(options, paths))
     n_brackets = options.n_brackets
     if n_brackets is None:
         n_brackets = default_n_brackets(settings.ladder)
@@ -149,20 +149,22 @@ def _check_flags(options: Options) -> None:
         raise UserError(f"--random-fraction {value:g}: must be in [0, 1]")
 
 
-def _model(options: Options, paths: RunPaths) -> tuple[str, float]:
-    """The model given, that of the run that is there, or the newest; random share."""
+def _as_begun(options: Options, paths: RunPaths) -> dict[str, Any]:
+    """Model and loss: those given, of the run that is there, or the newest."""
     stored: dict[str, Any] = {}
     if paths.run.exists() and not options.overwrite:
         stored = read_run(paths)["settings"]
     if options.prefer_cheap and "kde" in (options.model, stored.get("model")):
         raise UserError("--prefer-cheap needs --model parzen")
-    model: str = options.model or stored.get("model") or ""
+    model = str(options.model or stored.get("model"))
     if model not in MODELS:  # none, or a damaged file: refused as another setting
         model = next(iter(MODELS))
     fraction = options.random_fraction
-    if fraction is None and model == stored.get("model"):
-        fraction = stored.get("random_fraction")
-    return model, RANDOM_FRACTIONS[model] if fraction is None else fraction
+    if fraction is None:
+        same = model == stored.get("model")
+        fraction = stored.get("random_fraction") if same else RANDOM_FRACTIONS[model]
+    loss = options.loss or stored.get("loss", PROGRESS)
+    return {"model": model, "random_fraction": fraction, "loss": loss}
 
 
 def _check_host(host: str) -> None:
@@ -183,9 +185,7 @@ def _agents(space: Space, kinds: dict[str, Any]) -> list[AgentConfig]:
     return [a for one in choices for a in space.resolve({**kinds, **one}).agents]
 
 
-def _settings(
-    options: Options, space: Space, model: str, random_fraction: float
-) -> Settings:
+def _settings(options: Options, space: Space, begun: dict[str, Any]) -> Settings:
     # The base may have values of kinds that are searched; sizes may be any.
     default = SpaceEncoding(space.configuration_space()).default()
     kinds = {name: value for name, value in default.items() if decides_names(name)}
@@ -210,12 +210,10 @@ def _settings(
         max_budget=given("max_budget"),
         eta=float(given("eta")),
         brackets=options.brackets,
-        random_fraction=random_fraction,
-        model=model,
         prefer_cheap=options.prefer_cheap,
         random_start=options.random_start,
         engine=InnerLoop(options.engine).engine_for(*jobs),
-        loss=options.loss or PROGRESS,
+        **begun,
     )
 
 
