@@ -107,3 +107,19 @@ def test_the_papers_study_in_small_collects_its_frames_and_figures(tmp_path):
     assert len(cost) == 3 + 3 * 4
     assert (out / "nes_curves.png").exists()
     assert list(out.glob("returns-*.png"))
+
+
+def test_bench_bohb_counts_cost_by_both_rules_and_goes_on_where_it_was(tmp_path):
+    out = tmp_path / "out.jsonl"
+    flags = ("--smoke", "--methods", "ours", "random", "--out", out)
+    assert "paid again" in run("bench_bohb.py", *flags)
+    lines = [json.loads(line) for line in out.read_text().splitlines()]
+    assert len(lines) == 2 * 6
+    for line in lines:
+        again, continued, _ = np.array(line["points"]).T
+        assert (continued <= again).all()
+        if line["method"] == "random":
+            assert (continued == again).all()
+    before = out.read_bytes()
+    run("bench_bohb.py", *flags)
+    assert out.read_bytes() == before

@@ -221,7 +221,7 @@ def test_one_rung_has_trials_enough_for_the_model_by_default(tmp_path, space):
 
 
 def test_too_few_trials_for_the_model_are_told_with_how_many_would_do(tmp_path, space):
-    options = Options(run=tmp_path / "run", max_budget=1, n_brackets=2)
+    options = Options(run=tmp_path / "run", max_budget=1, n_brackets=2, model="kde")
     (note,) = (request := resolve_run(options, load_space(space))).notes(
         request.brackets
     )
@@ -229,5 +229,8 @@ def test_too_few_trials_for_the_model_are_told_with_how_many_would_do(tmp_path, 
     assert "--n-brackets 9" in note
     random = resolve_run(replace(options, optimizer="random"), load_space(space))
     assert not list(random.notes(random.brackets))
-    done = optimize("--space", space, "--max-budget", 1, "--n-brackets", 2, "--plan")
+    done = optimize(
+        *("--space", space, "--max-budget", 1, "--n-brackets", 2, "--plan"),
+        *("--model", "kde"),
+    )
     assert note.split(";")[0] in " ".join(done.stdout.split())
