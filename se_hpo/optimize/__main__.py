@@ -86,7 +86,7 @@ def _show_plan(request: RunRequest, console: Console) -> None:
     console.print(f"timing {SAMPLES} agents of random configurations ...")
     cost = measure_cost(
         brackets,
-        Objective.of(settings),
+        Objective.of(settings, request.ses.environments),
         request.random_configurations(SAMPLES),
         settings.engine,
         n_workers * request.threads,

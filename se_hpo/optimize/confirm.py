@@ -1,7 +1,8 @@
 """Rerun the best trials on fresh seeds: how optimistic was the winner's loss?
 
 The lowest of many noisy losses is biased downwards. Fresh seeds are not: their mean is
-what the configuration is worth.
+what the configuration is worth. Of agents that were trained on SEs it is what they are
+worth on the task, and the best there is the run's incumbent.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from rich.table import Table
 
 from se_hpo import seeding
 from se_hpo.optimize.objectives.objective import Objective
-from se_hpo.results.ranking import Finalist
+from se_hpo.results.ranking import ON_TASK, Finalist
 from se_hpo.storage.files import write_json
 from se_hpo.storage.paths import RunPaths, trial_name
 from se_hpo.terminal.rich_tables import table
@@ -32,11 +33,12 @@ def confirm(
     objective: Objective,
     run: RunPaths,
     inner_loop: InnerLoop,
+    on_task: bool = False,
 ) -> list[dict[str, Any]]:
     """Evaluate each finalist at its budget on `SEEDS` fresh seeds.
 
     Runs live in `confirm/<k>/trials/<trial>/` of the run's folder and continue there
-    when interrupted.
+    when interrupted. With `on_task` each of them trains one agent on the task.
 
     Returns:
         A row each, as stored: `optimism` is the mean fresh loss minus the loss that
@@ -50,7 +52,7 @@ def confirm(
             record = replace(objective, run_seed=fresh).evaluate(
                 finalist.config_id,
                 finalist.configuration,
-                finalist.budget,
+                1.0 if on_task else finalist.budget,
                 RunPaths(run.root / "confirm" / str(k)),
                 inner_loop,
             )
@@ -58,16 +60,19 @@ def confirm(
             losses.append(record.loss)
         row = {"trial": name, "budget": finalist.budget, "loss": finalist.loss}
         optimism = float(np.mean(losses)) - finalist.loss
-        rows.append({**row, "fresh_losses": losses, "optimism": optimism})
+        more = {ON_TASK: True} if on_task else {}
+        rows.append({**row, "fresh_losses": losses, "optimism": optimism, **more})
     write_json(run.confirmation, rows)
     return rows
 
 
 def confirmation_table(rows: Iterable[dict[str, Any]]) -> Table:
     """Loss in the run, losses on fresh seeds, and how optimistic the first was."""
+    rows = list(rows)
+    on_task = any(ON_TASK in row for row in rows)
     numbers = ("budget", "loss in the run", "fresh losses", "mean", "optimism")
     return table(
-        "On fresh seeds",
+        "On the task, fresh seeds" if on_task else "On fresh seeds",
         ("trial", *(f">{name}~" for name in numbers)),
         (
             (

@@ -18,9 +18,11 @@ from se_hpo.bohb.proposals import BOHBGenerator, RandomGenerator
 from se_hpo.errors import UserError
 from se_hpo.machine.addresses import in_slurm_job, published_host
 from se_hpo.machine.processes import available_cores
+from se_hpo.optimize.objectives.objective import Objective
+from se_hpo.optimize.on_ses import OBJECTIVE as ON_SE
+from se_hpo.optimize.on_ses import ChosenSEs, chosen_ses, with_steps
 from se_hpo.optimize.options import Options
 from se_hpo.optimize.start_from import resolve_start
-from se_hpo.registries import OBJECTIVES
 from se_hpo.results.run_settings import Settings
 from se_hpo.search_spaces.loading import Space, decides_names, extremes
 from se_hpo.storage.paths import RunPaths
@@ -42,6 +44,8 @@ class RunRequest:
     configspace: ConfigurationSpace
     brackets: tuple[Bracket, ...]
     """What the flags ask for; by default two Hyperband cycles."""
+    ses: ChosenSEs
+    """What agents train on; nothing for the task."""
     start_from: dict[str, Any]
     """What `run.json` has, or gets, under that name."""
     host: str
@@ -78,6 +82,11 @@ class RunRequest:
     def notes(self, brackets: Sequence[Bracket]) -> Iterator[str]:
         """What a user may not expect of these brackets."""
         generator, settings = self.generator(), self.settings
+        if self.ses.checkpoints and not self.options.confirm:
+            yield (
+                "losses say how agents do that were trained on SEs: --confirm 5 trains "
+                "those of the best five configurations on the task"
+            )
         trials, first = plan(brackets).trials, len(generator.first)
         if first > trials:
             yield (
@@ -106,8 +115,9 @@ def resolve_run(options: Options, space: Space) -> RunRequest:
     _check_flags(options)
     host = published_host(options.host, options.nic, options.role == "master")
     _check_host(host)
-    settings = _settings(options, space)
-    paths = RunPaths(options.run or _default_folder(settings))
+    ses = chosen_ses(options.on, space)
+    settings = _settings(options, space, ses)
+    paths = RunPaths(options.run or _default_folder(settings, options.on))
     rungs = len(settings.ladder)
     n_brackets = DEFAULT_CYCLES * rungs if rungs > 1 else DEFAULT_TRIALS
     if options.n_brackets is not None:
@@ -119,6 +129,7 @@ def resolve_run(options: Options, space: Space) -> RunRequest:
         paths=paths,
         configspace=space.configuration_space(settings.seed),
         brackets=settings.bracket_list(n_brackets),
+        ses=ses,
         start_from=resolve_start(
             options.start_from, options.start_best, space, paths, options.overwrite
         ),
@@ -155,12 +166,20 @@ def _agents(space: Space, kinds: dict[str, Any]) -> list[AgentConfig]:
     return [a for one in choices for a in space.resolve({**kinds, **one}).agents]
 
 
-def _settings(options: Options, space: Space) -> Settings:
+def _settings(options: Options, space: Space, ses: ChosenSEs) -> Settings:
     # The base may have values of kinds that are searched; sizes may be any.
-    default = SpaceEncoding(space.configuration_space()).default()
+    built = space.configuration_space()
+    default = SpaceEncoding(built).default()
     kinds = {name: value for name, value in default.items() if decides_names(name)}
-    config = space.resolve(kinds)
-    job, _, _ = OBJECTIVES[space.objective].cost(config, 0)
+    objective = Objective(
+        kind=ON_SE if ses.checkpoints else space.objective,
+        task=space.task,
+        agent=space.agent,
+        base=with_steps(space.base, built, space.agent, ses),
+        run_seed=options.seed,
+        ses=ses.environments,
+    )
+    job, _, _ = objective.cost(space.resolve(kinds), 0)
     agents = _agents(space, kinds)
     jobs = [job, *(dataclasses.replace(job, agent=agent) for agent in agents)]
 
@@ -170,10 +189,10 @@ def _settings(options: Options, space: Space) -> Settings:
 
     return Settings(
         space=space.name,
-        objective=space.objective,
+        objective=objective.kind,
         task=space.task,
         agent=space.agent,
-        base=dict(space.base),
+        base=dict(objective.base),
         seed=options.seed,
         optimizer=options.optimizer,
         min_budget=given("min_budget"),
@@ -183,10 +202,12 @@ def _settings(options: Options, space: Space) -> Settings:
         random_fraction=options.random_fraction,
         random_start=options.random_start,
         engine=InnerLoop(options.engine).engine_for(*jobs),
+        on=ses.digests,
     )
 
 
-def _default_folder(settings: Settings) -> Path:
+def _default_folder(settings: Settings, on: Path | None) -> Path:
     """The same command finds the same run."""
     optimizer = "" if settings.optimizer == "bohb" else f"-{settings.optimizer}"
-    return Path("results") / f"{settings.space}{optimizer}-{settings.seed}"
+    where = "" if on is None else f"-on-{on.stem.rpartition(':')[2]}"
+    return Path("results") / f"{settings.space}{where}{optimizer}-{settings.seed}"

@@ -38,6 +38,8 @@ class Settings:
     random_start: bool
     engine: str
     """`native` or `torch`: the two agree in distribution, not in every bit."""
+    on: dict[str, str] | None = None
+    """SEs that agents train on instead of the task: as they were named -> digest."""
 
     @property
     def ladder(self) -> tuple[float, ...]:

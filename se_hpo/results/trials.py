@@ -21,7 +21,7 @@ from se_hpo.results import columns, lines
 from se_hpo.results.columns import tidy
 from se_hpo.results.lines import Configuration, Evaluation, parsed_lines
 from se_hpo.results.master_status import read_running
-from se_hpo.results.ranking import best_first
+from se_hpo.results.ranking import best_first, best_on_task
 from se_hpo.storage.json_records import record
 from se_hpo.storage.paths import RunPaths, TrialPaths
 from se_hpo.storage.records import EvaluationRecord, GenerationLine, TimingLine
@@ -182,7 +182,8 @@ def _generation_row(line: GenerationLine) -> dict[str, Any]:
 def load_incumbent(run: str | Path) -> Incumbent:
     """The best configuration so far.
 
-    Of the finished evaluations with a finite loss those at the largest budget count; of
+    Where agents train on SEs and the best of them were trained on the task, it is that
+    with the lowest mean loss there, which is its `loss`. Else of the finished evaluations with a finite loss those at the largest budget count; of
     these the lowest loss, and of equal losses the first.
 
     Raises:
@@ -192,12 +193,15 @@ def load_incumbent(run: str | Path) -> Incumbent:
     evaluations = best_first(lines.read_evaluations(paths), lambda e: e.record)
     if not evaluations:
         raise UserError(f"{paths.root} has no finished evaluation yet: try again later")
-    best = evaluations[0]
+    on_task = best_on_task(paths)
+    chosen = [e for e in evaluations if on_task and e.record.trial == on_task[0]]
+    best = chosen[0] if chosen else evaluations[0]
     configuration = lines.read_configurations(paths).get(best.config_id)
     checkpoint = paths.trial(best.config_id).best_se
     found = best.record
     return Incumbent(
-        *(paths.root, found.trial, found.budget, found.loss),
+        *(paths.root, found.trial, found.budget),
+        loss=on_task[1] if on_task and chosen else found.loss,
         configuration={} if configuration is None else configuration.values,
         record=found,
         checkpoint=checkpoint if checkpoint.exists() else None,

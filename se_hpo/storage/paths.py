@@ -118,6 +118,13 @@ class RunPaths:
     """Held while a command submits jobs."""
     jobs = _Below("slurm/jobs.json")
     """Job names and ids of every launch."""
+    on = _Below("on")
+    """Copies of the SEs that agents train on, where `--on` names some."""
+
+    def se(self, i: int) -> Path:
+        """The copy of the SE with this place among them, from 0."""
+        return self.on / f"{i:03d}{TENSORS}"
+
     confirmation = _Below("confirm/confirmation.json")
     """What fresh seeds said of the best trials."""
     trials = _Below("trials")

@@ -47,6 +47,7 @@ def test_the_shipped_spaces_are_these():
         "nes_cartpole",
         "ddqn_acrobot",
         "ppo_cartpole",
+        "sb3_ppo_cartpole",
         *alone,
         *("q_learning_cliff", "sarsa_cliff"),
         *("rn_cliff", "rn_cartpole", "rn_cmc"),

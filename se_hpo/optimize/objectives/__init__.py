@@ -18,14 +18,14 @@ from se_hpo.storage.paths import TrialPaths
 from se_hpo.training.inner_loop import InnerLoop
 from se_hpo.training.jobs import TrainingJob
 
-Evaluate = Callable[[RunConfig, int, TrialPaths, InnerLoop, int, Guard], dict[str, Any]]
+Evaluate = Callable[..., dict[str, Any]]
 """`(config, trial's seed, files, inner loop, budget, guard)` -> values of the record.
 
 What lower budgets left in the files is kept, and counts; `guard` is called before
 anything is written. The loss is in [0, 1]; divergence is 1, a crash an exception.
 """
 
-Cost = Callable[[RunConfig, int], tuple[TrainingJob, int, int]]
+Cost = Callable[..., tuple[TrainingJob, int, int]]
 """`(config, seed)` -> a typical job, and how many a unit of budget and a trial take."""
 
 
@@ -41,6 +41,9 @@ class ObjectiveKind:
     """Whether an evaluation learns an SE, with a center and generations."""
     evaluate: Evaluate
     cost: Cost
+    on_ses: bool = False
+    """Whether agents train on SEs that are there: `evaluate` and `cost` then also take
+    `ses`, a sequence of `LearnedEnv`."""
 
 
 def normalized_return(scores: np.ndarray, task: TaskSpec) -> np.ndarray:
