@@ -22,16 +22,10 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from machine import machine
-from scipy.stats import spearmanr
 
 from se_hpo import seeding
 from se_hpo.agents.config import AgentConfig
@@ -44,7 +38,7 @@ from se_hpo.nes.fitness import step_limit
 from se_hpo.optimize.objectives.agent_on_se import level_loss
 from se_hpo.optimize.objectives.agent_run import agent_loss
 from se_hpo.search_spaces.loading import load_space
-from se_hpo.storage.files import append_json_line, read_json_lines, write_json
+from se_hpo.storage.files import append_json_line, read_json_lines
 from se_hpo.training.inner_loop import InnerLoop
 from se_hpo.training.jobs import TrainingJob
 
@@ -63,9 +57,7 @@ class Case:
 
 
 CASES = {
-    "DDQN, CartPole-v0": Case(
-        "ddqn_cartpole", "CartPole-v0", (125, 250, 500, 1000)
-    ),
+    "DDQN, CartPole-v0": Case("ddqn_cartpole", "CartPole-v0", (125, 250, 500, 1000)),
     "PPO, CartPole-v0": Case("ppo_cartpole", "CartPole-v0", (1024, 2048, 4096, 8192)),
     "DDQN, Acrobot-v1": Case("ddqn_acrobot", "Acrobot-v1", (125, 250, 500, 1000)),
 }
@@ -105,7 +97,9 @@ def configurations(case: Case, n: int) -> list[AgentConfig]:
     encoding = SpaceEncoding(space.configuration_space())
     for seed in itertools.count():
         agent = space.resolve(encoding.sample(seed)).agent
-        weights = agent.hidden_size * (6 + (agent.hidden_layers - 1) * agent.hidden_size)
+        weights = agent.hidden_size * (
+            6 + (agent.hidden_layers - 1) * agent.hidden_size
+        )
         if weights * agent.batch_size <= MOST_COST:
             found.append(agent)
         if len(found) == n:

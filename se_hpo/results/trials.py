@@ -182,9 +182,10 @@ def _generation_row(line: GenerationLine) -> dict[str, Any]:
 def load_incumbent(run: str | Path) -> Incumbent:
     """The best configuration so far.
 
-    Where agents train on SEs and the best of them were trained on the task, it is that
-    with the lowest mean loss there, which is its `loss`. Else of the finished evaluations with a finite loss those at the largest budget count; of
-    these the lowest loss, and of equal losses the first.
+    Of the finished evaluations with a finite loss those at the largest budget count; of
+    these the lowest loss, and of equal losses the first. Where agents train on SEs and
+    the best were confirmed on the task, it is the one with the lowest mean loss there,
+    which then is its `loss`.
 
     Raises:
         UserError: the folder is no run, or nothing has finished yet.

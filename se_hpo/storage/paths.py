@@ -55,6 +55,9 @@ class TrialPaths:
     """One line per trained agent, where these train on the task."""
     candidates = _Below("candidates.jsonl")
     """Scores of a random search, one line per chunk of random SEs."""
+    ranking = _Below("ranking.jsonl")
+    """What a sample of configurations reaches on the task, one line each, where SEs are
+    to rank them likewise."""
     state = _Below("state.safetensors")
     """What the next generation needs; replaced as a whole."""
     best_se = _Below("se.safetensors")

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -39,8 +40,8 @@ ZOO = "zoo:CartPole-v0"
 
 
 def request(tmp_path, on, space="ddqn_cartpole", **flags):
-    options = {"run": tmp_path / "run", **flags}
-    return resolve_run(Options(on=on and type(tmp_path)(on), **options), load_space(space))
+    flags = {"run": tmp_path / "run", "on": on and Path(on), **flags}
+    return resolve_run(Options(**flags), load_space(space))
 
 
 def saved(path, task="CartPole-v0", config=None, seed=0):
@@ -64,9 +65,7 @@ def test_without_on_a_space_of_agents_trains_on_the_task(tmp_path):
 
 
 def test_the_default_folder_is_another_one_than_that_of_the_task(tmp_path):
-    names = [
-        request(tmp_path, on, run=None).paths.root.name for on in (ZOO, None)
-    ]
+    names = [request(tmp_path, on, run=None).paths.root.name for on in (ZOO, None)]
     assert names == ["ddqn_cartpole-on-CartPole-v0-0", "ddqn_cartpole-0"]
 
 
@@ -112,7 +111,9 @@ def test_a_space_may_say_or_search_the_steps_itself(tmp_path):
     own = tmp_path / "own.py"
     own.write_text(text.replace('"ddqn.test_episodes": 10', '"ddqn.se_steps": 70'))
     assert request(tmp_path, ZOO, own).settings.base["ddqn.se_steps"] == 70
-    own.write_text(text.replace("        [\n", '        [Integer("ddqn.se_steps", (9, 99)),\n'))
+    own.write_text(
+        text.replace("        [\n", '        [Integer("ddqn.se_steps", (9, 99)),\n')
+    )
     assert "ddqn.se_steps" not in request(tmp_path, ZOO, own).settings.base
 
 
@@ -156,9 +157,9 @@ def bad_inputs(tmp_path):
     (tmp_path / "empty").mkdir()
     run = make_sets(tmp_path / "two").root
     return {
-        "another task": ("zoo:Acrobot-v1", {}, "is a synthetic environment for Acrobot-v1, not for CartPole-v0"),
+        "another task": ("zoo:Acrobot-v1", {}, "for Acrobot-v1, not for CartPole-v0"),
         "a file of another task": (acrobot, {}, "for Acrobot-v1, not for CartPole-v0"),
-        "other actions": ("zoo:CartPole-v0", {"space": "td3_pendulum"}, "not for Pendulum-v1"),
+        "other actions": (ZOO, {"space": "td3_pendulum"}, "not for Pendulum-v1"),
         "a space of NES": (ZOO, {"space": "nes_cartpole"}, "learns SEs itself"),
         "no such name": ("zoo:CartPol-v0", {}, "did you mean 'CartPole-v0'"),
         "a damaged file": (damaged, {}, "cannot be read as a checkpoint"),
@@ -215,13 +216,16 @@ def test_a_run_goes_on_with_the_same_se_by_another_path_and_with_no_other(tmp_pa
     with opened(request(tmp_path, copy)):
         pass
     other = saved(tmp_path / "other.safetensors")
-    with pytest.raises(UserError, match=r"other settings: on\."), opened(
-        request(tmp_path, other)
+    with (
+        pytest.raises(UserError, match=r"other settings: on\."),
+        opened(request(tmp_path, other)),
     ):
         pass
     with pytest.raises(UserError, match="objective"), opened(request(tmp_path, None)):
         pass
-    assert json.loads(asked.paths.run.read_text())["settings"]["on"] == asked.settings.on
+    assert (
+        json.loads(asked.paths.run.read_text())["settings"]["on"] == asked.settings.on
+    )
 
 
 def test_the_run_does_not_need_the_source_of_its_ses_any_more(tmp_path):

@@ -11,11 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from se_hpo.config.run import RunConfig
 from se_hpo.envs.tasks import TaskSpec
-from se_hpo.storage.files import Guard
-from se_hpo.storage.paths import TrialPaths
-from se_hpo.training.inner_loop import InnerLoop
 from se_hpo.training.jobs import TrainingJob
 
 Evaluate = Callable[..., dict[str, Any]]

@@ -53,7 +53,7 @@ def _levels(scores: np.ndarray, task: TaskSpec, config: RunConfig | None) -> np.
     if config is None or config.nes.fitness == "return":
         return normalized_return(scores, task)
     worst = worst_score(config, task)
-    best = 1.0 if config.nes.fitness == "area" else 0.0
+    best = 0.0 if config.nes.fitness == "threshold" else 1.0
     return np.clip((scores - worst) / (best - worst), 0.0, 1.0)
 
 
