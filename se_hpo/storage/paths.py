@@ -52,7 +52,7 @@ class TrialPaths:
     timing = _Below("timing.jsonl")
     """One line of wall and cpu seconds per generation."""
     agents = _Below("agents.jsonl")
-    """One line per trained agent, where these train on the task."""
+    """One line per trained agent, where no SE is learned."""
     candidates = _Below("candidates.jsonl")
     """Scores of a random search, one line per chunk of random SEs."""
     ranking = _Below("ranking.jsonl")
