@@ -21,6 +21,7 @@ import argparse
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -53,12 +54,11 @@ TESTS = (2, 10)
 
 def command(run: Path, smoke: bool) -> list[str]:
     """What a user would type."""
-    small = (
-        ["nes.population=2", "nes.rank_agents=3", "nes.n_initial=1"] if smoke else []
-    )
-    sets = [word for value in small for word in ("--set", value)]
-    n = ["--num-envs", "1", "--generations", "1"] if smoke else ["--num-envs", "5"]
-    return ["train", "--config", NAME, *sets, *n, "--out", str(RunPaths(run).ses / SET)]
+    small = ("nes.population=2", "nes.rank_agents=3", "nes.n_initial=1")
+    tiny = [word for value in small for word in ("--set", value)]
+    tiny += ["--num-envs", "1", "--generations", "1"]
+    size = tiny if smoke else ["--num-envs", "5"]
+    return ["train", "--config", NAME, *size, "--out", str(RunPaths(run).ses / SET)]
 
 
 def environments(run: Path) -> Iterator[tuple[str, int, LearnedEnv]]:
@@ -105,38 +105,30 @@ class HeldOut:
     def row(
         self,
         what: str,
-        number: int,
+        *place: int,
         steps: int,
         tests: int,
-        *key: int,
         se: LearnedEnv | None = None,
-    ):
-        """One training of every configuration."""
+    ) -> dict[str, Any]:
+        """One training of every configuration; `place`: which SE, and which seed."""
         values = {"test_episodes": tests}
         values |= {"se_steps": steps} if se else {"max_env_steps": steps}
         agents = tuple(replace(agent, **values) for agent in self.agents)
-        found, on_task = self.trained(agents, what, number, steps, tests, *key, se=se)
+        found, on_task = self.trained(agents, what, *place, steps, tests, se=se)
         rho = spearman(found, self.returns)
-        return {
-            "on": what,
-            "number": number,
-            "steps": steps,
-            "tests": tests,
-            "spearman": rho,
-            "task_steps": on_task,
-        }
+        row = {"on": what, "number": place[0], "steps": steps, "tests": tests}
+        return {**row, "spearman": rho, "task_steps": on_task}
 
 
-def rows(run: Path, held: HeldOut) -> Iterator[dict]:
+def rows(run: Path, held: HeldOut) -> Iterator[dict[str, Any]]:
     """The table."""
+    on_se = CONFIG.agent.se_steps or 0
     for tests in TESTS:
-        for what, number, se in environments(run):
-            steps = CONFIG.agent.se_steps or 0
-            for key in range(3):
-                yield held.row(what, number, steps, tests, key, se=se)
-        for steps in SHORTER:
-            for key in range(3):
-                yield held.row("the task", key, steps, tests)
+        for seed in range(3):
+            for what, number, se in environments(run):
+                yield held.row(what, number, seed, steps=on_se, tests=tests, se=se)
+            for steps in SHORTER:
+                yield held.row("the task", seed, steps=steps, tests=tests)
 
 
 def main() -> None:
