@@ -142,14 +142,21 @@ def rank_sample(
         guard()
         append_json_line(path, asdict(lines[-1]))
         log.info("ranking: %d of %d configurations on the task", i + 1, len(agents))
-    on_se = config.agent.se_steps, config.agent.se_init_steps
-    tests = config.agent.test_episodes
-    values = {"se_steps": on_se[0], "se_init_steps": on_se[1], "test_episodes": tests}
     return RankSample(
-        agents=tuple(replace(agent, **values) for agent in agents),
+        agents=tuple(_on_se(agent, config.agent) for agent in agents),
         returns=np.array([np.mean(line.returns) for line in lines]),
         env_steps=sum(line.env_steps for line in lines),
         task=task,
+    )
+
+
+def _on_se(agent: AgentConfig, like: AgentConfig) -> AgentConfig:
+    """The agent as it trains on an SE: as long, and with as many tests, as another."""
+    return replace(
+        agent,
+        se_steps=like.se_steps,
+        se_init_steps=like.se_init_steps,
+        test_episodes=like.test_episodes,
     )
 
 

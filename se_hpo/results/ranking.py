@@ -78,7 +78,7 @@ def best_on_task(run: RunPaths) -> tuple[str, float] | None:
 
     Of runs whose agents train on SEs; a damaged file is told and counts as none.
     """
-    rows = read_checked(run.confirmation, list[_Confirmed], [])
+    rows: list[_Confirmed] = read_checked(run.confirmation, list[_Confirmed], [])
     means = [(row.trial, float(np.mean(row.fresh_losses))) for row in rows]
     on_task = [m for m, row in zip(means, rows, strict=True) if row.on_task]
     return min(on_task, key=lambda each: each[1], default=None)
