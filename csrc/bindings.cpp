@@ -136,7 +136,10 @@ py::tuple result_to(const Result& result) {
                         kReasons[int(result.stop_reason)], array(result.curve_returns));
 }
 
-py::list train_agents(const py::list& jobs, int n_threads, const std::string& isa) {
+// `watch`, unless it is None, is told every few milliseconds how many jobs are done; what
+// it raises ends them.
+py::list train_agents(const py::list& jobs, int n_threads, const std::string& isa,
+                      const py::object& watch) {
   std::vector<Job> all;
   for (const py::handle job : jobs) all.push_back(job_from(py::cast<py::dict>(job)));
   const Kernels& kernels = kernels_named(isa);
@@ -144,9 +147,14 @@ py::list train_agents(const py::list& jobs, int n_threads, const std::string& is
   std::vector<Result> results;
   try {
     const py::gil_scoped_release release;
-    results = run_jobs(all, n_threads, kernels, [&] {
+    results = run_jobs(all, n_threads, kernels, [&](std::size_t done) {
       const py::gil_scoped_acquire gil;
       if (!interrupt && PyErr_CheckSignals() != 0) interrupt.emplace();
+      try {
+        if (!interrupt && !watch.is_none()) watch(done);
+      } catch (const py::error_already_set& raised) {
+        interrupt.emplace(raised);
+      }
       return !interrupt;
     });
   } catch (...) {  // what a signal handler raised goes before what a job did
@@ -179,7 +187,8 @@ double agent_bytes(const py::dict& agent, int obs_size, int n_actions) {
 PYBIND11_MODULE(_engine, m) {
   m.doc() = "Native engine: trains agents in C++; use se_hpo.training.native_engine.";
   m.def("train_agents", &se_hpo::train_agents, py::arg("jobs"), py::arg("n_threads"),
-        py::arg("isa"));
+        py::arg("isa"), py::arg("watch") = py::none());
+  m.attr("can_be_watched") = true;
   m.def("usable_isas", [] {
     std::vector<std::string> names;
     for (const char* const* name = se_hpo::usable_isas(); *name; ++name) names.push_back(*name);

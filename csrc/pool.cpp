@@ -52,7 +52,7 @@ class Pool {
                      [&](std::size_t a, std::size_t b) { return cost[a] > cost[b]; });
   }
 
-  std::vector<Result> run(int n_threads, const std::function<bool()>& keep_going) {
+  std::vector<Result> run(int n_threads, const std::function<bool(std::size_t)>& keep_going) {
     std::vector<std::thread> threads;
     const std::size_t n = std::min<std::size_t>(std::max(n_threads, 1), jobs_.size());
     running_ = n;
@@ -74,7 +74,7 @@ class Pool {
   void work() {
     const FlushDenormals flush;
     try {
-      for (std::size_t i; !stop_ && (i = taken_++) < order_.size();)
+      for (std::size_t i; !stop_ && (i = taken_++) < order_.size(); ++trained_)
         results_[order_[i]] = train_agent(jobs_[order_[i]], kernels_, stop_);
     } catch (...) {
       const std::lock_guard<std::mutex> lock(mutex_);
@@ -88,12 +88,12 @@ class Pool {
     done_.notify_one();
   }
 
-  void wait(const std::function<bool()>& keep_going) {
+  void wait(const std::function<bool(std::size_t)>& keep_going) {
     constexpr std::chrono::milliseconds kPoll{20};
     std::unique_lock<std::mutex> lock(mutex_);
     while (!done_.wait_for(lock, kPoll, [this] { return running_ == 0; })) {
       lock.unlock();
-      if (!keep_going()) stop_ = true;
+      if (!keep_going(trained_)) stop_ = true;
       lock.lock();
     }
   }
@@ -103,6 +103,7 @@ class Pool {
   std::vector<std::size_t> order_;
   std::vector<Result> results_;
   std::atomic<std::size_t> taken_{0};
+  std::atomic<std::size_t> trained_{0};
   std::atomic<bool> stop_{false};
   std::mutex mutex_;
   std::condition_variable done_;
@@ -113,7 +114,7 @@ class Pool {
 }  // namespace
 
 std::vector<Result> run_jobs(const std::vector<Job>& jobs, int n_threads, const Kernels& kernels,
-                             const std::function<bool()>& keep_going) {
+                             const std::function<bool(std::size_t)>& keep_going) {
   if (jobs.empty()) return {};
   return Pool(jobs, kernels).run(n_threads, keep_going);
 }

@@ -22,12 +22,8 @@ se = gymnasium.make(f"se_hpo:Synthetic/{args.task}", checkpoint=args.checkpoint)
 model = PPO("MlpPolicy", se, seed=0, device="cpu").learn(args.steps)
 
 spec = se.unwrapped.task  # of a scaled task the id is one of this package
-scaled = spec.id.startswith("Scaled/")
-task = gymnasium.make(
-    f"se_hpo:{spec.id}" if scaled else spec.gymnasium_id,
-    max_episode_steps=spec.max_steps,
-    render_mode="rgb_array",
-)
+name = f"se_hpo:{spec.id}" if spec.scale else spec.gymnasium_id
+task = gymnasium.make(name, max_episode_steps=spec.max_steps, render_mode="rgb_array")
 observation, _ = task.reset(seed=0)
 frames, ended, total = [], False, 0.0
 while not ended:

@@ -3,9 +3,10 @@
 `load_trials`, `load_generations` and `load_incumbent` read a run's folder, `load_ses`
 and `load_se_generations` its sets of SEs; `BOHB` is the search alone, by ask and tell,
 for an objective of your own; `optimize.run`, `train.run`, `evaluate.run` and
-`report.run` are the commands; `zoo` has SEs by name. Importing the package registers
-the Gymnasium ids `Synthetic/...` and `Rewarded/...`, whose wrapper is `RewardNetwork`;
-for vectors, `RewardNetworkVector`. Nothing here imports torch.
+`report.run` are the commands; `zoo` has SEs by name; `train_agent` trains one `Agent`,
+which acts, is saved and loaded. Importing the package registers the Gymnasium ids
+`Synthetic/...` and `Rewarded/...`, whose wrapper is `RewardNetwork`; for vectors,
+`RewardNetworkVector`. That imports no torch.
 """
 
 from __future__ import annotations
@@ -22,14 +23,17 @@ if sys.argv[:1] == ["-m"] and any(w.startswith("se_hpo.") for w in sys.orig_argv
 
 from se_hpo.envs.gridworld import register_gridworlds
 from se_hpo.envs.registration import register_learned_envs
+from se_hpo.errors import end_scripts_in_one_line
 from se_hpo.version import __version__
 
 __all__ = [
     "BOHB",
+    "Agent",
     "RewardNetwork",
     "RewardNetworkVector",
     "__version__",
     "evaluate",
+    "load_confirmations",
     "load_curves",
     "load_evaluations",
     "load_generations",
@@ -40,6 +44,7 @@ __all__ = [
     "optimize",
     "report",
     "train",
+    "train_agent",
     "zoo",
 ]
 
@@ -51,12 +56,21 @@ if TYPE_CHECKING:
     from se_hpo.results.evaluations import load_evaluations
     from se_hpo.results.learning_curves import load_curves
     from se_hpo.results.se_sets import load_se_generations, load_ses
-    from se_hpo.results.trials import load_generations, load_incumbent, load_trials
+    from se_hpo.results.trials import (
+        load_confirmations,
+        load_generations,
+        load_incumbent,
+        load_trials,
+    )
+    from se_hpo.training.train_agent import train_agent
+    from se_hpo.training.trained_agent import Agent
 
 _MODULES = {
+    "Agent": "training.trained_agent",
     "BOHB": "optimize.ask_tell",
     "RewardNetwork": "envs.reward_wrapper",
     "RewardNetworkVector": "envs.reward_vector",
+    "load_confirmations": "results.trials",
     "load_curves": "results.learning_curves",
     "load_evaluations": "results.evaluations",
     "load_generations": "results.trials",
@@ -64,11 +78,13 @@ _MODULES = {
     "load_se_generations": "results.se_sets",
     "load_ses": "results.se_sets",
     "load_trials": "results.trials",
+    "train_agent": "training.train_agent",
 }
 
 _COMMANDS = ("evaluate", "optimize", "report", "train", "zoo")
 """Packages with a function `run`, and the zoo."""
 
+end_scripts_in_one_line()
 register_gridworlds()
 register_learned_envs()
 

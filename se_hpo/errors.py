@@ -5,9 +5,11 @@ from __future__ import annotations
 import difflib
 import errno
 import os
+import sys
 from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 
@@ -30,6 +32,27 @@ class FailedRunError(RuntimeError):
 
     Command lines print the line and end with exit code 1.
     """
+
+
+def end_scripts_in_one_line() -> None:
+    """Let a script that one of these errors ends say so in one line, and exit with 2.
+
+    Other errors, and a program with a hook of its own, are left alone.
+    """
+    if sys.excepthook is sys.__excepthook__:
+        sys.excepthook = _one_line
+
+
+def _one_line(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    if trace is None or not isinstance(error, UserError | FailedRunError):
+        sys.__excepthook__(kind, error, trace)
+        return
+    at = f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
+    sys.stderr.write(f"{at}: error: {error}\n")
+    if not hasattr(sys, "ps1"):  # a prompt stays
+        sys.exit(2 if isinstance(error, UserError) else 1)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -105,6 +105,16 @@ def duration(seconds: float | None) -> str:
     return f"{hours}:{m:02d}:{s:02d}"
 
 
+def busy_note(slowed: float) -> str:
+    """What to expect while others use the cores; nothing where they hardly do.
+
+    >>> busy_note(1.1), busy_note(3.14)
+    ('', 'others are using the cores: now it takes 3.1 times as long')
+    """
+    told = f"others are using the cores: now it takes {slowed:.1f} times as long"
+    return told if slowed >= 1.3 else ""
+
+
 def sparkline(values: Sequence[float], width: int) -> str:
     """A curve in at most `width` characters, from its own minimum to its maximum.
 

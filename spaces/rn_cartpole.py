@@ -17,6 +17,7 @@ META = {
     "min_budget": 1,
     "max_budget": 9,
     "eta": 3,
+    "confirm": 3,
     "base": {
         # The level of tests during so many steps: also after the task is solved.
         "nes.fitness": "area",

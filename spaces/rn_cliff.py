@@ -17,6 +17,7 @@ META = {
     "min_budget": 3,
     "max_budget": 27,
     "eta": 3,
+    "confirm": 3,
     "base": {
         # The level of tests during so many steps: also after the task is solved.
         "nes.fitness": "area",

@@ -18,7 +18,7 @@ PACKAGE = ROOT / "se_hpo"
 ORDER = (
     *("ground", "storage", "machine", "agents", "envs", "config", "terminal", "bohb"),
     *("search_spaces", "results", "figures", "training", "analysis", "nes", "report"),
-    *("evaluate", "optimize", "train", "zoo", "slurm", "doctor", "front"),
+    *("evaluate", "optimize", "benchmarks", "train", "zoo", "slurm", "doctor", "front"),
 )
 """A module imports its own room and rooms to the left."""
 FRONT = {"__main__", "worker"}
@@ -33,10 +33,11 @@ LINES = 35_500
 # hpbandster brings the last three, and is not to be had without them.
 DECLARED = {
     *("ConfigSpace", "gymnasium", "hpbandster", "numpy", "pandas", "rich"),
-    *("safetensors", "torch", "tyro", "yaml"),
+    *("docstring_parser", "safetensors", "torch", "tyro", "yaml"),
     *("Pyro4", "scipy", "serpent", "threadpoolctl"),
     *("optuna", "sklearn"),  # extra `analysis`
-    *("jinja2", "matplotlib"),  # extra `plots`
+    *("jinja2", "matplotlib"),
+    "tensorboard",  # an extra, too
     "stable_baselines3",  # extra `sb3`
 }
 

@@ -26,7 +26,7 @@
 namespace se_hpo {
 namespace {
 
-const std::function<bool()> kGoOn = [] { return true; };
+const std::function<bool(std::size_t)> kGoOn = [](std::size_t) { return true; };
 
 // All fields of all agents: each reads its own.
 Fields agent(const char* algorithm, const char* activation, int hidden, int layers, int batch) {
@@ -208,7 +208,7 @@ void interruption_ends_all(const Kernels& kernels, const char* algorithm) {
   c.values["plateau_tolerance"] = 0.0;
   const std::vector<Job> jobs(5, job("cartpole", c, 6, true));
   int polls = 0;
-  CHECK(run_jobs(jobs, 3, kernels, [&] { return ++polls < 3; }).empty());
+  CHECK(run_jobs(jobs, 3, kernels, [&](std::size_t) { return ++polls < 3; }).empty());
 }
 
 class Thrower final : public Environment {

@@ -72,6 +72,15 @@ class Scheduled(Protocol):
 
 
 @runtime_checkable
+class Storable(Protocol):
+    """An agent that can be saved."""
+
+    acts_by: str
+    """Name of the attribute that decides how it acts: a torch module, or an array, that
+    the constructor makes with its shapes."""
+
+
+@runtime_checkable
 class SelfTrained(Protocol):
     """An agent that brings its own training loop, and `act_greedily` for the tests."""
 

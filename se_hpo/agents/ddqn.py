@@ -25,6 +25,8 @@ class DDQN:
     Adam; no gradient clipping.
     """
 
+    acts_by = "q"
+
     def __init__(
         self, config: DDQNConfig, obs_size: int, n_actions: int, seed: int
     ) -> None:

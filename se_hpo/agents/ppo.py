@@ -86,6 +86,8 @@ class Samples(NamedTuple):
 class PPO:
     """An actor and a critic that learn from what the actor itself has just done."""
 
+    acts_by = "policy"
+
     def __init__(
         self,
         config: PPOConfig,

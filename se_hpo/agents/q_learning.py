@@ -18,6 +18,8 @@ class QLearning:
     position of the largest number of an observation.
     """
 
+    acts_by = "q"
+
     def __init__(
         self, config: QLearningConfig, obs_size: int, n_actions: int, seed: int
     ) -> None:

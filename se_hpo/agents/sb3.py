@@ -67,6 +67,8 @@ class SB3Agent:
         UserError: hyperparameters that the algorithm does not have or take.
     """
 
+    acts_by = "policy"
+
     def __init__(
         self,
         config: SB3Config,
@@ -93,6 +95,11 @@ class SB3Agent:
                 f"{name} takes no such values: {typed_line(error)}"
             ) from error
         self._model.set_logger(Logger(None, []))
+
+    @property
+    def policy(self) -> nn.Module:
+        """All its networks."""
+        return self._model.policy
 
     def train_on(self, env: Any) -> str:
         """Train for `train_steps`; the stop reason. See `base.SelfTrained`."""

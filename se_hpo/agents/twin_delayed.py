@@ -29,6 +29,8 @@ Noise = TypeVar("Noise")
 class TwinDelayedAgent(ABC, Generic[Config, Noise]):
     """Actor, two critics, and a target of each that follows by Polyak averaging."""
 
+    acts_by = "actor"
+
     def __init__(
         self,
         config: Config,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from se_hpo.errors import UserError, did_you_mean
 
@@ -21,6 +21,8 @@ costs on average; with random proposals this is random search."""
 
 MOST_BRACKETS = 100_000
 """More would not end in a lifetime; as many are listed in a second."""
+_DEFAULT_CYCLES = 2  # enough for BOHB's model to have a say
+_DEFAULT_TRIALS = 30  # likewise, where a bracket is a single trial
 _MOST = 2**53  # beyond, not every whole number is a float
 _ROUNDING = 1e-9  # logarithms of exact powers come out this close to whole numbers
 
@@ -65,6 +67,11 @@ class Plan:
     generations: float
     """Total budget, promoted trials paying only the difference."""
 
+    def __add__(self, other: Plan) -> Plan:
+        """Both, one after the other."""
+        sums = (a + b for a, b in zip(astuple(self), astuple(other), strict=True))
+        return Plan(*sums)
+
 
 def budget_ladder(
     min_budget: float, max_budget: float, eta: float
@@ -89,6 +96,16 @@ def budget_ladder(
     ratio = max_budget / min_budget
     inner = {float(round(min_budget * ratio ** (i / steps))) for i in range(1, steps)}
     return tuple(sorted(inner | {float(min_budget), float(max_budget)}))
+
+
+def default_n_brackets(ladder: tuple[float, ...]) -> int:
+    """How many brackets to run where nobody says: two cycles, or 30 single trials.
+
+    >>> default_n_brackets((1.0, 3.0, 9.0)), default_n_brackets((9.0,))
+    (6, 30)
+    """
+    rungs = len(ladder)
+    return _DEFAULT_CYCLES * rungs if rungs > 1 else _DEFAULT_TRIALS
 
 
 def check_budgets(min_budget: float, max_budget: float, eta: float) -> None:

@@ -2,7 +2,9 @@
 
 The model of BOHB (Falkner et al. 2018, section 4.1), vectorized. Gaussian kernels for
 numbers; for categoricals the kernel of Aitchison & Aitken (1976) over the *declared*
-choices, so that a choice nobody has tried keeps a density.
+choices, so that a choice nobody has tried keeps a density. `fit_parzen` has the widths
+and the uniform kernel of the tree-structured Parzen estimator (Bergstra et al. 2011),
+as Optuna's multivariate sampler sets them (Watanabe 2023).
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ class ProductKernel:
     """Choices of each categorical, 0 for a number: `d`, integers."""
     bandwidth: np.ndarray
     """Standard deviation of a number's kernel; probability of another choice: `d`."""
+    prior: float = 0.0
+    """Weight of a kernel that is uniform over the space; an observation's is 1."""
 
     def log_density(self, points: np.ndarray) -> np.ndarray:
         """Logarithm of the density at `points` (`m x d`): `m`."""
@@ -33,7 +37,13 @@ class ProductKernel:
         log_kernel -= 0.5 * (y * y).sum(axis=1)
         peak = log_kernel.max(axis=1, keepdims=True)
         np.exp(log_kernel - peak, out=log_kernel)
-        return peak[:, 0] + np.log(log_kernel.mean(axis=1)) + self._log_peak()
+        density = peak[:, 0] + np.log(log_kernel.mean(axis=1)) + self._log_peak()
+        if not self.prior:
+            return density
+        n, uniform = len(self.data), -np.log(self.levels[self.levels > 0]).sum()
+        return np.logaddexp(np.log(n) + density, np.log(self.prior) + uniform) - np.log(
+            n + self.prior
+        )
 
     def _features(self, points: np.ndarray) -> np.ndarray:
         """Numbers in bandwidths; a scaled indicator of each choice: `m x features`."""
@@ -69,6 +79,10 @@ class ProductKernel:
                 points[:, j] = np.where(rng.random(size) < h, other, points[:, j])
             else:
                 points[:, j] = truncated_normal(rng, points[:, j], widening * h)
+        if self.prior:
+            share = self.prior / (len(self.data) + self.prior)
+            unlike = rng.random(size) < share
+            points[unlike] = uniform_points(rng, int(unlike.sum()), self.levels)
         return points
 
 
@@ -83,6 +97,30 @@ def fit_kernel(
     widest = np.where(levels > 0, (levels - 1) / np.maximum(levels, 1), np.inf)
     bandwidth = 1.06 * _spread(data, levels) * n ** (-1.0 / (4 + d))
     return ProductKernel(data, levels, np.clip(bandwidth, min_bandwidth, widest))
+
+
+def fit_parzen(
+    data: np.ndarray, levels: np.ndarray, min_bandwidth: float
+) -> ProductKernel:
+    """Widths that depend on how many observations there are, not on how they lie.
+
+    A number's is n^(-1 / (4 + d)) / 5, at least 1 / (n + 2) and 1 / 100; a choice is
+    counted once per observation and 1 / n times more for each choice declared. A
+    uniform kernel weighs as much as one observation.
+    """
+    n, d = data.shape
+    number = max(0.2 * n ** (-1.0 / (4 + d)), 1.0 / min(100, n + 2), min_bandwidth)
+    other = (levels - 1) / (n + levels)
+    bandwidth = np.where(levels > 0, other, number)
+    return ProductKernel(data, levels, bandwidth, prior=1.0)
+
+
+def uniform_points(
+    rng: np.random.Generator, size: int, levels: np.ndarray
+) -> np.ndarray:
+    """Draw `size x d` points that know of no observation."""
+    points = rng.random((size, len(levels)))
+    return np.where(levels > 0, np.floor(points * levels), points)
 
 
 def _spread(data: np.ndarray, levels: np.ndarray) -> np.ndarray:

@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
 from hpbandster.core.base_iteration import BaseIteration
 
 from se_hpo.bohb.brackets import Bracket
@@ -64,6 +63,21 @@ class SuccessiveHalving(BaseIteration):
             self.add_configuration()
         return self.hand_out()
 
+    def rung_of(self, budget: float) -> int:
+        """The rung, from 0, with a budget."""
+        return int(self.budgets.index(budget))
+
+    def paid(self, rung: int) -> float:
+        """What a trial has behind it that comes to a rung."""
+        return float(self.budgets[rung - 1]) if rung else 0.0
+
+    @property
+    def left(self) -> float:
+        """Total budget of what is not finished."""
+        steps = ((b - self.paid(i)) for i, b in enumerate(self.budgets))
+        rungs = zip(self.num_configs, self.done, steps, strict=True)
+        return float(sum((n - done) * step for n, done, step in rungs))
+
     def queued(self) -> list[tuple[ConfigId, float]]:
         """Evaluations that could run now: trial and budget."""
         return [(cid, self.data[cid].budget) for cid in self._queued]
@@ -81,22 +95,65 @@ class SuccessiveHalving(BaseIteration):
         return config_id, datum.config, datum.budget
 
     def register_result(self, job: Any, skip_sanity_checks: bool = False) -> None:
-        """Take a result; the rung is closed when it was the last one."""
+        """Take a result; a rung is closed when its last one is in."""
         super().register_result(job, skip_sanity_checks)
-        self.done[self.stage] += 1
-        while not (
-            self.is_finished or self.num_running or self._queued or not self._full()
-        ):
+        self.done[self.rung_of(job.kwargs["budget"])] += 1
+        while not self.is_finished and self._full() and self._all_in(self.stage):
             self.process_results()
-            self._queued.extend(
-                cid for cid, datum in self.data.items() if datum.status == "QUEUED"
-            )
 
-    def _advance_to_next_stage(
-        self, config_ids: list[ConfigId], losses: np.ndarray
-    ) -> np.ndarray:
-        """Promote the lowest losses; of equal ones, the trial proposed first."""
-        advance = np.zeros(len(config_ids), dtype=bool)
-        order = np.argsort(losses, kind="stable")
-        advance[order[: self.num_configs[self.stage]]] = True
-        return advance
+    def _all_in(self, rung: int) -> bool:
+        return bool(self.done[rung] >= self.actual_num_configs[rung])
+
+    def process_results(self) -> None:
+        """Close the present rung: promote the best that are not yet, drop the rest."""
+        rung = self.stage
+        best = self._best(rung)
+        self.stage += 1
+        if self.stage == len(self.num_configs):
+            self.finish_up()
+            return
+        left = self.num_configs[self.stage] - self.actual_num_configs[self.stage]
+        for config_id in sorted(best[:left]):  # as they were proposed
+            self._promote(config_id, rung)
+        for config_id in best[left:]:
+            self.data[config_id].status = "TERMINATED"
+
+    def promote_early(
+        self, wanted: Callable[[tuple[ConfigId, float]], bool] = lambda run: True
+    ) -> bool:
+        """Promote whom no result that is still out can keep from it.
+
+        Args:
+            wanted: of these evaluations (trial and budget) alone.
+
+        Returns:
+            Whether there was one.
+        """
+        promoted = False
+        for rung in range(self.stage, len(self.budgets) - 1):
+            out = self.num_configs[rung] - self.done[rung]
+            sure = self.num_configs[rung + 1] - self.actual_num_configs[rung + 1] - out
+            for config_id in self._best(rung)[: max(sure, 0)]:
+                if wanted((config_id, self.budgets[rung + 1])):
+                    self._promote(config_id, rung)
+                    promoted = True
+        return promoted
+
+    def _promote(self, config_id: ConfigId, rung: int) -> None:
+        datum = self.data[config_id]
+        datum.status, datum.budget = "QUEUED", self.budgets[rung + 1]
+        self.actual_num_configs[rung + 1] += 1
+        self._queued.append(config_id)
+
+    def _best(self, rung: int) -> list[ConfigId]:
+        """Who has a result on a rung and waits there, best first.
+
+        Of equal losses the trial proposed first.
+        """
+        budget = self.budgets[rung]
+        waiting = [
+            config_id
+            for config_id, datum in self.data.items()
+            if datum.status == "REVIEW" and datum.budget == budget
+        ]
+        return sorted(waiting, key=lambda i: self.data[i].results[budget]["loss"])

@@ -187,6 +187,8 @@ def replay_bracket(
                 bracket.hand_out(config_id)
                 bracket.register_result(job)
                 moved = True
+        # Of trials that were promoted early those that have got somewhere by it.
+        moved = moved or bracket.promote_early(finished.__contains__)
 
 
 def brackets_begun(journal: Journal) -> int:

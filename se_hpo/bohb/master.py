@@ -18,7 +18,7 @@ from hpbandster.core.result import Result
 
 from se_hpo.bohb import status
 from se_hpo.bohb.brackets import Bracket
-from se_hpo.bohb.halving import NextRun, SuccessiveHalving
+from se_hpo.bohb.halving import SuccessiveHalving
 from se_hpo.bohb.job_table import Job
 from se_hpo.bohb.journal import (
     Journal,
@@ -27,6 +27,7 @@ from se_hpo.bohb.journal import (
     replay_generator,
 )
 from se_hpo.bohb.master_settings import MasterSettings
+from se_hpo.bohb.schedule import Schedule
 from se_hpo.bohb.status import MasterStatus, Running, Worker
 from se_hpo.bohb.tally import Tally
 from se_hpo.bohb.wire.dispatcher import Dispatcher
@@ -61,9 +62,8 @@ class Master:
         self.generator, self.journal = generator, journal
         self.dispatcher, self.inbox, self.settings = dispatcher, inbox, settings
         self.on_result, self.on_status = on_result, on_status
-        self.begun: list[SuccessiveHalving] = []
+        self.schedule = Schedule(self.brackets, self._propose, journal)
         self.tally = Tally()
-        self._active: list[SuccessiveHalving] = []
         self._out = 0
         """Evaluations submitted and not yet finished."""
         self._untaken: dict[tuple[ConfigId, float], Job] = {}
@@ -76,7 +76,7 @@ class Master:
         replay_generator(self.journal, self.generator)
         self._untaken = dict(self.journal.results)
         for _ in range(min(brackets_begun(self.journal), len(self.brackets))):
-            bracket, propose = self._open_bracket(), self.generator.tried.propose
+            bracket, propose = self.schedule.begin(), self.generator.tried.propose
             replay_bracket(bracket, self.journal, self._untaken, propose)
         for key, job in self.journal.results.items():
             if key not in self._untaken:
@@ -101,7 +101,10 @@ class Master:
         self._report()
         while not self.is_complete():
             self.tally.check(self.settings.max_failures)
-            if self._has_room() and (following := self._next_run()) is not None:
+            if (
+                self._has_room()
+                and (following := self.schedule.next_run(self._out)) is not None
+            ):
                 self._evaluate(*following)
             else:
                 self._wait()
@@ -116,7 +119,7 @@ class Master:
             "min_budget": budgets[0],
             "max_budget": budgets[-1],
         }
-        return Result([bracket.data for bracket in self.begun], told)
+        return Result([bracket.data for bracket in self.schedule.begun], told)
 
     def _evaluate(
         self, config_id: ConfigId, config: dict[str, Any], budget: float
@@ -127,7 +130,7 @@ class Master:
         """
         known = self._untaken.pop((config_id, budget), None)
         if known is not None:
-            self.begun[config_id[0]].register_result(known)
+            self.schedule.begun[config_id[0]].register_result(known)
             self.tally.count(known)
             return
         values = {"config": config, "budget": budget}
@@ -138,32 +141,13 @@ class Master:
 
     def is_complete(self) -> bool:
         """Whether every bracket has been run to its end."""
-        self._active = [bracket for bracket in self._active if not bracket.is_finished]
-        return not self._active and len(self.begun) == len(self.brackets)
+        return self.schedule.is_finished
 
     def _has_room(self) -> bool:
         """One evaluation per worker."""
         most = self.settings.max_parallel
         workers = len(self.dispatcher.roster.workers)
         return self._out < (workers if most is None else min(workers, most))
-
-    def _next_run(self) -> NextRun | None:
-        for bracket in self._active:
-            if (following := bracket.get_next_run()) is not None:
-                return following
-        if len(self.begun) < len(self.brackets):
-            return self._open_bracket().get_next_run()
-        return None
-
-    def _open_bracket(self) -> SuccessiveHalving:
-        bracket = SuccessiveHalving(
-            self.brackets[len(self.begun)],
-            config_sampler=self._propose,
-            result_logger=self.journal,
-        )
-        self._active.append(bracket)
-        self.begun.append(bracket)
-        return bracket
 
     def _propose(self, budget: float) -> tuple[dict[str, Any], dict[str, Any]]:
         number = self.generator.n_proposals
@@ -196,7 +180,7 @@ class Master:
     def _register(self, job: Job) -> None:
         """Journal first: what is not on disk has not happened."""
         self.journal(job)
-        self.begun[job.id[0]].register_result(job)
+        self.schedule.begun[job.id[0]].register_result(job)
         self.generator.new_result(job)
         self._out -= 1
         self._last_result = time.monotonic()
@@ -230,7 +214,7 @@ class Master:
             waiting=waiting,
             running=running,
             workers=workers,
-            brackets=[_bracket(b, self.begun) for b in self.brackets],
+            brackets=[_bracket(b, self.schedule.begun) for b in self.brackets],
         )
         return dict(to_builtin(dataclasses.asdict(now)))
 

@@ -21,7 +21,6 @@ import logging
 import math
 import numbers
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import ConfigSpace
@@ -31,6 +30,7 @@ from hpbandster.core.base_config_generator import base_config_generator
 from se_hpo import seeding
 from se_hpo.bohb.density import ProductKernel, fit_kernel, impute
 from se_hpo.bohb.encoding import SpaceEncoding
+from se_hpo.bohb.evidence import Model, Results, log_ratio
 from se_hpo.bohb.tried import Tried
 from se_hpo.errors import UserError
 
@@ -39,7 +39,6 @@ logger = logging.getLogger(__name__)
 # hpbandster asks for size + 1 points whatever the size. A product kernel does with
 # fewer, and waiting for more costs: see experiments/bench_bohb.py.
 _MOST_MIN_POINTS = 8
-_LOG_FLOOR = math.log(1e-32)  # densities below this one count as equally absent
 
 
 Proposal = tuple[dict[str, Any], dict[str, Any]]
@@ -169,7 +168,7 @@ class BOHBGenerator(RandomGenerator):
         self.bandwidth_factor = bandwidth_factor
         self.min_bandwidth = min_bandwidth
         self._check_settings()
-        self._results: dict[float, _Results] = {}
+        self._results: dict[float, Results] = {}
 
     def _check_settings(self) -> None:
         rules = {
@@ -191,7 +190,7 @@ class BOHBGenerator(RandomGenerator):
         """
         super().new_result(job, update_model)
         loss: Any = None if job.result is None else job.result.get("loss")
-        results = self._results.setdefault(float(job.kwargs["budget"]), _Results())
+        results = self._results.setdefault(float(job.kwargs["budget"]), Results())
         results.vectors.append(self.encoding.encode(job.kwargs["config"]))
         known = isinstance(loss, numbers.Real) and math.isfinite(loss)
         results.losses.append(float(loss) if known else math.inf)
@@ -209,7 +208,7 @@ class BOHBGenerator(RandomGenerator):
         return super()._propose(rng, explore, prior_seed, budget)
 
     def _best(
-        self, candidates: np.ndarray, model: _Model, budget: float
+        self, candidates: np.ndarray, model: Model, budget: float
     ) -> dict[str, Any] | None:
         """The first that is allowed and untried, else the best that is left to try.
 
@@ -223,7 +222,7 @@ class BOHBGenerator(RandomGenerator):
             if configuration is not None:
                 tried.append(configuration)
         if tried and (left := self.tried.left(budget)):
-            gain = _gain(model, np.array([vector for vector, _ in left]))
+            gain = self._value(model, np.array([vector for vector, _ in left]))
             return left[int(np.argmax(gain))][1]
         return min(tried, key=self.tried.times(budget), default=None)
 
@@ -236,52 +235,40 @@ class BOHBGenerator(RandomGenerator):
         ]
         return max(ready, default=None)
 
-    def _ranked_candidates(self, model: _Model, rng: np.random.Generator) -> np.ndarray:
+    def _ranked_candidates(self, model: Model, rng: np.random.Generator) -> np.ndarray:
         """Samples of the good density, best ratio of good to bad first."""
         points = model.good.sample(rng, self.num_samples, self.bandwidth_factor)
         good = model.good.log_density(points)
-        return points[np.lexsort((-good, -_gain(model, points)))]
+        return points[np.lexsort((-good, -self._value(model, points)))]
 
-    def _model(self, budget: float) -> _Model:
+    def _model(self, budget: float) -> Model:
         """The two densities at `budget`, fitted anew only after new results."""
         results = self._results[budget]
-        n = len(results.losses)
+        n = sum(len(r.losses) for r in self._results.values())
         if results.model is None or results.model.n != n:
-            rng = seeding.generator(self.seed, "impute", f"{budget:g}", n)
-            order = np.argsort(results.losses, kind="stable")
-            vectors = np.array(results.vectors)[order]
-            n_good = max(self.min_points, int(self.top_n_percent * n) // 100)
+            vectors, losses = self._evidence(budget)
+            rng = seeding.generator(self.seed, "impute", f"{budget:g}", len(losses))
+            vectors = vectors[np.argsort(losses, kind="stable")]
+            n_good = self._n_good(len(losses))
             good, bad = (
-                fit_kernel(
-                    impute(part, self.encoding.levels, rng),
-                    self.encoding.levels,
-                    self.min_bandwidth,
-                )
+                self._kernel(impute(part, self.encoding.levels, rng))
                 for part in (vectors[:n_good], vectors[n_good:])
             )
-            results.model = _Model(good, bad, n)
+            results.model = Model(good, bad, n)
         return results.model
 
+    def _value(self, model: Model, points: np.ndarray) -> np.ndarray:
+        """What is proposed first: the points where this is largest."""
+        return log_ratio(model, points)
 
-@dataclass(frozen=True)
-class _Model:
-    good: ProductKernel
-    bad: ProductKernel
-    n: int
-    """Results it was fitted to."""
+    def _evidence(self, budget: float) -> tuple[np.ndarray, np.ndarray]:
+        """Vectors that the model is fitted to, and their losses."""
+        known = self._results[budget]
+        return np.array(known.vectors), np.array(known.losses)
 
+    def _n_good(self, n: int) -> int:
+        """How many of `n` results count as good."""
+        return max(self.min_points, int(self.top_n_percent * n) // 100)
 
-def _gain(model: _Model, points: np.ndarray) -> np.ndarray:
-    """Logarithm of the ratio of good to bad."""
-    good, bad = model.good.log_density(points), model.bad.log_density(points)
-    ratio: np.ndarray = np.maximum(good, _LOG_FLOOR) - np.maximum(bad, _LOG_FLOOR)
-    return ratio
-
-
-@dataclass
-class _Results:
-    """What is known at one budget, in order of arrival."""
-
-    vectors: list[np.ndarray] = field(default_factory=list)
-    losses: list[float] = field(default_factory=list)
-    model: _Model | None = None
+    def _kernel(self, vectors: np.ndarray) -> ProductKernel:
+        return fit_kernel(vectors, self.encoding.levels, self.min_bandwidth)

@@ -67,9 +67,15 @@ class NESConfig:
     """Stop when the mean center score reaches the task's solved return."""
     vary_agents: bool = False
     """Draw agent hyperparameters anew for each inner loop."""
+    vary_members: bool = True
+    """Where agents vary, those of the members do, too; else only the center's, which
+    say what an SE is worth."""
     most_update_cost: float = 0.0
     """Agents are drawn again whose update costs more than so many of the base agent's
     (0: none)."""
+    most_cost: float = 0.0
+    """Billions of multiplications of a generation, about, above which the run ends with
+    it (0: none): see `nes.cost`."""
     vary: str = "paper"
     """What is drawn: `paper` learning rate, batch and network size; `wide` the
     activation, too."""
@@ -113,6 +119,7 @@ class NESConfig:
         check_one_of(self, "vary", VARIATIONS)
         some = self.most_update_cost == 0 or 1 <= self.most_update_cost < float("inf")
         check(some, self, "most_update_cost", "0, or >= 1")
+        check(0 <= self.most_cost < float("inf"), self, "most_cost", ">= 0")
         check_one_of(self, "fitness", FITNESSES)
         check_one_of(self, "start", ("random", "task_reward"))
         check(self.horizon >= 0, self, "horizon", ">= 0")

@@ -46,9 +46,13 @@ def vary_within(
 
 def _update_cost(config: AgentConfig) -> float:
     """Of a gradient update: hidden weights times batch, as far as an agent has them."""
+    return float(hidden_weights(config) * getattr(config, "batch_size", 1))
+
+
+def hidden_weights(config: AgentConfig) -> int:
+    """Weights of an agent's network, about; 6 of an agent without one."""
     size = getattr(config, "hidden_size", 1)
-    weights = size * (_ENDS + (getattr(config, "hidden_layers", 1) - 1) * size)
-    return float(weights * getattr(config, "batch_size", 1))
+    return int(size * (_ENDS + (getattr(config, "hidden_layers", 1) - 1) * size))
 
 
 def vary_agent(

@@ -9,7 +9,7 @@ import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from se_hpo.doctor.finding import Finding, error, ok, safely, warning
 from se_hpo.errors import UserError
@@ -22,6 +22,13 @@ _PACKAGES = (
     *("hpbandster", "ConfigSpace", "torch", "gymnasium", "numpy", "pandas"),
     *("safetensors", "Pyro4", "serpent"),
 )
+EXTRAS = {
+    "analysis": ("optuna", "scikit-learn"),
+    "mujoco": ("mujoco",),
+    "sb3": ("stable-baselines3",),
+    "tensorboard": ("tensorboard",),
+}
+"""What the package can use and does not need: extra -> packages."""
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _BUILD = "install g++ and the Python headers, then install se-hpo again"
 FILES_PER_WORKER = 2
@@ -31,9 +38,17 @@ FEW_FILES = 1024
 
 def check() -> Iterator[Finding]:
     """All of it."""
-    names = ("python", "packages", "compiler", "native engine", "cores", "threads")
-    parts = (python, packages, compiler, native_engine, cores, threads, open_files)
-    for what, part in zip((*names, "open files"), parts, strict=True):
+    parts: dict[str, Callable[[], Iterator[Finding]]] = {
+        "python": python,
+        "packages": packages,
+        "extras": extras,
+        "compiler": compiler,
+        "native engine": native_engine,
+        "cores": cores,
+        "threads": threads,
+        "open files": open_files,
+    }
+    for what, part in parts.items():
         yield from safely(what, part)
 
 
@@ -45,16 +60,32 @@ def python() -> Iterator[Finding]:
 
 def packages() -> Iterator[Finding]:
     """Versions of what results depend on."""
-    found, missing = [], []
-    for name in _PACKAGES:
-        try:
-            found.append(f"{name} {importlib.metadata.version(name)}")
-        except importlib.metadata.PackageNotFoundError:
-            missing.append(name)
+    found, missing = _installed(_PACKAGES)
     if names := " ".join(missing):
         mend = f"{sys.executable} -m pip install {names}"
         yield error("packages", f"not installed: {names}", mend)
     yield ok("packages", ", ".join(found))
+
+
+def _installed(names: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Names with their versions, and those that are not there."""
+    found, missing = [], []
+    for name in names:
+        try:
+            found.append(f"{name} {importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            missing.append(name)
+    return found, missing
+
+
+def extras() -> Iterator[Finding]:
+    """Which extras are there; none is needed for a run."""
+    there = {name: not _installed(packages)[1] for name, packages in EXTRAS.items()}
+    has = ", ".join(name for name, is_there in there.items() if is_there)
+    lacks = [name for name, is_there in there.items() if not is_there]
+    wanted = sorted({package for name in lacks for package in EXTRAS[name]})
+    how = f"; not: {', '.join(lacks)} (pip install {' '.join(wanted)})" if lacks else ""
+    yield ok("extras", f"{has or 'none'}{how}")
 
 
 def compiler() -> Iterator[Finding]:

@@ -40,7 +40,7 @@ FORMAT = "se_hpo {} 1"
 SE_NOUN = "synthetic environment"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SECheckpoint:
     """A synthetic environment, or a reward network."""
 
@@ -53,6 +53,10 @@ class SECheckpoint:
     metadata: dict[str, Any] = field(default_factory=dict)
     """Builtin values: scores, seed, generation, package version, ...; of a reward
     network `discount`, the agent's; of a scaled task `scale`, see `TaskSpec`."""
+
+    def __repr__(self) -> str:
+        kind = kind_of(self.se_config)
+        return f"<{kind.label} for {self.task}, {self.psi.size:,} parameters>"
 
     def __eq__(self, other: object) -> bool:
         """Whether all is the same, as Gymnasium asks of what it makes anew."""

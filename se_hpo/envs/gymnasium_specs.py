@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterable
 from typing import Any
@@ -63,3 +64,14 @@ def limits_of(task_id: str, theirs: EnvSpec) -> dict[str, Any]:
         "max_steps": theirs.max_episode_steps,
         "solved_return": float(threshold),
     }
+
+
+STORED_SOLVED: dict[str, float] = {}
+"""Solved returns of users' tasks, by id, as the runs tell that were read here."""
+
+
+def remember_solved(task: Any, solved: Any) -> None:
+    """Take over what a run's file says of its task; what is no number is left alone."""
+    number = isinstance(solved, (int, float)) and not isinstance(solved, bool)
+    if isinstance(task, str) and number and math.isfinite(solved):
+        STORED_SOLVED[task] = float(solved)

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from se_hpo.agents.mlp import MLP
+from se_hpo.agents.one_thread import OneThread
 from se_hpo.envs.checkpoint import SECheckpoint, open_checkpoint
 from se_hpo.envs.learned import LearnedConfig, kind_of
 from se_hpo.envs.learned.mdp import layout
@@ -182,7 +183,8 @@ class FusedNets:
         Returns:
             Next state, reward and raw done, one below the other, in a new array.
         """
-        output = self._function(self._input).numpy()
+        with OneThread():
+            output = self._function(self._input).numpy()
         self.state[:] = output[:-2]
         return output
 

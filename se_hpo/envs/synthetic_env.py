@@ -16,6 +16,7 @@ from gymnasium.error import InvalidAction, ResetNeeded
 from gymnasium.spaces import Box, Discrete
 
 from se_hpo.envs.checkpoint import SECheckpoint
+from se_hpo.envs.rendering import MODE, StateRenderer
 from se_hpo.envs.se_net import FusedNets, se_net
 from se_hpo.envs.tasks import TaskSpec, make_env
 
@@ -57,7 +58,8 @@ class SyntheticEnv(gymnasium.Env[np.ndarray, np.intp]):
 
     ### Arguments
     `checkpoint`: a file that `se_hpo.envs.checkpoint.save_se` wrote, or a
-    `SECheckpoint`.
+    `SECheckpoint`. `render_mode`: `rgb_array` draws states as the task does, where it
+    can.
 
     ```python
     env = gymnasium.make("se_hpo:Synthetic/CartPole-v0", checkpoint="se.safetensors")
@@ -67,7 +69,7 @@ class SyntheticEnv(gymnasium.Env[np.ndarray, np.intp]):
     Ids carry the name of the task with its version.
     """
 
-    metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012
+    metadata: dict[str, Any] = {"render_modes": [MODE], "render_fps": 30}  # noqa: RUF012
 
     def __init__(
         self,
@@ -78,13 +80,14 @@ class SyntheticEnv(gymnasium.Env[np.ndarray, np.intp]):
         """Make the SE of `task` (an id; None: the checkpoint's) from a checkpoint.
 
         Raises:
-            UserError: as `se_net.se_net`.
+            UserError: as `se_net.se_net`, or `StateRenderer`.
         """
         self.render_mode = render_mode
         self.task, self.net = se_net(task, checkpoint)
         self.observation_space, self.action_space = se_spaces(self.task)
         self._nets = FusedNets(self.net)
         self._task_env = make_env(self.task)
+        self._renderer = render_mode and StateRenderer(self.task, render_mode)
         self._ready = False
 
     def reset(
@@ -131,9 +134,15 @@ class SyntheticEnv(gymnasium.Env[np.ndarray, np.intp]):
         terminated = raw_done > DONE_THRESHOLD
         return output[:-2], reward, terminated, False, {"raw_done": raw_done}
 
+    def render(self) -> np.ndarray | None:
+        """The state drawn as the task draws its own; None without a render mode."""
+        return self._renderer.draw(self._nets.state) if self._renderer else None
+
     def close(self) -> None:
-        """Close the task environment that gives the initial states."""
+        """Close the task environment that gives the initial states, and what draws."""
         self._task_env.close()
+        if self._renderer:
+            self._renderer.close()
 
     @property
     def np_random(self) -> np.random.Generator:

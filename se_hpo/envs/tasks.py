@@ -21,7 +21,7 @@ from gymnasium.spaces import Discrete
 
 from se_hpo.envs.env_api import check_spaces, measure_random_returns, random_episodes
 from se_hpo.envs.gridworld import GRIDWORLDS, MOVES
-from se_hpo.envs.gymnasium_specs import find_spec, limits_of
+from se_hpo.envs.gymnasium_specs import STORED_SOLVED, find_spec, limits_of
 from se_hpo.envs.mujoco_extra import make_theirs, prepare_mujoco
 from se_hpo.envs.scaling import (
     EPISODES,
@@ -237,9 +237,9 @@ def known_task(task_id: object) -> TaskSpec | None:
 
 
 def known_solved_return(task_id: object) -> float | None:
-    """The solved return of a measured task; None for all others."""
+    """The solved return of a measured task, or of one that a file read here told of."""
     spec = known_task(task_id)
-    return spec.solved_return if spec else None
+    return spec.solved_return if spec else STORED_SOLVED.get(str(task_id))
 
 
 def make_env(spec: TaskSpec) -> gymnasium.Env:

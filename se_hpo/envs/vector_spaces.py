@@ -50,3 +50,8 @@ def _scaled(low: np.ndarray, high: np.ndarray, action: np.ndarray) -> np.ndarray
     low_half, high_half = low / np.longdouble(2), high / np.longdouble(2)
     scaled = (low_half + high_half) + (high_half - low_half) * unit
     return scaled.astype(low.dtype)
+
+
+def from_unit_action(space: Any, action: np.ndarray) -> np.ndarray:
+    """An action of [-1, 1]^n, float32, as one of a `Box`: as `with_unit_actions`."""
+    return _scaled(space.low, space.high, action)

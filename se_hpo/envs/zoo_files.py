@@ -65,8 +65,11 @@ def zoo_file(name: str, folder: Path | None = None) -> Path:
     plain = name.removeprefix(PREFIX).removeprefix("Scaled/").replace("/", ".")
     if plain in known:
         return folder / file_name(plain)
-    hint = did_you_mean(plain, known) if known else "it is empty"
-    raise UserError(f"the zoo has no SE {plain!r}: {hint}")
+    hint = did_you_mean(plain, known) if known else ""
+    raise UserError(
+        f"the zoo has no SE {plain!r}: "
+        f"{hint or f'{folder} has none at all: python -m se_hpo.zoo add RUN makes one'}"
+    )
 
 
 def file_of_task(task: str | None) -> Path | None:

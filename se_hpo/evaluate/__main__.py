@@ -6,12 +6,13 @@ See docs/evaluate.md for what is compared with what.
 from __future__ import annotations
 
 from se_hpo.evaluate.options import EvaluateOptions
-from se_hpo.terminal.cli import exit_with, log_to_stderr, parsed, python_command
+from se_hpo.terminal.cli import exit_with, log_to_stderr, parsed
 
 if __name__ == "__main__":  # the rest takes a second, which flags need not wait for
     OPTIONS = parsed(EvaluateOptions)
 
 import logging
+from collections.abc import Iterator
 
 from rich.console import Console
 
@@ -25,6 +26,12 @@ from se_hpo.evaluate.display import (
 from se_hpo.evaluate.evaluation import Evaluation, resolve
 from se_hpo.evaluate.evaluation_run import run_evaluation
 from se_hpo.results.evaluations import record_key
+from se_hpo.terminal.next_steps import (
+    from_here,
+    module_command,
+    python_command,
+    show_next,
+)
 
 
 def main(options: EvaluateOptions) -> int:
@@ -38,7 +45,7 @@ def main(options: EvaluateOptions) -> int:
     if options.plan:
         _show_plan(evaluation, console)
         return 0
-    progress = run_evaluation(evaluation, options.quiet)
+    progress = run_evaluation(evaluation, quiet=options.quiet)
     frame = evaluation.frame()
     if evaluation.plan.rules.how.curves:
         console.print(curve_outcome_table(frame))
@@ -47,11 +54,18 @@ def main(options: EvaluateOptions) -> int:
         console.print(outcome_table(frame, solved_return))
         for line in cost_lines(frame, progress, evaluation.n_threads):
             console.print(line, soft_wrap=True, markup=False)
+    show_next(console, _next_commands(evaluation))
+    return 0
+
+
+def _next_commands(evaluation: Evaluation) -> Iterator[str]:
+    """The report, where the records are a run's; else means of them."""
+    if evaluation.run_folder is not None:
+        yield module_command("report", from_here(evaluation.run_folder.root))
     records = evaluation.files.all_records()
     path = records[0] if len(records) == 1 else evaluation.folder
-    line = f"Next:\n  {python_command('load_evaluations', path)}"
-    console.print(line, soft_wrap=True, markup=False, emoji=False)
-    return 0
+    means = ".groupby(['agent', 'train_env'])[['score', 'env_steps']].mean()"
+    yield python_command("load_evaluations", from_here(path), means)
 
 
 def _show_plan(evaluation: Evaluation, console: Console) -> None:

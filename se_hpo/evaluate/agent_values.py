@@ -15,7 +15,7 @@ from se_hpo.agents.config import AgentConfig
 from se_hpo.agents.registry import algorithm_of, find_agent
 from se_hpo.config.overrides import read_yaml
 from se_hpo.config.run import RunConfig, with_configuration
-from se_hpo.errors import UserError
+from se_hpo.errors import UserError, did_you_mean
 from se_hpo.results.se_sets import SESet
 from se_hpo.storage.json_records import checked, record
 
@@ -74,6 +74,11 @@ def base_of(
         return _matched(name, [agent for s in sets for agent in s.config.agents])
     if how.values != TEXTBOOK:
         path = Path(str(how.values)).expanduser()
+        if not path.exists():
+            hint = did_you_mean(str(how.values), (MATCHED, TEXTBOOK))
+            raise UserError(
+                f"--agent-values {how.values}: no such file, and no name: {hint}"
+            )
         return _of_file(name, path), f"the values in {path.name}"
     task = sets[0].task
     found = textbook(task)

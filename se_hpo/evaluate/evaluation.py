@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,8 +11,10 @@ from typing import Any
 
 import pandas as pd
 
+from se_hpo.agents.enough_steps import check_learns
 from se_hpo.agents.registry import check_takes, kind_of, make_agent
 from se_hpo.config.overrides import parse_overrides
+from se_hpo.envs.reward_inputs import discount_of
 from se_hpo.envs.tasks import check_task, get_task, import_task
 from se_hpo.envs.zoo_files import name_of_task
 from se_hpo.errors import UserError
@@ -34,6 +37,8 @@ from se_hpo.storage.paths import RunPaths
 from se_hpo.terminal.flags import at_least, parse_shard
 from se_hpo.training.inner_loop import InnerLoop
 from se_hpo.training.jobs import TrainingJob
+
+log = logging.getLogger(__name__)
 
 ZOO_RESULTS = Path("results", "zoo")
 """Where records go by default once an SE of the zoo is among the environments: they
@@ -192,7 +197,38 @@ def _engines(plan: Plan, engine: str) -> dict[str, str]:
     first = {agent.agent: plan.job(agent) for agent in reversed(plan.agents)}
     for job in first.values():
         _check_agent(job)
+    _check_steps(plan)
+    _note_discounts(plan)
     return {name: loop.engine_for(job) for name, job in first.items()}
+
+
+def _check_steps(plan: Plan) -> None:
+    """Refuse `--fixed-steps` in which an agent never learns."""
+    steps = plan.rules.fixed_steps
+    for agent in plan.agents if steps is not None else ():
+        check_learns(plan.job(agent).agent, steps, f"--fixed-steps {steps}")
+
+
+def _note_discounts(plan: Plan) -> None:
+    """Say where agents have another discount than the one of a reward network's file.
+
+    Only with that are potentials known to leave the best policies as they are.
+    """
+    told = set()
+    first = {(a.agent, *a.key[:2]): a for a in reversed(plan.agents)}
+    for agent in first.values():
+        checkpoint = agent.se.checkpoint if agent.se else None
+        if checkpoint and getattr(checkpoint.se_config, "potential", False):
+            own = discount_of(plan.job(agent).agent)
+            learned = checkpoint.metadata.get("discount")
+            told.add((agent.agent, own, learned))
+    for name, own, learned in sorted(told, key=str):
+        if None not in (own, learned) and own != learned:
+            log.warning(
+                "%s has the discount %g, the reward network was learned with %g: with "
+                "that its potential favours no other policies; --set %s.gamma=%g",
+                *(name, own, learned, name, learned),
+            )
 
 
 def _check_agent(job: TrainingJob) -> None:

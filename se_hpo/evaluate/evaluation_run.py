@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from se_hpo.evaluate.display import Progress
@@ -18,15 +18,19 @@ from se_hpo.training.process_pool import ProcessPool
 log = logging.getLogger(__name__)
 
 
+OnRecord = Callable[[dict[str, Any]], object]
+
+
 def run_evaluation(
-    evaluation: Evaluation, quiet: bool = False, only_live: bool = False
+    evaluation: Evaluation, *, on_record: OnRecord | None = None, **shown: Any
 ) -> Progress:
     """Train what is still missing; every agent is recorded when it is done.
 
     Args:
         evaluation: what.
-        quiet: see `LiveLog`.
-        only_live: likewise.
+        on_record: told of each agent's record, when it is on disk; what it raises ends
+            the attempt.
+        **shown: `quiet`, `only_live`, `console` of `LiveLog`.
 
     Raises:
         UserError: the records there are of other settings, or another process is
@@ -44,8 +48,8 @@ def run_evaluation(
             "%d agents to train, %d threads; records in %s",
             *(len(to_train), n_threads, files.records),
         )
-        with Progress(agents, before, quiet, only_live) as progress:
-            _train(evaluation, to_train, progress)
+        with Progress(agents, before, **shown) as progress:
+            _train(evaluation, to_train, progress, on_record)
     return progress
 
 
@@ -66,7 +70,10 @@ def _name_sets_that_are_gone(
 
 
 def _train(
-    evaluation: Evaluation, agents: Sequence[PlannedAgent], progress: Progress
+    evaluation: Evaluation,
+    agents: Sequence[PlannedAgent],
+    progress: Progress,
+    on_record: OnRecord | None,
 ) -> None:
     if not agents:
         return
@@ -84,5 +91,7 @@ def _train(
             record = plan.record(agent, job, done, engine)
             evaluation.files.append(record)
             progress.attempt(functools.partial(progress.add, record))
+            if on_record is not None:
+                on_record(record)
     finally:
         pool.close()

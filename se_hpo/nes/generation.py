@@ -68,13 +68,19 @@ def generation_jobs(
         inner_loop_job(config, center, seed("center", k), g + k)
         for k in range(nes.n_center_evaluations)
     ]
+    members = config if nes.vary_members else without_variation(config)
     for i, pair in enumerate(population):
         for sign, psi in enumerate(pair):
             jobs += [
-                inner_loop_job(config, psi, seed("member", i, sign, k), g)
+                inner_loop_job(members, psi, seed("member", i, sign, k), g)
                 for k in range(nes.n_evaluations)
             ]
     return jobs
+
+
+def without_variation(config: RunConfig) -> RunConfig:
+    """One whose agents are all as they are given."""
+    return replace(config, nes=replace(config.nes, vary_agents=False))
 
 
 def confirmation_jobs(
@@ -108,7 +114,7 @@ def initial_jobs(
     Their agents never vary: one unlucky draw would make all candidates look alike, and
     the run would start anywhere.
     """
-    config = replace(config, nes=replace(config.nes, vary_agents=False))
+    config = without_variation(config)
     seeds = [
         seeding.integer_seed(run_seed, "initial", "common", k)
         for k in range(config.nes.n_evaluations)

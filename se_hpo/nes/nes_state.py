@@ -79,7 +79,7 @@ class NESOutcome:
     history: list[dict[str, Any]]
     """The lines of `generations.jsonl`."""
     reason: str
-    """`budget`, `solved`, or `diverged: ...`."""
+    """`budget`, `solved`, `diverged: ...`, or `stopped: ...`: it cost too much."""
 
     @property
     def center_scores(self) -> np.ndarray:

@@ -16,6 +16,7 @@ from se_hpo import seeding
 from se_hpo.config.run import RunConfig
 from se_hpo.envs.checkpoint import save_se
 from se_hpo.envs.tasks import import_task
+from se_hpo.nes.cost import too_costly
 from se_hpo.nes.fitness import limit_of_tests, score_agents
 from se_hpo.nes.folder import (
     ForeignStateError,
@@ -127,7 +128,9 @@ class NESRun:
             return f"diverged: NaN or inf on the SE in all agents of generation {where}"
         if nes.stop_when_solved and state.solved_at is not None:
             return "solved"
-        return "budget" if state.generation >= budget else None
+        if state.generation >= budget:
+            return "budget"
+        return too_costly(self.config, len(state.psi), last)
 
     def _anew(self, state: NESState, history: list[dict[str, Any]]) -> NESState:
         """From the random SEs that come next; the best center stays what it was."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from se_hpo.results.generation_feed import OnGeneration
     from se_hpo.results.trials import Run
     from se_hpo.search_spaces.loading import Space
     from se_hpo.storage.records import EvaluationRecord
@@ -20,16 +21,19 @@ def run(
     *,
     progress: bool = True,
     callback: Callable[[EvaluationRecord], object] | None = None,
+    on_generation: OnGeneration | None = None,
     **flags: Any,
 ) -> Run:
     """Run BOHB, or continue it where the call, or the command, was interrupted.
 
     Args:
         space: a shipped one by name, your own file by path, or a loaded one.
-        progress: show a live display where standard error is a terminal; elsewhere
-            nothing is shown, and log records go where your program sends them.
+        progress: show a live display on a terminal and in a notebook; elsewhere nothing
+            is shown, and log records go where your program sends them.
         callback: told of each evaluation that ended, when it is on disk. What it raises
             ends the run, which may be continued.
+        on_generation: told of each generation of each trial, as a row of
+            `Run.generations()` without its times: a dict. What it raises, likewise.
         flags: those of the command by the names in `options.Options`:
             `run="results/x", seed=1, n_workers=2, n_brackets=8`.
 
@@ -53,7 +57,7 @@ def run(
     from se_hpo.results.trials import Run
     from se_hpo.search_spaces.loading import Space, load_space
     from se_hpo.terminal.flags import only_for_terminals
-    from se_hpo.terminal.from_python import options_of
+    from se_hpo.terminal.from_python import options_of, shown
 
     loaded = space if isinstance(space, Space) else load_space(str(space))
     options = options_of(Options, {"space": loaded.own_file or loaded.name, **flags})
@@ -63,13 +67,18 @@ def run(
             "role='worker': a worker is a process of its own, python -m se_hpo.worker"
         )
     request = resolve_run(options, loaded)
-    quiet = options.quiet or not progress
     with (
         called_from_python("se_hpo.optimize.run", options),
         opened(request) as brackets,
     ):
-        run_brackets(request, brackets, quiet=quiet, only_live=True, on_record=callback)
+        run_brackets(
+            request,
+            brackets,
+            on_record=callback,
+            on_generation=on_generation,
+            **shown(progress and not options.quiet),
+        )
         refuse_only_failures(request.paths)
-        if options.confirm:
+        if request.confirm:
             confirmed(request)
     return Run(request.paths.root)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from se_hpo.optimize.options import Options
-from se_hpo.terminal.cli import exit_with, log_to_stderr, parsed, python_command
+from se_hpo.terminal.cli import exit_with, log_to_stderr, parsed
 
 if __name__ == "__main__":  # the rest takes a second, which flags need not wait for
     OPTIONS = parsed(Options)
@@ -13,10 +13,11 @@ import logging
 from rich.console import Console
 
 from se_hpo.bohb.brackets import plan
-from se_hpo.errors import UserError
-from se_hpo.optimize.confirm import confirmation_table
+from se_hpo.errors import FailedRunError, UserError
+from se_hpo.machine.processes import Terminated
+from se_hpo.optimize.confirm import SEEDS, confirmation, confirmation_table
 from se_hpo.optimize.objectives.objective import Objective
-from se_hpo.optimize.outcome import final_table
+from se_hpo.optimize.outcome import next_commands, show_best
 from se_hpo.optimize.plan import SAMPLES, bracket_table, measure_cost
 from se_hpo.optimize.run_request import RunRequest, resolve_run
 from se_hpo.optimize.session import (
@@ -30,7 +31,8 @@ from se_hpo.optimize.worker import main as work
 from se_hpo.results.trials import load_trials
 from se_hpo.search_spaces.loading import list_spaces, load_space
 from se_hpo.search_spaces.table import space_table, spaces_table
-from se_hpo.text import duration
+from se_hpo.terminal.next_steps import show_next
+from se_hpo.text import busy_note, duration
 
 
 def main(options: Options) -> int:
@@ -51,7 +53,11 @@ def main(options: Options) -> int:
         _show_plan(request, console)
         return 0
     with opened(request) as brackets:
-        run_brackets(request, brackets, quiet=options.quiet)
+        try:
+            run_brackets(request, brackets, quiet=options.quiet)
+        except (KeyboardInterrupt, Terminated, UserError, FailedRunError):
+            show_best(load_trials(request.paths.root), console)  # what there is
+            raise
         _show_outcome(request, console)
     return 0
 
@@ -83,29 +89,46 @@ def _show_plan(request: RunRequest, console: Console) -> None:
     )
     for note in request.notes(brackets):
         console.print(note)
+    on_task = bool(request.ses.checkpoints)
+    again = confirmation(0 if on_task else request.confirm, brackets)
+    if on_task and request.confirm:
+        console.print(
+            f"then {SEEDS} agents of the {request.confirm} best each on the task, "
+            "which the time below leaves out (--confirm 0: none)"
+        )
+    elif request.confirm:
+        console.print(
+            f"then the {request.confirm} best on {SEEDS} fresh seeds each: "
+            f"{again.evaluations} evaluations, {again.generations:g} {unit} "
+            "(--confirm 0: none)"
+        )
     console.print(f"timing {SAMPLES} agents of random configurations ...")
     cost = measure_cost(
-        brackets,
+        total + again,
         Objective.of(settings, request.ses.environments),
         request.random_configurations(SAMPLES),
         settings.engine,
         n_workers * request.threads,
     )
     console.print(
-        f"{settings.engine} engine: {cost.seconds_per_inner_loop:.2f} s per agent and "
+        f"{settings.engine} engine: {cost.seconds_per_inner_loop:.3f} s per agent and "
         f"core, {cost.inner_loops_per_generation:.0f} agents per {unit[:-1]}"
     )
     console.print(
         f"expected wall time with {n_workers} worker(s) x {request.threads} thread(s): "
-        f"{duration(cost.wall_seconds)} (within a factor of two)"
+        f"{duration(cost.wall_seconds)} on free cores (within a factor of two)"
     )
+    if busy := busy_note(cost.slowed):
+        console.print(busy)
 
 
 def _show_outcome(request: RunRequest, console: Console) -> None:
     root = request.paths.root
-    final_table(load_trials(root), python_command("load_trials", root), console)
+    trials = load_trials(root)
+    show_best(trials, console)
+    show_next(console, next_commands(request.paths, request.settings, trials))
     refuse_only_failures(request.paths)
-    if request.options.confirm:
+    if request.confirm:
         log_to_stderr(logging.WARNING if request.options.quiet else logging.INFO)
         console.print(confirmation_table(confirmed(request)))
 

@@ -9,6 +9,7 @@
     >>> search.incumbent.budget, len(search.trials())
     (9.0, 20)
 
+or in one call, `BOHB.minimize(f, space, 1, 9)`, with `f(config, budget) -> loss`.
 Several trials may be out at once, and come back in any order. The same seed and the
 same results in the same order give the same trials, those that `se_hpo.optimize` would
 propose: a search goes on where it was when it is asked and told once more.
@@ -16,53 +17,36 @@ propose: a search goes on where it was when it is asked and told once more.
 
 from __future__ import annotations
 
-import math
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Self
 
 from ConfigSpace import ConfigurationSpace
 
-from se_hpo.bohb.brackets import hyperband_brackets
+from se_hpo.bohb.brackets import (
+    Bracket,
+    budget_ladder,
+    default_n_brackets,
+    hyperband_brackets,
+    plan,
+)
 from se_hpo.bohb.evaluated import checked_result
-from se_hpo.bohb.halving import SuccessiveHalving
-from se_hpo.bohb.proposals import BOHBGenerator
-from se_hpo.errors import UserError
-from se_hpo.storage.paths import ConfigId, trial_name
+from se_hpo.bohb.halving import NextRun
+from se_hpo.bohb.parzen import MODELS
+from se_hpo.bohb.schedule import Schedule
+from se_hpo.errors import UserError, did_you_mean
+from se_hpo.optimize.own_objective import Objective, evaluate_all
+from se_hpo.optimize.search_trial import Job, Trial, frame_of
+from se_hpo.storage.paths import ConfigId
 from se_hpo.storage.records import Status, to_builtin
+from se_hpo.terminal.from_python import shown
 from se_hpo.text import shortened
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _FAILED_LOSS = sys.float_info.max  # worse than any other, and yet a number
-_COLUMNS = ("trial", "bracket", "rung", "budget", "status", "loss", "reason")
-
-
-@dataclass(frozen=True)
-class Trial:
-    """A configuration to evaluate at a budget, and what became of it."""
-
-    id: ConfigId
-    """Bracket, rung and number; a promoted trial keeps it."""
-    config: dict[str, Any]
-    """Builtin values, without inactive hyperparameters."""
-    budget: float
-    rung: int
-    """Of this budget in its bracket, from 0."""
-    model_based: bool
-    """Whether BOHB's model proposed it."""
-    status: Status = Status.RUNNING
-    loss: float = math.nan
-    """NaN while it runs, and if it failed."""
-    reason: str = ""
-    """Why it failed."""
-
-    @property
-    def name(self) -> str:
-        """As in the frames: `000-0-003`."""
-        return trial_name(self.id)
 
 
 class BOHB:
@@ -80,7 +64,8 @@ class BOHB:
         brackets: str = "cycle",
         start_from_default: bool = True,
         start_from: Sequence[Mapping[str, Any]] = (),
-        **model: Any,
+        model: str = "parzen",
+        **settings: Any,
     ) -> None:
         """Start without trials.
 
@@ -94,7 +79,8 @@ class BOHB:
             brackets: a name in `brackets.CYCLES`.
             start_from_default: begin with the space's default configuration.
             start_from: configurations to evaluate even before that one.
-            **model: settings of `BOHBGenerator`: `random_fraction`, ...
+            model: `parzen`, or `kde` for densities as hpbandster has them.
+            **settings: of `ParzenGenerator` or `BOHBGenerator`: `random_fraction`, ...
 
         Raises:
             UserError: budgets that make no ladder, a configuration of another space, or
@@ -107,27 +93,98 @@ class BOHB:
         n = 1 if n_brackets is None else n_brackets
         hyperband_brackets(*self._budgets, n, brackets)  # checks them
         self._space = space.to_serialized_dict()
-        self._generator = BOHBGenerator(
+        if model not in MODELS:
+            raise UserError(f"model = {model!r}: {did_you_mean(model, MODELS)}")
+        self._generator = MODELS[model](
             space,
             seed,
             start_from_default=start_from_default,
             start_from=start_from,
-            **model,
+            **settings,
         )
-        self._begun: list[SuccessiveHalving] = []
+        planned = () if n_brackets is None else self._brackets(n_brackets)
+        self._schedule = Schedule(
+            planned, self._generator.get_config, ends=n_brackets is not None
+        )
         self._out: dict[tuple[ConfigId, float], Trial] = {}
         self._told: dict[tuple[ConfigId, float], Trial] = {}
 
     @property
     def finished(self) -> bool:
         """Whether every bracket has been run to its end."""
-        return not self._more_brackets() and all(b.is_finished for b in self._begun)
+        return self._n_brackets is not None and self._schedule.is_finished
 
     @property
     def incumbent(self) -> Trial | None:
         """Of the trials told at the largest budget the one of lowest loss."""
         done = [t for t in self._told.values() if t.status is Status.FINISHED]
         return min(done, key=lambda t: (-t.budget, t.loss), default=None)
+
+    @classmethod
+    def minimize(
+        cls,
+        f: Objective,
+        space: ConfigurationSpace,
+        min_budget: float,
+        max_budget: float,
+        eta: float = 3,
+        seed: int = 0,
+        n_brackets: int | None = None,
+        *,
+        callback: Callable[[Trial], object] | None = None,
+        progress: bool = True,
+        **settings: Any,
+    ) -> Self:
+        """Search for the configuration of lowest loss: `__init__`, then `run`.
+
+        Without `n_brackets`: two Hyperband cycles, or 30 trials of a single budget.
+        """
+        if n_brackets is None:
+            n_brackets = default_n_brackets(budget_ladder(min_budget, max_budget, eta))
+        search = cls(space, min_budget, max_budget, eta, seed, n_brackets, **settings)
+        search.run(f, callback=callback, progress=progress)
+        return search
+
+    def run(
+        self,
+        f: Objective,
+        *,
+        callback: Callable[[Trial], object] | None = None,
+        progress: bool = True,
+    ) -> None:
+        """Evaluate until the search is finished, trials that are out first.
+
+        So it goes on after Ctrl-C, or what a callback raised.
+
+        Args:
+            f: called with a configuration, a dict, and a budget, an int; gives the
+                loss. What it raises, or a loss that is no finite number, is a failed
+                trial.
+            callback: told of each trial that ended. What it raises ends the call.
+            progress: show a live display on a terminal and in a notebook.
+
+        Raises:
+            FailedRunError: the first five trials all failed.
+        """
+        evaluate_all(self, f, callback, **shown(progress))
+
+    def following(self) -> Trial:
+        """A trial that is out, the first; else as `ask`."""
+        out = next(iter(self._out.values()), None)
+        return self.ask() if out is None else replace(out, config=dict(out.config))
+
+    @property
+    def planned(self) -> tuple[Bracket, ...]:
+        """All brackets; none of a search without end."""
+        n = self._n_brackets
+        return hyperband_brackets(*self._budgets, n, self._which) if n else ()
+
+    def __repr__(self) -> str:
+        n = plan(self.planned).evaluations
+        of = f" of {n}" if n else ""
+        best = self.incumbent
+        what = f", loss {best.loss:.4g} at budget {best.budget:g}" if best else ""
+        return f"<BOHB, {len(self._told)}{of} evaluations{what}>"
 
     def ask(self) -> Trial:
         """The next trial to evaluate; further ones may be asked before it is told.
@@ -138,21 +195,22 @@ class BOHB:
         """
         if self.finished:
             raise UserError(
-                f"the search is finished, all {len(self._begun)} brackets: begin one "
+                f"the search is finished, all {self._n_brackets} brackets: begin one "
                 "with more n_brackets"
             )
-        bracket, following = self._next_run()
-        if bracket is None or following is None:
+        following = self._next_run()
+        if following is None:
             raise UserError(
                 f"what comes next depends on the {len(self._out)} trials that are out: "
                 "tell one first"
             )
         config_id, config, budget = following
+        bracket = self._schedule.begun[config_id[0]]
         trial = Trial(
             id=config_id,
             config=dict(config),
             budget=budget,
-            rung=bracket.budgets.index(budget),
+            rung=bracket.rung_of(budget),
             model_based=bracket.data[config_id].config_info["model_based_pick"],
         )
         self._out[(config_id, budget)] = trial
@@ -199,34 +257,21 @@ class BOHB:
 
         The columns are those of `load_trials` that make sense here.
         """
-        from se_hpo.results.columns import (
-            TRIAL_COLUMNS,
-            dtypes_of,
-            hyperparameter_dtypes,
-            tidy,
-        )
+        trials = (*self._told.values(), *self._out.values())
+        return frame_of(trials, to_builtin(self._space)["hyperparameters"])
 
-        rows = [_row(t) for t in (*self._told.values(), *self._out.values())]
-        space = to_builtin(self._space)["hyperparameters"]
-        dtypes = hyperparameter_dtypes(space).items()
-        declared = {f"config.{name}": dtype for name, dtype in dtypes}
-        columns = {name: TRIAL_COLUMNS[name] for name in (*_COLUMNS, "model_based")}
-        return tidy(rows, {**columns, **dtypes_of(rows, "config.", declared)})
+    def _brackets(self, n: int) -> tuple[Bracket, ...]:
+        return hyperband_brackets(*self._budgets, n, self._which)
 
-    def _more_brackets(self) -> bool:
-        return self._n_brackets is None or len(self._begun) < self._n_brackets
-
-    def _next_run(self) -> tuple[SuccessiveHalving | None, Any]:
-        """As the master does: bracket by bracket, a new one where all wait."""
-        for bracket in self._begun:
-            if (following := bracket.get_next_run()) is not None:
-                return bracket, following
-        if not self._more_brackets():
-            return None, None
-        n = len(self._begun) + 1
-        sizes = hyperband_brackets(*self._budgets, n, self._which)[-1]
-        self._begun.append(SuccessiveHalving(sizes, self._generator.get_config))
-        return self._begun[-1], self._begun[-1].get_next_run()
+    def _next_run(self) -> NextRun | None:
+        """As the master does; a search without end has always one more bracket."""
+        schedule, out = self._schedule, len(self._out)
+        following = schedule.next_run(out)
+        if following is None and self._n_brackets is None:
+            n = len(schedule.planned) + 1
+            schedule.planned.append(self._brackets(n)[-1])
+            following = schedule.next_run(out)
+        return following
 
     def _asked(self, trial: Trial) -> Trial:
         key = (getattr(trial, "id", None), getattr(trial, "budget", None))
@@ -240,28 +285,8 @@ class BOHB:
         raise UserError(f"{shown} is no trial that this search was asked for")
 
     def _register(self, trial: Trial, loss: float) -> None:
-        bracket = self._begun[trial.id[0]]
+        bracket = self._schedule.begun[trial.id[0]]
         values = {"config": bracket.data[trial.id].config, "budget": trial.budget}
-        job = _Job(trial.id, values, {"loss": loss})
+        job = Job(trial.id, values, {"loss": loss})
         bracket.register_result(job)
         self._generator.new_result(job)
-
-
-@dataclass(frozen=True)
-class _Job:
-    """What hpbandster's iterations and generators read of an evaluation."""
-
-    id: ConfigId
-    kwargs: dict[str, Any]
-    result: dict[str, Any]
-    exception: None = None
-    timestamps: dict[str, float] = field(default_factory=dict)
-
-
-def _row(trial: Trial) -> dict[str, Any]:
-    return {
-        **{name: getattr(trial, name, None) for name in (*_COLUMNS, "model_based")},
-        "trial": trial.name,
-        "bracket": trial.id[0],
-        **{f"config.{name}": value for name, value in trial.config.items()},
-    }

@@ -16,8 +16,9 @@ import numpy as np
 from rich.table import Table
 
 from se_hpo import seeding
+from se_hpo.bohb.brackets import Bracket, Plan
 from se_hpo.optimize.objectives.objective import Objective
-from se_hpo.results.ranking import ON_TASK, Finalist
+from se_hpo.results.ranking import Finalist
 from se_hpo.storage.files import write_json
 from se_hpo.storage.paths import RunPaths, trial_name
 from se_hpo.terminal.rich_tables import table
@@ -26,6 +27,13 @@ from se_hpo.training.inner_loop import InnerLoop
 log = logging.getLogger(__name__)
 
 SEEDS = 3  # fresh runs per trial
+
+
+def confirmation(n: int, brackets: Iterable[Bracket]) -> Plan:
+    """What it costs to confirm the `n` best, all of them at the highest budget."""
+    evaluations = n * SEEDS
+    top = max(bracket.budgets[-1] for bracket in brackets)
+    return Plan(0, evaluations, evaluations, evaluations * top)
 
 
 def confirm(
@@ -44,7 +52,8 @@ def confirm(
         A row each, as stored: `optimism` is the mean fresh loss minus the loss that
         made the trial a finalist.
     """
-    rows = []
+    rows, finalists = [], list(finalists)
+    log.info("the %d best again, on %d fresh seeds each", len(finalists), SEEDS)
     for finalist in finalists:
         losses, name = [], trial_name(finalist.config_id)
         for k in range(SEEDS):
@@ -60,7 +69,7 @@ def confirm(
             losses.append(record.loss)
         row = {"trial": name, "budget": finalist.budget, "loss": finalist.loss}
         optimism = float(np.mean(losses)) - finalist.loss
-        more = {ON_TASK: True} if on_task else {}
+        more = {"on_task": True} if on_task else {}
         rows.append({**row, "fresh_losses": losses, "optimism": optimism, **more})
     write_json(run.confirmation, rows)
     return rows
@@ -68,11 +77,14 @@ def confirm(
 
 def confirmation_table(rows: Iterable[dict[str, Any]]) -> Table:
     """Loss in the run, losses on fresh seeds, and how optimistic the first was."""
-    rows = list(rows)
-    on_task = any(ON_TASK in row for row in rows)
     numbers = ("budget", "loss in the run", "fresh losses", "mean", "optimism")
+    rows = list(rows)
+    on_task = any("on_task" in row for row in rows)
+    title = "On the task, fresh seeds" if on_task else "On fresh seeds"
+    top = [r for r in rows if on_task or r["budget"] == rows[0]["budget"]]
+    best = min(top, key=lambda row: float(np.mean(row["fresh_losses"])), default=None)
     return table(
-        "On the task, fresh seeds" if on_task else "On fresh seeds",
+        title + (f"; the best is {best['trial']}" if best else ""),
         ("trial", *(f">{name}~" for name in numbers)),
         (
             (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -11,12 +12,14 @@ from rich.text import Text
 
 from se_hpo.bohb.status import Bracket, MasterStatus, Worker
 from se_hpo.bohb.status import Running as RunningTrial
+from se_hpo.optimize.time_to_go import StepSeconds, seconds_to_go
 from se_hpo.results.curve_reader import CurveReader
 from se_hpo.results.ranking import best_first
+from se_hpo.storage.agent_progress import read_progress
 from se_hpo.storage.damaged import DamageReport
 from se_hpo.storage.paths import RunPaths
 from se_hpo.storage.records import EvaluationRecord, Status
-from se_hpo.terminal.live import LiveLog, Running, running_rows
+from se_hpo.terminal.live import LiveLog, Running, running_rows, scaled
 from se_hpo.text import duration, first_line, score_text
 
 _MAX_BRACKETS = 4
@@ -50,7 +53,8 @@ class RunDisplay(LiveLog):
         run: the run's folder.
         title: space and optimizer.
         unit: what a budget counts, `generations`.
-        earlier: records of earlier attempts, for the incumbent.
+        earlier: records of earlier attempts, for the incumbent and the time to go.
+        solved: score from which the task is solved, if scores are of that kind.
         shown: `quiet`, `verbose` and `console` of `LiveLog`.
     """
 
@@ -60,22 +64,26 @@ class RunDisplay(LiveLog):
         title: str,
         unit: str,
         earlier: Iterable[EvaluationRecord] = (),
+        solved: float | None = None,
         **shown: Any,
     ) -> None:
         super().__init__(title, str(run.root), **shown)
-        self.run, self.unit = run, unit
+        self.run, self.unit, self.solved = run, unit, solved
         self.status = MasterStatus("running", self.began, 0, 0, 0, 0, [], [], [])
         self.running: list[Running] = []
         """What is under way, longest first."""
         self.best: EvaluationRecord | None = None
         """The incumbent."""
         self._damaged = DamageReport(run.trials, "*")
-        self._curves: dict[str, CurveReader] = {}
+        self._curves: dict[Path, CurveReader] = {}
         self._spent_before: float | None = None
+        self._ended: list[EvaluationRecord] = []
+        """What the time to go is estimated from."""
         for record in earlier:
             self._compare(record)
 
     def _compare(self, record: EvaluationRecord) -> None:
+        self._ended.append(record)
         records = [record] if self.best is None else [self.best, record]
         self.best = next(iter(best_first(records, lambda each: each)), None)
 
@@ -92,15 +100,33 @@ class RunDisplay(LiveLog):
         by_age = sorted(status.running, key=lambda trial: trial.since)
         running = [self._row(trial, several) for trial in by_age]
         self.status, self.running, self.eta_at = status, running, time.time()
-        self.eta = self._time_to_go()
+        self.eta = self._by_rung() if self._ended else self._by_pace()
 
     def _row(self, trial: RunningTrial, with_host: bool) -> Running:
-        path = self.run.trial(trial.config_id).generations
-        curve = self._curves.setdefault(trial.trial, CurveReader(path)).read()
-        host = _short_host(trial.host) if with_host else ""
-        return Running(trial.trial, len(curve), trial.budget, trial.since, curve, host)
+        files = self.run.trial(trial.config_id)
+        path = files.agents if files.agents.exists() else files.generations
+        curve = self._curves.setdefault(path, CurveReader(path)).read()
+        return Running(
+            trial.trial,
+            len(curve),
+            trial.budget,
+            trial.since,
+            curve,
+            host=_short_host(trial.host) if with_host else "",
+            agents=read_progress(files),
+            solved=self.solved,
+        )
 
-    def _time_to_go(self) -> float | None:
+    def _by_rung(self) -> float | None:
+        """What is left, by the median time of what has ended."""
+        status, seconds = self.status, StepSeconds()
+        for record in self._ended:
+            seconds.add(record, status.brackets)
+        n = len(status.workers)
+        to_go = seconds_to_go(status.brackets, status.running, seconds, self.eta_at, n)
+        return self._by_pace() if to_go is None else to_go
+
+    def _by_pace(self) -> float | None:
         """Remaining budget at the pace of this attempt; None before a first step."""
         brackets = self.status.brackets
         spent, planned = spent_budget(brackets)
@@ -123,7 +149,7 @@ class RunDisplay(LiveLog):
         for line in _bracket_lines(status.brackets):
             yield "brackets", line
         yield "incumbent", self._incumbent()
-        yield "workers", _alive(status.workers)
+        yield "workers", _alive(status.workers, status.state)
         if self.running:
             n_brackets = min(len(status.brackets), _MAX_BRACKETS)
             fixed = 6 + n_brackets + len(self.latest)
@@ -132,9 +158,11 @@ class RunDisplay(LiveLog):
     def _incumbent(self) -> Text:
         if self.best is None:
             return Text("none yet", style="dim")
+        score = self.best.score_best
         return Text.assemble(
             (f"loss {self.best.loss:.4f}", "bold green"),
-            f"  trial {self.best.trial}  {self.best.budget:g} {self.unit}",
+            f"  trial {self.best.trial}  {_counted(self.best.budget, self.unit)}",
+            "" if score is None else f"  score {scaled(score, self.solved)}",
         )
 
     def _running(self, rows: int) -> RenderableType:
@@ -142,6 +170,11 @@ class RunDisplay(LiveLog):
         n = len(self.running) if len(self.running) <= rows else max(1, rows - 1)
         table, more = running_rows(self.running[:n]), len(self.running) - n
         return Group(table, Text(f"and {more} more", style="dim")) if more else table
+
+
+def _counted(budget: float, unit: str) -> str:
+    """A budget with its unit: `1 generation`, `9 generations`."""
+    return f"{budget:g} {unit.removesuffix('s') if budget == 1 else unit}"
 
 
 def spent_budget(brackets: Iterable[Bracket]) -> tuple[float, float]:
@@ -184,7 +217,9 @@ def _bracket(bracket: Bracket) -> Text:
     return text
 
 
-def _alive(workers: Sequence[Worker]) -> Text:
+def _alive(workers: Sequence[Worker], state: str) -> Text:
+    if state != "running":
+        return Text(f"ended: the run is {state}")
     if not workers:
         return Text("none: waiting for the first to register", style="yellow")
     idle = sum(worker.trial is None for worker in workers)

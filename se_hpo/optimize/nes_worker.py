@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from se_hpo.bohb.wire.worker import TrialWorker
 from se_hpo.errors import storage_line
+from se_hpo.storage.agent_progress import AgentProgress
 from se_hpo.storage.paths import ConfigId, RunPaths
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class NESWorker(TrialWorker):
         working_directory: str,
     ) -> dict[str, Any]:
         """Evaluate a trial, from its saved state if it has one."""
+        self.inner_loop.watch = AgentProgress(self.run_paths.trial(config_id))
         record = self.objective.evaluate(
             config_id,
             config,

@@ -30,8 +30,14 @@ class Options:
     where there is only one rung."""
     brackets: Literal["cycle", "aggressive"] = "cycle"
     """Hyperband's cycle, or always the bracket with all rungs."""
-    random_fraction: float = 1 / 3
-    """Share of proposals that ignore BOHB's model."""
+    model: Literal["parzen", "kde"] | None = None
+    """Densities of BOHB's model: a tree-structured Parzen estimator's, or those of
+    hpbandster. Default: an existing run's own; parzen for a new one."""
+    random_fraction: float | None = None
+    """Share of proposals that ignore BOHB's model. Default: an existing run's own; 0.1
+    with parzen, 1/3 with kde."""
+    prefer_cheap: bool = False
+    """Let the model weigh what a configuration costs in processor time."""
     random_start: bool = False
     """Do not begin with the space's default configuration."""
     on: Path | None = None
@@ -46,6 +52,8 @@ class Options:
     """Worker processes on this machine."""
     threads: int = 0
     """Threads per worker; 0 shares the cores among the workers."""
+    loss: Literal["progress", "clipped"] | None = None
+    """What is minimized, see docs/search.md. Default: the run's; new: progress."""
     engine: Literal["auto", "native", "torch"] = "auto"
     """What trains the agents; auto takes native where it is built."""
     role: Literal["all", "master", "worker"] = "all"
@@ -60,14 +68,18 @@ class Options:
     max_failures: int | None = None
     """Stop after this many failed evaluations, of all attempts. Default: only if the
     first five all fail for the same reason."""
-    confirm: int = 0
-    """Afterwards rerun this many best trials on fresh seeds."""
+    confirm: int | None = None
+    """Afterwards rerun this many best trials on fresh seeds; the best of them then is
+    the run's best. Default: what the space says, 3 as a rule; 0 with --role master."""
     plan: bool = False
     """Print brackets, rungs, trials and expected wall time, then exit."""
     list_spaces: bool = False
     """List the shipped spaces, then exit."""
     describe: str | None = None
     """Show the hyperparameters of a space, then exit."""
+    tensorboard: bool = False
+    """Write losses, center scores and costs to RUN/tensorboard, too (extra
+    `tensorboard`)."""
     quiet: bool = False
     """Only warnings and the final table."""
     verbose: bool = False

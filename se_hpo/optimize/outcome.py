@@ -3,32 +3,53 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from rich.console import Console, RenderableType
 from rich.text import Text
 
+from se_hpo.envs.checkpoint import load_se
+from se_hpo.envs.learned import kind_of
+from se_hpo.registries import objective_kind
 from se_hpo.results.ranking import ranked
+from se_hpo.results.run_settings import Settings
+from se_hpo.storage.paths import RunPaths, TrialPaths
 from se_hpo.storage.records import Status
+from se_hpo.terminal.next_steps import code_command, module_command, python_command
 from se_hpo.terminal.rich_tables import table
 from se_hpo.text import duration, score_text, short_count, short_number
 
+_HOPELESS = 5
+_NOTHING_BEATS_RANDOM = (
+    "All evaluations have loss 1: no agent did better than random actions. Does one "
+    "learn the task at all (a space of objective agent)? If so, give more generations, "
+    "a larger nes.noise_std, or nes.first_limit where rewards are rare."
+)
 
-def final_table(
-    frame: pd.DataFrame, next_command: str, console: Console | None = None
-) -> None:
-    """Print the five best trials, the best one's configuration and what to type next.
 
-    Args:
-        frame: from `se_hpo.load_trials`.
-        next_command: a shell command.
-        console: standard output by default.
-    """
-    console = console or Console(highlight=False)
-    show_best(frame, console)
-    console.print("Next:", style="bold")
-    console.print(f"  {next_command}", soft_wrap=True, markup=False, emoji=False)
+def next_commands(
+    paths: RunPaths, settings: Settings, trials: pd.DataFrame
+) -> Iterator[str]:
+    """The report; SEs with what was found, and the best one as it is; the trials."""
+    yield module_command("report", paths.root)
+    best = ranked(trials).head(1)["trial"].tolist()
+    if best and getattr(objective_kind(settings.objective), "learns_se", False):
+        yield module_command("train", "--from", paths.root)
+        yield from _make_env(settings.task, TrialPaths(paths.trials / best[0]).best_se)
+    columns = "[['trial', 'budget', 'loss', 'score_best', 'wall_seconds']]"
+    yield python_command("load_trials", paths.root, columns)
+
+
+def _make_env(task: str, se: Path) -> Iterator[str]:
+    """How a program has an SE as an environment; of a reward network nothing."""
+    if not se.is_file() or kind_of(load_se(se).se_config).reward is not None:
+        return
+    modules = ", ".join(("gymnasium", *filter(None, [task.rpartition(":")[0]])))
+    make = f"gymnasium.make('se_hpo:Synthetic', checkpoint={str(se)!r})"
+    yield code_command(f"import {modules}; print({make}.reset())")
 
 
 def show_best(frame: pd.DataFrame, console: Console) -> None:
@@ -74,6 +95,9 @@ def final_notes(frame: pd.DataFrame) -> list[Text]:
         }
         text = "  ".join(f"{name}={value}" for name, value in values.items())
         notes.append(Text.assemble((f"{row['trial']}: ", "bold"), text))
+    losses = frame.loc[frame["status"] == Status.FINISHED.value, "loss"]
+    if len(losses) >= _HOPELESS and (losses == 1).all():
+        notes.append(Text(_NOTHING_BEATS_RANDOM, "yellow"))
     failed = int((frame["status"] == Status.FAILED.value).sum())
     if failed:
         notes.append(Text(f"{failed} evaluation{'s' * (failed > 1)} failed", "red"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,8 @@ import numpy as np
 from rich.table import Table
 
 from se_hpo import seeding
-from se_hpo.bohb.brackets import Bracket, plan
+from se_hpo.bohb.brackets import Bracket, Plan
+from se_hpo.machine.processes import available_cores
 from se_hpo.optimize.objectives.objective import Objective
 from se_hpo.terminal.rich_tables import table
 from se_hpo.training.inner_loop import time_agents
@@ -27,11 +28,13 @@ class Cost:
     seconds_per_inner_loop: float
     """One agent on one core, mean over sampled configurations."""
     wall_seconds: float
-    """Whole run, if workers and threads are always busy."""
+    """Whole run, if workers and threads are always busy and have cores of their own."""
+    slowed: float = 1.0
+    """How many times longer it takes now, as others use the cores."""
 
 
 def measure_cost(
-    brackets: Iterable[Bracket],
+    planned: Plan,
     objective: Objective,
     configurations: Sequence[Mapping[str, Any]],
     engine: str,
@@ -46,10 +49,11 @@ def measure_cost(
         seed = seeding.integer_seed(objective.run_seed, "plan", index)
         samples.append(objective.cost(objective.run_config(configuration), seed))
     jobs, per_budget, per_trial = zip(*samples, strict=True)
-    seconds, planned = time_agents(engine, list(jobs)), plan(brackets)
+    n_threads = min(n_parallel, available_cores())
+    agent = time_agents(engine, list(jobs), n_threads)
     loops = float(np.mean(per_budget))
     total = planned.generations * loops + planned.trials * float(np.mean(per_trial))
-    return Cost(loops, seconds, total * seconds / n_parallel)
+    return Cost(loops, agent.cpu, total * agent.cpu / n_parallel, agent.slowed)
 
 
 def bracket_table(brackets: Sequence[Bracket], unit: str) -> Table:

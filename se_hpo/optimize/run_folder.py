@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from se_hpo.errors import UserError, unwritable
 from se_hpo.machine.provenance import attempt, git_commit, versions
-from se_hpo.results.run_settings import read_run
+from se_hpo.results.run_settings import UNNAMED, read_run
 from se_hpo.storage.files import write_json
 from se_hpo.storage.paths import RunPaths
 from se_hpo.storage.records import to_builtin
@@ -149,7 +149,7 @@ def _differences(before: Mapping[str, Any], now: dict[str, Any]) -> Iterator[str
     new = now["configspace"]
     if _digests(before) == _digests(now):  # the same SEs, by whatever path
         before = {**before, "on": now.get("on")}
-    yield from differences({**before, "configspace": new}, now)
+    yield from differences({**before, "configspace": new}, {**UNNAMED, **now})
 
     def by_name(space: Any) -> dict[str, Any]:
         return {h["name"]: h for h in space["hyperparameters"]}

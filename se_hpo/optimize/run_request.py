@@ -12,25 +12,27 @@ from typing import Any
 from ConfigSpace import ConfigurationSpace
 
 from se_hpo.agents.config import AgentConfig
-from se_hpo.bohb.brackets import Bracket, most_at_one_budget, plan
+from se_hpo.bohb.brackets import Bracket, default_n_brackets, most_at_one_budget, plan
 from se_hpo.bohb.encoding import SpaceEncoding
+from se_hpo.bohb.parzen import MODELS, RANDOM_FRACTIONS, ParzenGenerator
 from se_hpo.bohb.proposals import BOHBGenerator, RandomGenerator
 from se_hpo.errors import UserError
 from se_hpo.machine.addresses import in_slurm_job, published_host
 from se_hpo.machine.processes import available_cores
+from se_hpo.optimize.objectives.losses import PROGRESS
 from se_hpo.optimize.objectives.objective import Objective
 from se_hpo.optimize.on_ses import OBJECTIVE as ON_SE
 from se_hpo.optimize.on_ses import ChosenSEs, chosen_ses, with_steps
 from se_hpo.optimize.options import Options
 from se_hpo.optimize.start_from import resolve_start
-from se_hpo.results.run_settings import Settings
+from se_hpo.results.run_settings import Settings, read_run
 from se_hpo.search_spaces.loading import Space, decides_names, extremes
 from se_hpo.storage.paths import RunPaths
 from se_hpo.terminal.flags import at_least, check_seed
 from se_hpo.training.inner_loop import InnerLoop
 
-DEFAULT_CYCLES = 2  # enough for BOHB's model to have a say
-DEFAULT_TRIALS = 30  # likewise, where a bracket is a single trial
+CONFIRMED_ON_TASK = 3
+"""Of the configurations whose agents trained on SEs, by default."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,17 @@ class RunRequest:
         """Whether the master is a SLURM job, which may be queued again."""
         return self.options.role == "master" and in_slurm_job()
 
+    @property
+    def confirm(self) -> int:
+        """How many of the best run again on fresh seeds, after SEs on the task.
+
+        A master that is alone has few cores and no workers left when the search ends.
+        """
+        asked = self.options.confirm
+        usual = CONFIRMED_ON_TASK if self.ses.checkpoints else self.space.confirm
+        default = usual if self.options.role == "all" else 0
+        return default if asked is None else asked
+
     def generator(self) -> RandomGenerator:
         """A new one: what proposes configurations."""
         settings = self.settings
@@ -66,10 +79,11 @@ class RunRequest:
             "start_from": self.start_from.get("configurations", ()),
         }
         if settings.optimizer == "bohb":
-            return BOHBGenerator(
+            return MODELS[settings.model](
                 self.configspace,
                 seed=settings.seed,
                 random_fraction=settings.random_fraction,
+                **({"prefer_cheap": True} if settings.prefer_cheap else {}),
                 **first,
             )
         return RandomGenerator(self.configspace, seed=settings.seed, **first)
@@ -82,10 +96,10 @@ class RunRequest:
     def notes(self, brackets: Sequence[Bracket]) -> Iterator[str]:
         """What a user may not expect of these brackets."""
         generator, settings = self.generator(), self.settings
-        if self.ses.checkpoints and not self.options.confirm:
+        if self.ses.checkpoints and not self.confirm:
             yield (
                 "losses say how agents do that were trained on SEs: --confirm 5 trains "
-                "those of the best five configurations on the task"
+                "those of the five best configurations on the task"
             )
         trials, first = plan(brackets).trials, len(generator.first)
         if first > trials:
@@ -95,14 +109,17 @@ class RunRequest:
             )
         if not isinstance(generator, BOHBGenerator) or settings.random_fraction == 1:
             return
-        needed = 2 * generator.min_points
-        if (most := most_at_one_budget(brackets)) <= needed:
+        needed, count = 2 * generator.min_points, most_at_one_budget
+        what = "evaluations at one budget"
+        if isinstance(generator, ParzenGenerator):
+            what, count = "trials", lambda brackets: plan(brackets).trials
+        if (most := count(brackets)) <= needed:
             n = len(brackets)
-            while most_at_one_budget(settings.bracket_list(n)) <= needed:
+            while count(settings.bracket_list(n)) <= needed:
                 n += 1
             yield (
-                f"BOHB's model proposes nothing here: it needs {needed} evaluations at "
-                f"one budget, and there are {most}; from --n-brackets {n} on it does"
+                f"BOHB's model proposes nothing here: it needs {needed} {what}, and "
+                f"there are {most}; from --n-brackets {n} on it does"
             )
 
 
@@ -115,13 +132,12 @@ def resolve_run(options: Options, space: Space) -> RunRequest:
     _check_flags(options)
     host = published_host(options.host, options.nic, options.role == "master")
     _check_host(host)
+    paths = RunPaths(options.run or _default_folder(options, space))
     ses = chosen_ses(options.on, space)
-    settings = _settings(options, space, ses)
-    paths = RunPaths(options.run or _default_folder(settings, options.on))
-    rungs = len(settings.ladder)
-    n_brackets = DEFAULT_CYCLES * rungs if rungs > 1 else DEFAULT_TRIALS
-    if options.n_brackets is not None:
-        n_brackets = options.n_brackets
+    settings = _settings(_as_begun(options, paths), space, ses)
+    n_brackets = options.n_brackets
+    if n_brackets is None:
+        n_brackets = default_n_brackets(settings.ladder)
     return RunRequest(
         options=options,
         space=space,
@@ -143,9 +159,29 @@ def _check_flags(options: Options) -> None:
     for name in ("threads", "confirm", "max_failures"):
         at_least(0, **{name: getattr(options, name)})
     check_seed(options.seed)
-    if not 0 <= options.random_fraction <= 1:
-        value = options.random_fraction
+    value = options.random_fraction
+    if value is not None and not 0 <= value <= 1:
         raise UserError(f"--random-fraction {value:g}: must be in [0, 1]")
+
+
+def _as_begun(options: Options, paths: RunPaths) -> Options:
+    """With a model and loss: those given, of the run that is there, or the newest."""
+    stored: dict[str, Any] = {}
+    if paths.run.exists() and not options.overwrite:
+        stored = read_run(paths)["settings"]
+    if options.prefer_cheap and "kde" in (options.model, stored.get("model")):
+        raise UserError("--prefer-cheap needs --model parzen")
+    model = options.model or stored.get("model")
+    if model not in MODELS:  # none, or a damaged file: refused as another setting
+        model = next(iter(MODELS))
+    fraction = options.random_fraction
+    if fraction is None:
+        same = model == stored.get("model")
+        fraction = stored.get("random_fraction") if same else RANDOM_FRACTIONS[model]
+    loss: Any = options.loss or stored.get("loss", PROGRESS)
+    return dataclasses.replace(
+        options, model=model, random_fraction=fraction, loss=loss
+    )
 
 
 def _check_host(host: str) -> None:
@@ -200,14 +236,17 @@ def _settings(options: Options, space: Space, ses: ChosenSEs) -> Settings:
         eta=float(given("eta")),
         brackets=options.brackets,
         random_fraction=options.random_fraction,
+        model=options.model,
+        prefer_cheap=options.prefer_cheap,
         random_start=options.random_start,
         engine=InnerLoop(options.engine).engine_for(*jobs),
+        loss=options.loss or PROGRESS,
         on=ses.digests,
     )
 
 
-def _default_folder(settings: Settings, on: Path | None) -> Path:
+def _default_folder(options: Options, space: Space) -> Path:
     """The same command finds the same run."""
-    optimizer = "" if settings.optimizer == "bohb" else f"-{settings.optimizer}"
-    where = "" if on is None else f"-on-{on.stem.rpartition(':')[2]}"
-    return Path("results") / f"{settings.space}{where}{optimizer}-{settings.seed}"
+    optimizer = "" if options.optimizer == "bohb" else f"-{options.optimizer}"
+    where = "" if options.on is None else f"-on-{options.on.stem.rpartition(':')[2]}"
+    return Path("results") / f"{space.name}{where}{optimizer}-{options.seed}"

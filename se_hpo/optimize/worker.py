@@ -23,6 +23,7 @@ from se_hpo.search_spaces.user_code import prepare
 from se_hpo.storage.json_records import RecordError
 from se_hpo.storage.paths import RunPaths
 from se_hpo.terminal.cli import log_to_stderr, run_command
+from se_hpo.terminal.help_texts import internal
 from se_hpo.training.inner_loop import InnerLoop
 
 
@@ -43,9 +44,9 @@ class WorkerOptions:
     """Seconds to wait for a master before giving up."""
     wait: bool = False
     """The run may not have begun yet: wait for that too."""
-    master_job: str | None = None
+    master_job: str | None = internal(None)
     """Name of the master's SLURM job: no use in waiting once there is no such job."""
-    parent: int = 0
+    parent: int = internal(0)
     """End when this process, which started the worker, is gone (0: nobody)."""
     quiet: bool = False
     """Log warnings only."""

@@ -15,7 +15,7 @@ class ReportOptions:
     run: tyro.conf.Positional[Path]
     """Folder of the run: results/<run>."""
     figures: bool = True
-    """Draw the figures; without them it takes a second, and needs no matplotlib."""
+    """Draw no figures: then it takes a second."""
     transition_agents: int = 0
     """Train so many agents on one SE for the histograms of its transitions, 10 say.
     Takes a minute or two once; the result is kept in transitions.csv of the run."""

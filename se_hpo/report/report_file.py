@@ -67,7 +67,7 @@ def _draw(data: RunData, answers: Answers, agents: int) -> dict[str, list[Image]
         from se_hpo.report.transitions_source import transitions_of
     except ModuleNotFoundError as error:
         raise UserError(
-            f"{error.name} is needed to draw figures: pip install 'se-hpo[plots]', or "
+            f"{error.name} is needed to draw figures: pip install {error.name}, or "
             "give --no-figures"
         ) from error
     transitions = transitions_of(data, agents)

@@ -19,6 +19,7 @@ from se_hpo.results import columns as c
 from se_hpo.results import lines, se_sets
 from se_hpo.results import trials as loaded
 from se_hpo.results.columns import tidy
+from se_hpo.results.confirmations import Confirmed, read_confirmations
 from se_hpo.results.evaluations import EVALUATION_COLUMNS, load_evaluations
 from se_hpo.results.learning_curves import CURVE_COLUMNS, load_curves
 from se_hpo.results.lines import UnreadableWarning
@@ -26,18 +27,6 @@ from se_hpo.results.ranking import ranked
 from se_hpo.results.se_sets import SESet
 from se_hpo.results.trials import Incumbent
 from se_hpo.storage.paths import LINES, RunPaths, sets_in
-
-
-@dataclass(frozen=True)
-class Confirmed:
-    """A row of `confirmation.json`; see `confirm`."""
-
-    trial: str
-    budget: float
-    loss: float
-    fresh_losses: list[float]
-    optimism: float
-
 
 _none = partial(partial, tidy, [])
 
@@ -139,8 +128,7 @@ def _read_bohb(data: RunData) -> None:
     if len(ranked(data.trials)):
         data.incumbent = loaded.load_incumbent(root)
     data.configspace = lines.read_space(data.paths)
-    kind = list[Confirmed]
-    data.confirmations = lines.read_checked(data.paths.confirmation, kind, [])
+    data.confirmations = read_confirmations(data.paths)
 
 
 def _read_sets(data: RunData) -> None:

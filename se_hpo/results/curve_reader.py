@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from se_hpo.storage.json_records import RecordError, parsed, record
@@ -13,13 +13,23 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Scores:
-    """What a curve needs of a line of `generations.jsonl`."""
+    """What a curve needs of a line of `generations.jsonl`, or of `agents.jsonl`."""
 
-    center_scores: list[float]
+    center_scores: list[float] = field(default_factory=list)
+    score: float | None = None
+
+    @property
+    def mean(self) -> float:
+        """Of the center's agents, or of the one agent."""
+        scores = self.center_scores if self.score is None else [self.score]
+        return sum(scores) / len(scores)
 
 
 class CurveReader:
-    """Mean center scores in a `generations.jsonl`, reading only what was appended."""
+    """Mean center scores in a `generations.jsonl`, reading only what was appended.
+
+    Or the scores of agents in an `agents.jsonl`.
+    """
 
     def __init__(self, generations: Path) -> None:
         self.path = generations
@@ -55,7 +65,6 @@ class CurveReader:
         self._offset += len(whole)
         for line in whole.splitlines():
             try:
-                scores = record(_Scores, parsed(line)).center_scores
-                self._scores.append(sum(scores) / len(scores))
+                self._scores.append(record(_Scores, parsed(line)).mean)
             except (RecordError, ZeroDivisionError):
                 log.debug("%s: a line that is no generation", self.path)

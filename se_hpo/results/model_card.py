@@ -11,6 +11,7 @@ from se_hpo.errors import UserError
 from se_hpo.results.se_outcome import SEOutcome
 from se_hpo.storage.json_records import record
 from se_hpo.storage.records import to_builtin
+from se_hpo.text import shortened
 
 KEY = "card"
 """Where the card lies in a checkpoint's metadata."""
@@ -38,7 +39,7 @@ class Reached:
     """As `evaluate --fixed-steps`; None: the paper's rules."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Card:
     """What an SE's file says of the SE."""
 
@@ -61,6 +62,10 @@ class Card:
     reached: list[Reached] = field(default_factory=list)
     limits: list[str] = field(default_factory=list)
     """What a user should know before relying on it."""
+
+    def __repr__(self) -> str:
+        taught = ", ".join(f"{each.agent} {each.mean:.4g}" for each in self.reached)
+        return f"<Card of recipe {self.recipe:.60}: {shortened(taught, 90)}>"
 
     @property
     def gaps(self) -> list[str]:

@@ -14,18 +14,11 @@ import numpy as np
 import pandas as pd
 
 from se_hpo.results.columns import numbers, texts, tidy
-from se_hpo.results.lines import (
-    read_checked,
-    read_configurations,
-    read_evaluations,
-)
+from se_hpo.results.lines import read_configurations, read_evaluations
 from se_hpo.storage.paths import ConfigId, RunPaths
 from se_hpo.storage.records import EvaluationRecord, Status
 
 T = TypeVar("T")
-ON_TASK = "on_task"
-"""Key of a row of `confirmation.json`: its losses are of agents trained on the task,
-those of the search of agents trained on SEs."""
 
 _INCUMBENTS = {
     **texts("incumbent"),
@@ -71,30 +64,6 @@ def best_trials(run: RunPaths, n: int) -> list[Finalist]:
                 config_id, values, record.budget, record.loss
             )
     return list(finalists.values())[:n]
-
-
-def best_on_task(run: RunPaths) -> tuple[str, float] | None:
-    """The trial that was best on the task, and its mean loss; None where no row is.
-
-    Of runs whose agents train on SEs; a damaged file is told and counts as none.
-    """
-    rows: list[_Confirmed] = read_checked(run.confirmation, list[_Confirmed], [])
-    means = [(row.trial, float(np.mean(row.fresh_losses))) for row in rows]
-    on_task = [m for m, row in zip(means, rows, strict=True) if row.on_task]
-    return min(on_task, key=lambda each: each[1], default=None)
-
-
-@dataclass(frozen=True)
-class _Confirmed:
-    """What counts of a row of `confirmation.json`."""
-
-    trial: str
-    fresh_losses: list[float]
-    on_task: bool = False
-
-    def __post_init__(self) -> None:
-        if not self.fresh_losses:
-            raise ValueError("fresh_losses is empty")
 
 
 def ranked(trials: pd.DataFrame) -> pd.DataFrame:

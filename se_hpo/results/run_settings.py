@@ -12,11 +12,17 @@ from se_hpo.bohb.brackets import (
     budget_ladder,
     hyperband_brackets,
 )
+from se_hpo.envs.gymnasium_specs import remember_solved
 from se_hpo.errors import UserError
 from se_hpo.registries import budget_unit
 from se_hpo.storage.files import parse_json
 from se_hpo.storage.json_records import record
 from se_hpo.storage.paths import RunPaths
+
+FIRST_MODEL = "kde"
+FIRST_LOSS = "clipped"
+UNNAMED = {"loss": FIRST_LOSS, "model": FIRST_MODEL, "prefer_cheap": False}
+"""Of the runs from before `run.json` named one."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,12 @@ class Settings:
     random_start: bool
     engine: str
     """`native` or `torch`: the two agree in distribution, not in every bit."""
+    loss: str = FIRST_LOSS
+    """What is minimized: a name in `se_hpo.optimize.objectives.losses.LOSSES`."""
+    model: str = FIRST_MODEL
+    """What proposes configurations: a name in `se_hpo.bohb.parzen.MODELS`."""
+    prefer_cheap: bool = False
+    """Whether the model weighs what a configuration costs."""
     on: dict[str, str] | None = None
     """SEs that agents train on instead of the task: as they were named -> digest."""
 
@@ -99,9 +111,11 @@ def read_run(paths: RunPaths) -> dict[str, Any]:
                 f"{paths.run} is damaged ({key} is no {kind.__name__}): restore it, or "
                 "start over with --overwrite"
             )
+    data["settings"] = {**UNNAMED, **data["settings"]}
     if data["n_brackets"] > MOST_BRACKETS:
         raise UserError(
             f"{paths.run} is damaged (n_brackets has {len(str(data['n_brackets']))} "
             "digits): restore it, or start over with --overwrite"
         )
+    remember_solved(data["settings"].get("task"), data.get("solved_return"))
     return data

@@ -10,9 +10,10 @@ from se_hpo.names import LEARNED_TRAIN_ENVS
 from se_hpo.storage.json_records import read_record
 from se_hpo.storage.paths import SESetPaths
 from se_hpo.storage.records import to_builtin
+from se_hpo.text import shortened
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SEOutcome:
     """One finished NES run or random search; field order is column order."""
 
@@ -55,6 +56,12 @@ class SEOutcome:
     def __post_init__(self) -> None:
         if self.train_env not in LEARNED_TRAIN_ENVS:
             raise ValueError(f"train_env {self.train_env!r} is unknown")
+
+    def __repr__(self) -> str:
+        how = "solved" if self.solved else shortened(f"not solved: {self.reason}", 60)
+        score = "" if self.best_score is None else f", score {self.best_score:.4g}"
+        at = f"{self.train_env} {self.index:03d} for {self.task:.60}"
+        return f"<SEOutcome {at}, {how} in {self.generations} generations{score}>"
 
     @property
     def failed(self) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 from se_hpo import seeding
 from se_hpo.config.run import RunConfig, run_config_from_dict
+from se_hpo.envs.gymnasium_specs import remember_solved
 from se_hpo.errors import UserError
 from se_hpo.names import LEARNED_TRAIN_ENVS, is_random, with_train_env
 from se_hpo.results.lines import not_there
@@ -97,6 +98,9 @@ def read_set_json(paths: SESetPaths) -> dict[str, Any]:
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         mend = "name a folder that `python -m se_hpo.train` made"
         raise UserError(f"{paths.set} is no set of SEs of this version: {mend}")
+    config = data.get("config")
+    task = config.get("task") if isinstance(config, dict) else None
+    remember_solved(task, data.get("solved_return"))
     return data
 
 

@@ -19,15 +19,21 @@ from se_hpo.errors import UserError, did_you_mean
 from se_hpo.names import STOP_REASONS
 from se_hpo.results import columns, lines
 from se_hpo.results.columns import tidy
+from se_hpo.results.confirmations import (
+    best_evaluation,
+    confirmation_frame,
+    read_confirmations,
+)
 from se_hpo.results.lines import Configuration, Evaluation, parsed_lines
 from se_hpo.results.master_status import read_running
-from se_hpo.results.ranking import best_first, best_on_task
+from se_hpo.results.ranking import best_first
 from se_hpo.storage.json_records import record
 from se_hpo.storage.paths import RunPaths, TrialPaths
 from se_hpo.storage.records import EvaluationRecord, GenerationLine, TimingLine
+from se_hpo.text import shortened
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Incumbent:
     """The best configuration of a run so far."""
 
@@ -36,11 +42,21 @@ class Incumbent:
     budget: float
     """Of the evaluation that made it the best; the largest of the run so far."""
     loss: float
+    """As the search saw it."""
     configuration: dict[str, Any]
     """Flat values as sampled: `{"nes.step_size": 0.5, ...}`."""
     record: EvaluationRecord
     checkpoint: Path | None
     """The SE of its best center; None where the objective makes none."""
+    fresh_loss: float | None = None
+    """Its mean loss on fresh seeds; None where it was not confirmed."""
+
+    def __repr__(self) -> str:
+        values = shortened(
+            ", ".join(f"{k}={v}" for k, v in self.configuration.items()), 90
+        )
+        at = f"{self.trial}, budget {self.budget:g}, loss {self.loss:.4g}"
+        return f"<Incumbent {at}: {values}>"
 
 
 @dataclass(frozen=True, repr=False)
@@ -60,6 +76,10 @@ class Run:
     def generations(self, trials: str | Iterable[str] | None = None) -> pd.DataFrame:
         """See `load_generations`."""
         return load_generations(self.folder, trials)
+
+    def confirmations(self) -> pd.DataFrame:
+        """See `load_confirmations`."""
+        return load_confirmations(self.folder)
 
     @property
     def incumbent(self) -> Incumbent:
@@ -159,13 +179,14 @@ def generation_rows(files: TrialPaths) -> Iterator[dict[str, Any]]:
     }
     by_number = {line.generation: line for line in lines.read_generations(files)}
     for generation in sorted(by_number):
-        row = _generation_row(by_number[generation])
+        row = generation_row(by_number[generation])
         if solved_return is not None:
             row["solved"] = row["center_return"] >= solved_return
         yield row | timing.get(generation, {})
 
 
-def _generation_row(line: GenerationLine) -> dict[str, Any]:
+def generation_row(line: GenerationLine) -> dict[str, Any]:
+    """What a line says of a generation, by the names of columns."""
     center = np.array(line.center_scores, dtype=float)
     members = np.array([s for row in line.member_scores for s in row], dtype=float)
     return {
@@ -183,9 +204,8 @@ def load_incumbent(run: str | Path) -> Incumbent:
     """The best configuration so far.
 
     Of the finished evaluations with a finite loss those at the largest budget count; of
-    these the lowest loss, and of equal losses the first. Where agents train on SEs and
-    the best were confirmed on the task, it is the one with the lowest mean loss there,
-    which then is its `loss`.
+    these the lowest loss, and of equal losses the first. Where the best of them ran
+    again on fresh seeds, that one whose mean loss on these is lowest.
 
     Raises:
         UserError: the folder is no run, or nothing has finished yet.
@@ -194,19 +214,32 @@ def load_incumbent(run: str | Path) -> Incumbent:
     evaluations = best_first(lines.read_evaluations(paths), lambda e: e.record)
     if not evaluations:
         raise UserError(f"{paths.root} has no finished evaluation yet: try again later")
-    on_task = best_on_task(paths)
-    chosen = [e for e in evaluations if on_task and e.record.trial == on_task[0]]
-    best = chosen[0] if chosen else evaluations[0]
+    best, fresh_loss = best_evaluation(evaluations, paths)
     configuration = lines.read_configurations(paths).get(best.config_id)
     checkpoint = paths.trial(best.config_id).best_se
     found = best.record
     return Incumbent(
-        *(paths.root, found.trial, found.budget),
-        loss=on_task[1] if on_task and chosen else found.loss,
+        *(paths.root, found.trial, found.budget, found.loss),
         configuration={} if configuration is None else configuration.values,
         record=found,
         checkpoint=checkpoint if checkpoint.exists() else None,
+        fresh_loss=fresh_loss,
     )
+
+
+def load_confirmations(run: str | Path) -> pd.DataFrame:
+    """One row per trial that ran again on fresh seeds, as the search ranked them.
+
+    `CONFIRMATION_COLUMNS` of docs/results.md; no rows before a run is confirmed.
+
+    Raises:
+        UserError: the folder is no run.
+    """
+    paths = run_paths(run)
+    rows = read_confirmations(paths)
+    incumbent = load_incumbent(run) if rows else None
+    confirmed = incumbent is not None and incumbent.fresh_loss is not None
+    return confirmation_frame(rows, incumbent.trial if confirmed and incumbent else "")
 
 
 def run_paths(run: str | Path) -> RunPaths:

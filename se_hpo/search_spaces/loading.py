@@ -46,6 +46,7 @@ _META_TYPES: dict[str, type | tuple[type, ...]] = {
     "eta": (int, float),
     "base": Mapping,
 }
+_META_OPTIONAL = {"confirm": int}
 _TYPE_NAMES = {str: "text", int: "a whole number", Mapping: "a dict"}
 _CHECKED_SAMPLES = 20
 _NO_VALUE = ("no choice may be None or NaN", "its bounds must be finite numbers")
@@ -77,6 +78,8 @@ class Space:
     """Flat values that every configuration shares."""
     build: Callable[..., ConfigurationSpace] = field(repr=False, compare=False)
     """The file's `space` function."""
+    confirm: int = 0
+    """Default of how many of the best run again on fresh seeds in the end."""
 
     @property
     def own_file(self) -> str | None:
@@ -179,10 +182,13 @@ def _space_from(path: Path, module: Mapping[str, Any]) -> Space:
 
 
 def _check_meta(meta: Mapping[str, Any]) -> None:
+    kinds = {**_META_TYPES, **_META_OPTIONAL}
     for key in meta:
-        if key not in _META_TYPES:
-            raise UserError(f"META has {key!r}: {did_you_mean(str(key), _META_TYPES)}")
-    for key, kind in _META_TYPES.items():
+        if key not in kinds:
+            raise UserError(f"META has {key!r}: {did_you_mean(str(key), kinds)}")
+    for key, kind in kinds.items():
+        if key not in meta and key in _META_OPTIONAL:
+            continue
         if key not in meta:
             raise UserError(f"META lacks {key!r}")
         if not isinstance(meta[key], kind) or isinstance(meta[key], bool):
@@ -197,6 +203,8 @@ def _check_meta(meta: Mapping[str, Any]) -> None:
     kind = AGENTS[meta["agent"]]
     check_takes(kind, task.id, task.continuous, task.discrete_obs)
     check_budgets(meta["min_budget"], meta["max_budget"], meta["eta"])
+    if meta.get("confirm", 0) < 0:
+        raise UserError(f"META['confirm'] = {meta['confirm']}: must be 0 or more")
 
 
 def _check_configurations(space: Space) -> None:

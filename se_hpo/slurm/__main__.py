@@ -15,8 +15,9 @@ from se_hpo.slurm.options import ShardOptions, SlurmOptions, flags
 from se_hpo.slurm.slurm_jobs import Launch
 from se_hpo.slurm.slurm_status import show
 from se_hpo.storage.paths import RunPaths
-from se_hpo.terminal.cli import exit_with, run_command
+from se_hpo.terminal.cli import PLAIN, exit_with, run_command
 from se_hpo.terminal.flags import joined
+from se_hpo.terminal.help_texts import with_help
 
 SHARED = ("train", "evaluate")
 
@@ -85,10 +86,10 @@ def _next_commands(paths: RunPaths, **verbs: str) -> list[str]:
 def share(name: str, arguments: list[str]) -> int:
     """`python -m se_hpo.slurm train ...`: submit a command as an array of shards."""
     options, rest = tyro.cli(
-        ShardOptions,
+        with_help(ShardOptions),
         args=arguments,
         prog=f"python -m se_hpo.slurm {name}",
-        config=(tyro.conf.FlagCreatePairsOff,),
+        config=PLAIN,
         return_unknown_args=True,
     )
     from se_hpo.slurm.shard_jobs import launch_shards  # with torch

@@ -26,6 +26,7 @@ from se_hpo.slurm.slurm_jobs import (
 )
 from se_hpo.storage.files import write_atomic
 from se_hpo.storage.paths import RunPaths
+from se_hpo.terminal.cli import PLAIN
 from se_hpo.terminal.flags import at_least
 from se_hpo.train.options import TrainOptions
 from se_hpo.train.request import resolve_request
@@ -75,11 +76,10 @@ def _output(name: str, words: Sequence[str]) -> Path:
     Raises:
         UserError: its flags make no sense.
     """
-    config = (tyro.conf.FlagCreatePairsOff,)
     if name == "train":
-        request = tyro.cli(TrainOptions, args=words, config=config)
+        request = tyro.cli(TrainOptions, args=words, config=PLAIN)
         return resolve_request(request).paths.root
-    return resolve(tyro.cli(EvaluateOptions, args=words, config=config)).records
+    return resolve(tyro.cli(EvaluateOptions, args=words, config=PLAIN)).records
 
 
 def home(output: Path) -> RunPaths:

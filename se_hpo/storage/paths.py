@@ -58,6 +58,8 @@ class TrialPaths:
     ranking = _Below("ranking.jsonl")
     """What a sample of configurations reaches on the task, one line each, where SEs are
     to rank them likewise."""
+    progress = _Below("progress.json")
+    """Agents trained so far, and of how many, while a generation lasts."""
     state = _Below("state.safetensors")
     """What the next generation needs; replaced as a whole."""
     best_se = _Below("se.safetensors")
@@ -142,6 +144,8 @@ class RunPaths:
     """The frame behind their figure; they were kept here before."""
     figures = _Below("figures")
     """Figures as PNG and PDF, and the frame behind each as CSV."""
+    tensorboard = _Below("tensorboard")
+    """Events for TensorBoard, with `--tensorboard`."""
     report = _Below("report.html")
     """The self-contained report."""
 

@@ -22,7 +22,7 @@ class Status(enum.StrEnum):
     RUNNING = "running"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class EvaluationRecord:
     """One configuration evaluated at one budget; field order is column order."""
 
@@ -38,7 +38,8 @@ class EvaluationRecord:
     loss: float
     """In [0, 1], lower is better; 1 for failed and diverged, NaN while it runs."""
     reason: str
-    """Why it ended: `budget`, `solved`, `diverged: ...`, `failed: ...`."""
+    """Why it ended: `budget`, `solved`, `diverged: ...`, `failed: ...`, or
+    `stopped: ...`, where a generation cost more than `nes.most_cost`."""
     score_final: float | None = None
     """Mean center score (`nes`) or mean test return (else) at the end."""
     score_best: float | None = None
@@ -67,6 +68,10 @@ class EvaluationRecord:
     finished: float = 0.0
     error: str | None = None
     """Traceback of a failed evaluation."""
+
+    def __repr__(self) -> str:
+        at = f"{self.trial}, budget {self.budget:g}"
+        return f"<EvaluationRecord {at}, {self.status}, loss {self.loss:.4g}>"
 
     def to_dict(self) -> dict[str, Any]:
         """Builtin types only, ready for JSON and for serpent."""

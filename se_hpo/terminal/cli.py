@@ -8,6 +8,7 @@ memory, nothing but failures), 2 bad input, 130 interrupted (Ctrl-C), 143 termin
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import logging
 import os
@@ -24,8 +25,12 @@ import tyro
 from se_hpo.errors import DiedProcessError, FailedRunError, UserError, storage_line
 from se_hpo.machine.processes import Terminated
 from se_hpo.machine.provenance import launched_as
+from se_hpo.terminal.help_texts import with_help, without_internal
 
 OptionsT = TypeVar("OptionsT")
+
+PLAIN = (tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)
+"""How flags are made of fields: no `--no-x` beside `--x`, and nobody types `None`."""
 
 
 def run_command(options: type[OptionsT], main: Callable[[OptionsT], int]) -> None:
@@ -44,8 +49,11 @@ def parsed(options: type[OptionsT]) -> OptionsT:
     A command that takes a second to import calls it before the rest of its imports.
     """
     steady_streams()
-    program, plain = shlex.join(launched_as()[:3]), (tyro.conf.FlagCreatePairsOff,)
-    return tyro.cli(options, prog=program, config=plain)
+    program = shlex.join(launched_as()[:3])
+    rest, hidden = without_internal(options, sys.argv[1:])
+    shown = with_help(options)
+    found = tyro.cli(shown, args=rest, prog=program, config=PLAIN)
+    return dataclasses.replace(found, **hidden)  # type: ignore[type-var]
 
 
 def exit_with(main: Callable[[], int]) -> None:
@@ -123,17 +131,6 @@ def steady_streams() -> None:
             stream.reconfigure(errors="replace")
         known = mode == "r" or isinstance(stream, _Output)
         setattr(sys, name, stream if known else _Output(stream))
-
-
-def python_command(function: str, path: Path) -> str:
-    """What to type in a shell to see `se_hpo.FUNCTION(path)`.
-
-    >>> print(python_command("load_ses", Path("results/a b")))
-    python -c "import se_hpo; print(se_hpo.load_ses('results/a b'))"
-    """
-    code = f"import se_hpo; print(se_hpo.{function}({str(path)!r}))"
-    plain = not set(code) & set('"$`\\!')  # double quotes leave the rest as it is
-    return f'python -c "{code}"' if plain else f"python -c {shlex.quote(code)}"
 
 
 def log_to_stderr(level: int) -> None:

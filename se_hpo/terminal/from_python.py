@@ -2,16 +2,39 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import NoneType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
+from rich.console import Console
+from rich.control import Control
+
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.storage.json_records import UNIONS, checked
 
 OptionsT = TypeVar("OptionsT")
+
+
+class _NotebookConsole(Console):
+    """What is live goes into a widget, lines below it: there is no cursor to move."""
+
+    def __init__(self, force_terminal: bool) -> None:
+        super().__init__(
+            highlight=False, force_terminal=force_terminal, force_interactive=False
+        )
+
+    def control(self, *control: Control) -> None:
+        """Nothing: a control code would be an empty line."""
+
+    def show_cursor(self, show: bool = True) -> bool:
+        """It has none."""
+        return False
+
+    def line(self, count: int = 1) -> None:
+        """Nothing: the widget that goes leaves no lines to step over."""
 
 
 def options_of(options: type[OptionsT], flags: Mapping[str, Any]) -> OptionsT:
@@ -35,6 +58,19 @@ def options_of(options: type[OptionsT], flags: Mapping[str, Any]) -> OptionsT:
         if name not in kinds:
             raise UserError(f"unknown flag {name!r}: {did_you_mean(name, kinds)}")
     return options(**{n: _value(kinds[n], value, n) for n, value in flags.items()})
+
+
+def shown(progress: bool) -> dict[str, Any]:
+    """Options of `LiveLog` for a call: live on a terminal and in a notebook.
+
+    A notebook without `ipywidgets` gets log lines; elsewhere nothing is shown.
+    """
+    options = {"quiet": not progress, "only_live": True}
+    if not (progress and Console().is_jupyter):
+        return options
+    live = importlib.util.find_spec("ipywidgets") is not None
+    console = _NotebookConsole(force_terminal=live)
+    return {**options, "only_live": live, "console": console}
 
 
 def _value(kind: Any, value: Any, name: str) -> Any:

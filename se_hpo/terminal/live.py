@@ -11,14 +11,16 @@ from typing import NamedTuple, Self
 
 from rich.console import Console, Group, RenderableType
 from rich.constrain import Constrain
+from rich.control import Control
 from rich.highlighter import NullHighlighter
 from rich.live import Live
 from rich.logging import RichHandler
 from rich.progress_bar import ProgressBar
+from rich.segment import ControlType
 from rich.table import Table
 from rich.text import Text
 
-from se_hpo.text import duration, short_number, sparkline, typed_line
+from se_hpo.text import duration, score_text, short_number, sparkline, typed_line
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +28,8 @@ REFRESHES_PER_SECOND = 2
 LATEST = 3
 """So many of what ended last are shown."""
 CURVE_WIDTH = 16
+_CLEAR = Control(ControlType.CLEAR, ControlType.HOME)
+"""Leaves what has scrolled out of sight."""
 
 
 class Running(NamedTuple):
@@ -38,23 +42,50 @@ class Running(NamedTuple):
     """Unix seconds."""
     curve: Sequence[float]
     host: str = ""
+    agents: tuple[int, int] | None = None
+    """Trained so far in the step under way, and of how many."""
+    solved: float | None = None
+    """What the curve is to reach, if that is known."""
 
 
 def running_rows(running: Iterable[Running]) -> Table:
-    """A row each: name, how far, clock, curve, its last value, host."""
+    """A row each: name, how far, clock, curve, its last value, host.
+
+    How far: steps done of all, and `+` agents of the step under way. The last value has
+    what solves the task behind it.
+    """
     table = Table.grid(padding=(0, 2))
     for _ in range(6):
         table.add_column(no_wrap=True)
     for each in running:
         table.add_row(
             each.name,
-            f"{each.done}/{short_number(each.of, 6)}",
+            how_far(each),
             duration(max(0.0, time.time() - each.since)),
             sparkline(each.curve, CURVE_WIDTH),
-            f"{each.curve[-1]:.1f}" if each.curve else "",
+            scaled(each.curve[-1], each.solved) if each.curve else "",
             Text(each.host, style="dim"),
         )
     return table
+
+
+def how_far(running: Running) -> str:
+    """Steps done of all, and the agents of the step under way.
+
+    >>> how_far(Running("a", 3, 27.0, 0.0, (), agents=(12, 72)))
+    '3/27 +12/72'
+    """
+    agents = "" if running.agents is None else " +{}/{}".format(*running.agents)
+    return f"{running.done}/{short_number(running.of, 6)}{agents}"
+
+
+def scaled(score: float, solved: float | None) -> str:
+    """A score, and what solves the task.
+
+    >>> scaled(160.54, 195.0), scaled(-0.5, None)
+    ('160.5/195', '-0.500')
+    """
+    return score_text(score) + ("" if solved is None else f"/{solved:g}")
 
 
 class LiveLog:
@@ -98,6 +129,8 @@ class LiveLog:
         ascii_only = self.console.options.ascii_only
         self._is_live = terminal and not quiet and not ascii_only
         self._live: Live | None = None
+        self._width: int | None = None
+        """Of the last frame."""
         self._told = False
         self._restore = logging.NOTSET
         self._aside: list[logging.Handler] = []
@@ -216,6 +249,9 @@ class LiveLog:
 
     def _draw(self) -> RenderableType:
         width, height = self.console.size
+        if self._width not in (None, width):  # how it was wrapped, nobody knows
+            self.console.control(_CLEAR)
+        self._width = width
         drawn: list[RenderableType] = []
         self.attempt(lambda: drawn.append(self.view(height)))
         # The terminal echoes ^C after the last line: it must not begin a new one there.

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import math
-import shlex
 import warnings
+from collections.abc import Iterator
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from se_hpo.machine.processes import available_cores
 from se_hpo.names import noun_of
 from se_hpo.results.lines import UnreadableWarning
 from se_hpo.results.se_outcome import SEOutcome
 from se_hpo.results.se_sets import read_set
-from se_hpo.terminal.cli import python_command, run_command
-from se_hpo.text import duration
+from se_hpo.terminal.cli import run_command
+from se_hpo.terminal.next_steps import module_command, python_command, show_next
+from se_hpo.text import busy_note, duration
 from se_hpo.train.display import set_table, summary
 from se_hpo.train.options import TrainOptions
 from se_hpo.train.plan import SAMPLES, most_trainings, seconds_per_agent
+from se_hpo.train.recipe_table import recipe_table
 from se_hpo.train.recipes import list_recipes, load_recipe
 from se_hpo.train.request import Request, resolve_request
 from se_hpo.train.set_folder import check_set
@@ -33,6 +37,9 @@ def main(options: TrainOptions) -> int:
     console = Console(highlight=False)
     if options.list_configs:
         console.print(_recipes())
+        return 0
+    if options.describe is not None:
+        console.print(recipe_table(load_recipe(options.describe)))
         return 0
     request = resolve_request(options)
     if not request.indices:
@@ -72,14 +79,18 @@ def _show_plan(request: Request, console: Console) -> None:
         "agents each"
     )
     console.print(f"timing {SAMPLES} agents on random {noun}s ...")
-    seconds = seconds_per_agent(settings)
+    seconds = seconds_per_agent(settings, available_cores())
+    console.print(f"{settings.engine} engine: {seconds.cpu:.3f} s per agent and core")
     rounds = math.ceil(n_left / request.n_parallel)
-    console.print(f"{settings.engine} engine: {seconds:.2f} s per agent and core")
+    threads = max(1, available_cores() // request.n_parallel)
+    wall = rounds * trainings * seconds.cpu / threads
     console.print(
         f"expected wall time with {request.n_parallel} side by side: at most "
-        f"{duration(rounds * trainings * seconds)} (within a factor of two; less where "
+        f"{duration(wall)} on free cores (within a factor of two; less where "
         "NES solves the task early)"
     )
+    if busy := busy_note(seconds.slowed):
+        console.print(busy)
 
 
 def _outcomes(request: Request) -> list[SEOutcome]:
@@ -99,14 +110,19 @@ def _show_outcome(
     fitness = settings.config.nes.fitness
     console.print(set_table(outcomes, missing, settings.train_env, fitness))
     console.print(summary(outcomes))
-    folder, task = request.paths.root, settings.config.task
-    module = f" --task {shlex.quote(task)}" if ":" in task else ""
-    console.print("Next:", style="bold")
-    for command in (
-        python_command("load_ses", folder),
-        f"python -m se_hpo.evaluate --envs {shlex.quote(str(folder))}{module}",
-    ):
-        console.print(f"  {command}", soft_wrap=True, markup=False, emoji=False)
+    show_next(console, _next_commands(request))
+
+
+def _next_commands(request: Request) -> Iterator[str]:
+    folder, task = request.paths.root, request.settings.config.task
+    columns = "[['se', 'solved', 'best_score', 'checkpoint']]"
+    yield python_command("load_ses", folder, columns)
+    words: list[str | Path] = ["--envs", folder]
+    if ":" in task:
+        words += ["--task", task]
+    if request.paths.run_folder is None:  # records of a run lie in that
+        words += ["--out", folder.with_name(f"{folder.name}-agents.jsonl")]
+    yield module_command("evaluate", *words)
 
 
 if __name__ == "__main__":

@@ -12,11 +12,13 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from se_hpo.envs.tasks import get_task
 from se_hpo.names import noun_of
 from se_hpo.nes.random_search import scored_candidates
 from se_hpo.results.curve_reader import CurveReader
 from se_hpo.results.se_outcome import SEOutcome
 from se_hpo.results.se_set_settings import SetSettings
+from se_hpo.storage.agent_progress import read_progress
 from se_hpo.storage.damaged import DamageReport
 from se_hpo.storage.paths import SESetPaths
 from se_hpo.terminal.live import LATEST, LiveLog, Running, running_rows
@@ -45,6 +47,9 @@ class SetDisplay(LiveLog):
         self._begun_at: dict[str, int] = {}
         self._seconds: list[float] = []
         self._damaged = DamageReport(paths.root, "runs/*")
+        nes, task = settings.config.nes, settings.config.task
+        of_returns = nes.fitness == "return"
+        self._solved = get_task(task).solved_return if of_returns else None
 
     def ended(self, outcome: SEOutcome, workers: SEWorkers) -> None:
         """Log the line of an SE that is finished, with how far the set is."""
@@ -76,7 +81,8 @@ class SetDisplay(LiveLog):
             curve = reader.read()
             done, of = len(curve), self.settings.generations
         self._begun_at.setdefault(name, done)
-        return Running(name, done, of, since, curve)
+        agents = read_progress(files)
+        return Running(name, done, of, since, curve, "", agents, self._solved)
 
     def _time_to_go(self, waiting: int, n_parallel: int) -> float | None:
         """From the SEs that ended; before, as if none solved the task early."""
@@ -177,6 +183,11 @@ def _score(score: float | None) -> str:
     return "-" if score is None else score_text(score)
 
 
+def _steps(n: int) -> str:
+    """Millions; what would be none of them in full."""
+    return f"{n / 1e6:.1f} M" if n >= 100_000 else f"{n:,}"
+
+
 def summary(outcomes: Sequence[SEOutcome]) -> str:
     """How many solved the task, when, and what all cost together."""
     if not outcomes:
@@ -185,12 +196,13 @@ def summary(outcomes: Sequence[SEOutcome]) -> str:
     solved = [o for o in outcomes if o.solved]
     when = [o.solved_at for o in solved if o.solved_at is not None]
     median = f" (median generation {statistics.median(when):g})" if when else ""
-    steps_se = sum(o.env_steps_se for o in outcomes) / 1e6
-    steps_task = sum(o.env_steps_task for o in outcomes) / 1e6
-    cpu = duration(sum(o.cpu_seconds for o in outcomes))
+    steps_se = _steps(sum(o.env_steps_se for o in outcomes))
+    steps_task = _steps(sum(o.env_steps_task for o in outcomes))
+    seconds = sum(o.cpu_seconds for o in outcomes)
+    cpu = duration(seconds) if seconds >= 60 else f"{seconds:.1f} s"
     return (
         f"{len(solved)} of {len(outcomes)} solved the task{median}. "
-        f"{sum(o.trainings for o in outcomes):,} agents, {steps_se:.1f} M steps on "
-        f"{noun}s, {steps_task:.1f} M on the task, {cpu} of processor time. "
+        f"{sum(o.trainings for o in outcomes):,} agents, {steps_se} steps on "
+        f"{noun}s, {steps_task} on the task, {cpu} of processor time. "
         f"Unsolved {noun}s are kept, and marked."
     )

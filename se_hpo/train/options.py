@@ -21,6 +21,8 @@ class TrainOptions:
     """Take a recipe: a shipped one by name, or your own YAML file by path."""
     list_configs: bool = False
     """List the shipped recipes, then exit."""
+    describe: str | None = None
+    """Show what a recipe, by name or path, sets and leaves as it is; then exit."""
     task: str | None = None
     """With --from or --like: allow to import the module that their task names, as
     MODULE:ID. What the space file of the run names is imported anyway."""

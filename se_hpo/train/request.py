@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from se_hpo.agents.config import AgentConfig
+from se_hpo.agents.enough_steps import check_learns
 from se_hpo.agents.registry import algorithm_of, check_takes, kind_of
 from se_hpo.config.overrides import parse_overrides
 from se_hpo.config.run import RunConfig, from_configuration, with_configuration
@@ -100,7 +100,8 @@ def resolve_request(options: TrainOptions) -> Request:
         check_takes(kind_of(agent), task.id, task.continuous, task.discrete_obs)
         check_learnable(config.task, config.se, agent)
         if learned.kind_of(config.se).reward is None:
-            _check_learns(agent)
+            said = f"{algorithm_of(agent)}.se_steps = {agent.se_steps}"
+            check_learns(agent, agent.se_steps, said)
     limit_of_tests(config, 0)  # raises where it does not fit the task
     if config.nes.rank_space:
         sample_agents(config, options.seed)  # likewise
@@ -134,20 +135,6 @@ def resolve_request(options: TrainOptions) -> Request:
         n_shards=n_shards,
         workers=options.workers,
     )
-
-
-def _check_learns(agent: AgentConfig) -> None:
-    """Refuse steps on an SE that end before the first update."""
-    needed = {"se_init_steps": agent.se_init_steps + 1}
-    if getattr(agent, "variant", None) == "standard":  # of PPO
-        needed["rollout_steps"] = getattr(agent, "rollout_steps", 0)
-    name, steps = algorithm_of(agent), agent.se_steps
-    for field, least in needed.items():
-        if steps is not None and steps < least and not hasattr(agent, "train_steps"):
-            raise UserError(
-                f"{name}.se_steps = {steps}: nothing is learned, as {name}.{field} = "
-                f"{getattr(agent, field)}: give {least} steps or more, or lower that"
-            )
 
 
 def _prepared_set(folder: Path) -> SESet:

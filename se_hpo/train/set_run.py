@@ -11,6 +11,7 @@ from se_hpo.envs.checkpoint import load_se
 from se_hpo.errors import UserError
 from se_hpo.machine.processes import available_cores
 from se_hpo.names import noun_of
+from se_hpo.results.generation_feed import GenerationFeed, OnGeneration
 from se_hpo.results.se_outcome import SEOutcome, read_outcome
 from se_hpo.results.se_set_settings import read_set_json
 from se_hpo.search_spaces.user_code import code_of
@@ -28,17 +29,17 @@ OnOutcome = Callable[[SEOutcome], object]
 def train_set(
     request: Request,
     *,
-    quiet: bool = False,
-    only_live: bool = False,
     on_outcome: OnOutcome | None = None,
+    on_generation: OnGeneration | None = None,
+    **shown: Any,
 ) -> dict[int, str]:
     """Train the SEs of the shard that are not finished.
 
     Args:
         request: the set, and which part of it.
-        quiet: see `LiveLog`.
-        only_live: likewise.
         on_outcome: told of each SE that is finished; what it raises ends the attempt.
+        on_generation: told of each new generation, with its SE; likewise.
+        **shown: `quiet`, `only_live`, `console` of `LiveLog`.
 
     Returns:
         The SEs of the shard that are still not finished, and why.
@@ -52,14 +53,14 @@ def train_set(
     paths, settings, n_parallel = request.paths, request.settings, request.n_parallel
     threads = max(1, available_cores() // n_parallel)
     open_set(paths, settings, request.n_envs, request.origin, _code(request))
-    shown = {"quiet": quiet, "only_live": only_live}
+    feed = GenerationFeed("se", on_generation, map(paths.run, request.indices))
     with SetDisplay(paths, settings, len(request.indices), **shown) as display:
         before = {index: finished(request, index) for index in request.indices}
         todo = [index for index, outcome in before.items() if outcome is None]
         display.solved = sum(o.solved for o in before.values() if o)
         noun = noun_of(settings.train_env)
         with SEWorkers(paths, todo, n_parallel, threads, noun) as workers:
-            _watch(workers, display, on_outcome)
+            _watch(workers, display, feed, on_outcome)
     held = [index for index in workers.held if finished(request, index) is None]
     return {**workers.lost, **dict.fromkeys(held, "another process is at it")}
 
@@ -101,11 +102,17 @@ def finished(request: Request, index: int) -> SEOutcome | None:
 
 
 def _watch(
-    workers: SEWorkers, display: SetDisplay, on_outcome: OnOutcome | None
+    workers: SEWorkers,
+    display: SetDisplay,
+    feed: GenerationFeed,
+    on_outcome: OnOutcome | None,
 ) -> None:
-    """Train the SEs, and show how it goes."""
+    """Train the SEs, and show and tell how it goes."""
     while workers.busy:
-        for index in workers.step():
+        ended = workers.step()
+        for index in (*ended, *workers.running):
+            feed.tell(index, workers.paths.run(index))
+        for index in ended:
             display.attempt(partial(_show_finished, index, workers, display))
             if on_outcome and (outcome := read_outcome(workers.paths, index)):
                 on_outcome(outcome)

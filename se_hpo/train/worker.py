@@ -11,9 +11,11 @@ from pathlib import Path
 
 from se_hpo.machine.processes import die_with_parent
 from se_hpo.results.se_set_settings import read_settings
+from se_hpo.storage.agent_progress import AgentProgress
 from se_hpo.storage.lock import InUseError, RunLock
 from se_hpo.storage.paths import SESetPaths
 from se_hpo.terminal.cli import log_to_stderr, run_command
+from se_hpo.terminal.help_texts import internal
 from se_hpo.train.one_se import train_se
 from se_hpo.train.supervisor import HELD
 from se_hpo.training.inner_loop import InnerLoop
@@ -31,7 +33,7 @@ class SEWorkerOptions:
     """Which SE, from 0."""
     threads: int = 1
     """Threads, or processes of the torch engine."""
-    parent: int = 0
+    parent: int = internal(0)
     """End when this process, which started the worker, is gone (0: nobody)."""
 
 
@@ -50,6 +52,7 @@ def main(options: SEWorkerOptions) -> int:
         return HELD
     try:
         with InnerLoop(settings.engine, options.threads) as inner_loop:
+            inner_loop.watch = AgentProgress(paths.run(options.index))
             train_se(settings, paths, options.index, inner_loop)
     finally:
         lock.__exit__(None, None, None)

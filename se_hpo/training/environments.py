@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
+import gymnasium
 import numpy as np
 
 from se_hpo.agents.base import Action, DivergedError
@@ -148,12 +149,19 @@ class TaskTrainingEnv:
         truncation: `bootstrap` stores 0 for an episode cut by the step limit,
             `terminal` 1 (`AgentConfig.truncation`).
         action_repeat: steps for which an action is held (`AgentConfig.action_repeat`).
+        env: one of the task that there is, as `make_env` makes them; None: a new one.
     """
 
     def __init__(
-        self, spec: TaskSpec, seed: int, truncation: str, action_repeat: int = 1
+        self,
+        spec: TaskSpec,
+        seed: int,
+        truncation: str,
+        action_repeat: int = 1,
+        env: gymnasium.Env | None = None,
     ) -> None:
-        self._env, self._solved_return = make_env(spec), spec.solved_return
+        self._env = make_env(spec) if env is None else env
+        self._solved_return = spec.solved_return
         self._env.reset(seed=seed)
         self._truncation_is_terminal = truncation == "terminal"
         self._action_repeat = action_repeat
@@ -185,11 +193,16 @@ class TaskTrainingEnv:
 
 
 def training_env(
-    spec: TaskSpec, learned: LearnedEnv | None, seed: int, config: AgentConfig
+    spec: TaskSpec,
+    learned: LearnedEnv | None,
+    seed: int,
+    config: AgentConfig,
+    env: gymnasium.Env | None = None,
 ) -> TrainingEnv:
-    """The learned environment, or where there is none the task."""
+    """The learned environment, or where there is none the task: see there."""
     if learned is None:
-        return TaskTrainingEnv(spec, seed, config.truncation, config.action_repeat)
+        how = config.truncation, config.action_repeat
+        return TaskTrainingEnv(spec, seed, *how, env)
     if learned.kind.reward is not None:
         return RewardedTrainingEnv(spec, learned, seed, config)
     return LearnedTrainingEnv(spec, learned, seed)

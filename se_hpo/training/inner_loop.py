@@ -8,9 +8,9 @@ import importlib
 import importlib.util
 import itertools
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from types import ModuleType, TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from se_hpo.agents.registry import kind_of
 from se_hpo.envs.tasks import get_task
@@ -41,6 +41,8 @@ class InnerLoop:
 
     engine_name: str
     """The engine chosen: `native` or `torch`."""
+    watch: Callable[[int, int], object] | None = None
+    """Told by `train_agents` how many agents are trained, and of how many."""
 
     def __init__(self, engine: str = "auto", n_threads: int = 1) -> None:
         if engine not in ENGINES:
@@ -69,9 +71,20 @@ class InnerLoop:
             ValueError: a job whose parts do not fit together.
         """
         on_native = [self._is_native(job) for job in jobs]
-        native = iter(self._run_native(list(itertools.compress(jobs, on_native))))
+        native = iter(
+            self._run_native(
+                list(itertools.compress(jobs, on_native)),
+                lambda done: self._tell(min(done, len(jobs) - 1), len(jobs)),
+            )
+        )
         on_torch = [not is_native for is_native in on_native]
-        torch = iter(self._run_torch(list(itertools.compress(jobs, on_torch))))
+        before = sum(on_native)
+        others = self._run_torch(
+            list(itertools.compress(jobs, on_torch)),
+            lambda done: self._tell(before + done, len(jobs)),
+        )
+        torch = iter(others)
+        self._tell(len(jobs), len(jobs))
         return [next(native if is_native else torch) for is_native in on_native]
 
     def completed(
@@ -139,34 +152,73 @@ class InnerLoop:
             )
         return not lacks
 
-    def _run_native(self, jobs: list[TrainingJob]) -> list[TrainingResult]:
+    def _tell(self, done: int, of: int) -> None:
+        if self.watch is not None:
+            self.watch(done, of)
+
+    def _run_native(
+        self, jobs: list[TrainingJob], tell: Callable[[int], object]
+    ) -> list[TrainingResult]:
         if not jobs or self._native is None:
             return []
-        results: list[TrainingResult] = self._native.train_agents(jobs, self.n_threads)
+        watch = tell if self.watch is not None else None
+        results: list[TrainingResult] = self._native.train_agents(
+            jobs, self.n_threads, watch
+        )
         return results
 
-    def _run_torch(self, jobs: list[TrainingJob]) -> list[TrainingResult]:
+    def _run_torch(
+        self, jobs: list[TrainingJob], tell: Callable[[int], object]
+    ) -> list[TrainingResult]:
+        results = {}
         if self._pool and len(jobs) > 1:
-            return self._pool.run(jobs)
-        if not jobs:
-            return []
-        run_job = load_torch_engine()  # only where it is needed: it takes seconds
-        return [run_job(job) for job in jobs]
+            for n, done in enumerate(self._pool.completed(jobs), start=1):
+                results[done.position] = done.result
+                tell(n)
+        elif jobs:
+            run_job = load_torch_engine()  # only where it is needed: it takes seconds
+            for n, job in enumerate(jobs):
+                results[n] = run_job(job)
+                tell(n + 1)
+        return [results[n] for n in range(len(jobs))]
 
 
-def time_agents(engine: str, jobs: Sequence[TrainingJob]) -> float:
-    """Mean seconds of a job on one core.
+class AgentSeconds(NamedTuple):
+    """What one agent takes."""
 
-    An estimate from the start of learning: on a better SE agents train longer or
-    shorter, so expect a factor of two either way.
+    cpu: float
+    """Seconds of a core of its own, with as many others at work as there will be."""
+    wall: float
+    """Seconds on one of the cores as they are now."""
+    env_steps: float
+    """Training steps that it took."""
+
+    @property
+    def slowed(self) -> float:
+        """How many times longer it takes now, as others use the cores."""
+        return max(1.0, self.wall / self.cpu) if self.cpu else 1.0
+
+
+def time_agents(
+    engine: str, jobs: Sequence[TrainingJob], n_threads: int = 1
+) -> AgentSeconds:
+    """Mean seconds of these jobs, each of them run once on each thread.
+
+    Side by side, since two agents on the two halves of one core take longer. At most a
+    factor of two off: agents on better SEs train longer or shorter.
     """
-    with InnerLoop(engine, n_threads=1) as inner_loop:
+    with InnerLoop(engine, n_threads) as inner_loop:
         # A first, tiny job pays for what only the first one pays for.
         short = dataclasses.replace(jobs[0].agent, train_episodes=1, test_episodes=1)
-        inner_loop.train_agents([dataclasses.replace(jobs[0], agent=short)])
-        started = time.perf_counter()
-        inner_loop.train_agents(jobs)
-        return (time.perf_counter() - started) / len(jobs)
+        tiny = dataclasses.replace(jobs[0], agent=short)
+        inner_loop.train_agents([tiny] * n_threads)
+        cpu, started = inner_loop.cpu_seconds(), time.perf_counter()
+        all_jobs = [job for job in jobs for _ in range(n_threads)]
+        results = inner_loop.train_agents(all_jobs)
+        wall = (time.perf_counter() - started) / len(jobs)
+        cpu = (inner_loop.cpu_seconds() - cpu) / (len(jobs) * n_threads)
+    steps = sum(result.env_steps for result in results) / len(results)
+    return AgentSeconds(cpu, max(wall, cpu), steps)
 
 
 def load_engine(engine: str, with_torch: bool) -> Train:

@@ -77,7 +77,9 @@ def isa() -> str:
 
 
 def train_agents(
-    jobs: Sequence[TrainingJob], n_threads: int = 1
+    jobs: Sequence[TrainingJob],
+    n_threads: int = 1,
+    watch: Callable[[int], object] | None = None,
 ) -> list[TrainingResult]:
     """Train and test one agent per job.
 
@@ -87,6 +89,8 @@ def train_agents(
     Args:
         jobs: any mix of tasks, algorithms and sizes.
         n_threads: threads that take jobs, longest first.
+        watch: told, some times a second, how many jobs are done; what it raises ends
+            them. An engine that was built earlier tells nothing.
 
     Raises:
         UserError: the engine is not available, or a job is wrong.
@@ -97,7 +101,8 @@ def train_agents(
     if type(n_threads) is not int or n_threads < 1:
         raise UserError(f"n_threads = {n_threads!r}: must be an integer >= 1")
     flat = [_flatten(i, job) for i, job in enumerate(jobs)]
-    rows = _engine.train_agents(flat, min(n_threads, 4096), _internal(name))
+    told = (watch,) if hasattr(_engine, "can_be_watched") else ()
+    rows = _engine.train_agents(flat, min(n_threads, 4096), _internal(name), *told)
     return [TrainingResult(*row) for row in rows]
 
 

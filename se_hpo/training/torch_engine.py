@@ -10,18 +10,18 @@ training.
 
 from __future__ import annotations
 
-import contextlib
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import gymnasium
 import numpy as np
-import torch
 
 from se_hpo import seeding
 from se_hpo.agents import Agent, DivergedError, make_agent
 from se_hpo.agents.base import Scheduled, SeesEnds, SelfTrained
 from se_hpo.agents.config import AgentConfig
+from se_hpo.agents.one_thread import OneThread
 from se_hpo.agents.registry import check_takes, kind_of
 from se_hpo.envs.tasks import TaskSpec, measure_task
 from se_hpo.errors import UserError
@@ -149,9 +149,16 @@ def _train_by_itself(
 class Tests:
     """Greedy episodes of an agent on the task, without learning."""
 
-    def __init__(self, agent: Agent, spec: TaskSpec, seed: int, repeat: int) -> None:
+    def __init__(
+        self,
+        agent: Agent,
+        spec: TaskSpec,
+        seed: int,
+        repeat: int,
+        env: gymnasium.Env | None = None,
+    ) -> None:
         self._agent, self.env_steps = agent, 0
-        self._env = TaskTrainingEnv(spec, seed, "bootstrap", repeat)
+        self._env = TaskTrainingEnv(spec, seed, "bootstrap", repeat, env)
 
     def episode(self) -> float:
         """The return of one.
@@ -195,19 +202,15 @@ def run_job(job: TrainingJob) -> TrainingResult:
         UserError: unknown task, or parameters that do not fit the learned environment
             and the task.
     """
-    with _one_thread():
+    with OneThread():
         job = job.resolved()
         spec, config = measure_task(job.task), job.agent
         tested = job.tested_on(spec)
-        check_takes(kind_of(config), spec.id, spec.continuous, spec.discrete_obs)
-        seed = seeding.integer_seed(job.seed, "agent")
-        agent = _agent(config, spec, seed)
-        seed = seeding.integer_seed(job.seed, "environment")
-        env = training_env(spec, job.learned, seed, config)
+        agent, env = new_agent(config, spec, job.seed), env_of(job, spec)
         curve = _curve_tests(job, agent, tested)
         log, test = TrainingLog(stop_reason="diverged"), TestLog(diverged=True)
         if job.learned is None or np.isfinite(job.learned.psi).all():
-            log = _trained(job, agent, env, curve.episode if curve else None)
+            log = trained(job, agent, env, curve.episode if curve else None)
         if log.stop_reason != "diverged":
             seed = seeding.integer_seed(job.seed, "test")
             repeat = config.action_repeat
@@ -223,9 +226,10 @@ def run_job(job: TrainingJob) -> TrainingResult:
     )
 
 
-def _trained(
-    job: TrainingJob, agent: Agent, env: TrainingEnv, test: Test | None
+def trained(
+    job: TrainingJob, agent: Agent, env: TrainingEnv, test: Test | None = None
 ) -> TrainingLog:
+    """Train the agent of a job, which is resolved, until something ends it."""
     if isinstance(agent, SelfTrained):
         return _train_by_itself(agent, env, test)
     rule = functools.partial(env.stop_reason, config=job.agent)
@@ -240,7 +244,22 @@ def _curve_tests(job: TrainingJob, agent: Agent, spec: TaskSpec) -> Tests | None
     return Tests(agent, spec, seed, job.agent.action_repeat)
 
 
-def _agent(config: AgentConfig, spec: TaskSpec, seed: int) -> Agent:
+def env_of(
+    job: TrainingJob, spec: TaskSpec, env: gymnasium.Env | None = None
+) -> TrainingEnv:
+    """What the agent of a job trains on; `env` stands in for a new one of the task."""
+    seed = seeding.integer_seed(job.seed, "environment")
+    return training_env(spec, job.learned, seed, job.agent, env)
+
+
+def new_agent(config: AgentConfig, spec: TaskSpec, seed: int) -> Agent:
+    """The agent of a job with that seed, untrained.
+
+    Raises:
+        UserError: it cannot learn the task, or is too large for the memory.
+    """
+    check_takes(kind_of(config), spec.id, spec.continuous, spec.discrete_obs)
+    seed = seeding.integer_seed(seed, "agent")
     try:
         sizes = spec.obs_size, spec.n_actions
         return make_agent(config, *sizes, seed, continuous=spec.continuous)
@@ -256,14 +275,3 @@ def _agent(config: AgentConfig, spec: TaskSpec, seed: int) -> Agent:
             f"{type(config).__name__}: no memory for an agent of {named} "
             f"({last_line(error)}): lower the largest"
         ) from None
-
-
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """Sums must not depend on how many threads share them."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

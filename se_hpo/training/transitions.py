@@ -23,6 +23,7 @@ from se_hpo.agents import Agent, DivergedError, make_agent
 from se_hpo.agents.base import Action
 from se_hpo.agents.config import AgentConfig
 from se_hpo.agents.ddqn_config import DDQNConfig
+from se_hpo.agents.one_thread import OneThread
 from se_hpo.envs.checkpoint import SECheckpoint, load_se
 from se_hpo.envs.learned import LearnedEnv
 from se_hpo.envs.se_net import module_of
@@ -65,6 +66,7 @@ class _RecordingEnv(LearnedTrainingEnv):
         return step
 
 
+@OneThread()
 def transition_counts(
     checkpoint: Path | str,
     agent: AgentConfig | None = None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from se_hpo.envs.learned import kind_of
 from se_hpo.envs.zoo_files import name_of_file, zoo_file, zoo_names
 from se_hpo.errors import UserError
 from se_hpo.results.model_card import KEY, card_of
+from se_hpo.terminal.next_steps import module_command
 from se_hpo.terminal.rich_tables import table
 from se_hpo.zoo.candidates import Candidate
 from se_hpo.zoo.card_text import REACHED, facts, reached_row, reached_text, size_text
@@ -58,11 +58,11 @@ def card_tables(file: Path) -> Iterator[Table | str]:
 
 def added(path: Path, candidate: Candidate) -> str:
     """What `add` did, and what to do next."""
-    end, file = candidate.outcome, shlex.quote(str(path))
+    end = candidate.outcome
     agents = ", ".join(map(reached_text, candidate.reached)) or "not evaluated"
     solved = f"solved in generation {end.solved_at}" if end.solved else "not solved"
     done = f"{path}: SE {end.index} of {candidate.se_set.paths.root}, {solved}, "
-    next_ = f"python -m se_hpo.zoo show {file}"
+    next_ = module_command("zoo", "show", path)
     if not candidate.reached:
-        next_ = f"python -m se_hpo.evaluate --envs {file}"
+        next_ = module_command("evaluate", "--envs", path)
     return f"{done}{size_text(path.stat().st_size)}; {agents}\nNext:\n  {next_}"

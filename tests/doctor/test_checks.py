@@ -1,5 +1,6 @@
 """The doctor finds what is broken and names the mend: machine, network, folder."""
 
+import configparser
 import errno
 import importlib.util
 import json
@@ -23,7 +24,16 @@ from se_hpo.training import native_engine as engine
 from tests.helpers.places import ROOT
 
 LINES = (
-    *("python", "se_hpo", "packages", "compiler", "native engine", "cores", "threads"),
+    *(
+        "python",
+        "se_hpo",
+        "packages",
+        "extras",
+        "compiler",
+        "native engine",
+        "cores",
+        "threads",
+    ),
     *("open files", "folder", "free space", "address", "nameserver"),
     *("rename and append", "file locks", "clock", "SLURM", "one generation"),
 )
@@ -387,3 +397,20 @@ def test_a_trial_that_fails_is_an_error_with_its_last_words(scratch, monkeypatch
     found = only(trial.check(scratch))
     assert found.level == "error"
     assert found.value == "RuntimeError: the engine is on fire"
+
+
+def test_extras_are_said_with_what_would_install_the_others(monkeypatch):
+    monkeypatch.setattr(checked_machine, "EXTRAS", {"a": ("numpy",), "b": ("no-such",)})
+    assert only(checked_machine.extras()).value == "a; not: b (pip install no-such)"
+    monkeypatch.setattr(checked_machine, "EXTRAS", {"b": ("no-such",)})
+    assert only(checked_machine.extras()).value.startswith("none; not: b")
+
+
+def test_the_extras_are_those_of_the_package_but_for_developers():
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    declared = dict(config["options.extras_require"])
+    for name, packages in checked_machine.EXTRAS.items():
+        asked = declared.pop(name)
+        assert all(package in asked for package in packages)
+    assert set(declared) <= {"test", "dev", "docs", "examples"}

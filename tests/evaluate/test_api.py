@@ -93,6 +93,28 @@ def test_it_works_in_a_thread(run_folder, tmp_path):
     assert len(names["evaluation"].frame()) == 3
 
 
+def test_the_callback_gets_every_record_and_what_it_raises_ends_the_call(
+    run_folder, tmp_path
+):
+    class EnoughError(Exception):
+        pass
+
+    told, flags = [], {**FLAGS, "out": tmp_path / "a.jsonl", "threads": 1}
+
+    def stop(record):
+        told.append(record)
+        if len(told) == 2:
+            raise EnoughError
+
+    with pytest.raises(EnoughError):
+        se_hpo.evaluate.run(envs=run_folder, callback=stop, **flags)
+    assert len(se_hpo.load_evaluations(tmp_path / "a.jsonl")) == 2
+    evaluation = se_hpo.evaluate.run(envs=run_folder, callback=stop, **flags)
+    frame = evaluation.frame()
+    assert [record["score"] for record in told] == frame["score"].tolist()
+    assert len(told) == 6
+
+
 def test_a_plan_trains_and_writes_nothing(run_folder, tmp_path):
     out = tmp_path / "a.jsonl"
     evaluation = se_hpo.evaluate.run(envs=run_folder, plan=True, out=out, **FLAGS)

@@ -13,6 +13,7 @@ import se_hpo
 from se_hpo.agents.ddqn_config import DDQNConfig
 from se_hpo.agents.registry import find_agent
 from se_hpo.config.overrides import read_yaml
+from se_hpo.envs.checkpoint import load_se, save_se
 from se_hpo.envs.tasks import get_task
 from se_hpo.errors import UserError
 from se_hpo.evaluate import agent_values, evaluation_run
@@ -191,7 +192,8 @@ def test_values_of_a_file(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
-        ({"agent_values": "textbok"}, "textbok cannot be read"),
+        ({"agent_values": "textbok"}, "textbok: no such file.*did you mean 'textbook'"),
+        ({"agent_values": "matchd"}, "did you mean 'matched'"),
         ({"agent_values": "textbook", "agents": ("td3_discrete",)}, "only of: ddqn"),
         ({"curve_steps": 0}, "--curve-steps 0"),
         ({"fixed_steps": 9}, "--curve-steps instead"),
@@ -258,3 +260,24 @@ def test_lines_about_sets_of_reward_networks_say_rn(tmp_path):
     make_set(run.ses / "none", "rn_fixed", 0, used.se_set.config, "CartPole-v0")
     with pytest.raises(UserError, match="no RN is finished"):
         used_sets([run.ses / "none"], (), False)
+
+
+def test_another_discount_than_the_reward_networks_is_said(tmp_path, caplog):
+    root = reward_run(tmp_path / "run").root
+    path = RunPaths(root).ses / "potential" / "000.safetensors"
+    se = load_se(path)
+    metadata = {**se.metadata, "discount": 0.5}
+    save_se(path, se.psi, se.task, se.se_config, metadata)
+    resolve(options(root))
+    assert "the reward network was learned with 0.5" in caplog.text
+    caplog.clear()
+    resolve(options(root, set=("ddqn.gamma=0.5",)))
+    second = [r for r in caplog.messages if "learned with 0.5" in r]
+    assert not second
+
+
+def test_steps_in_which_an_agent_never_learns_are_refused(tmp_path):
+    root = make_sets(tmp_path / "run").root
+    flags = EvaluateOptions(envs=(root,), agents=("ppo",), fixed_steps=3)
+    with pytest.raises(UserError, match=r"--fixed-steps 3: nothing is learned, as ppo"):
+        resolve(flags)

@@ -280,5 +280,7 @@ def test_a_random_search_takes_the_best_by_the_fitness_and_knows_its_return(
 
 def test_the_loss_sees_scores_between_the_worst_and_the_best():
     area, threshold = config("area", 100), config("threshold", 70)
-    assert nes_loss([0.5, 1.2], 2, HILL, area) == pytest.approx(0.25)
-    assert nes_loss([-870.0, -435.0], 2, HILL, threshold) == pytest.approx(0.75)
+    scores = ([0.5, 1.2], area, 0.25), ([-870.0, -435.0], threshold, 0.75)
+    for centers, of, expected in scores:
+        lines = [{"center_scores": [x], "member_scores": [[x]]} for x in centers]
+        assert nes_loss(lines, 2, HILL, of, "clipped") == pytest.approx(expected)

@@ -20,9 +20,18 @@ def made(tmp_path_factory):
     folder, records = tmp_path_factory.mktemp("api") / "run", []
     before = surroundings()
     run = se_hpo.optimize.run(
-        space="smoke", run=str(folder), n_workers=2, callback=records.append, **FLAGS
+        space="smoke",
+        run=str(folder),
+        n_workers=2,
+        callback=records.append,
+        on_generation=records.append,
+        **FLAGS,
     )
     return run, records, before, surroundings()
+
+
+def of_evaluations(told):
+    return [each for each in told if not isinstance(each, dict)]
 
 
 def test_it_gives_the_run_with_the_frames_of_the_readers(made):
@@ -36,9 +45,37 @@ def test_it_gives_the_run_with_the_frames_of_the_readers(made):
 
 def test_the_callback_gets_every_record(made):
     run, records, *_ = made
+    records = of_evaluations(records)
     told = {(record.trial, record.budget, record.loss) for record in records}
     frame = run.trials()[["trial", "budget", "loss"]]
     assert told == set(frame.itertuples(index=False, name=None))
+
+
+def test_each_generation_is_told_once_in_order_and_before_its_evaluation(made):
+    run, told, *_ = made
+    frame = run.generations().set_index(["trial", "generation"])
+    rows = [each for each in told if isinstance(each, dict)]
+    keys = [(row["trial"], row["generation"]) for row in rows]
+    assert sorted(keys) == sorted(set(keys)) == sorted(frame.index)
+    for trial in {trial for trial, _ in keys}:
+        mine = [generation for name, generation in keys if name == trial]
+        assert mine == sorted(mine)
+    for row in rows:
+        key = row["trial"], row["generation"]
+        assert row["center_score"] == frame.loc[key, "center_score"]
+    seen = {}
+    for each in told:
+        if isinstance(each, dict):
+            seen[each["trial"]] = each["generation"] + 1
+        else:
+            assert seen[each.trial] == each.generations
+
+
+def test_what_is_returned_has_a_short_repr(made):
+    run, told, *_ = made
+    for each in (run, run.incumbent, *of_evaluations(told)):
+        assert len(repr(each)) < 200 and "\n" not in repr(each)
+    assert run.incumbent.trial in repr(run.incumbent)
 
 
 def test_an_attempt_is_the_call_not_the_program_around_it(made):
@@ -116,8 +153,11 @@ def test_what_a_callback_raises_ends_the_run_and_the_call_again_goes_on(tmp_path
 
     run = tmp_path / "run"
     with pytest.raises(EnoughError):
+        se_hpo.optimize.run("smoke", run=run, on_generation=stop, **FLAGS)
+    assert len(se_hpo.load_trials(run)) <= 1
+    with pytest.raises(EnoughError):
         se_hpo.optimize.run("smoke", run=run, callback=stop, **FLAGS)
-    assert len(se_hpo.load_trials(run)) == 1
+    assert 1 <= len(se_hpo.load_trials(run)) <= 2
     assert len(se_hpo.optimize.run("smoke", run=run, **FLAGS).trials()) == 4
 
 

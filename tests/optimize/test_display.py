@@ -13,11 +13,12 @@ from rich.console import Console
 
 from se_hpo.bohb.status import Bracket, MasterStatus, Rung, Running, Worker
 from se_hpo.optimize.display import RunDisplay, evaluation_line
-from se_hpo.optimize.outcome import final_table, ranked
+from se_hpo.optimize.outcome import ranked, show_best
 from se_hpo.results.curve_reader import CurveReader
 from se_hpo.results.trials import load_trials
 from se_hpo.storage.paths import RunPaths
 from se_hpo.storage.records import Status
+from se_hpo.terminal.next_steps import show_next
 from tests.helpers.fake_run import (
     add_configuration,
     add_generation,
@@ -313,7 +314,8 @@ def test_evaluation_lines_say_how_it_ended(
 
 def printed(frame, width: int = 80) -> str:
     target = console(width, terminal=False)
-    final_table(frame, "python -m se_hpo.optimize --run x --confirm 3", target)
+    show_best(frame, target)
+    show_next(target, ["python -m se_hpo.optimize --run x --confirm 3"])
     return output(target)
 
 

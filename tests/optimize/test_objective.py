@@ -4,10 +4,13 @@ import json
 import logging
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from se_hpo.envs.tasks import get_task
+from se_hpo.errors import UserError
 from se_hpo.optimize.objectives.agent_run import agent_loss
+from se_hpo.optimize.objectives.losses import LOSSES, levels_of, top_of
 from se_hpo.optimize.objectives.nes_run import nes_loss
 from se_hpo.optimize.objectives.objective import Objective
 from se_hpo.storage.paths import RunPaths
@@ -33,25 +36,89 @@ def evaluate(objective, tmp_path, budget, configuration=None, **fake):
     return record, inner_loop, run.trial(ID)
 
 
-def test_nes_loss_is_one_minus_the_mean_normalized_score():
+def lines(centers, members=None):
+    """Generations of a run, whose members are as its centers unless they are given."""
+    members = members or [[[x]] for x in centers]
+    both = zip(centers, members, strict=True)
+    return [{"center_scores": [x], "member_scores": m} for x, m in both]
+
+
+def clipped(centers, budget):
+    return nes_loss(lines(centers), budget, TASK, loss="clipped")
+
+
+def test_the_clipped_nes_loss_is_one_minus_the_mean_normalized_score():
     # normalized: 0 (clipped), 0.5, 1 (clipped)
-    assert nes_loss([9.0, 107.5, 200.0], 3, TASK) == pytest.approx(0.5)
+    assert clipped([9.0, 107.5, 200.0], 3) == pytest.approx(0.5)
 
 
-def test_generations_after_solved_count_as_one():
-    assert nes_loss([20.0, 195.0], 4, TASK) == pytest.approx(0.25)
+def test_generations_after_solved_count_as_one_where_it_is_clipped():
+    assert clipped([20.0, 195.0], 4) == pytest.approx(0.25)
 
 
-def test_a_later_level_is_worth_less_than_an_earlier_one():
-    early = nes_loss([20.0, 100.0, 195.0], 3, TASK)
-    assert early < nes_loss([20.0, 20.0, 195.0], 3, TASK) < 1.0
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_later_level_is_worth_less_than_an_earlier_one(loss):
+    early = nes_loss(lines([20.0, 100.0, 195.0]), 3, TASK, loss=loss)
+    assert early < nes_loss(lines([20.0, 20.0, 195.0]), 3, TASK, loss=loss) < 1.0
 
 
-def test_agent_loss_rewards_return_first_and_then_few_steps():
-    assert agent_loss([195.0], [0], 1000, TASK) == pytest.approx(0.0)
-    assert agent_loss([195.0], [1000], 1000, TASK) == pytest.approx(0.5)
-    assert agent_loss([20.0], [0], 1000, TASK) == pytest.approx(1.0)
-    assert agent_loss([195.0, 20.0], [500, 1], 1000, TASK) == pytest.approx(0.625)
+def test_progress_rises_in_a_line_from_the_worst_to_the_solved_return():
+    levels = levels_of([TASK.worst_return, 101.5, 195.0], TASK)
+    assert levels == pytest.approx([0.05, 0.5, 0.95])
+
+
+def test_no_two_returns_have_the_same_progress_whatever_they_are():
+    returns = np.linspace(-20.0, 220.0, 500)
+    levels = levels_of(returns, TASK)
+    assert (np.diff(levels) > 0).all()
+    assert 0.0 < levels[0] < levels[-1] < 1.0
+
+
+def test_what_the_best_fifth_of_the_members_reaches_counts_before_the_center_moves():
+    low = [[10.0, 10.0]] * 5
+    high = [[10.0, 10.0]] * 4 + [[150.0, 150.0]]
+    stuck = nes_loss(lines([10.0], [low]), 1, TASK)
+    assert nes_loss(lines([10.0], [high]), 1, TASK) < stuck
+    # One of ten is less than a fifth: its neighbour counts with it.
+    one = [[10.0, 10.0]] * 4 + [[10.0, 150.0]]
+    between = nes_loss(lines([10.0], [one]), 1, TASK)
+    assert nes_loss(lines([10.0], [high]), 1, TASK) < between < stuck
+
+
+def test_members_whose_score_is_unknown_are_the_worst():
+    known = top_of([[10.0], [20.0]])
+    assert top_of([[float("nan")], [20.0]]) == top_of([[None], [20.0]]) == known == 20.0
+    lost = nes_loss(lines([10.0], [[[None], [None]]]), 1, TASK)
+    assert nes_loss(lines([10.0], [[[8.0], [8.0]]]), 1, TASK) < lost < 1.0
+
+
+def test_a_run_that_solved_earlier_or_higher_has_the_lower_progress_loss():
+    early, late = lines([30.0, 196.0]), lines([30.0, 30.0, 196.0])
+    assert nes_loss(early, 9, TASK) < nes_loss(late, 9, TASK)
+    assert nes_loss(lines([30.0, 199.0]), 9, TASK) < nes_loss(early, 9, TASK)
+
+
+def test_all_generations_count_for_a_run_on_its_way():
+    assert nes_loss(lines([50.0] * 9), 3, TASK) == nes_loss(lines([50.0] * 3), 3, TASK)
+
+
+def test_the_clipped_agent_loss_rewards_return_first_and_then_few_steps():
+    def loss(scores, steps):
+        return agent_loss(scores, steps, 1000, TASK, "clipped")
+
+    assert loss([195.0], [0]) == pytest.approx(0.0)
+    assert loss([195.0], [1000]) == pytest.approx(0.5)
+    assert loss([20.0], [0]) == pytest.approx(1.0)
+    assert loss([195.0, 20.0], [500, 1]) == pytest.approx(0.625)
+
+
+def test_agents_below_the_random_policy_differ_in_progress():
+    assert agent_loss([9.0], [9], 1000, TASK) > agent_loss([12.0], [9], 1000, TASK)
+
+
+def test_a_loss_of_another_version_is_refused():
+    with pytest.raises(UserError, match="unknown loss 'progres': did you mean"):
+        replace(NES, loss="progres")
 
 
 def test_an_evaluation_is_recorded_on_disk_and_in_full(tmp_path):

@@ -49,7 +49,7 @@ def objective(request):
     kind = objective_kind(request.param)
     base = BASE if kind.learns_se else {}
     ses = SES if kind.on_ses else ()
-    return Objective(request.param, "CartPole-v0", "ddqn", base, 3, ses)
+    return Objective(request.param, "CartPole-v0", "ddqn", base, 3, ses=ses)
 
 
 def trains_on_ses(objective):

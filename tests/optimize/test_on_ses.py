@@ -28,7 +28,8 @@ from se_hpo.optimize.run_request import resolve_run
 from se_hpo.optimize.session import opened
 from se_hpo.optimize.worker import WorkerOptions
 from se_hpo.optimize.worker import main as work
-from se_hpo.results.ranking import Finalist, best_on_task
+from se_hpo.results.confirmations import best_confirmed, read_confirmations
+from se_hpo.results.ranking import Finalist
 from se_hpo.search_spaces.loading import list_spaces, load_space
 from se_hpo.storage.paths import RunPaths
 from se_hpo.storage.records import Status
@@ -130,7 +131,8 @@ def test_every_space_of_agents_for_the_task_works_with_it(tmp_path, space):
     small = {f"{space.agent}.se_steps": 20, f"{space.agent}.test_episodes": 1}
     base = {**asked.settings.base, **small}
     objective = Objective(
-        "agent_on_se", space.task, space.agent, base, 0, asked.ses.environments
+        *("agent_on_se", space.task, space.agent, base, 0),
+        ses=asked.ses.environments,
     )
     generator = asked.generator()
     configuration, _ = generator.get_config(1.0)
@@ -144,9 +146,10 @@ def test_the_loss_runs_from_the_worst_return_to_the_solved_one():
     task = dataclasses.replace(
         get_task("CartPole-v0"), worst_return=10.0, solved_return=110.0
     )
-    assert level_loss([10.0, 5.0], task) == 1.0
-    assert level_loss([60.0], task) == 0.5
-    assert level_loss([200.0, 60.0], task) == 0.25
+    assert level_loss([60.0], task) == pytest.approx(0.5)
+    assert level_loss([60.0, 10.0], task) == pytest.approx((0.5 + 0.95) / 2)
+    losses = [level_loss([score], task) for score in (0.0, 10.0, 110.0, 120.0)]
+    assert losses == sorted(losses, reverse=True) and len(set(losses)) == 4
 
 
 def bad_inputs(tmp_path):
@@ -256,7 +259,7 @@ def test_an_se_with_the_same_parameters_and_another_activation_is_another(tmp_pa
 
 
 def finalists(*losses):
-    return [Finalist((0, 0, i), {}, 3.0, loss) for i, loss in enumerate(losses)]
+    return [Finalist((0, 0, i), {}, 3.0 - i, loss) for i, loss in enumerate(losses)]
 
 
 def test_the_best_are_confirmed_on_the_task_and_the_best_there_is_chosen(tmp_path):
@@ -268,13 +271,16 @@ def test_the_best_are_confirmed_on_the_task_and_the_best_there_is_chosen(tmp_pat
     assert len(loop.jobs) == 6, "three agents of each"
     means = [np.mean(row["fresh_losses"]) for row in rows]
     best = int(np.argmin(means))
-    assert best_on_task(asked.paths) == (rows[best]["trial"], means[best])
+    row = best_confirmed(read_confirmations(asked.paths), "000-0-000", 3.0)
+    assert row is not None
+    assert (row.trial, row.fresh_loss) == (rows[best]["trial"], means[best])
 
 
-def test_confirmation_on_the_se_s_own_terms_chooses_nobody(tmp_path):
-    objective = Objective("agent", "CartPole-v0", "ddqn", {}, 0)
-    confirm(finalists(0.0), objective, RunPaths(tmp_path), FakeInnerLoop())
-    assert best_on_task(RunPaths(tmp_path)) is None
+def test_three_are_confirmed_unless_told_otherwise_or_the_master_is_alone(tmp_path):
+    assert request(tmp_path, ZOO).confirm == 3
+    assert request(tmp_path, ZOO, confirm=0).confirm == 0
+    assert request(tmp_path, ZOO, role="master").confirm == 0
+    assert request(tmp_path, None).confirm == 0
 
 
 def test_a_whole_run_ends_with_the_configuration_that_is_best_on_the_task(tmp_path):
@@ -290,4 +296,4 @@ def test_a_whole_run_ends_with_the_configuration_that_is_best_on_the_task(tmp_pa
     rows = json.loads(RunPaths(run.folder).confirmation.read_text())
     best = min(rows, key=lambda row: np.mean(row["fresh_losses"]))
     assert run.incumbent.trial == best["trial"]
-    assert run.incumbent.loss == pytest.approx(np.mean(best["fresh_losses"]))
+    assert run.incumbent.fresh_loss == pytest.approx(np.mean(best["fresh_losses"]))

@@ -43,11 +43,11 @@ def test_the_shipped_spaces_are_these():
     alone.add("td3_pendulum")
     assert set(list_spaces()) == {
         "smoke",
-        "nes_acrobot",
-        "nes_cartpole",
+        *("nes_acrobot", "nes_cartpole"),
+        *("paper_nes_acrobot", "paper_nes_cartpole"),
         "ddqn_acrobot",
         "ppo_cartpole",
-        "sb3_ppo_cartpole",
+        *("sb3_ppo_cartpole", "wide_ddqn_cartpole"),
         *alone,
         *("q_learning_cliff", "sarsa_cliff"),
         *("rn_cliff", "rn_cartpole", "rn_cmc"),
@@ -76,7 +76,7 @@ def test_a_shipped_space_comments_every_range_and_imports_only_configspace(name)
             assert names == ["ConfigSpace"]
 
 
-@pytest.mark.parametrize("name", ["nes_cartpole", "nes_acrobot"])
+@pytest.mark.parametrize("name", ["paper_nes_cartpole", "paper_nes_acrobot"])
 def test_the_authors_ranges_are_kept(name):
     built = load_space(name).configuration_space()
     for key, (low, high) in AUTHORS.items():
@@ -96,7 +96,7 @@ def test_the_authors_ranges_are_kept(name):
 
 @pytest.mark.parametrize("task", ["cartpole", "acrobot"])
 def test_the_agents_part_is_the_same_in_all_spaces_of_a_task(task):
-    alone, joint = load_space(f"ddqn_{task}"), load_space(f"nes_{task}")
+    alone, joint = load_space(f"ddqn_{task}"), load_space(f"paper_nes_{task}")
     assert (alone.objective, joint.objective) == ("agent", "nes")
     assert (alone.agent, alone.task) == (joint.agent, joint.task)
     together = joint.configuration_space()
@@ -195,13 +195,33 @@ def test_phase_2_spaces_draw_as_the_variation_inside_nes_does():
         np.testing.assert_allclose(ours, theirs, atol=0.15, err_msg=key)
 
 
+@pytest.mark.parametrize("name", ["nes_cartpole", "nes_acrobot"])
+def test_settings_that_a_strategy_or_kind_does_not_read_are_not_searched(name):
+    space = load_space(name)
+    encoding = SpaceEncoding(space.configuration_space())
+    for seed in range(60):
+        config = encoding.sample(seed)
+        ours = config["nes.strategy"] == "nes"
+        assert ("nes.sampling" in config) is ("nes.score_transform" in config) is ours
+        future = config["se.kind"] != "one_step"
+        assert ("ddqn.tau" in config) is ("ddqn.one_minus_gamma" in config) is future
+
+
+@pytest.mark.parametrize("name", ["nes_cartpole", "nes_acrobot"])
+def test_all_configurations_are_judged_by_agents_that_vary(name):
+    space = load_space(name)
+    searched = space.configuration_space()
+    for key in ("nes.vary_agents", "nes.vary", "nes.n_center_evaluations"):
+        assert key in space.base and key not in searched
+
+
 def test_a_phase_2_agent_has_no_step_limit_but_that_of_the_episodes():
     for agent in DRAWN:
         config = load_space(f"vary_{agent}").resolve({}).agent
         assert (config.max_env_steps, config.train_episodes) == (0, 1000)
 
 
-@pytest.mark.parametrize("name", ["nes_cartpole", "nes_acrobot"])
+@pytest.mark.parametrize("name", ["paper_nes_cartpole", "paper_nes_acrobot"])
 def test_center_evaluations_matter_where_their_mean_is_the_baseline(name):
     space = load_space(name)
     encoding = SpaceEncoding(space.configuration_space())
@@ -219,8 +239,10 @@ def test_center_evaluations_matter_where_their_mean_is_the_baseline(name):
 )
 def test_no_configuration_trains_for_ever(name):
     space = load_space(name)
-    config = space.resolve({})
-    assert 0 < (config.nes.horizon or config.agent.max_env_steps) <= 50_000
+    named = space.configuration_space().get("ddqn.se_steps")
+    config = space.resolve({named.name: named.upper} if named else {})
+    limits = config.nes.horizon, config.agent.se_steps, config.agent.max_env_steps
+    assert 0 < next(limit for limit in limits if limit) <= 50_000
 
 
 def test_smoke_has_every_kind_of_hyperparameter_and_is_tiny():

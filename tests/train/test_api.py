@@ -41,6 +41,7 @@ def made(recipe):
         num_envs=2,
         set={"nes.step_size": 0.5},
         callback=outcomes.append,
+        on_generation=outcomes.append,
     )
     return trained, outcomes, before, surroundings()
 
@@ -63,9 +64,21 @@ def test_it_gives_the_set_with_the_frames_of_the_readers(made):
 
 def test_the_callback_gets_every_outcome(made):
     trained, outcomes, *_ = made
+    outcomes = [each for each in outcomes if not isinstance(each, dict)]
+    assert max(len(repr(outcome)) for outcome in outcomes) < 200
     told = sorted((outcome.index, outcome.best_score) for outcome in outcomes)
     frame = trained.ses()[["se", "best_score"]]
     assert told == list(frame.itertuples(index=False, name=None))
+
+
+def test_each_generation_of_each_se_is_told_before_its_outcome(made):
+    trained, told, *_ = made
+    rows = [each for each in told if isinstance(each, dict)]
+    frame = trained.generations()[["se", "generation", "center_score"]]
+    keys = [(r["se"], r["generation"], r["center_score"]) for r in rows]
+    assert sorted(keys) == sorted(frame.itertuples(index=False, name=None))
+    ended = {each.index: told.index(each) for each in told if each not in rows}
+    assert all(told.index(row) < ended[row["se"]] for row in rows)
 
 
 def test_handlers_of_logs_and_signals_stay(made):

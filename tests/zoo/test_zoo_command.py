@@ -12,6 +12,7 @@ from se_hpo.envs.checkpoint import load_se, save_se
 from se_hpo.errors import UserError
 from se_hpo.results.columns import ZOO_COLUMNS
 from se_hpo.results.lines import UnreadableWarning
+from se_hpo.terminal.next_steps import python
 from se_hpo.zoo.__main__ import main
 from se_hpo.zoo.card_text import EMPTY, page
 from se_hpo.zoo.options import ZooOptions
@@ -110,7 +111,8 @@ def test_add_says_what_it_did_and_what_to_do_next(run, tmp_path, monkeypatch, ca
         "zoo/CartPole-v0.safetensors: SE 0 of run/ses/varied, solved"
     )
     assert "kB; ddqn " in first
-    assert rest == ["Next:", "  python -m se_hpo.zoo show zoo/CartPole-v0.safetensors"]
+    shown = f"{python()} -m se_hpo.zoo show zoo/CartPole-v0.safetensors"
+    assert rest == ["Next:", f"  {shown}"]
     assert "--overwrite" in refuse("add", "run")
     out = said(capsys, "add", "run", se=1, name="CartPole-v0:mdp", note=("A.",))
     assert out.startswith(

@@ -9,16 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from se_hpo.envs.tasks import TaskSpec
 from se_hpo.training.jobs import TrainingJob
 
 Evaluate = Callable[..., dict[str, Any]]
-"""`(config, trial's seed, files, inner loop, budget, guard)` -> values of the record.
+"""`(config, trial's seed, files, inner loop, budget, guard, loss)` -> record's values.
 
 What lower budgets left in the files is kept, and counts; `guard` is called before
-anything is written. The loss is in [0, 1]; divergence is 1, a crash an exception.
+anything is written. `loss` is a name in `objectives.losses.LOSSES`. The loss is in
+[0, 1]; divergence is 1, a crash an exception.
 """
 
 Cost = Callable[..., tuple[TrainingJob, int, int]]
@@ -40,9 +38,3 @@ class ObjectiveKind:
     on_ses: bool = False
     """Whether agents train on SEs that are there: `evaluate` and `cost` then also take
     `ses`, a sequence of `LearnedEnv`."""
-
-
-def normalized_return(scores: np.ndarray, task: TaskSpec) -> np.ndarray:
-    """0 at the return of a random policy, 1 at the solved return, clipped between."""
-    span = task.solved_return - task.random_return
-    return np.clip((scores - task.random_return) / span, 0.0, 1.0)

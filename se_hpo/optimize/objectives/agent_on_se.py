@@ -20,21 +20,20 @@ from se_hpo.optimize.objectives.agent_run import (
     evaluated,
     trained_agents,
 )
+from se_hpo.optimize.objectives.losses import PROGRESS, levels_of
 from se_hpo.storage.files import Guard
 from se_hpo.storage.paths import TrialPaths
 from se_hpo.training.inner_loop import InnerLoop
 from se_hpo.training.jobs import TrainingJob
 
 
-def level_loss(scores: Sequence[float], task: TaskSpec) -> float:
-    """One minus the mean level: 0 at the task's worst return, 1 at the solved one.
+def level_loss(scores: Sequence[float], task: TaskSpec, loss: str = PROGRESS) -> float:
+    """One minus the mean level of the returns, by a loss in `LOSSES`.
 
     Steps do not count: those on an SE cost next to nothing, and many kinds have a fixed
     number of them.
     """
-    span = task.solved_return - task.worst_return
-    levels = (np.asarray(scores, np.float64) - task.worst_return) / span
-    return float(1.0 - np.mean(np.clip(levels, 0.0, 1.0)))
+    return float(1.0 - np.mean(levels_of(scores, task, loss=loss)))
 
 
 def _job(
@@ -51,14 +50,16 @@ def _evaluate(
     inner_loop: InnerLoop,
     budget: int,
     guard: Guard,
+    loss: str = PROGRESS,
+    *,
     ses: Sequence[LearnedEnv],
 ) -> dict[str, Any]:
     rows = trained_agents(
         lambda k: _job(config, seed, k, ses), paths.agents, inner_loop, budget, guard
     )
-    loss = level_loss([row.score for row in rows], measure_task(config.task))
+    reached = level_loss([r.score for r in rows], measure_task(config.task), loss)
     return {
-        **evaluated(rows, loss),
+        **evaluated(rows, reached),
         "env_steps_se": sum(row.env_steps for row in rows),
         "env_steps_task": sum(row.test_env_steps for row in rows),
     }

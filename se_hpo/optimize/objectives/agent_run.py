@@ -18,7 +18,8 @@ from se_hpo import seeding
 from se_hpo.config.run import RunConfig
 from se_hpo.envs.tasks import TaskSpec, measure_task
 from se_hpo.nes.fitness import step_limit
-from se_hpo.optimize.objectives import ObjectiveKind, normalized_return
+from se_hpo.optimize.objectives import ObjectiveKind
+from se_hpo.optimize.objectives.losses import PROGRESS, levels_of
 from se_hpo.storage.files import (
     Guard,
     append_json_line,
@@ -52,20 +53,25 @@ class AgentLine:
 
 
 def agent_loss(
-    scores: Sequence[float], env_steps: Sequence[int], step_limit: int, task: TaskSpec
+    scores: Sequence[float],
+    env_steps: Sequence[int],
+    step_limit: int,
+    task: TaskSpec,
+    loss: str = PROGRESS,
 ) -> float:
-    """One minus the mean normalized return, up to half of it given for few env steps.
+    """One minus the mean level of returns, up to half of it given for few env steps.
 
-    An agent that solves the task at once has loss 0; one that solves it with all the
-    steps it may take, 0.5; one no better than random, 1.
+    An agent that solves the task at once has about loss 0; one that solves it with all
+    the steps it may take, 0.5; one at the worst return, about 1.
 
     Args:
         scores: mean test return of each agent.
         env_steps: training steps of each agent.
         step_limit: most training steps an agent may take.
-        task: gives random and solved return.
+        task: gives worst, random and solved return.
+        loss: a name in `LOSSES`.
     """
-    levels = normalized_return(np.asarray(scores, dtype=np.float64), task)
+    levels = levels_of(scores, task, loss=loss)
     speeds = 1.0 - np.minimum(np.asarray(env_steps) / step_limit, 1.0)
     return float(1.0 - np.mean(levels * (1.0 + speeds) / 2.0))
 
@@ -77,6 +83,7 @@ def _evaluate_agent(
     inner_loop: InnerLoop,
     budget: int,
     guard: Guard,
+    loss: str = PROGRESS,
 ) -> dict[str, Any]:
     def job(k: int) -> TrainingJob:
         return TrainingJob(config.task, config.agent, agent_seed(seed, k))
@@ -85,9 +92,10 @@ def _evaluate_agent(
     task = measure_task(config.task)
     scores = [row.score for row in rows]
     steps = [row.env_steps for row in rows]
-    loss = agent_loss(scores, steps, step_limit(config.agent, task), task)
+    limit = step_limit(config.agent, task)
+    reached = agent_loss(scores, steps, limit, task, loss)
     tests = sum(row.test_env_steps for row in rows)
-    return {**evaluated(rows, loss), "env_steps_task": sum(steps) + tests}
+    return {**evaluated(rows, reached), "env_steps_task": sum(steps) + tests}
 
 
 def agent_seed(seed: int, k: int) -> int:

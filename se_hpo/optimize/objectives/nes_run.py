@@ -5,17 +5,24 @@ A promoted trial continues from its saved state.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from se_hpo.config.run import RunConfig
 from se_hpo.envs.tasks import TaskSpec, measure_task
-from se_hpo.nes.fitness import worst_score
+from se_hpo.nes.cost import STOPPED
 from se_hpo.nes.generation import inner_loop_job, n_trainings, random_psi
 from se_hpo.nes.run import run_nes
-from se_hpo.optimize.objectives import ObjectiveKind, normalized_return
+from se_hpo.optimize.objectives import ObjectiveKind
+from se_hpo.optimize.objectives.losses import (
+    CLIPPED,
+    PROGRESS,
+    levels_of,
+    progress,
+    top_of,
+)
 from se_hpo.storage.files import Guard
 from se_hpo.storage.paths import TrialPaths
 from se_hpo.storage.records import Status
@@ -24,37 +31,40 @@ from se_hpo.training.jobs import TrainingJob
 
 
 def nes_loss(
-    center_scores: Sequence[float],
+    history: Sequence[Mapping[str, Any]],
     budget: int,
     task: TaskSpec,
     config: RunConfig | None = None,
+    loss: str = PROGRESS,
+    stopped: bool = False,
 ) -> float:
-    """One minus the mean normalized center score over the generations of the budget.
+    """One minus the mean level over the generations of the budget.
 
-    It rewards both speed and level, and moves before anything is solved. A run that
-    stopped because it was solved counts 1 for the generations it did not need.
+    The level of a generation is that of its mean center score, and for `progress` for
+    one half that of its best members: what is within reach counts before the center
+    moves. Generations that a solved run did not need count as its last, for `clipped`
+    as 1; those that one which was stopped did not reach count as nothing. So a loss is
+    lower for earlier, and for higher.
 
     Args:
-        center_scores: mean center score of each generation that was run.
+        history: lines of `generations.jsonl`.
         budget: generations of the evaluation.
-        task: gives random and solved return.
+        task: gives worst, random and solved return.
         config: gives the fitness, by default returns.
+        loss: a name in `LOSSES`.
+        stopped: the run was too costly to go on.
     """
-    scores = np.asarray(center_scores[:budget], dtype=np.float64)
-    missing = budget - len(scores)
-    return float(1.0 - (_levels(scores, task, config).sum() + missing) / budget)
-
-
-def _levels(scores: np.ndarray, task: TaskSpec, config: RunConfig | None) -> np.ndarray:
-    """Scores between 0 and 1: returns from that of random actions to the solved one.
-
-    An area is its own level; a threshold score lies between a diverged agent's and 0.
-    """
-    if config is None or config.nes.fitness == "return":
-        return normalized_return(scores, task)
-    worst = worst_score(config, task)
-    best = 0.0 if config.nes.fitness == "threshold" else 1.0
-    return np.clip((scores - worst) / (best - worst), 0.0, 1.0)
+    lines = history[:budget]
+    centers = [np.mean(line["center_scores"]) for line in lines]
+    missing = budget - len(lines)
+    if loss == CLIPPED:
+        levels, last = levels_of(centers, task, config, loss), 1.0
+    else:
+        tops = [top_of(line["member_scores"]) for line in lines]
+        levels = progress(centers, tops, task, config)
+        last = levels[-1]
+    last = 0.0 if stopped else last
+    return float(1.0 - (levels.sum() + last * missing) / budget)
 
 
 def _evaluate_nes(
@@ -64,16 +74,18 @@ def _evaluate_nes(
     inner_loop: InnerLoop,
     budget: int,
     guard: Guard,
+    loss: str = PROGRESS,
 ) -> dict[str, Any]:
     # A foreign state is of another version, say: not the trial's fault.
     outcome = run_nes(config, seed, paths, inner_loop, budget, guard, restart=True)
     scores = outcome.center_scores
     diverged = outcome.reason.startswith("diverged")
     task = measure_task(config.task)
-    loss = 1.0 if diverged else nes_loss(list(scores), budget, task, config)
+    stopped = outcome.reason.startswith(STOPPED)
+    reached = nes_loss(outcome.history, budget, task, config, loss, stopped)
     return {
         "status": Status.FINISHED,
-        "loss": loss,
+        "loss": 1.0 if diverged else reached,
         "reason": outcome.reason,
         "score_final": float(scores[-1]),
         "score_best": float(outcome.state.best_score),

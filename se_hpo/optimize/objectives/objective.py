@@ -15,6 +15,7 @@ from typing import Any
 from se_hpo import seeding
 from se_hpo.config.run import RunConfig, from_configuration
 from se_hpo.envs.learned import LearnedEnv
+from se_hpo.optimize.objectives.losses import PROGRESS, find_levels
 from se_hpo.registries import OBJECTIVES
 from se_hpo.results.run_settings import Settings
 from se_hpo.storage.damaged import set_aside
@@ -43,17 +44,20 @@ class Objective:
     """Flat values that every configuration starts from."""
     run_seed: int
     """Seed of the whole run."""
+    loss: str = PROGRESS
+    """What is minimized: a name in `losses.LOSSES`."""
     ses: tuple[LearnedEnv, ...] = field(default=(), repr=False)
     """What agents train on, where the objective takes SEs that are there."""
 
     def __post_init__(self) -> None:
         OBJECTIVES.find(self.kind, "unknown objective")  # of another version, say
+        find_levels(self.loss)
 
     @classmethod
     def of(cls, settings: Settings, ses: tuple[LearnedEnv, ...] = ()) -> Objective:
         """What the workers of a run evaluate."""
         s = settings
-        return cls(s.objective, s.task, s.agent, s.base, s.seed, ses)
+        return cls(s.objective, s.task, s.agent, s.base, s.seed, s.loss, ses)
 
     def _ses(self) -> dict[str, tuple[LearnedEnv, ...]]:
         return {"ses": self.ses} if OBJECTIVES[self.kind].on_ses else {}
@@ -106,7 +110,14 @@ class Objective:
                 },
             )
             values = OBJECTIVES[self.kind].evaluate(
-                config, seed, paths, inner_loop, int(budget), guard, **self._ses()
+                config,
+                seed,
+                paths,
+                inner_loop,
+                int(budget),
+                guard,
+                self.loss,
+                **self._ses(),
             )
         except OSError:
             raise

@@ -1,0 +1,136 @@
+"""Random configurations of a search space, run to the end: a benchmark of searches.
+
+    python experiments/nes_benchmark.py              # two CPU hours; goes on
+    python experiments/nes_benchmark.py --collect    # se_hpo/benchmarks/*.csv.gz
+
+Every configuration is a complete NES run with two seeds; the first ten are run with
+ten, which says how much of a loss is the seed's. What is kept is one line per
+generation: scores of center and members, steps and processor time.
+`se_hpo.benchmarks.NESBenchmark` makes of it a function on which a whole search costs
+seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from se_hpo import seeding
+from se_hpo.bohb.proposals import RandomGenerator
+from se_hpo.config.run import from_configuration
+from se_hpo.envs.tasks import get_task
+from se_hpo.nes.run import run_nes
+from se_hpo.optimize.objectives.losses import top_of
+from se_hpo.search_spaces.loading import load_space
+from se_hpo.storage.files import read_json_lines
+from se_hpo.storage.paths import TrialPaths
+from se_hpo.training.inner_loop import InnerLoop
+
+KEPT = Path(__file__).parents[1] / "se_hpo" / "benchmarks"
+MORE_SEEDS = 10  # of the first so many configurations
+ROUNDED = {"center": 2, "members_mean": 2, "members_top": 2, "cpu_seconds": 4}
+
+
+def main() -> None:
+    """Run what is missing, or collect what there is."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--space", default="nes_cartpole")
+    parser.add_argument("--configurations", type=int, default=300)
+    parser.add_argument("--generations", type=int, default=27)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=Path("results/nes_benchmark"))
+    parser.add_argument("--collect", action="store_true")
+    args = parser.parse_args()
+    if args.collect:
+        collect(args)
+        return
+    jobs = list(runs(args.configurations))
+    n, out = args.generations, args.out / args.space
+    with ProcessPoolExecutor(args.workers) as pool:
+        todo = [pool.submit(run, args.space, *job, n, out) for job in jobs]
+        for done, future in enumerate(todo, 1):
+            print(f"{done} of {len(jobs)}: {future.result()}", flush=True)
+
+
+def runs(configurations: int) -> Iterator[tuple[int, int]]:
+    """`(configuration, seed)`, those that matter most first."""
+    for seed in range(2):
+        for k in range(configurations):
+            yield k, seed
+    for k in range(min(MORE_SEEDS, configurations)):
+        for seed in range(2, MORE_SEEDS):
+            yield k, seed
+
+
+def configuration(space: str, k: int) -> dict[str, Any]:
+    """The k-th random configuration of a space; the first is its default."""
+    found = load_space(space)
+    generator = RandomGenerator(found.configuration_space(0), seed=0)
+    generator.n_proposals = k
+    return generator.get_config(0.0)[0]
+
+
+def run(name: str, k: int, seed: int, generations: int, out: Path) -> str:
+    """Run one configuration with one seed, or go on with it."""
+    space = load_space(name)
+    values = {**space.base, **configuration(name, k)}
+    config = from_configuration(values, space.task, space.agent)
+    paths = TrialPaths(out / f"{k:03d}-{seed}")
+    paths.root.mkdir(parents=True, exist_ok=True)
+    with InnerLoop("native", 1) as inner_loop:
+        number = seeding.integer_seed(seed, "benchmark", k)
+        outcome = run_nes(config, number, paths, inner_loop, generations)
+    return f"{paths.root.name} {outcome.reason}, {max(outcome.center_scores):.0f}"
+
+
+def collect(args: argparse.Namespace) -> None:
+    """All curves as one compressed table, one row per generation."""
+    task = load_space(args.space).task
+    folders = sorted((args.out / args.space).iterdir())
+    curves = [pd.DataFrame(curve(folder)) for folder in folders]
+    done = [c for c in curves if finished(c, args.generations, task)]
+    frame = pd.concat(done, ignore_index=True).round(ROUNDED)
+    drawn = {k: configuration(args.space, k) for k in frame["configuration"].unique()}
+    values = pd.DataFrame.from_dict(drawn, orient="index").add_prefix("config.")
+    frame = frame.join(values, on="configuration")
+    file = KEPT / f"{args.space}.csv.gz"
+    frame.to_csv(file, index=False, compression={"method": "gzip", "mtime": 0})
+    print(f"{len(done)} of {len(folders)} runs, {len(frame)} generations in {file}")
+
+
+def finished(curve: pd.DataFrame, generations: int, task: str) -> bool:
+    """Whether a run has all its generations, or solved the task before."""
+    solved = get_task(task).solved_return
+    return len(curve) == generations or bool(curve["center"].iloc[-1] >= solved)
+
+
+def curve(folder: Path) -> Iterator[dict[str, Any]]:
+    """The generations of one run."""
+    paths = TrialPaths(folder)
+    seconds: dict[int, float] = {}
+    for _, line in read_json_lines(paths.timing):
+        g = line["generation"]
+        seconds[g] = seconds.get(g, 0.0) + line["cpu_seconds"]
+    for _, line in read_json_lines(paths.generations):
+        members = np.ravel(line["member_scores"])
+        yield {
+            "configuration": int(folder.name[:3]),
+            "seed": int(folder.name[4:]),
+            "generation": line["generation"] + 1,
+            "center": np.mean(line["center_scores"]),
+            "members_mean": members.mean(),
+            "members_top": top_of(line["member_scores"]),
+            "env_steps_se": line["env_steps_se"],
+            "env_steps_task": line["env_steps_task"],
+            "cpu_seconds": seconds.get(line["generation"], np.nan),
+        }
+
+
+if __name__ == "__main__":
+    main()

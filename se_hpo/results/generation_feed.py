@@ -1,0 +1,65 @@
+"""Generations of NES runs under way, each told once, as they come onto disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from se_hpo.results.trials import generation_row
+from se_hpo.storage.json_records import RecordError, parsed, record
+from se_hpo.storage.paths import TrialPaths
+from se_hpo.storage.records import GenerationLine
+
+OnGeneration = Callable[[dict[str, Any]], object]
+"""Told of a generation: a row of the frames, without what is timed."""
+
+
+class GenerationFeed:
+    """Tells of new generations; those that are there already count as told.
+
+    Args:
+        of: what the run's name is called in a row, `trial`.
+        on_generation: who is told; what it raises goes through. None: nobody.
+        known: files of runs that may have begun earlier.
+    """
+
+    def __init__(
+        self, of: str, on_generation: OnGeneration | None, known: Iterable[TrialPaths]
+    ) -> None:
+        self._of, self._tell = of, on_generation
+        self._told: dict[Path, int] = {}
+        """Bytes of a file that were told."""
+        if on_generation is not None:
+            self._told = {f.generations: _size(f.generations) for f in known}
+
+    def tell(self, name: Any, files: TrialPaths) -> None:
+        """Tell what is new in the files of one run."""
+        if self._tell is None:
+            return
+        for line in self._new_lines(files.generations):
+            try:
+                row = generation_row(record(GenerationLine, parsed(line)))
+            except RecordError:  # readers name it
+                continue
+            self._tell({self._of: name, **row})
+
+    def _new_lines(self, path: Path) -> list[bytes]:
+        """Whole ones; a file that became shorter was written anew."""
+        told, size = self._told.get(path, 0), _size(path)
+        told = 0 if size < told else told
+        if size == told:
+            return []
+        with path.open("rb") as file:
+            file.seek(told)
+            data = file.read(size - told)
+        whole = data[: data.rfind(b"\n") + 1]
+        self._told[path] = told + len(whole)
+        return whole.splitlines()
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:  # not begun, or the share fails for a moment
+        return 0
