@@ -13,7 +13,7 @@ EXTRA = $(BIN)/python -c "import configparser, sys; c = configparser.ConfigParse
 SOURCES := setup.cfg setup.py pyproject.toml constraints.txt \
 	$(shell find csrc -name '*.[ch]pp' -not -path '*/tests/*' 2>/dev/null)
 
-.PHONY: help optimize test test-slurm lint format types docs-tables wheel test-wheel clean
+.PHONY: help optimize test test-slurm lint format types docs docs-tables wheel test-wheel clean
 .DELETE_ON_ERROR:
 
 help:
@@ -22,8 +22,9 @@ help:
 	@echo "make test-slurm  tests on a throw-away SLURM (Debian's slurm-wlm), if there is one"
 	@echo "make lint      ruff: rules and format"
 	@echo "make types     mypy"
+	@echo "make docs      build site/ of docs/; every link is checked"
 	@echo "make docs-tables  tables of docs/ whose facts are in the code"
-	@echo "make wheel     build dist/*.whl; make test-wheel installs and runs one"
+	@echo "make wheel     build dist/*.whl for any Linux; make test-wheel installs one"
 	@echo "make clean     remove $(VENV) and what was built"
 
 optimize: $(VENV)/.installed
@@ -49,14 +50,21 @@ types: $(VENV)/.installed-dev
 docs-tables: $(VENV)/.installed
 	$(BIN)/python docs/tables.py
 
-wheel: $(VENV)/.installed-test
-	$(BIN)/python -m build
+# Reads the code and does not run it: the package need not be installed.
+docs: $(VENV)/.installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
 
-test-wheel: $(VENV)/.installed-test
+wheel: $(VENV)/.installed-wheel
+	rm -f dist/*.whl
+	$(BIN)/python -m build
+	PATH="$(abspath $(BIN)):$$PATH" auditwheel repair --wheel-dir dist dist/*-linux_*.whl
+	rm dist/*-linux_*.whl
+
+test-wheel: $(VENV)/.installed-test $(VENV)/.installed-wheel
 	$(BIN)/python -m pytest -m slow tests/end_to_end/test_packaging.py
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info se_hpo/_engine*.so
+	rm -rf $(VENV) build dist site *.egg-info se_hpo/_engine*.so
 
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -79,6 +87,14 @@ $(VENV)/.installed: $(VENV)/.made $(SOURCES)
 
 $(VENV)/.installed-test: $(VENV)/.installed
 	$(EXTRA) test | $(PIP) install -q -c constraints.txt -r /dev/stdin
+	@touch $@
+
+$(VENV)/.installed-docs: $(VENV)/.made setup.cfg constraints.txt
+	$(EXTRA) docs | $(PIP) install -q -c constraints.txt -r /dev/stdin
+	@touch $@
+
+$(VENV)/.installed-wheel: $(VENV)/.installed
+	$(EXTRA) wheel | $(PIP) install -q -c constraints.txt -r /dev/stdin
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed

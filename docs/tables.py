@@ -2,20 +2,27 @@
 
 A table lies between `<!-- table: NAME -->` and `<!-- end -->`. What it says are
 docstrings of attributes and functions, the comments above stop reasons, the model cards
-of the zoo and, of columns that no record has, `COMPUTED`.
+of the zoo, defaults of configurations and, of columns that no record has, `COMPUTED`.
 """
 
 from __future__ import annotations
 
 import ast
+import dataclasses
 import inspect
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from se_hpo import names
+from se_hpo.agents.config import AgentConfig, DeepAgentConfig
+from se_hpo.agents.icm_config import ICMConfig
+from se_hpo.config.nes_config import NESConfig
+from se_hpo.envs.learned import LearnedConfig
+from se_hpo.registries import AGENTS, LEARNED
 from se_hpo.results import columns, evaluations, learning_curves
 from se_hpo.results.se_outcome import SEOutcome
 from se_hpo.storage import paths, records
@@ -124,6 +131,56 @@ def stop_reasons() -> Iterator[str]:
     yield from (f"| `{name}` | {texts[name]} |" for name in names.STOP_REASONS)
 
 
+def settings(prefix: str, *kinds: type, beside: tuple[type, ...] = ()) -> Iterator[str]:
+    """Fields of configurations with their defaults, but for those of `beside`."""
+    yield "| name | default | meaning |\n|---|---|---|"
+    for kind in kinds:
+        known = {
+            f.name: f.default for other in beside for f in dataclasses.fields(other)
+        }
+        texts = {
+            k: v for c in kind.__mro__[::-1] for k, v in _own_docstrings(c).items()
+        }
+        for field in dataclasses.fields(kind):
+            default = _default(field)
+            if field.name not in known or known[field.name] != default:
+                text = texts[field.name]
+                yield f"| `{prefix}{field.name}` | {_shown(default)} | {text} |"
+
+
+def _own_docstrings(kind: type) -> dict[str, str]:
+    return docstrings(kind) if kind.__module__.startswith("se_hpo") else {}
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return field.default
+
+
+def _shown(value: Any) -> str:
+    return "none" if value is None else f"`{value}`"
+
+
+def agent_settings(name: str) -> Iterator[str]:
+    """What an agent has beside the settings of all, or with another default."""
+    kind = AGENTS[name].config
+    base = DeepAgentConfig if issubclass(kind, DeepAgentConfig) else AgentConfig
+    return settings(f"{name}.", kind, beside=(base,))
+
+
+def learned_settings(prefix: str) -> Iterator[str]:
+    """What kinds of learned environments have beside those of all."""
+    yield "| kind | name | default | meaning |\n|---|---|---|---|"
+    kinds = [kind for kind in LEARNED.values() if kind.prefix == prefix[:-1]]
+    having: dict[str, list[str]] = {}
+    for kind in kinds:
+        for row in [*settings(prefix, kind.config, beside=(LearnedConfig,))][1:]:
+            having.setdefault(row, []).append(f"`{kind.name}`")
+    for row, named in having.items():
+        yield f"| {'all' if len(named) == len(kinds) else ', '.join(named)} {row}"
+
+
 COMPUTED = {
     "trials": {
         "run": "Name of the run's folder.",
@@ -197,6 +254,22 @@ TABLES: dict[str, Callable[[], Any]] = {
     "files of a set": lambda: file_table(paths.SESetPaths),
     "files of an evaluation": evaluation_files,
     "stop reasons": stop_reasons,
+    "settings of NES": lambda: settings("nes.", NESConfig),
+    "settings of all agents": lambda: settings("AGENT.", AgentConfig),
+    "settings of agents with networks": lambda: settings(
+        "AGENT.", DeepAgentConfig, beside=(AgentConfig,)
+    ),
+    **{
+        f"settings of {name}": partial(agent_settings, name)
+        for name in AGENTS
+        if not name.startswith("sb3:") and not name.endswith("_icm")
+    },
+    "settings of curiosity": lambda: settings(
+        "AGENT.", ICMConfig, beside=(AgentConfig,)
+    ),
+    "settings of SEs": lambda: settings("se.", LearnedConfig),
+    "settings of SEs of other kinds": lambda: learned_settings("se."),
+    "settings of reward networks": lambda: learned_settings("rn."),
 }
 
 if __name__ == "__main__":

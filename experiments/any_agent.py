@@ -15,12 +15,13 @@ itself, and Stable-Baselines3's as they come. What is small is copied to
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from study import keep, keep_sets, run_study
+from study import keep, keep_run, run_study
 
 import se_hpo
 from se_hpo import analysis
@@ -46,7 +47,7 @@ class Study:
 
 
 STUDIES = {
-    "cartpole-any": Study(per_se_sb3=2),
+    "cartpole-any": Study(per_se_sb3=2, on_task=(("ddqn", 10), ("ppo", 10))),
     "cartpole-v1-any": Study(
         n_envs=6, n_random=1, per_se_sb3=2, on_task=(("ddqn", 1), ("ppo", 1))
     ),
@@ -96,7 +97,9 @@ def collect(name: str, run: Path, out: Path) -> None:
         "ses": ses.drop(columns=["checkpoint", "host", "run", "task"]),
     }
     keep(frames, run, ["nes_curves", "returns-*", "taught"], out)
-    keep_sets(run, out)
+    keep_run(run, out)
+    if name == "cartpole-any":  # one report to look at; it has what is not kept, too
+        shutil.copy(RunPaths(run).report, out)
 
 
 def agent_table(evaluations: pd.DataFrame) -> pd.DataFrame:

@@ -1,13 +1,18 @@
-"""Compare config generators: median regret at equal total budget, no network involved.
+"""Compare searches: regret at equal cost on functions with known optima, no network.
 
-    python experiments/bench_bohb.py            # a few minutes, one thread
-    python experiments/bench_bohb.py --smoke    # seconds
+    python experiments/bench_bohb.py --make-peers FOLDER    # once, with pip
+    python experiments/bench_bohb.py --peers FOLDER         # hours, one thread
+    python experiments/bench_bohb.py --draw                 # table and figure alone
+    python experiments/bench_bohb.py --smoke                # seconds
 
-Random search, Hyperband, BOHB (ours), the same with as many points before there is a
-model as hpbandster wants (patient): 30 seeds; hpbandster's own BOHB (original): 10.
-Budgets 1, 3, 9, 27 with eta 3; each method stops when it has spent what 16 brackets of
-Hyperband cost; promoted trials pay their full budget again, as in hpbandster. A run's
-regret is the one, without noise, of the configuration with its lowest top-budget loss.
+Ours (the Parzen estimator over all budgets), kde (BOHB's own model), Hyperband and
+random search; hpbandster's own generator (original); of other packages Optuna, SMAC3,
+DEHB and NePS (`peer_process.py`). Budgets 1, 3, 9, 27, eta 3. A regret is that, without
+noise, of the configuration of lowest loss at the largest budget so far. Cost is counted
+by two rules (`search_trace.RULES`), in full runs: evaluations at the top budget.
+
+Every run is one line of the output, written when it is done; what is there is not run
+again, so that the script goes on where it was stopped.
 """
 
 from __future__ import annotations
@@ -15,29 +20,30 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import statistics
 import time
 import types
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from bohb_figure import draw, print_table
+from bohb_holdout import HOLD_OUT
 from bohb_problems import MAX_BUDGET, PROBLEMS, Problem, Values
 from ConfigSpace import ConfigurationSpace
-from rich.console import Console
-from rich.table import Table
+from peer_process import PEERS, make_peers, versions
+from peer_process import search as peer_search
+from search_trace import SpentError, Trace, full_runs
 
-from se_hpo import seeding
 from se_hpo.bohb.brackets import Bracket, hyperband_brackets
+from se_hpo.bohb.parzen import ParzenGenerator
 from se_hpo.bohb.proposals import BOHBGenerator, RandomGenerator
-from se_hpo.storage.files import write_json
-from se_hpo.storage.records import to_builtin
 
 MIN_BUDGET, ETA = 1, 3
-BRACKETS = 16
+LADDER = [1, 3, 9, 27]
+RESULTS = Path(__file__).parent / "results" / "bench_bohb.jsonl"
 
 
 class Generator(Protocol):
@@ -61,173 +67,149 @@ def _original(space: ConfigurationSpace, seed: int) -> Generator:
     return BOHB(space)
 
 
-def _patient(space: ConfigurationSpace, seed: int) -> Generator:
-    """Ours, waiting for hpbandster's number of points."""
-    return BOHBGenerator(space, seed, min_points_in_model=len(space) + 1)
-
-
 METHODS: dict[str, tuple[Callable[[ConfigurationSpace, int], Generator], str]] = {
-    "random": (RandomGenerator, "top"),
+    "ours": (ParzenGenerator, "cycle"),
+    "kde": (BOHBGenerator, "cycle"),
     "hyperband": (RandomGenerator, "cycle"),
-    "ours": (BOHBGenerator, "cycle"),
-    "patient": (_patient, "cycle"),
+    "random": (RandomGenerator, "top"),
     "original": (_original, "cycle"),
 }
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """One run of one method."""
-
-    regret: float
-    proposal_ms: float
-    """Mean time of `get_config` and `new_result` per trial."""
-    model_share: float
-    """Share of model-based picks."""
-
-
-class Run:
+class Search:
     """Successive halving over brackets, with one evaluation after the other."""
 
-    def __init__(self, problem: Problem, generator: Generator, seed: int) -> None:
-        self.problem, self.generator = problem, generator
-        self.rng = seeding.generator(seed, "bench", "noise")
-        self.best = (np.inf, np.inf)  # loss at the top budget, regret
-        self.seconds, self.trials, self.model_based = 0.0, 0, 0
+    def __init__(self, trace: Trace, generator: Generator) -> None:
+        self.trace, self.generator = trace, generator
+        self.seconds, self.evaluations = 0.0, 0
 
-    def bracket(self, bracket: Bracket) -> Iterator[float]:
-        """Do one bracket; yield the budget of each evaluation."""
+    def run(self, which: str) -> float:
+        """Until all is spent; milliseconds of the generator per evaluation."""
+        try:
+            for bracket in hyperband_brackets(
+                MIN_BUDGET, MAX_BUDGET, ETA, 10_000, which
+            ):
+                self._bracket(bracket)
+        except SpentError:
+            return 1e3 * self.seconds / max(self.evaluations, 1)
+        raise AssertionError("10,000 brackets did not spend the budget")
+
+    def _bracket(self, bracket: Bracket) -> None:
         trials: list[Values] = []
         for count, budget in zip(bracket.num_configs, bracket.budgets, strict=True):
             losses = []
             for i in range(count):
                 if len(trials) < count:
-                    trials.append(self._propose(budget))
+                    trials.append(self._timed(self.generator.get_config, budget)[0])
                 losses.append(self._evaluate(trials[i], budget))
-                yield budget
             trials = [trials[i] for i in np.argsort(losses, kind="stable")]
             later = bracket.num_configs[bracket.budgets.index(budget) + 1 :]
             trials = trials[: later[0]] if later else trials
 
-    def _propose(self, budget: float) -> Values:
-        start = time.perf_counter()
-        values, info = self.generator.get_config(budget)
-        self.seconds += time.perf_counter() - start
-        self.trials += 1
-        self.model_based += bool(info.get("model_based_pick"))
-        return values
-
     def _evaluate(self, values: Values, budget: float) -> float:
-        plain = to_builtin(values)
-        loss = self.problem.observe(plain, budget, self.rng)
-        if budget == MAX_BUDGET:
-            self.best = min(self.best, (loss, self.problem.regret(plain)))
+        loss = self.trace.evaluate(values, budget)
+        self.evaluations += 1
         job = types.SimpleNamespace(
             id=(0, 0, 0),
             kwargs={"config": values, "budget": budget},
-            result={"loss": loss},
+            result={"loss": loss, "info": {}},
             exception=None,
         )
-        start = time.perf_counter()
-        self.generator.new_result(job)
-        self.seconds += time.perf_counter() - start
+        self._timed(self.generator.new_result, job)
         return loss
+
+    def _timed(self, call: Callable[..., Any], *args: Any) -> Any:
+        start = time.perf_counter()
+        found = call(*args)
+        self.seconds += time.perf_counter() - start
+        return found
 
 
 def run_once(
-    problem: Problem,
-    make: Callable[[ConfigurationSpace, int], Generator],
-    which: str,
-    seed: int,
-    n_brackets: int = BRACKETS,
-) -> Outcome:
-    """One run until the budget of `n_brackets` Hyperband brackets is spent."""
-    cycle = hyperband_brackets(MIN_BUDGET, MAX_BUDGET, ETA, n_brackets)
-    left = sum(
-        n * b for k in cycle for n, b in zip(k.num_configs, k.budgets, strict=True)
-    )
-    run = Run(problem, make(problem.space(), seed), seed)
-    for bracket in hyperband_brackets(MIN_BUDGET, MAX_BUDGET, ETA, 10_000, which):
-        for spent in run.bracket(bracket):
-            left -= spent
-            if left <= 0:
-                share = run.model_based / run.trials
-                return Outcome(run.best[1], 1e3 * run.seconds / run.trials, share)
-    raise AssertionError("10,000 brackets did not spend the budget")
-
-
-def compare(
-    methods: list[str], seeds: dict[str, int], n_brackets: int
-) -> Iterator[dict[str, Any]]:
-    """One row per method and problem."""
-    for method in methods:
+    problem: Problem, method: str, seed: int, limit: float, peers: Path | None
+) -> dict[str, Any]:
+    """One run of one method until `limit` units of budget are spent: its line."""
+    trace = Trace(problem, seed, limit)
+    if method in METHODS:
         make, which = METHODS[method]
-        for problem in PROBLEMS:
-            outcomes = [
-                run_once(problem, make, which, seed, n_brackets)
-                for seed in range(seeds[method])
-            ]
-            row = {"problem": problem.name, "method": method, **summary(outcomes)}
-            logging.info("%s", json.dumps(row))
-            yield row
-
-
-def summary(outcomes: list[Outcome]) -> dict[str, Any]:
-    """Medians and means over seeds."""
-    regrets = [o.regret for o in outcomes]
-    lower, median, upper = statistics.quantiles(regrets, n=4, method="inclusive")
-    times = [o.proposal_ms for o in outcomes]
+        spent_ms = Search(trace, make(problem.space(), seed)).run(which)
+        packages = {"hpbandster": version("hpbandster")} if method == "original" else {}
+    else:
+        assert peers is not None
+        spent_ms = peer_search(trace, peers, method, LADDER, ETA)
+        packages = versions(peers, method)
     return {
-        "seeds": len(outcomes),
-        "median_regret": round(median, 4),
-        "quartiles": [round(lower, 4), round(upper, 4)],
-        "model_share": round(statistics.mean(o.model_share for o in outcomes), 3),
-        "proposal_ms": round(statistics.median(times), 2),
+        "problem": problem.name,
+        "method": method,
+        "seed": seed,
+        "full_runs": limit / MAX_BUDGET,
+        "packages": packages,
+        "proposal_ms": round(spent_ms, 2),
+        "points": [[a, c, round(regret, 4)] for a, c, regret in trace.points],
     }
 
 
-def print_table(rows: list[dict[str, Any]]) -> None:
-    """Median regret, and milliseconds that the generator takes per trial."""
-    cell = {(r["problem"], r["method"]): r for r in rows}
-    methods = [m for m in METHODS if (PROBLEMS[0].name, m) in cell]
-    table = Table("median regret", *methods)
-    for problem in PROBLEMS:
-        found = [cell.get((problem.name, m)) for m in methods]
-        shown = [
-            f"{row['median_regret']:.3f} ({row['proposal_ms']:.1f} ms)" if row else "-"
-            for row in found
-        ]
-        table.add_row(problem.name, *shown)
-    Console().print(table)
-
-
-def kept_rows(out: Path | None, methods: list[str]) -> list[dict[str, Any]]:
-    """Rows that an earlier run wrote for methods that this one leaves out."""
-    if out is None or not out.exists():
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """What has been run; of a run of several lengths the longest."""
+    if not path.exists():
         return []
-    rows = json.loads(out.read_text())["rows"]
-    return [row for row in rows if row["method"] not in methods]
+    longest: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for text in path.read_text().splitlines():
+        line = json.loads(text)
+        key = (line["method"], line["problem"], line["seed"])
+        if key not in longest or line["full_runs"] > longest[key]["full_runs"]:
+            longest[key] = line
+    return list(longest.values())
+
+
+def missing(
+    args: argparse.Namespace, problems: list[Problem]
+) -> Iterator[tuple[str, Problem, int]]:
+    """Runs that are not in the output yet, seed by seed."""
+    done = {
+        (line["method"], line["problem"], line["seed"])
+        for line in read_lines(args.out)
+        if line["full_runs"] >= args.full_runs
+    }
+    for seed in range(args.seeds):
+        for method in args.methods:
+            for problem in problems:
+                if (method, problem.name, seed) not in done:
+                    yield method, problem, seed
 
 
 def main() -> None:
-    """Run everything, print the table, write the JSON."""
+    """Run what is missing, print the table, draw the figure."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--smoke", action="store_true", help="2 seeds, 3 brackets")
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
-    parser.add_argument(
-        "--out", type=Path, help="JSON to write; keeps what --methods leaves out"
-    )
+    known = [*METHODS, *PEERS]
+    parser.add_argument("--smoke", action="store_true", help="1 seed, 6 full runs")
+    parser.add_argument("--methods", nargs="+", choices=known)
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--full-runs", type=float, default=200, help="what a run costs")
+    parser.add_argument("--peers", type=Path, help="where the peers' environments are")
+    parser.add_argument("--make-peers", type=Path, help="make them there, then exit")
+    parser.add_argument("--draw", action="store_true", help="run nothing")
+    parser.add_argument("--out", type=Path, default=RESULTS)
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    count, original = (2, 2) if args.smoke else (30, 10)
-    seeds = {m: original if m == "original" else count for m in METHODS}
-    n_brackets = 3 if args.smoke else BRACKETS
-    rows = kept_rows(args.out, args.methods)
-    for row in compare(args.methods, seeds, n_brackets):
-        rows.append(row)
-        if args.out:  # after every row: the last ones take the longest
-            write_json(args.out, {"brackets": n_brackets, "eta": ETA, "rows": rows})
-    print_table(rows)
+    args.methods = args.methods or [*METHODS, *(PEERS if args.peers else ())]
+    if args.make_peers:
+        make_peers(args.make_peers.resolve(), [m for m in args.methods if m in PEERS])
+        return
+    if args.smoke:
+        args.seeds, args.full_runs = 1, 6
+    if not args.draw:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        for method, problem, seed in missing(args, [*PROBLEMS, *HOLD_OUT]):
+            limit, where = full_runs(args.full_runs), args.peers
+            line = run_once(problem, method, seed, limit, where and where.resolve())
+            with args.out.open("a") as file:
+                file.write(json.dumps(line) + "\n")
+            logging.info("%s, %s, seed %d", method, problem.name, seed)
+    lines = read_lines(args.out)
+    print_table(lines, [*PROBLEMS, *HOLD_OUT])
+    if not args.smoke:
+        draw(lines, [*PROBLEMS, *HOLD_OUT], args.out.with_suffix(".png"))
 
 
 if __name__ == "__main__":

@@ -147,7 +147,7 @@ def _levels_regret(values: Values) -> float:
     return float(penalty + (values["x0"] - 0.3) ** 2 + (values["x1"] - 0.8) ** 2)
 
 
-def _noisy(
+def noisy(
     regret: Callable[[Values], float],
     scale: float,
     values: Values,
@@ -167,12 +167,12 @@ PROBLEMS = (
         "mixed conditional",
         _mixed_space,
         _mixed_regret,
-        functools.partial(_noisy, _mixed_regret, 0.05),
+        functools.partial(noisy, _mixed_regret, 0.05),
     ),
     Problem(
         "4 x 12 levels + 2 floats",
         _levels_space,
         _levels_regret,
-        functools.partial(_noisy, _levels_regret, 0.02),
+        functools.partial(noisy, _levels_regret, 0.02),
     ),
 )

@@ -69,9 +69,9 @@ def runs(configurations: int) -> Iterator[tuple[int, int]]:
 
 
 def configuration(space: str, k: int) -> dict[str, Any]:
-    """The k-th random configuration of a space; the first is its default."""
-    found = load_space(space)
-    generator = RandomGenerator(found.configuration_space(0), seed=0)
+    """The k-th random configuration of a space."""
+    built = load_space(space).configuration_space(0)
+    generator = RandomGenerator(built, seed=0, start_from_default=False)
     generator.n_proposals = k
     return generator.get_config(0.0)[0]
 
@@ -105,9 +105,12 @@ def collect(args: argparse.Namespace) -> None:
 
 
 def finished(curve: pd.DataFrame, generations: int, task: str) -> bool:
-    """Whether a run has all its generations, or solved the task before."""
-    solved = get_task(task).solved_return
-    return len(curve) == generations or bool(curve["center"].iloc[-1] >= solved)
+    """Whether a run has all its generations, or solved the task or diverged before."""
+    if curve.empty:
+        return False
+    last, solved = curve.iloc[-1], get_task(task).solved_return
+    ended = last["diverged"] or last["center"] >= solved
+    return len(curve) == generations or bool(ended)
 
 
 def curve(folder: Path) -> Iterator[dict[str, Any]]:
@@ -128,6 +131,7 @@ def curve(folder: Path) -> Iterator[dict[str, Any]]:
             "members_top": top_of(line["member_scores"]),
             "env_steps_se": line["env_steps_se"],
             "env_steps_task": line["env_steps_task"],
+            "diverged": line["center_diverged"] == len(line["center_scores"]),
             "cpu_seconds": seconds.get(line["generation"], np.nan),
         }
 

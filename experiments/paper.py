@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from study import keep, keep_sets, run_study
+from study import keep, keep_run, run_study
 
 import se_hpo
 from se_hpo import analysis
@@ -138,7 +138,7 @@ def collect(run: Path, out: Path) -> None:
         "cost": cost(ses, evaluations),
     }
     keep(frames, run, FIGURES, out)
-    keep_sets(run, out)
+    keep_run(run, out)
 
 
 def cost(ses: pd.DataFrame, evaluations: pd.DataFrame) -> pd.DataFrame:

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from study import keep, keep_sets, run_study
+from study import keep, keep_run, run_study
 
 import se_hpo
 from se_hpo import analysis
@@ -120,7 +120,7 @@ def collect(name: str, run: Path, out: Path) -> None:
         "networks": networks.drop(columns=["checkpoint", "host", "run", "task"]),
     }
     keep(frames, run, ["learning_curves*", "reward_maps*", "nes_curves"], out)
-    keep_sets(run, out)
+    keep_run(run, out)
 
 
 def main() -> None:

@@ -70,9 +70,16 @@ def draw(found: dict[str, Any], path: Path) -> None:
     left.set(xscale="log", yscale="log", xlabel="finished evaluations", ylabel="ms")
     left.set_title("one proposal", fontsize="medium")
     left.legend(frameon=False, fontsize="small")
-    right.bar(range(1, 11), found["rate_of_each_tenth"])
+    bars = right.bar(range(1, 11), found["rate_of_each_tenth"])
+    disturbed = found.get("disturbed_tenths", [])
+    for tenth in disturbed:
+        bars[tenth - 1].set(hatch="////", facecolor="white", edgecolor="0.6")
+    if disturbed:
+        words = "hatched: other work\ntook the cores"
+        right.text(0.97, 0.93, words, ha="right", va="top", transform=right.transAxes)
     right.axhline(50, color="0.6", linestyle=":")
     right.set(xlabel=f"tenth of {found['evaluations']:,} evaluations")
+    right.set_ylabel("evaluations per second of wall time")
     title = f"evaluations per second, {found['workers']} workers"
     right.set_title(title, fontsize="medium")
     figure.savefig(path, dpi=150)

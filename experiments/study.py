@@ -50,13 +50,16 @@ def keep(
     write_json(out / "machine.json", machine())
 
 
-def keep_sets(run: Path, out: Path) -> None:
-    """Copy a run's sets but for logs and states, so that `load_ses` takes them."""
-    for path in RunPaths(run).ses.glob("*/*.*"):
-        if path.suffix in (".json", ".safetensors"):
-            target = out / "ses" / path.parent.name
-            target.mkdir(parents=True, exist_ok=True)
-            shutil.copy(path, target)
+def keep_run(run: Path, out: Path) -> None:
+    """Copy a run but for logs, states and generations, so that all commands take it."""
+    paths, kept = RunPaths(run), RunPaths(out)
+    files = [*paths.ses.glob("*/*.json"), *paths.ses.glob("*/*.safetensors")]
+    files += [*paths.evaluations.glob("*.json"), *paths.evaluations.glob("*.jsonl")]
+    files += [paths.run, paths.configspace, *paths.journals]
+    for path in filter(Path.is_file, files):
+        target = kept.root / path.relative_to(paths.root)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
 
 
 def run_study(

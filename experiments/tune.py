@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from study import keep, run_commands
+from study import keep, keep_run, run_commands
 
 import se_hpo
 
@@ -36,6 +36,7 @@ def collect(run: Path, out: Path) -> None:
         "generations_of_the_best": generations[curve],
     }
     keep(frames, run, ["*"], out)
+    keep_run(run, out)
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ from se_hpo.analysis.curves import nes_curves, run_curves
 from se_hpo.analysis.estimates import Estimate
 from se_hpo.analysis.importance import Importance, hyperparameter_importance
 from se_hpo.analysis.incumbents import Cost, bohb_cost, incumbent_trajectory
+from se_hpo.analysis.pareto import pareto_front
 from se_hpo.analysis.phase2 import se_table, train_env_table
 from se_hpo.analysis.proxy import rank_agreement
 from se_hpo.analysis.sensitivity import main_effects, sensitivity_table

@@ -11,7 +11,13 @@ import numpy as np
 import pandas as pd
 
 from se_hpo.analysis import table_columns
-from se_hpo.analysis.estimates import Bootstrap, Clusters, Estimate, mean
+from se_hpo.analysis.estimates import (
+    FEW_CLUSTERS,
+    Bootstrap,
+    Clusters,
+    Estimate,
+    mean,
+)
 from se_hpo.analysis.incumbents import Cost, bohb_cost
 from se_hpo.analysis.trained_agents import (
     REAL,
@@ -24,6 +30,7 @@ from se_hpo.analysis.trained_agents import (
 from se_hpo.names import is_random
 from se_hpo.results.columns import tidy
 
+TOO_FEW = "too few SEs"
 _UNITS = {
     "env_steps_task": "real env steps",
     "env_steps": "env steps (SE or real)",
@@ -67,8 +74,8 @@ def break_even(
                 row = {**keys, "unit": unit, "with_bohb": with_bohb, **cost}
                 row |= difference.columns("difference")
                 row |= saved.columns("saved_per_agent")
-                verdict = _verdict(unit, cost["cost_per_se"], saved, difference)
-                rows.append(row | verdict)
+                row["n_ses"] = clusters.n_clusters
+                rows.append(row | _verdict(row, saved, difference))
     return tidy(rows, table_columns.BREAK_EVEN)
 
 
@@ -126,9 +133,10 @@ def _per_se(total: float, n_ses: int) -> float:
 
 
 def _verdict(
-    unit: str, cost: float, saved: Estimate, difference: Estimate
+    row: dict[str, Any], saved: Estimate, difference: Estimate
 ) -> dict[str, Any]:
-    verdict, note = _judge(unit, cost, saved, difference)
+    cost = row["cost_per_se"]
+    verdict, note = _judge(row, saved, difference)
     found: dict[str, Any] = {"agents": math.nan, "verdict": verdict}
     found |= {"agents_low": math.nan, "agents_high": math.nan}
     if verdict == "pays off":
@@ -140,15 +148,14 @@ def _verdict(
             found["agents_high"] = latest
             if latest == math.inf:
                 note += " (perhaps never: the interval of what it saves reaches 0)"
-    if verdict != "unknown" and difference.note:
-        note += f" ({difference.note})"
     return {**found, "note": note}
 
 
 def _judge(
-    unit: str, cost: float, saved: Estimate, difference: Estimate
+    row: dict[str, Any], saved: Estimate, difference: Estimate
 ) -> tuple[str, str]:
     """The verdict, and its sentence or the beginning of it."""
+    unit, cost, n = row["unit"], row["cost_per_se"], row["n_ses"]
     if not math.isfinite(saved.value):
         return "unknown", "what an agent saves is not known: no pairs with the task"
     if saved.value == 0:
@@ -159,9 +166,9 @@ def _judge(
     if not math.isfinite(cost):
         what = "what the SE cost is not known: no finished NES run of its set"
         return "unknown", what
-    if difference.low is None or difference.high is None:
-        what = f"whether the return is worse is not known: {difference.note}"
-        return "unknown", what
+    if n < FEW_CLUSTERS or difference.low is None or difference.high is None:
+        what = f"{n} SEs" if n > 1 else "one SE"
+        return TOO_FEW, f"{what}: too few to say whether the return is worse"
     if difference.high < 0:
         interval = f"{-difference.high:,.1f} to {-difference.low:,.1f}"
         lower = f"mean return {-difference.value:,.1f} lower ({interval})"

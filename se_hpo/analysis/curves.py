@@ -31,7 +31,7 @@ def run_curves(
         generations: frame of `load_se_generations` or `load_generations`.
         finished: what names the runs that have ended (`RUN_KEYS`). None: those whose
             last generation solved the task.
-        until: last generation, from 0; None for the last of all runs.
+        until: last generation, from 1; None for the last of all runs.
 
     Returns:
         `RUN_KEYS`, `generation`, `center_score`, `best_score`, `solved` (now or

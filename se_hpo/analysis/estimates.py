@@ -22,7 +22,10 @@ Statistic = Callable[[np.ndarray], np.ndarray]
 
 FEW_CLUSTERS = 5
 """Below this, a bootstrap interval is given, but called rough: it is too narrow, as
-resamples cannot leave the range of the clusters."""
+resamples cannot leave the range of the clusters. Nothing is concluded from so few."""
+
+LEAST_CLUSTERS = 3
+"""Below this there is no interval."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ class Clusters:
 
     def _draw(self, codes: np.ndarray) -> np.ndarray:
         """Weights of shape (n_resamples, n_values); multinomial counts of clusters."""
-        if self.n_clusters < 2:
+        if self.n_clusters < LEAST_CLUSTERS:
             return np.ones((0, self.n_values))
         equal = np.full(self.n_clusters, 1.0 / self.n_clusters)
         rng = self.how.generator("clusters")
@@ -108,8 +111,9 @@ class Clusters:
             resampled = statistic(self.weights) if len(self.weights) else np.empty(0)
         if not math.isfinite(value):
             return Estimate(math.nan, note="not defined for these values")
-        if self.n_clusters == 1:
-            return Estimate(value, note="one SE: no interval")
+        if self.n_clusters < LEAST_CLUSTERS:
+            few = ("", "one SE", "two SEs")[self.n_clusters]
+            return Estimate(value, note=f"{few}: no interval")
         if not np.isfinite(resampled).any():
             return Estimate(value, note="no interval: no resample has a value")
         few = f"only {self.n_clusters} SEs: intervals are too narrow"

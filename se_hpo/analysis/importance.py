@@ -1,4 +1,4 @@
-"""Importance of hyperparameters in a BOHB run, by optuna's evaluators (an extra)."""
+"""Importance of hyperparameters in a BOHB run: by optuna (an extra), or by ranks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from se_hpo.analysis.trained_agents import numbers
 from se_hpo.errors import UserError, did_you_mean
 from se_hpo.results.columns import tidy
 
-METHODS = ("fanova", "ped_anova")
+METHODS = ("fanova", "ped_anova", "ranks")
 
 MIN_TRIALS = 10
 """Fewer say nothing about importance."""
@@ -49,9 +49,10 @@ def hyperparameter_importance(
     """How much of the loss each hyperparameter decides, at one budget.
 
     By a method of `METHODS`, see docs/analysis.md: `fanova` leaves out conditional
-    hyperparameters, `ped_anova` compares the best tenth with all. Numbers are given to
-    both on the scale that was searched, as `configspace.json` has it; without it on
-    the range of the values, linear. `budget` is by default that with most different
+    hyperparameters, `ped_anova` compares the best tenth with all, `ranks` takes each
+    alone and needs no extra. The first two are given numbers on the scale that was
+    searched, as `configspace.json` has it; without it on the range of the values,
+    linear. `budget` is by default that with most different
     losses, of equals the largest. `seed` is the forest's. Raises a `UserError` for an
     unknown method or budget, and as `incumbents.with_loss` does.
     """
@@ -66,7 +67,10 @@ def hyperparameter_importance(
     if note := _too_little(frame, names):
         return Importance(None, note, budget, n)
     try:
-        found = _evaluate(frame, names, configspace or {}, method, seed)
+        if method == "ranks":
+            found = _by_ranks(frame, names)
+        else:
+            found = _evaluate(frame, names, configspace or {}, method, seed)
     except ImportError:
         return Importance(None, NOT_INSTALLED, budget, n)
     except RuntimeError as error:
@@ -106,6 +110,36 @@ def _weakness(n: int, names: list[str], found: Mapping[str, float], method: str)
     if method == "fanova":
         notes.append(f"together {sum(found.values()):.0%}, the rest: interactions")
     return "; ".join(notes)
+
+
+def _by_ranks(frame: pd.DataFrame, names: list[str]) -> dict[str, float]:
+    """Share of the variance of the loss' ranks that each explains alone, largest first.
+
+    Of numbers the square of Spearman's correlation, of names eta squared; of the trials
+    that have the hyperparameter, and less what as many values explain by chance.
+    """
+    found = {}
+    for column in names:
+        rows = frame[frame[column].notna()]
+        share, free = _explained(rows["loss"].rank().to_numpy(), rows[column])
+        n = len(rows)
+        if n > free + 1 and math.isfinite(share):
+            adjusted = 1 - (1 - share) * (n - 1) / (n - free - 1)
+            found[column.removeprefix(PREFIX)] = max(0.0, adjusted)
+    return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+
+def _explained(ranks: np.ndarray, values: pd.Series) -> tuple[float, int]:
+    """R^2 of one hyperparameter, and its degrees of freedom."""
+    kind = values.dtype
+    if pd.api.types.is_numeric_dtype(kind) and not pd.api.types.is_bool_dtype(kind):
+        of = pd.Series(numbers(values)).rank()
+        return float(of.corr(pd.Series(ranks)) ** 2), 1
+    centered = pd.Series(ranks - ranks.mean())
+    names = values.astype(str).to_numpy()
+    means = centered.groupby(names).transform("mean")
+    total = float((centered**2).sum())
+    return float((means**2).sum()) / total if total else math.nan, len(set(names)) - 1
 
 
 def _evaluate(

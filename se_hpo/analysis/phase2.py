@@ -50,7 +50,7 @@ def train_env_table(
         against, why_against = _against_real(of_keys(both, keys), how)
         if keys["train_env"] == REAL:
             against, why_against = dict.fromkeys(against, math.nan), []
-            against["n_pairs"] = 0
+            against["n_pairs"] = against["n_pair_ses"] = 0
         notes = dict.fromkeys(note for note in why_alone + why_against if note)
         rows.append({**keys, **alone, **against, "note": "; ".join(notes)})
     return tidy(rows, table_columns.TRAIN_ENV_TABLE)
@@ -109,6 +109,7 @@ def _against_real(
         "improvement": clusters.estimate(partial(estimates.mean, better)),
     }
     row: dict[str, Any] = {"n_pairs": len(matched)}
+    row["n_pair_ses"] = clusters.n_clusters
     for name, estimate in found.items():
         row |= estimate.columns(name)
     notes = [] if len(matched) else ["no agents on the task to compare with"]

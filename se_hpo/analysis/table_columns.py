@@ -33,7 +33,7 @@ TRAIN_ENV_TABLE = {
     **spread("env_steps"),
     **spread("episodes"),
     **numbers("seconds_mean", "test_env_steps_mean"),
-    **counts("n_pairs"),
+    **counts("n_pairs", "n_pair_ses"),
     **estimated("env_steps_saved", "difference", "improvement"),
     **texts("note"),
 }
@@ -91,6 +91,7 @@ BREAK_EVEN = {
     **texts(*KEYS, "unit"),
     "with_bohb": "bool",
     **numbers("cost_per_se", "nes_cost", "bohb_cost"),
+    **counts("n_ses"),
     **estimated("saved_per_agent", "agents", "difference"),
     **texts("verdict", "note"),
 }

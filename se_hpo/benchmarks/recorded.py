@@ -15,7 +15,10 @@ from se_hpo.errors import UserError
 from se_hpo.optimize.objectives.losses import progress
 from se_hpo.search_spaces.loading import Space
 
-_CURVE = ("center", "members_top", "env_steps_se", "env_steps_task", "cpu_seconds")
+_CURVE = (
+    *("diverged", "center", "members_top"),
+    *("env_steps_se", "env_steps_task", "cpu_seconds"),
+)
 _AGAIN = "make it again with experiments/nes_benchmark.py --collect"
 _COLUMNS = ("configuration", "seed", "generation", *_CURVE)
 
@@ -29,8 +32,8 @@ class RecordedRuns:
     groups: np.ndarray
     """Number of its configuration: `n`."""
     levels: np.ndarray
-    """Level of every generation; those that a solved run did not need are as its last:
-    `n x generations`."""
+    """Level of every generation: `n x generations`. Those that a solved run did not
+    need are as its last, those after a run diverged are 0; a search counts all as 0."""
     cpu_seconds: np.ndarray
     """Processor time of a whole run: `n`."""
     env_steps_task: np.ndarray
@@ -72,14 +75,16 @@ def read_runs(file: Path, space: Space, generations: int) -> RecordedRuns:
     for run in runs:
         centers, tops = run["center"].to_numpy(), run["members_top"].to_numpy()
         levels = progress(centers, tops, task)
-        solved = float(run["center"].iloc[-1]) >= task.solved_return
-        if len(run) != generations and not (solved and len(run) < generations):
+        diverged = bool(run["diverged"].iloc[-1])
+        ended = diverged or centers[-1] >= task.solved_return
+        if len(run) != generations and not (ended and len(run) < generations):
             raise UserError(
                 f"{file} is cut short: configuration {run['configuration'].iloc[0]} "
                 f"has {len(run)} of {generations} generations; {_AGAIN}"
             )
         missed = generations - len(levels)
-        curves.append(np.append(levels, np.full(missed, levels[-1])))
+        last = 0.0 if diverged else levels[-1]
+        curves.append(np.append(levels, np.full(missed, last)))
     return RecordedRuns(
         configurations=[_values(run[names].iloc[0]) for run in runs],
         groups=np.array([run["configuration"].iloc[0] for run in runs]),

@@ -58,6 +58,20 @@ class ProductKernel:
             columns.append(np.sqrt(max(odds, 0.0)) * same)
         return np.concatenate(columns, axis=1)
 
+    def log_marginals(self, points: np.ndarray) -> np.ndarray:
+        """As `log_density`, as if the columns knew nothing of each other: `m`."""
+        n, total = len(self.data), np.zeros(len(points))
+        for j, (k, h) in enumerate(zip(self.levels, self.bandwidth, strict=True)):
+            x, y = points[:, j, None], self.data[:, j]
+            if k:
+                kernel = np.where(x == y, 1.0 - h, h / (k - 1))
+            else:
+                kernel = np.exp(-0.5 * ((x - y) / h) ** 2) / (h * np.sqrt(2.0 * np.pi))
+            uniform = self.prior / k if k else self.prior
+            density = (kernel.sum(axis=1) + uniform) / (n + self.prior)
+            total += np.log(np.maximum(density, 1e-12))
+        return total
+
     def _log_peak(self) -> float:
         """Log kernel at an observation itself."""
         h, numbers = self.bandwidth, self.levels == 0
@@ -65,14 +79,19 @@ class ProductKernel:
         return float(np.log1p(-h[~numbers]).sum() - normal)
 
     def sample(
-        self, rng: np.random.Generator, size: int, widening: float
+        self, rng: np.random.Generator, size: int, widening: float, crossed: float = 0
     ) -> np.ndarray:
         """Draw `size x d` points.
 
         Numbers come from the normal kernel, `widening` times as wide and truncated to
-        [0, 1]; categoricals change their choice with the bandwidth as probability.
+        [0, 1]; categoricals change their choice with the bandwidth as probability. A
+        share `crossed` of the points has each column from another observation.
         """
         points = self.data[rng.integers(len(self.data), size=size)].copy()
+        if crossed:
+            rows = np.flatnonzero(rng.random(size) < crossed)
+            parents = rng.integers(len(self.data), size=(len(rows), points.shape[1]))
+            points[rows] = self.data[parents, np.arange(points.shape[1])]
         for j, (k, h) in enumerate(zip(self.levels, self.bandwidth, strict=True)):
             if k:
                 other = (points[:, j] + rng.integers(1, k, size=size)) % k

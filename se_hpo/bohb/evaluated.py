@@ -20,6 +20,7 @@ from se_hpo.text import first_line, shortened, text_of
 
 FAILED_LOSS = 1.0
 """The worst loss there is: a configuration that fails is a bad one."""
+ONE_NUMBER = "a loss is one number, a weighted sum of them, say"
 MAX_RESULT_BYTES = 4 * 2**20
 """Longest result as JSON; the wire takes 16 MiB."""
 
@@ -54,6 +55,8 @@ def checked_result(value: Any) -> dict[str, Any]:
             f"it returned no 'loss', only {shortened(repr(sorted(value)), 80)}"
         )
     loss = _scalar(value["loss"])
+    if (n := n_objectives(value["loss"])) is not None:
+        return failed_result(f"{n} objectives where one is needed: {ONE_NUMBER}")
     if loss is None or not math.isfinite(loss):
         return failed_result(
             f"its loss is {shortened(repr(value['loss']), 80)}, not a finite number"
@@ -70,6 +73,12 @@ def checked_result(value: Any) -> dict[str, Any]:
         size = f"{len(text)} bytes, over {MAX_RESULT_BYTES}"
         return failed_result(f"its info takes {size}")
     return result
+
+
+def n_objectives(loss: Any) -> int | None:
+    """How many numbers a loss is, if it is several."""
+    several = isinstance(loss, list | tuple) or bool(getattr(loss, "ndim", 0))
+    return len(loss) if several and len(loss) > 1 else None
 
 
 def _scalar(loss: Any) -> float | None:

@@ -9,6 +9,10 @@ What BOHB's own model (`proposals.BOHBGenerator`) does less well:
   that lie together by chance keep all proposals there. Here they depend on the number
   of observations alone (`density.fit_parzen`), a uniform kernel keeps every region
   and choice possible, and the good set stays small.
+- A product kernel in many dimensions sees little beyond each observation's neighbours.
+  Here half of the candidates are crossed from several good configurations, as in
+  evolution, and half of a candidate's value is what its hyperparameters are worth one
+  by one.
 """
 
 from __future__ import annotations
@@ -23,8 +27,11 @@ from se_hpo.bohb.cost_model import CostModel
 from se_hpo.bohb.density import ProductKernel, fit_parzen
 from se_hpo.bohb.evidence import Model, log_ratio, pooled
 from se_hpo.bohb.proposals import BOHBGenerator
+from se_hpo.errors import UserError, did_you_mean
 
 _MOST_GOOD = 25
+_CROSSED = 0.5
+_ONE_BY_ONE = 0.5
 
 
 class ParzenGenerator(BOHBGenerator):
@@ -34,7 +41,7 @@ class ParzenGenerator(BOHBGenerator):
         self,
         configspace: ConfigSpace.ConfigurationSpace,
         seed: int,
-        min_points_in_model: int = 5,
+        min_points_in_model: int = 3,
         top_n_percent: float = 10,
         random_fraction: float = 0.1,
         bandwidth_factor: float = 1,
@@ -70,9 +77,16 @@ class ParzenGenerator(BOHBGenerator):
             vector = self._results[budget].vectors[-1]
             self._cost.add(vector, budget, info.get("cpu_seconds"))
 
+    def _candidates(self, model: Model, rng: np.random.Generator) -> np.ndarray:
+        return model.good.sample(
+            rng, self.num_samples, self.bandwidth_factor, crossed=_CROSSED
+        )
+
     def _value(self, model: Model, points: np.ndarray) -> np.ndarray:
         """The ratio of densities, or expected improvement per second."""
-        ratio = log_ratio(model, points)
+        joint = log_ratio(model, points)
+        single = model.good.log_marginals(points) - model.bad.log_marginals(points)
+        ratio: np.ndarray = joint + _ONE_BY_ONE * (single - joint)
         if self._cost is None:
             return ratio
         good = self.top_n_percent / 100
@@ -102,3 +116,14 @@ MODELS: dict[str, type[BOHBGenerator]] = {
 }
 """By the name in `run.json`; the first is that of new runs."""
 RANDOM_FRACTIONS = {"parzen": 0.1, "kde": 1 / 3}
+
+
+def find_model(name: str) -> type[BOHBGenerator]:
+    """What proposes configurations.
+
+    Raises:
+        UserError: there is no model of that name.
+    """
+    if name not in MODELS:
+        raise UserError(f"model = {name!r}: {did_you_mean(name, MODELS)}")
+    return MODELS[name]

@@ -237,7 +237,7 @@ class BOHBGenerator(RandomGenerator):
 
     def _ranked_candidates(self, model: Model, rng: np.random.Generator) -> np.ndarray:
         """Samples of the good density, best ratio of good to bad first."""
-        points = model.good.sample(rng, self.num_samples, self.bandwidth_factor)
+        points = self._candidates(model, rng)
         good = model.good.log_density(points)
         return points[np.lexsort((-good, -self._value(model, points)))]
 
@@ -256,6 +256,9 @@ class BOHBGenerator(RandomGenerator):
             )
             results.model = Model(good, bad, n)
         return results.model
+
+    def _candidates(self, model: Model, rng: np.random.Generator) -> np.ndarray:
+        return model.good.sample(rng, self.num_samples, self.bandwidth_factor)
 
     def _value(self, model: Model, points: np.ndarray) -> np.ndarray:
         """What is proposed first: the points where this is largest."""

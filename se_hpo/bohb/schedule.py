@@ -79,8 +79,8 @@ class Schedule:
         return None
 
     def _is_short(self, workers: int) -> bool:
-        """Whether what is left gives no worker more than one trial of all budgets."""
-        most = workers * max(bracket.budgets[-1] for bracket in self.planned)
+        """Whether what is left gives each worker two trials to the top, or less."""
+        most = 2 * workers * max(bracket.budgets[-1] for bracket in self.planned)
         if not self._ends or self._yet > most:
             return False
         return self._yet + sum(bracket.left for bracket in self.active) <= most
@@ -91,7 +91,9 @@ class Schedule:
             bracket.promote_early()
         found: list[tuple[float, SuccessiveHalving, ConfigId | None]] = []
         for bracket in self.active:
-            runs = [(cid, bracket.rung_of(budget)) for cid, budget in bracket.queued()]
+            runs: list[tuple[ConfigId | None, int]] = [
+                (cid, bracket.rung_of(budget)) for cid, budget in bracket.queued()
+            ]
             if not runs and bracket.next_slot() is not None:
                 runs = [(None, bracket.stage)]
             for config_id, rung in runs:
@@ -99,5 +101,5 @@ class Schedule:
                 found.append((before, bracket, config_id))
         if not found:
             return None
-        _, bracket, config_id = max(found, key=lambda item: item[0])
-        return bracket.hand_out(config_id) if config_id else bracket.get_next_run()
+        _, bracket, first = max(found, key=lambda item: item[0])
+        return bracket.hand_out(first) if first else bracket.get_next_run()

@@ -37,6 +37,7 @@ def run(
     from se_hpo.evaluate.evaluation import resolve
     from se_hpo.evaluate.evaluation_run import run_evaluation
     from se_hpo.evaluate.options import EvaluateOptions
+    from se_hpo.machine.provenance import called_from_python
     from se_hpo.terminal.from_python import options_of, shown
 
     options = options_of(EvaluateOptions, flags)
@@ -45,5 +46,6 @@ def run(
         evaluation.files.check(evaluation.settings())
     else:
         how = shown(progress and not options.quiet)
-        run_evaluation(evaluation, on_record=callback, **how)
+        with called_from_python("se_hpo.evaluate.run", options):
+            run_evaluation(evaluation, on_record=callback, **how)
     return evaluation

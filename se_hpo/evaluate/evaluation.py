@@ -14,6 +14,7 @@ import pandas as pd
 from se_hpo.agents.enough_steps import check_learns
 from se_hpo.agents.registry import check_takes, kind_of, make_agent
 from se_hpo.config.overrides import parse_overrides
+from se_hpo.envs.learned import kind_of as kind_of_learned
 from se_hpo.envs.reward_inputs import discount_of
 from se_hpo.envs.tasks import check_task, get_task, import_task
 from se_hpo.envs.zoo_files import name_of_task
@@ -199,6 +200,7 @@ def _engines(plan: Plan, engine: str) -> dict[str, str]:
         _check_agent(job)
     _check_steps(plan)
     _note_discounts(plan)
+    _note_many_tests(plan)
     return {name: loop.engine_for(job) for name, job in first.items()}
 
 
@@ -207,6 +209,22 @@ def _check_steps(plan: Plan) -> None:
     steps = plan.rules.fixed_steps
     for agent in plan.agents if steps is not None else ():
         check_learns(plan.job(agent).agent, steps, f"--fixed-steps {steps}")
+
+
+def _note_many_tests(plan: Plan) -> None:
+    """Say what curves cost on SEs of one step: a test follows every episode."""
+    of_one_step = [
+        used.se_set.train_env
+        for used in plan.sets
+        if kind_of_learned(used.se_set.config.se).name == "one_step"
+    ]
+    if plan.rules.how.curves and plan.with_sets and of_one_step:
+        steps = plan.rules.fixed_steps
+        log.warning(
+            "episodes of %s have one step, and a test follows each: %s tests per "
+            "agent; fewer with a smaller --curve-steps, none without --curves",
+            *(", ".join(of_one_step), f"{steps:,}" if steps else "as many"),
+        )
 
 
 def _note_discounts(plan: Plan) -> None:

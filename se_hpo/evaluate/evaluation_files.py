@@ -16,6 +16,7 @@ from typing import Any
 
 from se_hpo.envs.tasks import returns_of, use_returns
 from se_hpo.errors import UserError, unwritable
+from se_hpo.machine.provenance import attempt
 from se_hpo.names import with_train_env
 from se_hpo.results.evaluations import evaluation_name, read_records
 from se_hpo.results.lines import read_json
@@ -134,6 +135,8 @@ class EvaluationFiles:
         }
         if (earlier := self._wanted_before()) is not None:
             header["wanted"] = sorted({*wanted, *earlier})
+        begun = read_json(self._header).get("attempts")
+        header["attempts"] = [*(begun if isinstance(begun, list) else []), attempt()]
         write_json(self._header, header)
         self.records.touch()
 

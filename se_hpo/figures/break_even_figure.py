@@ -48,7 +48,7 @@ def draw_break_even(table: pd.DataFrame, name: str, what: str) -> Picture | None
         "How many agents must be trained on one SE, instead of on the task, until "
         "that has saved what the SE cost: its NES run alone (filled dot, with 95 % "
         "interval), or with its share of BOHB (ring). In words: those that never pay, "
-        "or save but return less than the task.",
+        "that save but return less than the task, or of which too few were compared.",
         figure,
         {"": table.reset_index(drop=True)},
     )

@@ -10,9 +10,14 @@ import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection
+from matplotlib.colors import ListedColormap, Normalize
 
 from se_hpo.figures import style
+from se_hpo.figures.loss_axis import loss_axis
+from se_hpo.figures.search import words_of_evaluations
+from se_hpo.figures.spots import Mark
 from se_hpo.figures.style import Picture
 
 _MOST_BARS = 12
@@ -21,17 +26,22 @@ _LINE = 11
 """Letters that fit between two of them."""
 
 
-def draw_importance(importance: pd.DataFrame, note: str) -> Picture | None:
+def draw_importance(
+    importance: pd.DataFrame, note: str, unit_of_budget: str = "units"
+) -> Picture | None:
     """Bars of hyperparameter importance, the most important on top.
 
-    Columns `hyperparameter`, `importance`, and `budget`, `n_trials`, the same in all
-    rows; the analysis' `note` is added to the caption.
+    Columns `hyperparameter`, `importance`, and `budget`, `n_trials`, `share` (what the
+    numbers are shares of), the same in all rows; the analysis' `note` is added to the
+    caption.
     """
     if importance.empty:
         return None
     top = importance.sort_values("importance", ascending=False, kind="stable")
     top = top.head(_MOST_BARS).iloc[::-1]
-    with style.drawing(height=0.28 * len(top) + 0.9) as figure:
+    budget, n = importance["budget"].iloc[0], importance["n_trials"].iloc[0]
+    where = f"budget {budget:g} {unit_of_budget}, n = {n} trials"
+    with style.drawing(height=0.28 * len(top) + 1.1) as figure:
         axes = figure.subplots()
         shares = top["importance"]
         axes.barh(top["hyperparameter"], shares, color=style.GREY, height=0.6)
@@ -40,14 +50,14 @@ def draw_importance(importance: pd.DataFrame, note: str) -> Picture | None:
             style.beside(axes, text, (value, place), (3, 0), va="center", fontsize=9)
         axes.set_xlim(left=0)
         axes.margins(x=0.1)
-        axes.set_xlabel("share of the variance of the loss, main effect")
-    budget, n = importance["budget"].iloc[0], importance["n_trials"].iloc[0]
+        axes.set_xlabel(importance["share"].iloc[0])
+        axes.set_title(where)
     is_cut = len(importance) > _MOST_BARS
     few = f" The {_MOST_BARS} largest of {len(importance)}." * is_cut
     return Picture(
         "hyperparameter_importance",
         "Which hyperparameters decide?",
-        f"Importance for the loss at budget {budget:g} (n = {n} trials).{few} With few "
+        f"Importance for the loss at {where}.{few} With few "
         "trials these are hints, not findings." + (f" ({note})" if note else ""),
         figure,
         {"": importance},
@@ -55,7 +65,10 @@ def draw_importance(importance: pd.DataFrame, note: str) -> Picture | None:
 
 
 def draw_parallel(
-    trials: pd.DataFrame, importance: pd.DataFrame, configspace: Mapping[str, Any]
+    trials: pd.DataFrame,
+    importance: pd.DataFrame,
+    configspace: Mapping[str, Any],
+    unit_of_budget: str = "units",
 ) -> Picture | None:
     """A line per trial through its hyperparameters to its loss.
 
@@ -72,13 +85,15 @@ def draw_parallel(
         return None
     space = {str(p.get("name")): p for p in configspace.get("hyperparameters", [])}
     scales = [_Scale(done[f"config.{name}"], space.get(name, {})) for name in names]
-    places = np.column_stack([s.places for s in scales] + [1 - done["loss"]])
-    with style.drawing(height=4.2) as figure:
+    goodness, largest = loss_axis(done["loss"]).unit(done["loss"]), done["budget"].max()
+    places = np.column_stack([s.places for s in scales] + [goodness])
+    with style.drawing(height=4.6) as figure:
         axes = figure.subplots()
         _draw_lines(axes, places, done)
+        _draw_colors(axes, f"rank of the loss at budget {largest:g} {unit_of_budget}")
         for column, scale in enumerate(scales):
             _draw_axis(axes, column, scale.ticks)
-        _draw_axis(axes, len(names), [(1 - v, f"{v:g}") for v in (0, 0.5, 1)])
+        _draw_axis(axes, len(names), _loss_ticks(done["loss"], goodness))
         broken = (name.replace(".", ".\n", 1) for name in names)
         axes.set_xticks(range(len(names) + 1), [*broken, "loss"])
         axes.tick_params(axis="x", length=0, labelsize=8.5, labelrotation=30)
@@ -90,18 +105,49 @@ def draw_parallel(
         axes.set_xlim(-0.3, len(names) + 0.25)
         axes.set_ylim(-0.03, 1.06)
     columns = ["trial", "budget", "loss", *(f"config.{n}" for n in names)]
-    largest = done["budget"].max()
+    said = words_of_evaluations(done, unit_of_budget)
+    lines = zip(places, done["trial"], said, strict=True)
+    marks = [Mark(axes, range(len(y)), y, name, words) for y, name, words in lines]
     return Picture(
         "parallel_coordinates",
         "Where the good configurations lie",
         f"A line per trial (n = {len(done)}), at its largest budget. In colour: the "
-        f"trials that reached budget {largest:g}, bright and thick for a low loss; "
+        f"{(done['budget'] == largest).sum()} trials that reached budget {largest:g} "
+        f"{unit_of_budget}, bright and thick for a low loss; "
         "grey: those that were stopped before. The loss axis has its best at the top. "
-        f"Shown are {len(names)} hyperparameters"
-        + (", the most important ones." if len(importance) else "."),
+        f"Shown are {len(names)} hyperparameters, "
+        + (
+            f"the most important first ({importance['share'].iloc[0]})."
+            if len(importance)
+            else "the first of the space: too few trials to say which are important."
+        ),
         figure,
         {"": done[columns].reset_index(drop=True)},
+        marks,
     )
+
+
+def _loss_ticks(losses: pd.Series, places: pd.Series) -> list[tuple[float, str]]:
+    """The best, the worst, and one near the middle of the axis."""
+    found = places.to_numpy(float)
+    middle = int(np.abs(found - 0.5).argmin())
+    rows = dict.fromkeys([int(found.argmax()), int(found.argmin())])
+    if abs(found[middle] - 0.5) < 0.35:
+        rows[middle] = None
+    return [(float(found[row]), f"{losses.iloc[row]:.3g}") for row in rows]
+
+
+def _draw_colors(axes: Axes, label: str) -> None:
+    """What the colours of the lines say."""
+    palette = matplotlib.colormaps[style.SEQUENTIAL]
+    shades = ListedColormap(palette(np.linspace(0, 0.85, 64)))
+    figure: Any = axes.get_figure()
+    look: Any = {"location": "top", "aspect": 60, "shrink": 0.6, "pad": 0.02}
+    bar = figure.colorbar(ScalarMappable(Normalize(0, 1), shades), ax=axes, **look)
+    bar.set_ticks([0, 1], labels=["worst", "best"])
+    bar.set_label(label, fontsize=9)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(length=0, labelsize=8.5)
 
 
 def _shown(done: pd.DataFrame, importance: pd.DataFrame) -> list[str]:

@@ -6,7 +6,7 @@ has ended counts with its last score from then on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from se_hpo.figures import style
+from se_hpo.figures.spots import Mark
 from se_hpo.figures.style import Picture
 from se_hpo.names import train_env_label
 
@@ -44,12 +45,13 @@ def draw_nes_curves(
     if not sets:
         return None
     rows = -(-len(sets) // _COLUMNS)
+    marks: list[Mark] = []
     with style.drawing(height=2.9 * rows + 0.2) as figure:
         panels = style.panel_grid(figure, len(sets), _COLUMNS)
         solved_return = solved_return if _returns(curves) else None
         for axes, name in zip(panels, sets, strict=True):
             own, mean = curves[curves["se_set"] == name], means[means["se_set"] == name]
-            _draw_set(axes, own, mean, train_envs[name])
+            marks += _draw_set(axes, own, mean, train_envs[name])
             label = train_env_label(train_envs[name])
             if [train_envs[other] for other in sets].count(train_envs[name]) > 1:
                 label = f"{label}: {name}"
@@ -67,6 +69,7 @@ def draw_nes_curves(
         "task counts as solved. Arranged as Fig. 2 of the paper.",
         figure,
         {"": curves.filter(_CURVE).reset_index(drop=True), "mean": means},
+        marks,
     )
 
 
@@ -96,31 +99,58 @@ def _mark(axes: Axes, solved_return: float | None) -> None:
 
 def _draw_set(
     axes: Axes, curves: pd.DataFrame, mean: pd.DataFrame, train_env: str
-) -> None:
-    color = style.train_env_color(train_env)
-    for _, run in curves.groupby("se"):
+) -> list[Mark]:
+    color, marks = style.train_env_color(train_env), []
+    for se, run in curves.groupby("se"):
         run = run.sort_values("generation")
         x, y = run["generation"].to_numpy(), run["center_score"].to_numpy()
         axes.plot(x, y, color=color, linewidth=0.7, alpha=0.45)
         axes.plot(x[-1:], y[-1:], "o", color=color, markersize=2.5, alpha=0.7)
+        name = f"{run['se_set'].iloc[0]}/{se:03d}"
+        marks.append(Mark(axes, x, y, name, f"{name}\n{_course(run)}"))
     axes.plot(mean["generation"], mean["mean"], color=color, linewidth=2.6)
+    return marks
+
+
+def _course(run: pd.DataFrame) -> str:
+    """Of one NES run, in generations from 1: best, last, and where it solved."""
+    best = run.iloc[int(run["center_score"].to_numpy(float).argmax())]
+    last = run.iloc[-1]
+    lines = [
+        f"best {best['center_score']:.4g} in generation {best['generation']}",
+        f"last {last['center_score']:.4g} in generation {last['generation']}",
+    ]
+    known = run["solved"] if "solved" in run else pd.Series(False, run.index)
+    solved = run[known.astype("boolean").fillna(False).to_numpy(bool)]
+    if len(solved):
+        lines.append(f"solved first in generation {solved['generation'].iloc[0]}")
+    return "\n".join(lines)
 
 
 def draw_trial_curves(
-    generations: pd.DataFrame, best_trial: str | None, solved_return: float | None
+    generations: pd.DataFrame,
+    best_trial: str | None,
+    solved_return: float | None,
+    configurations: Mapping[str, str] | None = None,
 ) -> Picture | None:
-    """The NES runs of BOHB's trials; `best_trial` in colour."""
+    """The NES runs of BOHB's trials; `best_trial` in colour.
+
+    Configurations, in words, are shown where one points at a trial.
+    """
+    marks, what = [], configurations or {}
     curves = generations.dropna(subset=["center_score"])
     if curves.empty:
         return None
     with style.drawing(height=3.2) as figure:
         axes = figure.subplots()
-        for name, run in curves.groupby("trial"):
+        for name, run in curves.sort_values("generation").groupby("trial"):
             is_best = name == best_trial
             color = style.HIGHLIGHT if is_best else style.FAINT
             x, y = run["generation"].to_numpy(), run["center_score"].to_numpy()
             axes.plot(x, y, color=color, lw=2.4 if is_best else 0.9, zorder=2 + is_best)
             axes.plot(x[-1:], y[-1:], "o", color=color if is_best else style.GREY, ms=3)
+            words = f"{name}\n{_course(run)}\n{what.get(str(name), '')}".rstrip()
+            marks.append(Mark(axes, x, y, str(name), words))
             if is_best:
                 axes.set_title(f"best trial {name}", color=style.HIGHLIGHT)
         _mark(axes, solved_return if _returns(curves) else None)
@@ -135,4 +165,5 @@ def draw_trial_curves(
         "budget of the trial ended (dot). In colour: the trial that is best now.",
         figure,
         {"": curves.filter(columns).reset_index(drop=True)},
+        marks,
     )

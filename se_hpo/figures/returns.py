@@ -48,7 +48,8 @@ def draw_returns(evaluations: pd.DataFrame, name: str, what: str) -> Picture | N
         f"What are the SEs worth to agents? ({what})",
         f"Agents with random hyperparameters (n = {n} per training environment and "
         "agent; the same ones in each), trained on SEs or on the real task, then "
-        "tested on the real task. Above: density of all test returns, with their means"
+        "tested on the real task. Above: density of all test returns (n = "
+        f"{style.n_words(means['returns'])} episodes for each), with their means"
         f"{_CUT if top < peaks.max() else ''}. Below: "
         "what the training took; bars are means, ticks across them medians. "
         f"Stopping rule: {what}. Arranged as Fig. 3 of the paper.",
@@ -78,10 +79,10 @@ def _draw_block(
             _draw_bars(axes, mine, quantity)
     for axes in grid[:, len(agents) :].flat:
         axes.set_visible(False)
-    room = 1 - _LINE * (means["train_env"].nunique() + 0.8)  # text above the curves
+    room = 1 - _LINE * (means["train_env"].nunique() + 1.7)  # text above the curves
     grid[0, 0].set_ylim(0, top / room)
     grid[0, 0].set_yticks([])
-    grid[0, 0].set_ylabel("density")
+    grid[0, 0].set_ylabel("density of\ntest episodes")
     for axes, label in zip(grid[1:, 0], _BARS.values(), strict=True):
         axes.set_ylabel(f"{label}\nin training")
 
@@ -152,8 +153,10 @@ def _draw_densities(axes: Axes, curves: pd.DataFrame, means: pd.DataFrame) -> No
         text = f"{train_env_label(row['train_env'])}: {row['mean_return']:.1f}"
         look: Any = {"va": "top", "fontsize": 9, "fontweight": "bold"}
         look["color"] = _darker(style.train_env_color(row["train_env"]))
-        height = 1 - _LINE * (place + 0.3)
+        height = 1 - _LINE * (place + 1.2)
         axes.text(0.03, height, text, transform=axes.transAxes, ha="left", **look)
+    over: Any = {"transform": axes.transAxes, "va": "top", "fontsize": 8.5}
+    axes.text(0.03, 1 - 0.3 * _LINE, "mean test return", color=style.GREY, **over)
     axes.set_xlabel("test return")
 
 

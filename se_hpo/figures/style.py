@@ -8,7 +8,7 @@ figures are made and saved without pyplot, with settings that hold only meanwhil
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
@@ -20,6 +20,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from se_hpo.figures.spots import Mark
 from se_hpo.names import TRAIN_ENVS
 from se_hpo.registries import AGENTS
 from se_hpo.storage.files import write_atomic
@@ -81,6 +82,8 @@ class Picture:
     figure: Figure
     frames: dict[str, pd.DataFrame]
     """What was drawn: key "" becomes `<name>.csv`, key "x" `<name>-x.csv`."""
+    marks: Sequence[Mark] = ()
+    """What can be pointed at, in the report."""
 
 
 @contextmanager

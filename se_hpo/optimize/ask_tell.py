@@ -10,9 +10,8 @@
     (9.0, 20)
 
 or in one call, `BOHB.minimize(f, space, 1, 9)`, with `f(config, budget) -> loss`.
-Several trials may be out at once, and come back in any order. The same seed and the
-same results in the same order give the same trials, those that `se_hpo.optimize` would
-propose: a search goes on where it was when it is asked and told once more.
+Several trials may be out at once, and come back in any order. The same seed and results
+in the same order give the same trials, those of `se_hpo.optimize`.
 """
 
 from __future__ import annotations
@@ -31,11 +30,11 @@ from se_hpo.bohb.brackets import (
     hyperband_brackets,
     plan,
 )
-from se_hpo.bohb.evaluated import checked_result
+from se_hpo.bohb.evaluated import ONE_NUMBER, checked_result, n_objectives
 from se_hpo.bohb.halving import NextRun
-from se_hpo.bohb.parzen import MODELS
+from se_hpo.bohb.parzen import find_model
 from se_hpo.bohb.schedule import Schedule
-from se_hpo.errors import UserError, did_you_mean
+from se_hpo.errors import UserError
 from se_hpo.optimize.own_objective import Objective, evaluate_all
 from se_hpo.optimize.search_trial import Job, Trial, frame_of
 from se_hpo.storage.paths import ConfigId
@@ -76,9 +75,9 @@ class BOHB:
             eta: one trial in `eta` is promoted.
             seed: of every random number.
             n_brackets: how many to run; None: without end.
-            brackets: a name in `brackets.CYCLES`.
+            brackets: as in `brackets.CYCLES`.
             start_from_default: begin with the space's default configuration.
-            start_from: configurations to evaluate even before that one.
+            start_from: configurations to evaluate before that one.
             model: `parzen`, or `kde` for densities as hpbandster has them.
             **settings: of `ParzenGenerator` or `BOHBGenerator`: `random_fraction`, ...
 
@@ -88,14 +87,11 @@ class BOHB:
         """
         if seed < 0:
             raise UserError(f"seed = {seed}: must be 0 or more")
-        self._budgets = (min_budget, max_budget, eta)
+        self._budgets = min_budget, max_budget, eta
         self._n_brackets, self._which = n_brackets, brackets
-        n = 1 if n_brackets is None else n_brackets
-        hyperband_brackets(*self._budgets, n, brackets)  # checks them
+        self._brackets(1 if n_brackets is None else n_brackets)  # checks them
         self._space = space.to_serialized_dict()
-        if model not in MODELS:
-            raise UserError(f"model = {model!r}: {did_you_mean(model, MODELS)}")
-        self._generator = MODELS[model](
+        self._generator = find_model(model)(
             space,
             seed,
             start_from_default=start_from_default,
@@ -170,14 +166,15 @@ class BOHB:
 
     def following(self) -> Trial:
         """A trial that is out, the first; else as `ask`."""
-        out = next(iter(self._out.values()), None)
-        return self.ask() if out is None else replace(out, config=dict(out.config))
+        for out in self._out.values():
+            return replace(out, config=dict(out.config))
+        return self.ask()
 
     @property
     def planned(self) -> tuple[Bracket, ...]:
         """All brackets; none of a search without end."""
         n = self._n_brackets
-        return hyperband_brackets(*self._budgets, n, self._which) if n else ()
+        return self._brackets(n) if n else ()
 
     def __repr__(self) -> str:
         n = plan(self.planned).evaluations
@@ -200,10 +197,8 @@ class BOHB:
             )
         following = self._next_run()
         if following is None:
-            raise UserError(
-                f"what comes next depends on the {len(self._out)} trials that are out: "
-                "tell one first"
-            )
+            out = f"the {len(self._out)} trials that are out"
+            raise UserError(f"what comes next depends on {out}: tell one first")
         config_id, config, budget = following
         bracket = self._schedule.begun[config_id[0]]
         trial = Trial(
@@ -234,6 +229,10 @@ class BOHB:
                 loss; the search is as before.
         """
         asked = self._asked(trial)
+        if (n := n_objectives(loss)) is not None:
+            raise UserError(
+                f"trial {asked.name}: {n} objectives where one is needed: {ONE_NUMBER}"
+            )
         if (loss is None) == (failure is None):
             raise UserError(f"trial {asked.name}: tell either its loss or its failure")
         if failure is None:

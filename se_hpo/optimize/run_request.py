@@ -134,7 +134,7 @@ def resolve_run(options: Options, space: Space) -> RunRequest:
     _check_host(host)
     paths = RunPaths(options.run or _default_folder(options, space))
     ses = chosen_ses(options.on, space)
-    settings = _settings(_as_begun(options, paths), space, ses)
+    settings = _settings(options, space, _as_begun(options, paths), ses)
     n_brackets = options.n_brackets
     if n_brackets is None:
         n_brackets = default_n_brackets(settings.ladder)
@@ -164,24 +164,22 @@ def _check_flags(options: Options) -> None:
         raise UserError(f"--random-fraction {value:g}: must be in [0, 1]")
 
 
-def _as_begun(options: Options, paths: RunPaths) -> Options:
-    """With a model and loss: those given, of the run that is there, or the newest."""
+def _as_begun(options: Options, paths: RunPaths) -> dict[str, Any]:
+    """Model and loss: those given, of the run that is there, or the newest."""
     stored: dict[str, Any] = {}
     if paths.run.exists() and not options.overwrite:
         stored = read_run(paths)["settings"]
     if options.prefer_cheap and "kde" in (options.model, stored.get("model")):
         raise UserError("--prefer-cheap needs --model parzen")
-    model = options.model or stored.get("model")
+    model = str(options.model or stored.get("model"))
     if model not in MODELS:  # none, or a damaged file: refused as another setting
         model = next(iter(MODELS))
     fraction = options.random_fraction
     if fraction is None:
         same = model == stored.get("model")
         fraction = stored.get("random_fraction") if same else RANDOM_FRACTIONS[model]
-    loss: Any = options.loss or stored.get("loss", PROGRESS)
-    return dataclasses.replace(
-        options, model=model, random_fraction=fraction, loss=loss
-    )
+    loss = options.loss or stored.get("loss", PROGRESS)
+    return {"model": model, "random_fraction": fraction, "loss": loss}
 
 
 def _check_host(host: str) -> None:
@@ -202,7 +200,9 @@ def _agents(space: Space, kinds: dict[str, Any]) -> list[AgentConfig]:
     return [a for one in choices for a in space.resolve({**kinds, **one}).agents]
 
 
-def _settings(options: Options, space: Space, ses: ChosenSEs) -> Settings:
+def _settings(
+    options: Options, space: Space, begun: dict[str, Any], ses: ChosenSEs
+) -> Settings:
     # The base may have values of kinds that are searched; sizes may be any.
     built = space.configuration_space()
     default = SpaceEncoding(built).default()
@@ -235,13 +235,11 @@ def _settings(options: Options, space: Space, ses: ChosenSEs) -> Settings:
         max_budget=given("max_budget"),
         eta=float(given("eta")),
         brackets=options.brackets,
-        random_fraction=options.random_fraction,
-        model=options.model,
         prefer_cheap=options.prefer_cheap,
         random_start=options.random_start,
         engine=InnerLoop(options.engine).engine_for(*jobs),
-        loss=options.loss or PROGRESS,
         on=ses.digests,
+        **begun,
     )
 
 

@@ -5,8 +5,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import optuna
 
 
 def run(run: str | Path, **flags: Any) -> Path:
@@ -32,3 +36,15 @@ def run(run: str | Path, **flags: Any) -> Path:
     if options.open:
         webbrowser.open(path.resolve().as_uri())
     return path
+
+
+def to_optuna(
+    run: str | Path,
+    storage: Any,
+    name: str | None = None,
+    objectives: Sequence[str] = ("loss",),
+) -> optuna.Study:
+    """Hand a search to Optuna and its dashboard; see `optuna_study.to_optuna`."""
+    from se_hpo.report import optuna_study  # Optuna is an extra, and slow to import
+
+    return optuna_study.to_optuna(run, storage, name, objectives)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pandas as pd
 
 from se_hpo import analysis
+from se_hpo.analysis.importance import NOT_INSTALLED
 from se_hpo.errors import UserError
 from se_hpo.report.answers import Answers
 from se_hpo.report.run_data import RunData
 from se_hpo.results.evaluations import evaluation_names
 
+_OF_RANKS = "share of the variance of the loss' ranks, each alone"
 _SHARES = (0.02, 0.04, 0.1, 0.2, 0.4, 1.0)
 """Of all training steps: where learning curves are read off."""
 
@@ -41,14 +44,17 @@ def _analyse_bohb(data: RunData, answers: Answers) -> None:
     _table(answers, "budgets", analysis.budget_correlation, trials)
     _table(answers, "picks", analysis.model_based_picks, trials, exclude=exclude)
     space = data.configspace or None
+    importance = partial(analysis.hyperparameter_importance, trials, configspace=space)
     try:
-        found = analysis.hyperparameter_importance(trials, configspace=space)
+        found, share = importance(), "share of the variance of the loss, main effect"
+        if found.note == NOT_INSTALLED:
+            found, share = importance(method="ranks"), _OF_RANKS
     except UserError as error:
         answers.importance_note = str(error)
         return
     answers.importance_note = found.note
     if found.frame is not None:
-        of = {"budget": found.budget, "n_trials": found.n_trials}
+        of: Any = {"budget": found.budget, "n_trials": found.n_trials, "share": share}
         answers.importance = found.frame.assign(**of)
 
 

@@ -10,12 +10,14 @@ from typing import Any
 
 from se_hpo.agents.registry import agent_label
 from se_hpo.machine.provenance import as_typed
-from se_hpo.names import noun_of, train_env_prose
+from se_hpo.names import is_random, noun_of, train_env_prose
 from se_hpo.registries import budget_unit, objective_kind
 from se_hpo.report.run_data import RunData
 from se_hpo.report.tables import list_words
 from se_hpo.results.lines import check_time, read_json
+from se_hpo.results.se_sets import SESet
 from se_hpo.storage.json_records import RecordError, checked
+from se_hpo.storage.paths import JSON
 
 Fact = tuple[str, str]
 _DATE = "%Y-%m-%d %H:%M UTC"
@@ -72,9 +74,15 @@ def _sets(data: RunData) -> Iterator[Fact]:
         yield (
             f"{noun_of(se_set.train_env)} set {se_set.name}",
             f"{made}: {len(se_set.outcomes)} of {se_set.n_envs} finished, {solved} of "
-            f"these solved the task; at most {se_set.generations} generations, seed "
-            f"{se_set.seed}",
+            f"these solved the task; {_how_long(se_set)}, seed {se_set.seed}",
         )
+
+
+def _how_long(se_set: SESet) -> str:
+    """What ends its runs; a random search has no generations."""
+    if is_random(se_set.train_env):
+        return "each the best of as many random ones as an NES run trains agents for"
+    return f"at most {se_set.generations} generations"
 
 
 def _evaluations(data: RunData) -> Iterator[Fact]:
@@ -88,6 +96,7 @@ def _evaluations(data: RunData) -> Iterator[Fact]:
 
 def _provenance(data: RunData) -> Iterator[Fact]:
     sources = [data.info, *(read_json(s.paths.set) for s in data.sets)]
+    sources += [read_json(f) for f in sorted(data.paths.evaluations.glob(f"*{JSON}"))]
     versions: dict[str, set[str]] = {}
     for source in sources:
         found = source.get("versions")
@@ -100,9 +109,10 @@ def _provenance(data: RunData) -> Iterator[Fact]:
     if commits:
         yield "Commit", ", ".join(dict.fromkeys(commits))
     attempts = [a for s in sources for a in _attempts(s)]
+    attempts.sort(key=lambda attempt: attempt.started)
     commands = dict.fromkeys(as_typed(a.command or ["?"]) for a in attempts)
-    if commands:
-        yield "Commands", "\n".join(commands)
+    report = ["python", "-m", "se_hpo.report", data.paths.root]
+    yield "Commands", "\n".join([*commands, as_typed(report)])
     hosts = {a.host for a in attempts if a.host}
     for frame in (data.trials, data.ses):
         hosts |= {str(host) for host in frame["host"].dropna().unique() if host}

@@ -6,11 +6,15 @@ import base64
 import importlib.resources
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, StrictUndefined
 
 from se_hpo.report.tables import Table
+from se_hpo.report.tiles import Headline
+
+if TYPE_CHECKING:
+    from se_hpo.figures.spots import Spot
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,8 @@ class Image:
     title: str
     caption: str
     png: bytes
+    spots: Sequence[Spot] = ()
+    """What a pointer finds in it."""
 
     @property
     def source(self) -> str:
@@ -46,7 +52,7 @@ class Page:
 
     title: str
     subtitle: str
-    answer: Sequence[str]
+    headline: Headline
     facts: Sequence[tuple[str, str]]
     sections: Sequence[Section]
     missing: Sequence[str]

@@ -10,6 +10,7 @@ from se_hpo import figures
 from se_hpo.figures import Picture
 from se_hpo.report.answers import Answers, Transitions
 from se_hpo.report.learned_maps import learned_maps
+from se_hpo.report.pareto_tables import front_of
 from se_hpo.report.rules import rule_in_words, rules_of, slug, with_rule
 from se_hpo.report.run_data import RunData
 from se_hpo.report.taught import what_is_taught
@@ -61,12 +62,16 @@ def draw_bohb(data: RunData, answers: Answers) -> Iterator[Picture]:
     if data.trials.empty:
         return
     best = data.incumbent.trial if data.incumbent else None
+    unit, found, solved = data.unit_of_budget, answers.importance, data.solved_return
+    once = data.trials.drop_duplicates("trial")
+    what = dict(zip(once["trial"], figures.words_of_configurations(once), strict=True))
     yield from _there(
-        figures.draw_losses_over_time(data.trials),
-        figures.draw_losses_over_budgets(data.trials),
-        figures.draw_trial_curves(data.generations, best, data.solved_return),
-        figures.draw_importance(answers.importance, answers.importance_note),
-        figures.draw_parallel(data.trials, answers.importance, data.configspace),
+        figures.draw_losses_over_time(data.trials, unit),
+        figures.draw_losses_over_budgets(data.trials, unit),
+        figures.draw_trial_curves(data.generations, best, solved, what),
+        figures.draw_importance(found, answers.importance_note, unit),
+        figures.draw_parallel(data.trials, found, data.configspace, unit),
+        figures.draw_pareto(front_of(data)),
     )
 
 

@@ -13,8 +13,10 @@ from se_hpo.report.analyses import analyse
 from se_hpo.report.answers import Answers
 from se_hpo.report.curve_tables import curve_break_even_table, curve_tables
 from se_hpo.report.facts import facts
+from se_hpo.report.headline import headline
 from se_hpo.report.missing import missing
 from se_hpo.report.page import Image, Page, Section, render
+from se_hpo.report.pareto_tables import pareto_table
 from se_hpo.report.phase2_tables import break_even_table, phase2_tables
 from se_hpo.report.run_data import RunData, read_run
 from se_hpo.report.search_tables import (
@@ -23,7 +25,6 @@ from se_hpo.report.search_tables import (
     cost_table,
     se_table,
 )
-from se_hpo.report.summary import answer
 from se_hpo.report.tables import Table
 from se_hpo.storage.files import write_atomic
 from se_hpo.terminal.flags import at_least
@@ -84,11 +85,12 @@ def _draw(data: RunData, answers: Answers, agents: int) -> dict[str, list[Image]
 
 
 def _write(picture: Picture, folder: Path) -> Image:
-    from se_hpo.figures import write_picture
+    from se_hpo.figures import spots_of, write_picture
 
     log.info("figure %s", folder / f"{picture.name}.png")
     png = write_picture(picture, folder)
-    return Image(picture.name, picture.title, picture.caption, png)
+    spots = spots_of(picture.figure, picture.marks)
+    return Image(picture.name, picture.title, picture.caption, png, spots)
 
 
 def _page(data: RunData, answers: Answers, images: dict[str, list[Image]]) -> Page:
@@ -111,33 +113,29 @@ def _page(data: RunData, answers: Answers, images: dict[str, list[Image]]) -> Pa
         *curve_tables(answers),
     )
     learned = "The reward networks" if rewards else "The SEs"
+    search = section("search", "The search", "", *bohb_tables(data, answers))
+    best = section(
+        "best",
+        "The best configuration",
+        "None has been found.",
+        configuration_table(data),
+    )
     return Page(
         title=data.name,
-        subtitle=f"{what} for reinforcement learning: what was tuned, "
-        "what was learned, and what it is worth",
-        answer=answer(data, answers),
+        subtitle=f"{what} for reinforcement learning, and what they are worth",
+        headline=headline(data, answers),
         facts=facts(data),
         sections=[
             *([] if rewards else [worth]),
             *([curves] if rewards or len(data.curves) else []),
             section("ses", learned, "No SEs have been trained yet.", se_table(data)),
-            section(
-                "search",
-                "The search",
-                "There is no BOHB run in this folder.",
-                *bohb_tables(data, answers),
-            ),
-            section(
-                "best",
-                "The best configuration",
-                "None has been found.",
-                configuration_table(data),
-            ),
+            *([search, best] if data.has_bohb else []),
             section(
                 "cost",
                 "What it cost",
                 "Nothing has been spent.",
                 cost_table(data),
+                pareto_table(data),
                 break_even_table(answers),
                 curve_break_even_table(answers),
             ),

@@ -15,6 +15,7 @@ import pandas as pd
 from se_hpo.envs.learned import kind_of
 from se_hpo.envs.tasks import known_solved_return
 from se_hpo.errors import UserError
+from se_hpo.registries import budget_unit
 from se_hpo.results import columns as c
 from se_hpo.results import lines, se_sets
 from se_hpo.results import trials as loaded
@@ -96,6 +97,11 @@ class RunData:
         return str(values.get("nes.fitness", "return"))
 
     @property
+    def unit_of_budget(self) -> str:
+        """What budgets of the search count: `generations`, `seeds`."""
+        return budget_unit(self.settings.get("objective", "nes"))
+
+    @property
     def solved_return(self) -> float | None:
         """Of the task; None for tasks outside the package's list."""
         return known_solved_return(self.task)
@@ -108,7 +114,7 @@ def read_run(folder: str | Path) -> RunData:
     with _noting_unreadable(data):
         if paths.run.is_file() or paths.results.is_file():
             _read_bohb(data)
-        elif not (paths.ses.is_dir() or paths.evaluations.is_dir()):
+        elif not (sets_in(paths.ses) or any(paths.evaluations.glob(f"*{LINES}"))):
             loaded.run_paths(paths.root)  # says what is wrong, and what to do
             raise UserError(f"{paths.root} is no run: name a folder in results/")
         _read_sets(data)

@@ -24,7 +24,7 @@ def bohb_tables(data: RunData, answers: Answers) -> list[Table | None]:
     if data.trials.empty:
         return []
     steps = data.trials["env_steps_se"] + data.trials["env_steps_task"]
-    best = ranked(data.trials.assign(env_steps=steps))
+    best = ranked(data.trials.assign(env_steps=steps)).drop_duplicates("trial")
     return [
         make_table(
             "Best trials" + (f" ({_BEST} of {len(best)})" if len(best) > _BEST else ""),

@@ -18,6 +18,8 @@ class Cell:
 
     text: str
     key: float | str
+    interval: str = ""
+    """Shown beneath, smaller."""
 
     @property
     def is_long(self) -> bool:
@@ -130,7 +132,8 @@ def number(
             return Cell("-", -math.inf)
         low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
         if interval and not (is_missing(low) or is_missing(high)):
-            return Cell(f"{shown(value)} [{shown(low)}, {shown(high)}]", float(value))
+            ends = f"[{shown(low)}, {shown(high)}]"
+            return Cell(shown(value), float(value), ends)
         return Cell(shown(value), float(value))
 
     return Column(label or name.replace("_", " "), make)

@@ -44,7 +44,7 @@ class Confirmed:
 def read_confirmations(run: RunPaths) -> list[Confirmed]:
     """The rows of a run's `confirmation.json`; none before there is one."""
     kind = list[Confirmed]
-    rows = lines.read_checked(run.confirmation, kind, [])
+    rows: list[Confirmed] = lines.read_checked(run.confirmation, kind, [])
     return [row for row in rows if row.fresh_losses]
 
 

@@ -171,7 +171,10 @@ def _trial_names(paths: RunPaths, trials: str | Iterable[str] | None) -> list[st
 
 
 def generation_rows(files: TrialPaths) -> Iterator[dict[str, Any]]:
-    """A row per generation of one NES run, without what names the run."""
+    """A row per generation of one NES run, without what names the run.
+
+    Files count generations from 0, what people read counts them from 1.
+    """
     solved_return = known_solved_return(lines.read_json(files.config).get("task"))
     timing = {
         line.generation: vars(line)
@@ -182,7 +185,7 @@ def generation_rows(files: TrialPaths) -> Iterator[dict[str, Any]]:
         row = generation_row(by_number[generation])
         if solved_return is not None:
             row["solved"] = row["center_return"] >= solved_return
-        yield row | timing.get(generation, {})
+        yield row | timing.get(generation, {}) | {"generation": generation + 1}
 
 
 def generation_row(line: GenerationLine) -> dict[str, Any]:

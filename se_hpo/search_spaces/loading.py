@@ -191,6 +191,9 @@ def _check_meta(meta: Mapping[str, Any]) -> None:
             continue
         if key not in meta:
             raise UserError(f"META lacks {key!r}")
+        if key == "objective" and isinstance(meta[key], list) and len(meta[key]) > 1:
+            n = len(meta[key])
+            raise UserError(f"META['objective']: {n} objectives where one is needed")
         if not isinstance(meta[key], kind) or isinstance(meta[key], bool):
             wanted = _TYPE_NAMES.get(kind, "a number")  # type: ignore[arg-type]
             raise UserError(

@@ -83,7 +83,7 @@ class GenerationLine:
     """What readers need of a line of `generations.jsonl`; a score may be unknown."""
 
     generation: int
-    """From 0."""
+    """From 0 in files; frames, figures and words count from 1."""
     center_scores: list[float | None]
     member_scores: list[list[float | None]]
     best_score: float | None
@@ -127,7 +127,7 @@ class TimingLine:
     """What readers need of a line of `timing.jsonl`."""
 
     generation: int
-    """From 0."""
+    """From 0 in files; frames, figures and words count from 1."""
     wall_seconds: float
     """Wall time of this generation."""
     cpu_seconds: float

@@ -125,11 +125,15 @@ def test_as_many_steps_as_on_the_task_are_said_to_be_as_many(
     )
 
 
-def test_few_ses_are_named_beside_the_verdict(equal: pd.DataFrame) -> None:
-    table = analysis.break_even(equal[equal["pair"] < 10], outcomes())
+@pytest.mark.parametrize(("n", "words"), [(1, "one SE"), (2, "2 SEs"), (4, "4 SEs")])
+def test_below_five_ses_there_is_no_verdict(
+    equal: pd.DataFrame, n: int, words: str
+) -> None:
+    table = analysis.break_even(equal[equal["pair"] < 5 * n], outcomes())
     row = varied(table, "env_steps_task")
-    assert row["verdict"] == "pays off"
-    assert row["note"].endswith("agents (only 2 SEs: intervals are too narrow)")
+    assert (row["verdict"], row["n_ses"]) == ("too few SEs", n)
+    assert math.isnan(row["agents"])
+    assert row["note"] == f"{words}: too few to say whether the return is worse"
 
 
 def test_a_run_that_raised_left_no_se_but_is_paid_for(equal: pd.DataFrame) -> None:
@@ -185,15 +189,6 @@ def test_an_uncertain_saving_has_no_upper_end(equal: pd.DataFrame) -> None:
     assert row["saved_per_agent_low"] < 0 < row["saved_per_agent"]
     assert (row["verdict"], row["agents_high"]) == ("pays off", math.inf)
     assert "perhaps never" in row["note"]
-
-
-def test_one_se_leaves_it_open(equal: pd.DataFrame) -> None:
-    table = analysis.break_even(equal[equal["pair"] < 5], outcomes())
-    row = varied(table, "env_steps_task")
-    assert row["verdict"] == "unknown"
-    assert row["note"] == (
-        "whether the return is worse is not known: one SE: no interval"
-    )
 
 
 @pytest.mark.parametrize(

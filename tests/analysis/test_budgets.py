@@ -2,6 +2,7 @@
 
 import math
 import sys
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -277,6 +278,22 @@ class TestImportance:
             conditional, together = found.note.split("; ")
             assert conditional == "not assessed (conditional): y"
             assert together == f"together {total:.0%}, the rest: interactions"
+
+    def test_ranks_need_no_optuna_and_find_what_decides(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "optuna.importance", None)
+        rank = partial(analysis.hyperparameter_importance, method="ranks")
+        found = rank(searched()).frame
+        assert found is not None
+        assert found["hyperparameter"].iloc[0] == "x"
+        assert found["importance"].iloc[0] == pytest.approx(1.0)  # a monotone curve
+        assert found["importance"].iloc[1:].between(0, 0.4).all()
+        assert set(found["hyperparameter"]) == {"x", "n", "kind", "flag", "y"}
+        frame = searched()
+        by_kind = frame.assign(loss=(frame["config.kind"] == "b") * 0.5 + 0.1)
+        found = rank(by_kind).frame
+        assert found is not None and found["hyperparameter"].iloc[0] == "kind"
 
     def test_interactions_are_no_importance_of_any_one(self) -> None:
         frame = searched(80)

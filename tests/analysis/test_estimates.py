@@ -163,6 +163,7 @@ def test_the_seed_decides_the_interval_and_a_higher_confidence_widens_it() -> No
     [
         (0, False, "no agents"),
         (1, False, "one SE: no interval"),
+        (2, False, "two SEs: no interval"),
         (3, True, "only 3 SEs: intervals are too narrow"),
         (5, True, ""),
     ],

@@ -8,7 +8,7 @@ import pytest
 from ConfigSpace import Categorical, Configuration, ConfigurationSpace, Float
 
 from se_hpo import seeding
-from se_hpo.bohb.density import fit_parzen
+from se_hpo.bohb.density import ProductKernel, fit_parzen
 from se_hpo.bohb.evidence import Results, pooled
 from se_hpo.bohb.parzen import MODELS, ParzenGenerator
 from se_hpo.bohb.proposals import BOHBGenerator
@@ -36,6 +36,30 @@ def test_the_uniform_kernel_weighs_as_one_observation_and_all_sums_to_one():
     assert density.sum() == pytest.approx(1.0)
     other = (1 / 3) / (1 + 5 / 3)
     assert density[4] == pytest.approx(0.25 * (3 * other + 1 / 5))
+
+
+def test_marginals_are_those_of_each_column_with_the_uniform_kernel():
+    data = np.array([[0.2, 0.0], [0.6, 2.0]])
+    kernel = fit_parzen(data, np.array([0, 3]), 1e-3)
+    one, two = (
+        fit_parzen(data[:, j : j + 1], np.array([k]), 1e-3)
+        for j, k in enumerate((0, 3))
+    )
+    points = np.array([[0.3, 2.0], [0.9, 1.0]])
+    h = kernel.bandwidth[0]
+    one = ProductKernel(one.data, one.levels, np.array([h]), prior=1.0)
+    apart = one.log_density(points[:, :1]) + two.log_density(points[:, 1:])
+    assert kernel.log_marginals(points) == pytest.approx(apart)
+
+
+def test_crossed_samples_have_columns_of_several_observations():
+    data = np.array([[0.0, 0.0], [1.0, 1.0]])
+    kernel = ProductKernel(data, np.array([2, 2]), np.array([1e-9, 1e-9]))
+    draw = seeding.generator(0, "test", "crossed")
+    mixed = kernel.sample(draw, 4000, 1.0, crossed=0.5)
+    assert (mixed[:, 0] != mixed[:, 1]).mean() == pytest.approx(0.25, abs=0.03)
+    whole = kernel.sample(draw, 100, 1.0)
+    assert (whole[:, 0] == whole[:, 1]).all()
 
 
 def test_one_sample_in_n_plus_one_knows_of_no_observation():
@@ -72,10 +96,10 @@ def test_failures_stay_worst_and_move_nobody_else():
     assert found == {0.1: math.inf, 0.2: math.inf, 0.3: huge, 0.4: huge}
 
 
-def test_the_model_has_a_say_after_ten_configurations_at_any_budget():
+def test_the_model_has_a_say_after_six_configurations_at_any_budget():
     space = ConfigurationSpace({"x": (0.0, 1.0), "y": (0.0, 1.0)})
     generator = ParzenGenerator(space, seed=1)
-    for i in range(9):
+    for i in range(5):
         budget = 3.0 if i % 2 else 1.0
         result(generator, {"x": i / 9, "y": 0.5}, i / 9, budget)
     result(generator, {"x": 0.0, "y": 0.5}, 0.0, 9.0)  # promoted: no other one
@@ -130,7 +154,7 @@ def test_many_choices_and_few_results_leave_no_choice_out():
 
 def test_the_good_ones_are_a_tenth_but_neither_few_nor_many():
     generator = ParzenGenerator(ConfigurationSpace({"x": (0.0, 1.0)}), seed=1)
-    assert [generator._n_good(n) for n in (10, 50, 51, 200, 1000)] == [5, 5, 6, 20, 25]
+    assert [generator._n_good(n) for n in (6, 30, 31, 200, 1000)] == [3, 3, 4, 20, 25]
 
 
 @pytest.mark.parametrize("setting", ["min_points_in_model", "top_n_percent"])

@@ -12,6 +12,7 @@ import pytest
 
 from se_hpo.envs.checkpoint import load_se
 from se_hpo.envs.synthetic_env import SyntheticEnv
+from se_hpo.results.trials import load_trials
 from se_hpo.training import native_engine
 from tests.helpers.places import EXPERIMENTS
 
@@ -92,6 +93,7 @@ def test_tune_collects_the_trials_of_a_run_and_the_figures_of_its_report(tmp_pat
     curve = pd.read_csv(out / "generations_of_the_best.csv")
     assert curve.trial.nunique() == 1
     assert (out / "bohb_over_time.png").exists()
+    assert len(load_trials(out)) == len(trials)  # it opens as one's own run
 
 
 @pytest.mark.slow

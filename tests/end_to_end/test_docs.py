@@ -158,7 +158,7 @@ def test_every_flag_in_a_command_exists(page: Path) -> None:
 
 @on_every_page
 def test_every_flag_in_its_text_is_a_flag_of_some_command(page: Path) -> None:
-    known = {"--smoke", "--help", "--inplace"}.union(
+    known = {"--smoke", "--help", "--version", "--inplace"}.union(
         *map(flags_of, (*COMMANDS, "worker")), flags_of("slurm", "train")
     )
     code = " ".join(re.sub(r'"[^"]*"', "", text) for text in in_line(page))

@@ -178,6 +178,8 @@ def test_agents_and_sets_may_be_added_later(tmp_path, quick):
     header = json.loads((run.evaluations / "fixed-200-0.json").read_text())
     assert set(header["settings"]["agents"]) == {"ddqn", "dueling_ddqn"}
     assert set(header["settings"]["sets"]) == {"fixed", "varied"}
+    assert len(header["attempts"]) == 4  # the commands, for the report
+    assert all(attempt["command"] for attempt in header["attempts"])
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ CHEAP = {
 
 
 def block(language: str, about: str) -> str:
-    blocks = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
-    (found,) = [text for text in blocks if about in text]
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+    (found,) = [text for of, text in blocks if of == language and about in text]
     return found
 
 
@@ -32,8 +32,8 @@ def run(folder: Path, *words: str) -> str:
 
 
 def test_the_page_leads_from_registration_to_report(tmp_path: Path) -> None:
-    (tmp_path / "corridor.py").write_text(block("python", "class Corridor"))
-    (tmp_path / "corridor.yaml").write_text(block("yaml", "task: corridor:"))
+    (tmp_path / "my_corridor.py").write_text(block("python", "class Corridor"))
+    (tmp_path / "corridor.yaml").write_text(block("yaml", "task: my_corridor:"))
     commands = block("", "se_hpo.report").splitlines()
     assert len(commands) == 4
     for command in commands:

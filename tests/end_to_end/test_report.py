@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import se_hpo
 from se_hpo.errors import UserError
 from se_hpo.figures import style
 from se_hpo.report import analyses as answers_module
@@ -21,14 +22,15 @@ from se_hpo.report.analyses import analyse
 from se_hpo.report.options import ReportOptions
 from se_hpo.report.report_file import write_report
 from se_hpo.report.run_data import read_run
-from se_hpo.report.summary import verdict
 from se_hpo.report.tables import make_table, number, text
+from se_hpo.report.worth import judged
 from se_hpo.storage.files import write_json
 from se_hpo.storage.paths import RunPaths
 from tests.helpers.fake_run import add_configuration, add_result, make_run
 from tests.helpers.fake_sets import make_set
 from tests.helpers.full_run import add_evaluations, damage, make_full_run
 
+KEPT = Path(__file__).parents[2] / "experiments" / "results"
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
 
@@ -114,56 +116,120 @@ def test_a_full_run_is_one_file_that_refers_to_nothing_outside(tmp_path: Path) -
 
 
 def test_the_answer_has_the_numbers_of_the_analysis(tmp_path: Path) -> None:
-    run = make_full_run(tmp_path / "full")
+    run = make_full_run(tmp_path / "full", n_ses=6)
     page = report(run)
-    table = analyse(read_run(run.root)).train_envs.set_index(["agent", "train_env"])
+    answers = analyse(read_run(run.root))
+    table = answers.train_envs.set_index(["agent", "train_env"])
     real, varied = table.loc[("ddqn", "real")], table.loc[("ddqn", "se_varied")]
-    start = "DDQN (the paper's rules): trained on the real task, "
-    assert f"{start}{real['n_agents']} agents return {real['mean']:.1f}" in page.text
-    assert f"{varied['mean']:.1f} [{varied['mean_low']:.1f}, " in page.text
-    assert f"{varied['env_steps_mean']:,.0f} env steps, " in page.text
-    assert f"{varied['env_steps_saved']:.0%} [" in page.text
-    assert "On SEs (varied agents), 3 SEs, 2 solved:" in page.text
-    assert "of 3 finished SEs did not solve the task" in page.text
+    start = "On CartPole-v0, DDQN trained on learned SEs alone (6) returns "
+    steps = f"{varied['env_steps_mean']:,.0f} steps; trained on the task, "
+    assert f"{start}{varied['mean']:.1f} after {steps}{real['mean']:.1f}" in page.text
+    assert f"Steps saved {varied['env_steps_saved']:.0%}"[:-1] in page.text
+    keys = {"agent": "ddqn", "train_env": "se_varied", "unit": "env_steps_task"}
+    paid = answers.break_even[~answers.break_even["with_bohb"]]
+    for name, value in keys.items():
+        paid = paid[paid[name] == value]
+    assert f"Agents to break even {paid['agents'].iloc[0]:,.0f} an SE" in page.text
+    agents = next(rows for rows in page.tables if "verdict" in rows[0])
+    assert [row[0] for row in agents[1:]] == ["DDQN", "Dueling DDQN", "discrete TD3"]
+    assert agents[1][2:4] == [f"{varied['mean']:.1f}", f"{real['mean']:.1f}"]
+    assert not any("[" in cell for row in agents for cell in row)
+    assert f"{varied['mean']:.1f}[{varied['mean_low']:.1f}, " in str(page.tables)
+
+
+def test_nothing_is_concluded_from_fewer_than_five_ses(tmp_path: Path) -> None:
+    run = make_full_run(tmp_path / "full", n_ses=2)
+    text = report(run).text
+    assert "These are too few SEs to say more (2)." in text
+    assert "Agents to break even too few SEs to say" in text
+    assert "pays off" not in text and "That is" not in text
+    assert "two SEs: no interval" in text
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "says"),
+    ("low", "high", "mean", "says"),
     [
-        (-9.0, -1.0, "falls short"),
-        (1.0, 9.0, "better than the real task's"),
-        (-5.0, 5.0, "no clear difference"),
-        (np.nan, np.nan, "too few SEs"),
+        (-30.0, -12.0, 80.0, "worse"),
+        (12.0, 30.0, 120.0, "better"),
+        (-4.0, 3.0, 99.5, "as good"),
+        (-4.0, -1.0, 98.0, "as good"),  # sure, and too little to speak of
+        (0.2, 0.9, 100.5, "as good"),
+        (-3.0, 20.0, 108.0, "as good"),
+        (-20.0, 5.0, 93.0, "not clear"),
+        (12.0, 30.0, 90.0, "not clear"),  # the means of all agents say otherwise
+        (-30.0, -12.0, 110.0, "not clear"),
+        (np.nan, np.nan, 99.0, "too few SEs"),
     ],
 )
-def test_the_verdict_follows_the_interval(low: float, high: float, says: str) -> None:
-    row = {"difference": -2.0, "difference_low": low, "difference_high": high}
-    assert says in verdict(row)
-    assert "no pairs" in verdict({**row, "difference": np.nan})
+def test_the_verdict_follows_the_interval_and_the_eye(
+    low: float, high: float, mean: float, says: str
+) -> None:
+    row = {"difference": (low + high) / 2, "difference_low": low, "n_pair_ses": 5}
+    row |= {"difference_high": high, "mean": mean}
+    row["difference"] = -2.0 if np.isnan(low) else row["difference"]
+    assert judged(row, {"mean": 100.0}) == says
+    assert judged({**row, "n_pair_ses": 4}, {"mean": 100.0}) == "too few SEs"
+    assert judged({**row, "difference": np.nan}, {"mean": 100.0}) == "no pairs"
+    assert judged(row, None) == "no pairs"
 
 
-def test_differences_over_fewer_agents_than_the_means_say_so(tmp_path: Path) -> None:
+def test_pairs_of_one_se_of_many_say_so(tmp_path: Path) -> None:
     run = RunPaths(tmp_path / "run")
-    make_set(run.ses / "varied", n=3)
-    path = add_evaluations(run, 3, 2, ("ddqn",), ("real", "se_varied"))
+    make_set(run.ses / "varied", n=6)
+    path = add_evaluations(run, 6, 2, ("ddqn",), ("real", "se_varied"))
     lines = path.read_text().splitlines(keepends=True)
     kept = [
-        x for x in map(json.loads, lines) if x["train_env"] != "real" or x["pair"] < 4
+        x for x in map(json.loads, lines) if x["train_env"] != "real" or x["pair"] < 2
     ]
     path.write_text("".join(json.dumps(line) + "\n" for line in kept))
-    says = "(on the 4 agents that are on the task, too; few SEs, so the interval is too"
-    assert says in report(run).text
+    assert "too few SEs to say more (1 of 6 are compared)" in report(run).text
 
 
 def test_more_steps_than_on_the_task_are_said_to_be_more(tmp_path: Path) -> None:
     run = RunPaths(tmp_path / "run")
-    make_set(run.ses / "varied", n=3)
-    path = add_evaluations(run, 3, 2, ("ddqn",), ("real", "se_varied"))
+    make_set(run.ses / "varied", n=6)
+    path = add_evaluations(run, 6, 2, ("ddqn",), ("real", "se_varied"))
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     for line in lines:
         line["env_steps"] = 100 if line["train_env"] == "real" else 118
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    assert "118 env steps, 18% [18%, 18%] more;" in report(run).text
+    says = "Steps not saved 18 % more 118 in place of 100 training steps"
+    assert says in report(run).text
+
+
+def test_the_commands_of_evaluations_and_of_the_report_are_listed(
+    tmp_path: Path,
+) -> None:
+    run = make_full_run(tmp_path / "full")
+    file = run.evaluations / "paper-0.json"
+    command = ["python", "-m", "se_hpo.evaluate", "--envs", "results/full"]
+    write_json(file, {"attempts": [{"started": 2e9, "command": command}]})
+    says = f"{' '.join(command)} python -m se_hpo.report {run.root}"
+    assert says in report(run).text
+    write_json(file, {"attempts": "none"})
+    assert says.partition(" python")[0] not in report(run).text
+
+
+def test_a_random_search_has_no_generations(tmp_path: Path) -> None:
+    run = RunPaths(tmp_path / "run")
+    make_set(run.ses / "random", "se_random")
+    assert "generations" not in report(run).text.partition("The SEs")[0]
+
+
+def test_a_pointer_finds_the_trials_in_every_figure_of_the_search(
+    tmp_path: Path,
+) -> None:
+    run = make_full_run(tmp_path / "full")
+    report(run, figures=True)
+    html = run.report.read_text(encoding="utf-8")
+    best = read_run(run.root).incumbent
+    assert best is not None
+    figures = {part[: part.index(chr(34))]: part for part in html.split('<figure id="')}
+    names = ("bohb_over_time", "bohb_over_budgets", "trial_curves")
+    for name in (*names, "parallel_coordinates"):
+        assert f'data-of="{best.trial}"' in figures[name], name
+    assert f"{best.trial}: loss {best.loss:.4g} at 9 generations" in html
+    assert 'data-of="varied/000"' in figures["nes_curves"]
 
 
 def test_a_run_of_bohb_alone_says_that_its_worth_is_not_known(tmp_path: Path) -> None:
@@ -194,7 +260,7 @@ def test_a_folder_without_bohb_says_so(tmp_path: Path) -> None:
     only = RunPaths(tmp_path / "only")
     add_evaluations(only, 2, 2, agents=("ddqn",), train_envs=("real",))
     page = report(only)
-    assert "trained on the real task, 4 agents return" in page.text
+    assert "trained both on them and on the task" in page.text
     assert "No agents were trained on SEs (varied agents)" in page.text
 
 
@@ -263,7 +329,7 @@ def test_damaged_files_are_named_and_the_rest_is_used(tmp_path: Path) -> None:
     assert "results.json:" in page.text
     assert "set.json is damaged" in page.text
     assert "SE set varied" in page.text
-    assert "agents return" in page.text
+    assert "trained on the task" in page.text
 
 
 def test_everything_from_outside_is_escaped(tmp_path: Path) -> None:
@@ -288,7 +354,7 @@ def test_two_evaluations_of_the_same_agents_are_not_mixed(tmp_path: Path) -> Non
     (run.evaluations / "again.jsonl").write_text("\n".join(lines[:6]) + "\n")
     page = report(run)
     assert "Evaluation again is not used beside paper-0: pair 0" in page.text
-    assert "agents return" in page.text
+    assert "trained on the task" in page.text
 
 
 def test_records_without_scores_leave_the_report_standing(tmp_path: Path) -> None:
@@ -301,6 +367,29 @@ def test_records_without_scores_leave_the_report_standing(tmp_path: Path) -> Non
         file.write_text("".join(json.dumps(line) + "\n" for line in lines))
     page = report(run, figures=True)
     assert "without score" in page.text
+
+
+def test_files_of_ses_that_are_no_set_make_no_run(tmp_path: Path) -> None:
+    run = RunPaths(tmp_path / "loose")
+    paths = make_set(run.ses / "varied")
+    paths.set.unlink()
+    run.evaluations.mkdir()
+    before = sorted(run.root.rglob("*"))
+    with pytest.raises(UserError, match="no run"):
+        write_report(run.root)
+    assert sorted(run.root.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    "name", sorted(path.name for path in KEPT.iterdir() if path.is_dir())
+)
+def test_kept_runs_open_as_ones_own(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / name  # the report stays out of the checkout
+    shutil.copytree(KEPT / name, folder)
+    assert len(se_hpo.load_ses(folder)) > 0
+    if (folder / "evaluations").is_dir():
+        assert len(se_hpo.load_evaluations(folder)) > 0
+    assert report(RunPaths(folder)).tables
 
 
 @pytest.mark.parametrize("name", ["missing", "file", "plain"])
@@ -326,7 +415,8 @@ def test_cells_have_keys_that_sort_numbers_and_missing_values() -> None:
     table = make_table("t", frame, [number("a", interval=True), text("b")])
     assert table is not None
     cells = [row[0] for row in table.rows]
-    assert [c.text for c in cells] == ["2 [1, 2]", "-", "-2,000,000"]
+    assert [c.text for c in cells] == ["2", "-", "-2,000,000"]
+    assert [c.interval for c in cells] == ["[1, 2]", "", ""]
     assert [c.js_key for c in cells] == ["1.5", "-Infinity", "-2000000.0"]
     assert [row[1].text for row in table.rows] == ["-"] * 3
 
@@ -367,7 +457,15 @@ def test_a_browser_shows_it_without_errors_and_without_scrolling_sideways(
       const page = document.documentElement;
       const fits = page.scrollWidth <= innerWidth;
       const width = innerWidth;
-      document.title = JSON.stringify({errors, sorted, images, fits, width});
+      const spot = document.querySelector("#bohb_over_time path");
+      spot.dispatchEvent(new PointerEvent("pointermove", { clientX: 9, clientY: 9 }));
+      const tip = document.getElementById("tip");
+      const named = !tip.hidden && tip.textContent.startsWith(spot.dataset.of);
+      spot.dispatchEvent(new MouseEvent("click"));
+      const marked = new Set([...document.querySelectorAll(".lit")]
+        .map((lit) => lit.closest("figure")?.id ?? "table")).size;
+      document.title =
+        JSON.stringify({errors, sorted, images, fits, width, named, marked});
     });
     </script></head>"""
     html = run.report.read_text(encoding="utf-8").replace("</head>", probe, 1)
@@ -404,4 +502,6 @@ def test_a_browser_shows_it_without_errors_and_without_scrolling_sideways(
         "images": True,
         "fits": True,
         "width": width,
+        "named": True,
+        "marked": 5,  # in four figures, and in the table of trials
     }

@@ -75,6 +75,7 @@ def answers(data: RunData) -> Answers:
                 "importance": [0.7, 0.3],
                 "budget": 3.0,
                 "n_trials": 9,
+                "share": "share of the variance",
             }
         ),
     )
@@ -149,6 +150,7 @@ def test_returns_have_a_column_per_agent_and_the_train_envs_colours(
         t.get_text() for t in axes[0].texts
     }
     assert f"n = {mine['agents']} per training environment" in picture.caption
+    assert f"n = {mine['returns']} episodes" in picture.caption
 
 
 def test_mean_returns_and_steps_are_those_of_the_records(

@@ -205,3 +205,14 @@ def test_settings_that_make_no_search_are_one_line(options, message):
 
 def test_it_is_public():
     assert "BOHB" in dir(se_hpo)
+
+
+@pytest.mark.parametrize("loss", [(0.1, 7.0), [0.1, 7.0], np.array([0.1, 7.0])])
+def test_two_objectives_where_one_is_needed_are_one_line_and_change_nothing(loss):
+    bohb = search()
+    trial = bohb.ask()
+    with pytest.raises(UserError, match="2 objectives where one is needed") as error:
+        bohb.tell(trial, loss)
+    assert "\n" not in str(error.value)
+    bohb.tell(trial, 0.5)
+    assert len(bohb.trials()) == 1

@@ -83,4 +83,4 @@ def test_to_prefer_cheap_ones_is_a_setting_and_needs_the_estimator(tmp_path):
 def test_a_short_run_is_told_how_many_trials_the_model_needs(tmp_path):
     request = resolve_run(Options(run=tmp_path / "run", n_brackets=1), SPACE)
     notes = " ".join(request.notes(request.brackets))
-    assert "needs 10 trials, and there are" in notes
+    assert "needs 6 trials, and there are" in notes

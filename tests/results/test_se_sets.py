@@ -81,7 +81,7 @@ def test_one_row_per_generation_also_of_unfinished_ses(paths):
     frame = load_se_generations(paths.root)
     assert {c: str(frame[c].dtype) for c in frame} == SE_GENERATION_COLUMNS
     assert frame.se.tolist() == [0, 0, 1, 1, 2]
-    assert frame.generation.tolist() == [0, 1, 0, 1, 0]
+    assert frame.generation.tolist() == [1, 2, 1, 2, 1]
     assert frame.center_score.tolist() == [113.0] * 5
     assert frame.env_steps_se.sum() == 2500
 

@@ -339,7 +339,7 @@ def test_generations_are_one_row_each_with_their_statistics(run: RunPaths) -> No
     frame = load_generations(run.root)
     assert dtypes(frame) == GENERATION_COLUMNS
     assert frame["trial"].tolist() == ["000-0-000", B_NAME, B_NAME]
-    assert frame["generation"].tolist() == [0, 0, 1]
+    assert frame["generation"].tolist() == [1, 1, 2]  # files count from 0
     assert frame["center_score"].tolist() == [30.0, 195.0, 100.0]
     assert frame["center_std"][0] == pytest.approx(np.sqrt(200.0))
     assert np.isnan(frame["center_std"][2])  # one center evaluation has no spread

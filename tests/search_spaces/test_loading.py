@@ -245,6 +245,7 @@ def test_a_value_that_only_a_rare_condition_activates_is_checked_too(tmp_path):
         ({"base": {"nes.populaton": 4}}, "nes.population"),
         ({"base": {"nes.population": 0}}, "must be >= 1"),
         ({"extra": 1}, "META has 'extra'"),
+        ({"objective": ["nes", "agent"]}, "2 objectives where one is needed"),
     ],
 )
 def test_every_entry_of_meta_is_checked(tmp_path, meta, words):
