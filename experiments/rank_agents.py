@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from study import keep, keep_sets, run_commands
+from study import keep, keep_run, run_commands
 
 import se_hpo
 from se_hpo import seeding
@@ -156,7 +156,7 @@ def main() -> None:
         "ses": ses.drop(columns=["checkpoint", "host", "run", "task"]),
     }
     keep(frames, args.run, [], args.out)
-    keep_sets(args.run, args.out)
+    keep_run(args.run, args.out)
     keys = ["tests", "on", "steps"]
     found = table.groupby(keys, sort=False)[["spearman", "task_steps", "fewer_steps"]]
     print(f"two seeds on the task agree by {held.reliability:.2f}")

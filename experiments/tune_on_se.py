@@ -252,7 +252,10 @@ def main() -> None:
     parser.add_argument("--lines", type=Path, default=Path("results/tune_on_se.jsonl"))
     parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--table", action="store_true", help="of what is there, alone")
+    parser.add_argument("--smoke", action="store_true", help="everything, tiny")
     options = parser.parse_args()
+    if options.smoke:
+        options.configurations, options.cases = 3, ["PPO, CartPole-v0"]
     if options.table:
         show(outcome(pd.read_csv(options.out.with_suffix(".csv"))))
         return
