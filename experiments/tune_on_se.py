@@ -25,6 +25,7 @@ import itertools
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -156,8 +157,16 @@ class Table:
         whole = mine.groupby("configuration")["seed"].transform("size") == each
         self.frame = mine[whole].sort_values(["configuration", "seed"])
         self.n = self.frame["configuration"].nunique()
-        self.truth = self.of(0, "loss").mean(axis=1)
-        self.good = self.truth <= self.truth.min() + WITHIN
+
+    @cached_property
+    def truth(self) -> np.ndarray:
+        """Mean loss of each configuration on the task."""
+        return self.of(0, "loss").mean(axis=1)
+
+    @cached_property
+    def good(self) -> np.ndarray:
+        """Whether it is within reach of the best known."""
+        return self.truth <= self.truth.min() + WITHIN
 
     def of(self, steps: int, column: str) -> np.ndarray:
         """Configurations x seeds."""
