@@ -25,6 +25,7 @@ from se_hpo import seeding
 from se_hpo.bohb.proposals import RandomGenerator
 from se_hpo.config.run import from_configuration
 from se_hpo.envs.tasks import get_task
+from se_hpo.nes.nes_state import NESOutcome
 from se_hpo.nes.run import run_nes
 from se_hpo.optimize.objectives.losses import top_of
 from se_hpo.search_spaces.loading import load_space
@@ -78,15 +79,23 @@ def configuration(space: str, k: int) -> dict[str, Any]:
 
 def run(name: str, k: int, seed: int, generations: int, out: Path) -> str:
     """Run one configuration with one seed, or go on with it."""
+    folder = out / f"{k:03d}-{seed}"
+    number = seeding.integer_seed(seed, "benchmark", k)
+    outcome = run_one(name, configuration(name, k), number, generations, folder)
+    return f"{folder.name} {outcome.reason}, {max(outcome.center_scores):.0f}"
+
+
+def run_one(
+    name: str, values: dict[str, Any], seed: int, generations: int, folder: Path
+) -> NESOutcome:
+    """A complete NES run of a space's configuration in a folder, on one core."""
     space = load_space(name)
-    values = {**space.base, **configuration(name, k)}
-    config = from_configuration(values, space.task, space.agent)
-    paths = TrialPaths(out / f"{k:03d}-{seed}")
-    paths.root.mkdir(parents=True, exist_ok=True)
+    # Nothing is too costly here: what a limit would cost is to be known.
+    base = {**space.base, "nes.most_cost": 0.0}
+    config = from_configuration({**base, **values}, space.task, space.agent)
+    folder.mkdir(parents=True, exist_ok=True)
     with InnerLoop("native", 1) as inner_loop:
-        number = seeding.integer_seed(seed, "benchmark", k)
-        outcome = run_nes(config, number, paths, inner_loop, generations)
-    return f"{paths.root.name} {outcome.reason}, {max(outcome.center_scores):.0f}"
+        return run_nes(config, seed, TrialPaths(folder), inner_loop, generations)
 
 
 def collect(args: argparse.Namespace) -> None:

@@ -20,7 +20,6 @@ from se_hpo.text import first_line, shortened, text_of
 
 FAILED_LOSS = 1.0
 """The worst loss there is: a configuration that fails is a bad one."""
-ONE_NUMBER = "a loss is one number, a weighted sum of them, say"
 MAX_RESULT_BYTES = 4 * 2**20
 """Longest result as JSON; the wire takes 16 MiB."""
 
@@ -55,8 +54,9 @@ def checked_result(value: Any) -> dict[str, Any]:
             f"it returned no 'loss', only {shortened(repr(sorted(value)), 80)}"
         )
     loss = _scalar(value["loss"])
-    if (n := n_objectives(value["loss"])) is not None:
-        return failed_result(f"{n} objectives where one is needed: {ONE_NUMBER}")
+    if (n := _n_objectives(value["loss"])) is not None:
+        one = "a loss is one number, a weighted sum of them, say"
+        return failed_result(f"{n} objectives where one is needed: {one}")
     if loss is None or not math.isfinite(loss):
         return failed_result(
             f"its loss is {shortened(repr(value['loss']), 80)}, not a finite number"
@@ -75,7 +75,7 @@ def checked_result(value: Any) -> dict[str, Any]:
     return result
 
 
-def n_objectives(loss: Any) -> int | None:
+def _n_objectives(loss: Any) -> int | None:
     """How many numbers a loss is, if it is several."""
     several = isinstance(loss, list | tuple) or bool(getattr(loss, "ndim", 0))
     return len(loss) if several and len(loss) > 1 else None

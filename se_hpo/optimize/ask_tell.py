@@ -30,7 +30,7 @@ from se_hpo.bohb.brackets import (
     hyperband_brackets,
     plan,
 )
-from se_hpo.bohb.evaluated import ONE_NUMBER, checked_result, n_objectives
+from se_hpo.bohb.evaluated import checked_result
 from se_hpo.bohb.halving import NextRun
 from se_hpo.bohb.parzen import find_model
 from se_hpo.bohb.schedule import Schedule
@@ -82,8 +82,7 @@ class BOHB:
             **settings: of `ParzenGenerator` or `BOHBGenerator`: `random_fraction`, ...
 
         Raises:
-            UserError: budgets that make no ladder, a configuration of another space, or
-                a setting outside its range.
+            UserError: budgets without a ladder, or a value outside space or range.
         """
         if seed < 0:
             raise UserError(f"seed = {seed}: must be 0 or more")
@@ -107,7 +106,7 @@ class BOHB:
 
     @property
     def finished(self) -> bool:
-        """Whether every bracket has been run to its end."""
+        """Whether all brackets have ended."""
         return self._n_brackets is not None and self._schedule.is_finished
 
     @property
@@ -229,19 +228,14 @@ class BOHB:
                 loss; the search is as before.
         """
         asked = self._asked(trial)
-        if (n := n_objectives(loss)) is not None:
-            raise UserError(
-                f"trial {asked.name}: {n} objectives where one is needed: {ONE_NUMBER}"
-            )
         if (loss is None) == (failure is None):
             raise UserError(f"trial {asked.name}: tell either its loss or its failure")
         if failure is None:
             result = checked_result({"loss": loss})
             if result["info"]["status"] != Status.FINISHED:
-                raise UserError(
-                    f"trial {asked.name}: its loss is {loss!r}, not a finite number: "
-                    "tell that it failed with failure=..."
-                )
+                why = result["info"]["reason"].removeprefix("failed: ")
+                mend = "tell that it failed with failure=..."
+                raise UserError(f"trial {asked.name}: {why}: {mend}")
             loss = result["loss"]
             told = replace(asked, status=Status.FINISHED, loss=loss)
         else:

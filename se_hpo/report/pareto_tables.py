@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import pandas as pd
-
-from se_hpo.analysis import pareto_front
+from se_hpo.analysis.pareto import pareto_front
 from se_hpo.report.run_data import RunData
 from se_hpo.report.tables import Table, make_table, number, numbers, text
 from se_hpo.text import score_text
 
 
-def front_of(data: RunData) -> pd.DataFrame:
-    """`pareto_front` of the search; no rows where there is none."""
-    return pareto_front(data.trials) if len(data.trials) else pd.DataFrame()
-
-
 def pareto_table(data: RunData) -> Table | None:
     """The evaluations that no other beats in both steps on the task and score."""
-    front = front_of(data)
+    if data.trials.empty:
+        return None
+    front = pareto_front(data.trials)
     return make_table(
         "What scores cost: the Pareto front",
-        front[front["on_front"]] if len(front) else front,
+        front[front["on_front"]],
         [
             text("trial"),
             number("budget", spec="g"),

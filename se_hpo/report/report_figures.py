@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pandas as pd
 
 from se_hpo import figures
+from se_hpo.analysis.pareto import pareto_front
 from se_hpo.figures import Picture
 from se_hpo.report.answers import Answers, Transitions
 from se_hpo.report.learned_maps import learned_maps
-from se_hpo.report.pareto_tables import front_of
 from se_hpo.report.rules import rule_in_words, rules_of, slug, with_rule
 from se_hpo.report.run_data import RunData
 from se_hpo.report.taught import what_is_taught
@@ -71,7 +71,7 @@ def draw_bohb(data: RunData, answers: Answers) -> Iterator[Picture]:
         figures.draw_trial_curves(data.generations, best, solved, what),
         figures.draw_importance(found, answers.importance_note, unit),
         figures.draw_parallel(data.trials, found, data.configspace, unit),
-        figures.draw_pareto(front_of(data)),
+        figures.draw_pareto(pareto_front(data.trials)),
     )
 
 

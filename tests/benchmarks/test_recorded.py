@@ -80,7 +80,11 @@ def test_a_file_that_is_cut_short_is_refused(tmp_path):
         read_runs(file, SPACE, 3)
 
 
-@pytest.mark.parametrize("content", [b"", b"no gzip", gzip.compress(b'"a,\n1,2\n')])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no gzip", gzip.compress(b'"a,\n1,2\n', mtime=0)],
+    ids=["empty", "text", "no table"],
+)
 def test_a_file_that_is_none_is_refused_in_one_line(tmp_path, content):
     file = tmp_path / "runs.csv.gz"
     file.write_bytes(content)

@@ -219,7 +219,7 @@ class MasterThread:
         """Start."""
         from se_hpo.bohb.brackets import hyperband_brackets
         from se_hpo.bohb.master_settings import MasterSettings
-        from se_hpo.bohb.proposals import BOHBGenerator
+        from se_hpo.bohb.parzen import ParzenGenerator
         from se_hpo.bohb.run import run_master
 
         brackets = options.pop("brackets", None)
@@ -245,7 +245,7 @@ class MasterThread:
                 self.result = run_master(
                     self.run,
                     brackets or hyperband_brackets(1, 9, 3, n_brackets),
-                    BOHBGenerator(space(), seed=7),
+                    ParzenGenerator(space(), seed=7),
                     settings,
                     on_start=begun,
                     **{"on_result": self.results.append, **callbacks},
