@@ -107,6 +107,7 @@ STRATEGIES = Registry(
 OBJECTIVES = Registry(
     nes="se_hpo.optimize.objectives.nes_run:NES_RUN",
     agent="se_hpo.optimize.objectives.agent_run:AGENT",
+    agent_on_se="se_hpo.optimize.objectives.agent_on_se:AGENT_ON_SE",
 )
 """What an evaluation is: an `objectives.ObjectiveKind` each."""
 

@@ -19,7 +19,8 @@ SCORE_TRANSFORMS = (
     "all_better_sum",
     "centered_rank",
 )
-FITNESSES = ("return", "threshold", "area")
+FITNESSES = ("return", "threshold", "area", "rank_agreement")
+_RANKS = "rank_agreement"
 SAMPLINGS = ("mirrored_best", "antithetic", "single")
 
 
@@ -80,7 +81,13 @@ class NESConfig:
     activation, too."""
     fitness: str = "return"
     """What of an agent's training is its score, see `nes.fitness`: `return`,
-    `threshold` or `area`."""
+    `threshold` or `area`; or `rank_agreement`, see `nes.rank_agreement`."""
+    rank_space: str = ""
+    """Space of agents whose configurations are to be ranked (`rank_agreement`)."""
+    rank_agents: int = 32
+    """How many of them, at random."""
+    rank_seeds: int = 4
+    """Seeds with which each of them is trained on the task, once."""
     horizon: int = 0
     """Environment steps that each agent trains for, whether it solves the task or not,
     where the fitness looks at them (0: until the task is solved)."""
@@ -128,3 +135,14 @@ class NESConfig:
         check(both, self, "limit_generations", "> 0 with first_limit, else 0")
         unread = self.fitness == "return" and self.horizon
         check(not unread, self, "horizon", "0 for fitness `return`")
+        self._check_ranking()
+
+    def _check_ranking(self) -> None:
+        ranks = self.fitness == _RANKS
+        wanted = f"a space's name for fitness `{_RANKS}`, else ''"
+        check(bool(self.rank_space) == ranks, self, "rank_space", wanted)
+        check(self.rank_agents >= 3, self, "rank_agents", ">= 3")
+        check(self.rank_seeds >= 1, self, "rank_seeds", ">= 1")
+        for name in ("vary_agents", "first_limit", "restart_after", "horizon"):
+            unread = ranks and getattr(self, name)
+            check(not unread, self, name, f"unset for fitness `{_RANKS}`")

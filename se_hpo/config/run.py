@@ -53,6 +53,11 @@ class RunConfig:
                 f"nes.horizon = {self.nes.horizon}: an agent with se_steps trains for "
                 "those: choose 0 (and another fitness than area), or se_steps null"
             )
+        if self.others and self.nes.rank_space:
+            raise UserError(
+                "nes.rank_space: configurations of one agent are ranked: leave out the "
+                "other agents"
+            )
         names = [algorithm_of(agent) for agent in self.agents]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise UserError(f"agent {twice[0]} is named twice: keep one")

@@ -6,6 +6,8 @@
   results for reward networks.
 - `area`: the level of its tests during a fixed number of training steps. Not in the
   paper; dense, and right for negative returns.
+- `rank_agreement`: of many agents, how well their returns rank them as the task does;
+  see `nes.rank_agreement`. Not in the paper.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from se_hpo.config.run import RunConfig
 from se_hpo.envs.learned import LearnedEnv
 from se_hpo.envs.tasks import TaskSpec, import_task, measure_task
 from se_hpo.errors import UserError
+from se_hpo.nes.rank_agreement import RankSample
 from se_hpo.training.jobs import TrainingJob, TrainingResult, under_limit
 
 
@@ -34,7 +37,8 @@ def scored_job(
     horizon = config.nes.horizon
     if horizon:
         agent = replace(agent, max_env_steps=horizon, train_episodes=horizon)
-    tests = config.nes.fitness != "return" or learned.kind.reward is not None
+    by_tests = config.nes.fitness in ("threshold", "area")
+    tests = by_tests or learned.kind.reward is not None
     return TrainingJob(config.task, agent, seed, learned, not horizon, tests)
 
 
@@ -60,12 +64,18 @@ def limit_of_tests(config: RunConfig, g: int) -> int | None:
 
 
 def score_agents(
-    results: Sequence[TrainingResult], config: RunConfig, limit: int | None = None
+    results: Sequence[TrainingResult],
+    config: RunConfig,
+    limit: int | None = None,
+    sample: RankSample | None = None,
 ) -> np.ndarray:
     """The score of each agent by the configuration's fitness, float64.
 
-    `limit` is that of their tests, if it was not the task's.
+    `limit` is that of their tests, if it was not the task's. With a `sample` it is the
+    score of each evaluation of the whole sample.
     """
+    if sample is not None:
+        return sample.agreement(results)
     if config.nes.fitness == "return":
         return np.array([result.score for result in results], np.float64)
     task = under_limit(measure_task(config.task), limit)
@@ -78,6 +88,8 @@ def worst_score(config: RunConfig, task: TaskSpec) -> float:
     nes = config.nes
     if nes.fitness == "return":
         return task.worst_return
+    if nes.fitness == "rank_agreement":
+        return -1.0
     if nes.fitness == "area":
         return 0.0
     lacking = nes.unsolved_weight * (task.solved_return - task.worst_return)

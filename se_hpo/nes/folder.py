@@ -46,6 +46,9 @@ _YOUNGER = (
     ("nes", "fitness", "return"),
     ("nes", "start", "random"),
     ("nes", "horizon", 0),
+    ("nes", "rank_space", ""),
+    ("nes", "rank_agents", 32),
+    ("nes", "rank_seeds", 4),
     ("nes", "unsolved_weight", 100.0),
     ("nes", "first_limit", 0),
     ("nes", "limit_generations", 0),
@@ -226,5 +229,5 @@ def timed(
 
 def set_run_aside(paths: TrialPaths, reason: str) -> None:
     """Rename the files of a run that cannot go on, so that it starts again."""
-    files = (paths.state, paths.generations, paths.timing)
+    files = (paths.state, paths.generations, paths.timing, paths.ranking)
     set_aside(reason, "the trial starts again", *files)

@@ -20,6 +20,7 @@ from se_hpo.envs.learned import LearnedEnv
 from se_hpo.envs.parameters import initial_psi
 from se_hpo.envs.tasks import import_task
 from se_hpo.nes.fitness import score_agents, scored_job
+from se_hpo.nes.rank_agreement import RankSample
 from se_hpo.nes.strategies import make_strategy
 from se_hpo.training.jobs import TrainingJob, TrainingResult
 
@@ -96,11 +97,13 @@ def confirmation_jobs(
 def n_trainings(nes: NESConfig, generations: int, starts: int = 1) -> int:
     """Agents that a run of so many generations trains, those of its starts included.
 
-    Confirmations of solved centers come on top: when there are any, is not known.
+    Confirmations of solved centers come on top: when there are any, is not known; so
+    does the sample of a ranking, on the task.
     """
     members = nes.population * make_strategy(nes).n_signs * nes.n_evaluations
     start = nes.n_initial * nes.n_evaluations if nes.n_initial > 1 else 0
-    return starts * start + generations * (nes.n_center_evaluations + members)
+    evaluations = starts * start + generations * (nes.n_center_evaluations + members)
+    return evaluations * (nes.rank_agents if nes.rank_space else 1)
 
 
 def initial_jobs(
@@ -145,7 +148,7 @@ class GenerationScores:
     stop_reasons: dict[str, int]
     """How often each stopping rule ended a training."""
     center_diverged: int
-    """Agents of the center that met NaN or inf."""
+    """Evaluations of the center all of whose agents met NaN or inf."""
 
 
 def collect(
@@ -153,23 +156,27 @@ def collect(
     config: RunConfig,
     confirmations: Sequence[TrainingResult] = (),
     limit: int | None = None,
+    sample: RankSample | None = None,
 ) -> GenerationScores:
     """Sort the results of `generation_jobs` back into center and members.
 
     Those of `confirmation_jobs` join the center's; `limit` is the tests' own, if any.
+    With a `sample` every job was one for each of its agents.
     """
-    nes, n_center = config.nes, config.nes.n_center_evaluations
-    members = score_agents(results[n_center:], config, limit)
+    nes, each = config.nes, len(sample.agents) if sample else 1
+    n_center = nes.n_center_evaluations * each
+    members = score_agents(results[n_center:], config, limit, sample)
     per_agent = members.reshape(nes.population, -1, nes.n_evaluations)
     center = [*results[:n_center], *confirmations]
     results = [*results, *confirmations]
     reasons = Counter(result.stop_reason for result in results)
+    diverged = np.array([r.stop_reason == "diverged" for r in center])
     return GenerationScores(
-        center=score_agents(center, config, limit),
-        center_returns=np.array([result.score for result in center]),
+        center=score_agents(center, config, limit, sample),
+        center_returns=np.array([r.score for r in center]).reshape(-1, each).mean(1),
         members=aggregate(per_agent, nes),
         env_steps_se=sum(result.env_steps for result in results),
         env_steps_task=sum(result.test_env_steps for result in results),
         stop_reasons=dict(sorted(reasons.items())),
-        center_diverged=sum(r.stop_reason == "diverged" for r in center),
+        center_diverged=int(diverged.reshape(-1, each).all(1).sum()),
     )

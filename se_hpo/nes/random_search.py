@@ -95,6 +95,7 @@ def run_random_search(
     fitness. Several algorithms take turns: over the candidates, and over the agents of
     each finalist.
     """
+    check_searchable(config)
     plan = search_plan(trainings, config.nes.n_center_evaluations)
     owner = fingerprint(config, seed, inner_loop.engine_name)
     lines = _restore(paths.candidates, owner, plan)
@@ -143,6 +144,15 @@ def run_random_search(
         env_steps_se=sum(line.env_steps_se for line in lines),
         env_steps_task=sum(line.env_steps_task for line in lines),
     )
+
+
+def check_searchable(config: RunConfig) -> None:
+    """Raise `UserError` where an SE takes more than one agent to score."""
+    if config.nes.rank_space:
+        raise UserError(
+            "nes.fitness = 'rank_agreement' has no --random-search: for the best of n "
+            "random SEs set nes.n_initial, with --generations 1"
+        )
 
 
 def _means(values: Sequence[float], plan: SearchPlan) -> np.ndarray:

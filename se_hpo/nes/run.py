@@ -42,6 +42,7 @@ from se_hpo.nes.nes_state import (
     begun_at,
     restarts_in,
 )
+from se_hpo.nes.rank_agreement import RankSample, rank_sample
 from se_hpo.nes.restarts import stands_still
 from se_hpo.nes.reward_start import like_the_task, random_transitions
 from se_hpo.nes.strategies import Update, make_strategy
@@ -78,6 +79,7 @@ class NESRun:
         self._owner = fingerprint(self.config, self.seed, engine)
         self._first_line: dict[str, Any] = {}
         self._written = 0
+        self._sample: RankSample | None = None
 
     def run(self, n_generations: int) -> NESOutcome:
         """Run until `n_generations` are finished in all, or an earlier end."""
@@ -88,6 +90,7 @@ class NESRun:
         while (reason := self._ended(state, history, n_generations)) is None:
             cpu_seconds = self.inner_loop.cpu_seconds
             with timed(self.paths, cpu_seconds, generation=len(history)):
+                self._read_sample()
                 state = state or self._initial_state()
                 if still := stands_still(self.config, state.best_score, history):
                     state = self._anew(state, history)
@@ -102,6 +105,14 @@ class NESRun:
         self.guard()
         self._save_center("last", state)
         return NESOutcome(state, history, reason)
+
+    def _read_sample(self) -> None:
+        """Where SEs are to rank: what they are to rank, once."""
+        if self.config.nes.rank_space and self._sample is None:
+            what = self.config, self.seed, self.paths.ranking, self.inner_loop
+            self._sample = rank_sample(*what, self.guard)
+            if not self.paths.state.exists():
+                self._first_line["env_steps_task"] = self._sample.env_steps
 
     def _ended(
         self, state: NESState | None, history: list[dict[str, Any]], budget: int
@@ -143,7 +154,8 @@ class NESRun:
             limit = limit_of_tests(self.config, 0)
             jobs = initial_jobs(self.config, candidates, self.seed)
             results = self._trained(jobs, limit)
-            scores = score_agents(results, self.config, limit).reshape(n, -1)
+            scores = score_agents(results, self.config, limit, self._sample)
+            scores = scores.reshape(n, -1)
             scores = aggregate(scores, self.config.nes)
             best = int(np.argmax(scores))
             self._first_line["initial_scores"] = scores
@@ -158,7 +170,8 @@ class NESRun:
     def _fitted(self, candidates: list[np.ndarray]) -> list[np.ndarray]:
         """Reward networks like the task's reward, from random ones."""
         seen = random_transitions(self.config, self.seed)
-        self._first_line["env_steps_task"] = seen.env_steps
+        before = self._first_line.get("env_steps_task", 0)
+        self._first_line["env_steps_task"] = before + seen.env_steps
         return [
             like_the_task(
                 self.config, psi, seen, seeding.generator(self.seed, "start", i)
@@ -169,6 +182,8 @@ class NESRun:
     def _trained(
         self, jobs: list[TrainingJob], limit: int | None
     ) -> list[TrainingResult]:
+        if sample := self._sample:
+            jobs = [each for job in jobs for each in sample.jobs(job)]
         jobs = [replace(job, max_test_steps=limit) for job in jobs]
         return self.inner_loop.train_agents(jobs)
 
@@ -190,9 +205,11 @@ class NESRun:
         jobs = generation_jobs(self.config, state.psi, members, self.seed, g)
         limit = limit_of_tests(self.config, g)
         results = self._trained(jobs, limit)
-        scores = collect(results, self.config, limit=limit)
-        # Under another limit no return says that the task is solved.
-        solved_return = np.inf if limit else self.task.solved_return
+        scores = collect(results, self.config, limit=limit, sample=self._sample)
+        # Under another limit no return says that the task is solved; of an SE that
+        # ranks agents nobody asks.
+        asked = not limit and self._sample is None
+        solved_return = self.task.solved_return if asked else np.inf
         if nes.n_confirmations and scores.center_returns.mean() >= solved_return:
             jobs = confirmation_jobs(self.config, state.psi, self.seed, g)
             scores = collect(results, self.config, self.inner_loop.train_agents(jobs))

@@ -20,7 +20,7 @@ ScoreTransform = Callable[[np.ndarray, float], np.ndarray]
 BETTER_BY = 1e-6  # how much a score must exceed the baseline to count as better
 
 
-def _descending_ranks(scores: np.ndarray) -> np.ndarray:
+def descending_ranks(scores: np.ndarray) -> np.ndarray:
     """Rank 1 for the highest; ties share their mean (scipy's takes long to import)."""
     _, place, counts = np.unique(-scores, return_inverse=True, return_counts=True)
     return (np.cumsum(counts) - (counts - 1) / 2)[place]
@@ -40,12 +40,12 @@ def rank(scores: np.ndarray, baseline: float) -> np.ndarray:
     """Worst 0, best 1, equidistant by rank."""
     if len(scores) == 1:
         return np.ones(1)
-    return (len(scores) - _descending_ranks(scores)) / (len(scores) - 1)
+    return (len(scores) - descending_ranks(scores)) / (len(scores) - 1)
 
 
 def _utilities(scores: np.ndarray) -> np.ndarray:
     """Wierstra et al. 2014, section 3.1, before the subtraction of 1/P: sum 1."""
-    ranks = _descending_ranks(scores)
+    ranks = descending_ranks(scores)
     utilities = np.maximum(0.0, np.log(len(scores) / 2 + 1) - np.log(ranks))
     return utilities / utilities.sum()
 

@@ -89,8 +89,14 @@ def _show_plan(request: RunRequest, console: Console) -> None:
     )
     for note in request.notes(brackets):
         console.print(note)
-    again = confirmation(request.confirm, brackets)
-    if request.confirm:
+    on_task = bool(request.ses.checkpoints)
+    again = confirmation(0 if on_task else request.confirm, brackets)
+    if on_task and request.confirm:
+        console.print(
+            f"then {SEEDS} agents of the {request.confirm} best each on the task, "
+            "which the time below leaves out (--confirm 0: none)"
+        )
+    elif request.confirm:
         console.print(
             f"then the {request.confirm} best on {SEEDS} fresh seeds each: "
             f"{again.evaluations} evaluations, {again.generations:g} {unit} "
@@ -99,7 +105,7 @@ def _show_plan(request: RunRequest, console: Console) -> None:
     console.print(f"timing {SAMPLES} agents of random configurations ...")
     cost = measure_cost(
         total + again,
-        Objective.of(settings),
+        Objective.of(settings, request.ses.environments),
         request.random_configurations(SAMPLES),
         settings.engine,
         n_workers * request.threads,

@@ -1,7 +1,8 @@
 """Rerun the best trials on fresh seeds: how optimistic was the winner's loss?
 
 The lowest of many noisy losses is biased downwards. Fresh seeds are not: their mean is
-what the configuration is worth.
+what the configuration is worth. Of agents that were trained on SEs it is what they are
+worth on the task, and the best there is the run's incumbent.
 """
 
 from __future__ import annotations
@@ -40,11 +41,12 @@ def confirm(
     objective: Objective,
     run: RunPaths,
     inner_loop: InnerLoop,
+    on_task: bool = False,
 ) -> list[dict[str, Any]]:
     """Evaluate each finalist at its budget on `SEEDS` fresh seeds.
 
     Runs live in `confirm/<k>/trials/<trial>/` of the run's folder and continue there
-    when interrupted.
+    when interrupted. With `on_task` each of them trains one agent on the task.
 
     Returns:
         A row each, as stored: `optimism` is the mean fresh loss minus the loss that
@@ -59,7 +61,7 @@ def confirm(
             record = replace(objective, run_seed=fresh).evaluate(
                 finalist.config_id,
                 finalist.configuration,
-                finalist.budget,
+                1.0 if on_task else finalist.budget,
                 RunPaths(run.root / "confirm" / str(k)),
                 inner_loop,
             )
@@ -67,7 +69,8 @@ def confirm(
             losses.append(record.loss)
         row = {"trial": name, "budget": finalist.budget, "loss": finalist.loss}
         optimism = float(np.mean(losses)) - finalist.loss
-        rows.append({**row, "fresh_losses": losses, "optimism": optimism})
+        more = {"on_task": True} if on_task else {}
+        rows.append({**row, "fresh_losses": losses, "optimism": optimism, **more})
     write_json(run.confirmation, rows)
     return rows
 
@@ -76,10 +79,12 @@ def confirmation_table(rows: Iterable[dict[str, Any]]) -> Table:
     """Loss in the run, losses on fresh seeds, and how optimistic the first was."""
     numbers = ("budget", "loss in the run", "fresh losses", "mean", "optimism")
     rows = list(rows)
-    top = [row for row in rows if row["budget"] == rows[0]["budget"]]
+    on_task = any("on_task" in row for row in rows)
+    title = "On the task, fresh seeds" if on_task else "On fresh seeds"
+    top = [r for r in rows if on_task or r["budget"] == rows[0]["budget"]]
     best = min(top, key=lambda row: float(np.mean(row["fresh_losses"])), default=None)
     return table(
-        "On fresh seeds" + (f"; the best is {best['trial']}" if best else ""),
+        title + (f"; the best is {best['trial']}" if best else ""),
         ("trial", *(f">{name}~" for name in numbers)),
         (
             (

@@ -40,6 +40,9 @@ class Options:
     """Let the model weigh what a configuration costs in processor time."""
     random_start: bool = False
     """Do not begin with the space's default configuration."""
+    on: Path | None = None
+    """Train the agents of an agent-only space on this SE instead of the task: zoo:NAME,
+    a checkpoint file, or a set of SEs."""
     start_from: Path | None = None
     """Evaluate these configurations first: the best of another run, by its folder, or a
     list of them in a JSON or YAML file."""

@@ -13,7 +13,6 @@ from se_hpo import seeding
 from se_hpo.bohb.brackets import Bracket, Plan
 from se_hpo.machine.processes import available_cores
 from se_hpo.optimize.objectives.objective import Objective
-from se_hpo.registries import OBJECTIVES
 from se_hpo.terminal.rich_tables import table
 from se_hpo.training.inner_loop import time_agents
 
@@ -45,11 +44,10 @@ def measure_cost(
 
     See `time_agents`; `n_parallel` is workers times threads.
     """
-    cost_of = OBJECTIVES[objective.kind].cost
     samples = []
     for index, configuration in enumerate(configurations):
         seed = seeding.integer_seed(objective.run_seed, "plan", index)
-        samples.append(cost_of(objective.run_config(configuration), seed))
+        samples.append(objective.cost(objective.run_config(configuration), seed))
     jobs, per_budget, per_trial = zip(*samples, strict=True)
     n_threads = min(n_parallel, available_cores())
     agent = time_agents(engine, list(jobs), n_threads)

@@ -34,6 +34,7 @@ def open_run(
     space: ConfigurationSpace,
     overwrite: bool,
     code: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda data: {},
+    write_files: Callable[[], object] = lambda: None,
 ) -> dict[str, Any]:
     """Create the run folder, or continue the run in it if its settings are the same.
 
@@ -44,6 +45,8 @@ def open_run(
         overwrite: delete an earlier run in the folder first.
         code: given `run.json` so far, what to put there for `user_code.prepare`; it is
             called before anything is written.
+        write_files: writes what workers read besides; they begin once there is a
+            `run.json`.
 
     Returns:
         The contents of `run.json`, with this attempt added.
@@ -71,6 +74,7 @@ def open_run(
     try:
         paths.logs.mkdir(parents=True, exist_ok=True)
         write_json(paths.configspace, to_builtin(space.to_serialized_dict()))
+        write_files()
         write_json(paths.run, data)
     except OSError as error:
         raise unwritable(
@@ -143,6 +147,8 @@ def _differences(before: Mapping[str, Any], now: dict[str, Any]) -> Iterator[str
     """Of the settings, and of the search space by hyperparameter."""
     old: Any = before.get("configspace")
     new = now["configspace"]
+    if _digests(before) == _digests(now):  # the same SEs, by whatever path
+        before = {**before, "on": now.get("on")}
     yield from differences({**before, "configspace": new}, {**UNNAMED, **now})
 
     def by_name(space: Any) -> dict[str, Any]:
@@ -159,3 +165,9 @@ def _differences(before: Mapping[str, Any], now: dict[str, Any]) -> Iterator[str
     for part in ("conditions", "forbiddens"):
         if old.get(part) != new.get(part):
             yield f"{part} of the space changed"
+
+
+def _digests(settings: Mapping[str, Any]) -> list[Any]:
+    """Of the SEs that agents train on."""
+    on = settings.get("on")
+    return list(on.values()) if isinstance(on, Mapping) else []

@@ -20,14 +20,19 @@ from se_hpo.errors import UserError
 from se_hpo.machine.addresses import in_slurm_job, published_host
 from se_hpo.machine.processes import available_cores
 from se_hpo.optimize.objectives.losses import PROGRESS
+from se_hpo.optimize.objectives.objective import Objective
+from se_hpo.optimize.on_ses import OBJECTIVE as ON_SE
+from se_hpo.optimize.on_ses import ChosenSEs, chosen_ses, with_steps
 from se_hpo.optimize.options import Options
 from se_hpo.optimize.start_from import resolve_start
-from se_hpo.registries import OBJECTIVES
 from se_hpo.results.run_settings import Settings, read_run
 from se_hpo.search_spaces.loading import Space, decides_names, extremes
 from se_hpo.storage.paths import RunPaths
 from se_hpo.terminal.flags import at_least, check_seed
 from se_hpo.training.inner_loop import InnerLoop
+
+CONFIRMED_ON_TASK = 3
+"""Of the configurations whose agents trained on SEs, by default."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,8 @@ class RunRequest:
     configspace: ConfigurationSpace
     brackets: tuple[Bracket, ...]
     """What the flags ask for; by default two Hyperband cycles."""
+    ses: ChosenSEs
+    """What agents train on; nothing for the task."""
     start_from: dict[str, Any]
     """What `run.json` has, or gets, under that name."""
     host: str
@@ -55,12 +62,13 @@ class RunRequest:
 
     @property
     def confirm(self) -> int:
-        """How many of the best run again on fresh seeds.
+        """How many of the best run again on fresh seeds, after SEs on the task.
 
         A master that is alone has few cores and no workers left when the search ends.
         """
         asked = self.options.confirm
-        default = self.space.confirm if self.options.role == "all" else 0
+        usual = CONFIRMED_ON_TASK if self.ses.checkpoints else self.space.confirm
+        default = usual if self.options.role == "all" else 0
         return default if asked is None else asked
 
     def generator(self) -> RandomGenerator:
@@ -88,6 +96,11 @@ class RunRequest:
     def notes(self, brackets: Sequence[Bracket]) -> Iterator[str]:
         """What a user may not expect of these brackets."""
         generator, settings = self.generator(), self.settings
+        if self.ses.checkpoints and not self.confirm:
+            yield (
+                "losses say how agents do that were trained on SEs: --confirm 5 trains "
+                "those of the five best configurations on the task"
+            )
         trials, first = plan(brackets).trials, len(generator.first)
         if first > trials:
             yield (
@@ -120,7 +133,8 @@ def resolve_run(options: Options, space: Space) -> RunRequest:
     host = published_host(options.host, options.nic, options.role == "master")
     _check_host(host)
     paths = RunPaths(options.run or _default_folder(options, space))
-    settings = _settings(options, space, _as_begun(options, paths))
+    ses = chosen_ses(options.on, space)
+    settings = _settings(options, space, _as_begun(options, paths), ses)
     n_brackets = options.n_brackets
     if n_brackets is None:
         n_brackets = default_n_brackets(settings.ladder)
@@ -131,6 +145,7 @@ def resolve_run(options: Options, space: Space) -> RunRequest:
         paths=paths,
         configspace=space.configuration_space(settings.seed),
         brackets=settings.bracket_list(n_brackets),
+        ses=ses,
         start_from=resolve_start(
             options.start_from, options.start_best, space, paths, options.overwrite
         ),
@@ -185,12 +200,22 @@ def _agents(space: Space, kinds: dict[str, Any]) -> list[AgentConfig]:
     return [a for one in choices for a in space.resolve({**kinds, **one}).agents]
 
 
-def _settings(options: Options, space: Space, begun: dict[str, Any]) -> Settings:
+def _settings(
+    options: Options, space: Space, begun: dict[str, Any], ses: ChosenSEs
+) -> Settings:
     # The base may have values of kinds that are searched; sizes may be any.
-    default = SpaceEncoding(space.configuration_space()).default()
+    built = space.configuration_space()
+    default = SpaceEncoding(built).default()
     kinds = {name: value for name, value in default.items() if decides_names(name)}
-    config = space.resolve(kinds)
-    job, _, _ = OBJECTIVES[space.objective].cost(config, 0)
+    objective = Objective(
+        kind=ON_SE if ses.checkpoints else space.objective,
+        task=space.task,
+        agent=space.agent,
+        base=with_steps(space.base, built, space.agent, ses),
+        run_seed=options.seed,
+        ses=ses.environments,
+    )
+    job, _, _ = objective.cost(space.resolve(kinds), 0)
     agents = _agents(space, kinds)
     jobs = [job, *(dataclasses.replace(job, agent=agent) for agent in agents)]
 
@@ -200,10 +225,10 @@ def _settings(options: Options, space: Space, begun: dict[str, Any]) -> Settings
 
     return Settings(
         space=space.name,
-        objective=space.objective,
+        objective=objective.kind,
         task=space.task,
         agent=space.agent,
-        base=dict(space.base),
+        base=dict(objective.base),
         seed=options.seed,
         optimizer=options.optimizer,
         min_budget=given("min_budget"),
@@ -213,6 +238,7 @@ def _settings(options: Options, space: Space, begun: dict[str, Any]) -> Settings
         prefer_cheap=options.prefer_cheap,
         random_start=options.random_start,
         engine=InnerLoop(options.engine).engine_for(*jobs),
+        on=ses.digests,
         **begun,
     )
 
@@ -220,4 +246,5 @@ def _settings(options: Options, space: Space, begun: dict[str, Any]) -> Settings
 def _default_folder(options: Options, space: Space) -> Path:
     """The same command finds the same run."""
     optimizer = "" if options.optimizer == "bohb" else f"-{options.optimizer}"
-    return Path("results") / f"{space.name}{optimizer}-{options.seed}"
+    where = "" if options.on is None else f"-on-{options.on.stem.rpartition(':')[2]}"
+    return Path("results") / f"{space.name}{where}{optimizer}-{options.seed}"

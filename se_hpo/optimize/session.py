@@ -6,7 +6,7 @@ import contextlib
 import functools
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,11 @@ from se_hpo.optimize.confirm import confirm
 from se_hpo.optimize.display import RunDisplay
 from se_hpo.optimize.local_workers import LocalWorkers
 from se_hpo.optimize.objectives.objective import Objective
+from se_hpo.optimize.on_ses import keep
 from se_hpo.optimize.run_folder import open_run
 from se_hpo.optimize.run_request import RunRequest
 from se_hpo.optimize.tensorboard import TensorBoardWriter
+from se_hpo.registries import OBJECTIVES
 from se_hpo.results.generation_feed import GenerationFeed, OnGeneration
 from se_hpo.results.lines import read_evaluations
 from se_hpo.results.ranking import best_trials
@@ -57,6 +59,7 @@ def opened(request: RunRequest) -> Iterator[tuple[Bracket, ...]]:
             request.configspace,
             request.options.overwrite,
             functools.partial(code_of, settings.task, request.space.own_file),
+            functools.partial(keep, paths, request.ses),
         )
         # More brackets may be asked for later; fewer never undo what was started.
         n = max(len(request.brackets), data.get("n_brackets", 0))
@@ -217,12 +220,17 @@ def refuse_only_failures(paths: RunPaths) -> None:
 
 
 def confirmed(request: RunRequest) -> list[dict[str, Any]]:
-    """The best trials on fresh seeds, as many as `--confirm` asks for."""
+    """The best trials on fresh seeds, as many as `--confirm` asks for.
+
+    Agents that were trained on SEs are trained on the task.
+    """
     finalists = best_trials(request.paths, request.confirm)
     threads = request.threads * request.options.n_workers
     with InnerLoop(request.settings.engine, threads) as inner_loop:
         objective = Objective.of(request.settings)
-        return confirm(finalists, objective, request.paths, inner_loop)
+        if on_task := OBJECTIVES[objective.kind].on_ses:
+            objective = replace(objective, kind="agent")
+        return confirm(finalists, objective, request.paths, inner_loop, on_task)
 
 
 @contextlib.contextmanager

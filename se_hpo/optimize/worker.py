@@ -17,6 +17,7 @@ from se_hpo.machine.processes import available_cores, die_with_parent
 from se_hpo.machine.slurm_queue import MasterJob
 from se_hpo.optimize.nes_worker import NESWorker
 from se_hpo.optimize.objectives.objective import Objective
+from se_hpo.optimize.on_ses import kept
 from se_hpo.results.run_settings import Settings, read_run, settings_from_dict
 from se_hpo.search_spaces.user_code import prepare
 from se_hpo.storage.json_records import RecordError
@@ -61,10 +62,11 @@ def main(options: WorkerOptions) -> int:
     if options.wait:
         _wait_for_run(run, options.timeout, over)
     settings = _settings(run)
+    ses = kept(run, settings.on)
     threads = options.threads or available_cores()
     with InnerLoop(settings.engine, threads) as inner_loop:
         worker = NESWorker(
-            Objective.of(settings),
+            Objective.of(settings, ses),
             run,
             inner_loop,
             host=_host(options),

@@ -32,6 +32,8 @@ class Confirmed:
     loss: float
     fresh_losses: list[float]
     optimism: float
+    on_task: bool = False
+    """Fresh agents trained on the task, those of the search on SEs."""
 
     @property
     def fresh_loss(self) -> float:
@@ -51,6 +53,8 @@ def best_confirmed(
 ) -> Confirmed | None:
     """Of the confirmed trials at the search's largest budget the best on fresh seeds.
 
+    On the task the budget does not matter: all have as many agents there.
+
     Args:
         rows: from `read_confirmations`.
         trial: the search's own best.
@@ -59,7 +63,7 @@ def best_confirmed(
     Returns:
         None where that one was not confirmed: the search has gone on since.
     """
-    here = [row for row in rows if row.budget == budget]
+    here = [row for row in rows if row.on_task or row.budget == budget]
     if trial not in {row.trial for row in here}:
         return None
     return min(here, key=lambda row: row.fresh_loss)

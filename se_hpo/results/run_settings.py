@@ -50,6 +50,8 @@ class Settings:
     """What proposes configurations: a name in `se_hpo.bohb.parzen.MODELS`."""
     prefer_cheap: bool = False
     """Whether the model weighs what a configuration costs."""
+    on: dict[str, str] | None = None
+    """SEs that agents train on instead of the task: as they were named -> digest."""
 
     @property
     def ladder(self) -> tuple[float, ...]:

@@ -52,9 +52,12 @@ class TrialPaths:
     timing = _Below("timing.jsonl")
     """One line of wall and cpu seconds per generation."""
     agents = _Below("agents.jsonl")
-    """One line per trained agent, where these train on the task."""
+    """One line per trained agent, where no SE is learned."""
     candidates = _Below("candidates.jsonl")
     """Scores of a random search, one line per chunk of random SEs."""
+    ranking = _Below("ranking.jsonl")
+    """What a sample of configurations reaches on the task, one line each, where SEs are
+    to rank them likewise."""
     progress = _Below("progress.json")
     """Agents trained so far, and of how many, while a generation lasts."""
     state = _Below("state.safetensors")
@@ -120,6 +123,13 @@ class RunPaths:
     """Held while a command submits jobs."""
     jobs = _Below("slurm/jobs.json")
     """Job names and ids of every launch."""
+    on = _Below("on")
+    """Copies of the SEs that agents train on, where `--on` names some."""
+
+    def se(self, i: int) -> Path:
+        """The copy of the SE with this place among them, from 0."""
+        return self.on / f"{i:03d}{TENSORS}"
+
     confirmation = _Below("confirm/confirmation.json")
     """What fresh seeds said of the best trials."""
     trials = _Below("trials")

@@ -33,7 +33,7 @@ class EvaluationRecord:
     rung: int
     """Rung within the bracket at which this evaluation ran, from 0."""
     budget: float
-    """Generations (objective `nes`) or seeds (objective `agent`)."""
+    """Generations (objective `nes`) or seeds (`agent`, `agent_on_se`)."""
     status: Status
     loss: float
     """In [0, 1], lower is better; 1 for failed and diverged, NaN while it runs."""
@@ -41,7 +41,7 @@ class EvaluationRecord:
     """Why it ended: `budget`, `solved`, `diverged: ...`, `failed: ...`, or
     `stopped: ...`, where a generation cost more than `nes.most_cost`."""
     score_final: float | None = None
-    """Mean center score (`nes`) or mean test return (`agent`) at the end."""
+    """Mean center score (`nes`) or mean test return (else) at the end."""
     score_best: float | None = None
     """Best mean center score over the generations, or best seed."""
     generations: int = 0

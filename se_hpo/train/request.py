@@ -22,7 +22,8 @@ from se_hpo.machine.processes import available_cores
 from se_hpo.names import noun_of
 from se_hpo.nes.fitness import limit_of_tests
 from se_hpo.nes.generation import n_trainings
-from se_hpo.nes.random_search import search_plan
+from se_hpo.nes.random_search import check_searchable, search_plan
+from se_hpo.nes.rank_agreement import sample_agents
 from se_hpo.registries import objective_kind
 from se_hpo.results.lines import read_configurations
 from se_hpo.results.run_settings import read_run, settings_from_dict
@@ -102,6 +103,8 @@ def resolve_request(options: TrainOptions) -> Request:
             said = f"{algorithm_of(agent)}.se_steps = {agent.se_steps}"
             check_learns(agent, agent.se_steps, said)
     limit_of_tests(config, 0)  # raises where it does not fit the task
+    if config.nes.rank_space:
+        sample_agents(config, options.seed)  # likewise
     vary = options.vary_hp or config.nes.vary_agents
     nes = dataclasses.replace(config.nes, vary_agents=vary)
     what = LearnedEnv(config.se, np.empty(0, np.float32))
@@ -160,6 +163,7 @@ def _with_trainings(
     trainings = options.trainings or n_trainings(nes, settings.generations)
     if like is not None and options.trainings is None:
         trainings = mean_trainings(like)
+    check_searchable(settings.config)
     search_plan(trainings, nes.n_center_evaluations)  # too few are refused here
     return dataclasses.replace(settings, trainings=trainings)
 

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from se_hpo.bohb.brackets import hyperband_brackets
+from se_hpo.envs.learned import LearnedEnv
 from se_hpo.errors import UserError
 from se_hpo.optimize.objectives import ObjectiveKind
 from se_hpo.optimize.objectives.objective import Objective
@@ -14,6 +15,7 @@ from se_hpo.search_spaces.loading import list_spaces, load_space
 from se_hpo.storage.paths import RunPaths
 from se_hpo.storage.records import Status
 from tests.helpers.fakes import FakeInnerLoop
+from tests.helpers.learned_starts import random_se
 from tests.helpers.places import ROOT
 
 BASE = {
@@ -23,6 +25,10 @@ BASE = {
     "nes.n_initial": 3,
     "se.hidden_size": 2,
 }
+SES = tuple(
+    LearnedEnv(se.se_config, se.psi)
+    for se in (random_se("one_step"), random_se("one_step", hidden_size=8))
+)
 ID = (0, 0, 1)
 CLOCKS = ("started", "finished", "wall_seconds", "cpu_seconds", "worker")
 
@@ -40,8 +46,15 @@ class Counting(FakeInnerLoop):
 
 @pytest.fixture(params=OBJECTIVES)
 def objective(request):
-    base = BASE if objective_kind(request.param).learns_se else {}
-    return Objective(request.param, "CartPole-v0", "ddqn", base, run_seed=3)
+    kind = objective_kind(request.param)
+    base = BASE if kind.learns_se else {}
+    ses = SES if kind.on_ses else ()
+    return Objective(request.param, "CartPole-v0", "ddqn", base, 3, ses=ses)
+
+
+def trains_on_ses(objective):
+    kind = objective_kind(objective.kind)
+    return kind.learns_se or kind.on_ses
 
 
 def evaluate(objective, folder, budget, **fake):
@@ -70,7 +83,7 @@ def test_a_finished_evaluation_has_a_loss_between_0_and_1(objective, tmp_path):
     assert 0 <= record.loss <= 1
     assert record.generations == 2
     assert record.env_steps_task > 0
-    assert (record.env_steps_se > 0) == objective_kind(objective.kind).learns_se
+    assert (record.env_steps_se > 0) == trains_on_ses(objective)
 
 
 def test_the_same_seed_gives_the_same_bytes(objective, tmp_path):
@@ -121,9 +134,8 @@ def test_a_guard_that_raises_leaves_no_record(objective, tmp_path):
 
 
 def test_its_cost_is_what_an_evaluation_trains(objective, tmp_path):
-    kind = objective_kind(objective.kind)
-    job, per_budget, per_trial = kind.cost(objective.run_config({}), 1)
-    assert (job.learned is not None) == kind.learns_se
+    job, per_budget, per_trial = objective.cost(objective.run_config({}), 1)
+    assert (job.learned is not None) == trains_on_ses(objective)
     _, inner_loop = evaluate(objective, tmp_path, 3)
     assert inner_loop.trained == per_trial + 3 * per_budget
 
@@ -138,7 +150,8 @@ def test_its_unit_is_shown_where_budgets_are(objective):
 
 
 def test_it_has_a_space_and_a_line_in_the_docs(objective):
-    assert objective.kind in {load_space(name).objective for name in list_spaces()}
+    of_spaces = {load_space(name).objective for name in list_spaces()}
+    assert objective.kind in of_spaces | {"agent_on_se"}  # `--on` makes it of `agent`
     docs = ROOT / "docs" / "spaces.md"
     assert f"`{objective.kind}`: " in docs.read_text()
 

@@ -47,6 +47,7 @@ def test_the_shipped_spaces_are_these():
         *("paper_nes_acrobot", "paper_nes_cartpole"),
         "ddqn_acrobot",
         "ppo_cartpole",
+        *("sb3_ppo_cartpole", "wide_ddqn_cartpole"),
         *alone,
         *("q_learning_cliff", "sarsa_cliff"),
         *("rn_cliff", "rn_cartpole", "rn_cmc"),

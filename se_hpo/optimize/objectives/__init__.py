@@ -9,15 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from se_hpo.config.run import RunConfig
-from se_hpo.storage.files import Guard
-from se_hpo.storage.paths import TrialPaths
-from se_hpo.training.inner_loop import InnerLoop
 from se_hpo.training.jobs import TrainingJob
 
-Evaluate = Callable[
-    [RunConfig, int, TrialPaths, InnerLoop, int, Guard, str], dict[str, Any]
-]
+Evaluate = Callable[..., dict[str, Any]]
 """`(config, trial's seed, files, inner loop, budget, guard, loss)` -> record's values.
 
 What lower budgets left in the files is kept, and counts; `guard` is called before
@@ -25,7 +19,7 @@ anything is written. `loss` is a name in `objectives.losses.LOSSES`. The loss is
 [0, 1]; divergence is 1, a crash an exception.
 """
 
-Cost = Callable[[RunConfig, int], tuple[TrainingJob, int, int]]
+Cost = Callable[..., tuple[TrainingJob, int, int]]
 """`(config, seed)` -> a typical job, and how many a unit of budget and a trial take."""
 
 
@@ -41,3 +35,6 @@ class ObjectiveKind:
     """Whether an evaluation learns an SE, with a center and generations."""
     evaluate: Evaluate
     cost: Cost
+    on_ses: bool = False
+    """Whether agents train on SEs that are there: `evaluate` and `cost` then also take
+    `ses`, a sequence of `LearnedEnv`."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -85,34 +85,59 @@ def _evaluate_agent(
     guard: Guard,
     loss: str = PROGRESS,
 ) -> dict[str, Any]:
-    agents = _read_agents(paths.agents)
-    missing = [k for k in range(budget) if k not in agents]
-    jobs = [
-        TrainingJob(config.task, config.agent, seeding.integer_seed(seed, "agent", k))
-        for k in missing
-    ]
-    with contextlib.closing(inner_loop.completed(jobs)) as completed:
-        for position, result in completed:  # kept at once, whatever happens next
-            guard()
-            k = missing[position]
-            agents[k] = _agent_line(k, result)
-            append_json_line(paths.agents, asdict(agents[k]))
-    if list(agents) != sorted(agents):
-        write_json_lines(paths.agents, [asdict(agents[k]) for k in sorted(agents)])
-    rows = [agents[k] for k in range(budget)]
+    def job(k: int) -> TrainingJob:
+        return TrainingJob(config.task, config.agent, agent_seed(seed, k))
+
+    rows = trained_agents(job, paths.agents, inner_loop, budget, guard)
     task = measure_task(config.task)
     scores = [row.score for row in rows]
     steps = [row.env_steps for row in rows]
     limit = step_limit(config.agent, task)
+    reached = agent_loss(scores, steps, limit, task, loss)
+    tests = sum(row.test_env_steps for row in rows)
+    return {**evaluated(rows, reached), "env_steps_task": sum(steps) + tests}
+
+
+def agent_seed(seed: int, k: int) -> int:
+    """The seed of a trial's `k`-th agent."""
+    return seeding.integer_seed(seed, "agent", k)
+
+
+def trained_agents(
+    job: Callable[[int], TrainingJob],
+    path: Path,
+    inner_loop: InnerLoop,
+    budget: int,
+    guard: Guard,
+) -> list[AgentLine]:
+    """The first `budget` agents of a trial; those that `path` lacks are trained.
+
+    `job` gives the k-th, from 0.
+    """
+    agents = _read_agents(path)
+    missing = [k for k in range(budget) if k not in agents]
+    with contextlib.closing(inner_loop.completed([*map(job, missing)])) as completed:
+        for position, result in completed:  # kept at once, whatever happens next
+            guard()
+            k = missing[position]
+            agents[k] = _agent_line(k, result)
+            append_json_line(path, asdict(agents[k]))
+    if list(agents) != sorted(agents):
+        write_json_lines(path, [asdict(agents[k]) for k in sorted(agents)])
+    return [agents[k] for k in range(budget)]
+
+
+def evaluated(rows: Sequence[AgentLine], loss: float) -> dict[str, Any]:
+    """What the record says of a trial's agents, but for environment steps."""
+    scores = [row.score for row in rows]
     all_diverged = all(row.stop_reason == "diverged" for row in rows)
     return {
         "status": Status.FINISHED,
-        "loss": 1.0 if all_diverged else agent_loss(scores, steps, limit, task, loss),
+        "loss": 1.0 if all_diverged else loss,
         "reason": "diverged: NaN or inf in every agent" if all_diverged else "budget",
         "score_final": float(np.mean(scores)),
         "score_best": float(np.max(scores)),
-        "generations": budget,
-        "env_steps_task": sum(steps) + sum(row.test_env_steps for row in rows),
+        "generations": len(rows),
     }
 
 

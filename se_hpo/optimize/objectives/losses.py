@@ -75,7 +75,7 @@ def levels_of(
     ends = task.worst_return, task.random_return, task.solved_return
     if config is not None and config.nes.fitness != "return":
         worst = worst_score(config, task)
-        ends = worst, worst, 1.0 if config.nes.fitness == "area" else 0.0
+        ends = worst, worst, 0.0 if config.nes.fitness == "threshold" else 1.0
     return find_levels(loss)(np.asarray(scores, dtype=np.float64), *ends)
 
 

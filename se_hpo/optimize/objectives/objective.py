@@ -8,12 +8,13 @@ import socket
 import time
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from se_hpo import seeding
 from se_hpo.config.run import RunConfig, from_configuration
+from se_hpo.envs.learned import LearnedEnv
 from se_hpo.optimize.objectives.losses import PROGRESS, find_levels
 from se_hpo.registries import OBJECTIVES
 from se_hpo.results.run_settings import Settings
@@ -24,6 +25,7 @@ from se_hpo.storage.paths import ConfigId, RunPaths, TrialPaths, trial_name
 from se_hpo.storage.records import EvaluationRecord, Status
 from se_hpo.text import first_line
 from se_hpo.training.inner_loop import InnerLoop
+from se_hpo.training.jobs import TrainingJob
 
 log = logging.getLogger(__name__)
 
@@ -44,16 +46,27 @@ class Objective:
     """Seed of the whole run."""
     loss: str = PROGRESS
     """What is minimized: a name in `losses.LOSSES`."""
+    ses: tuple[LearnedEnv, ...] = field(default=(), repr=False)
+    """What agents train on, where the objective takes SEs that are there."""
 
     def __post_init__(self) -> None:
         OBJECTIVES.find(self.kind, "unknown objective")  # of another version, say
         find_levels(self.loss)
 
     @classmethod
-    def of(cls, settings: Settings) -> Objective:
+    def of(cls, settings: Settings, ses: tuple[LearnedEnv, ...] = ()) -> Objective:
         """What the workers of a run evaluate."""
         s = settings
-        return cls(s.objective, s.task, s.agent, s.base, s.seed, s.loss)
+        return cls(s.objective, s.task, s.agent, s.base, s.seed, s.loss, ses)
+
+    def _ses(self) -> dict[str, tuple[LearnedEnv, ...]]:
+        return {"ses": self.ses} if OBJECTIVES[self.kind].on_ses else {}
+
+    def cost(self, config: RunConfig, seed: int) -> tuple[TrainingJob, int, int]:
+        """See `Cost`."""
+        found: tuple[TrainingJob, int, int]
+        found = OBJECTIVES[self.kind].cost(config, seed, **self._ses())
+        return found
 
     def run_config(self, configuration: Mapping[str, Any]) -> RunConfig:
         """Resolve a configuration on top of the base."""
@@ -97,7 +110,14 @@ class Objective:
                 },
             )
             values = OBJECTIVES[self.kind].evaluate(
-                config, seed, paths, inner_loop, int(budget), guard, self.loss
+                config,
+                seed,
+                paths,
+                inner_loop,
+                int(budget),
+                guard,
+                self.loss,
+                **self._ses(),
             )
         except OSError:
             raise
