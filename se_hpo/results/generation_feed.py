@@ -39,10 +39,11 @@ class GenerationFeed:
             return
         for line in self._new_lines(files.generations):
             try:
-                row = generation_row(record(GenerationLine, parsed(line)))
+                found = record(GenerationLine, parsed(line))
             except RecordError:  # readers name it
                 continue
-            self._tell({self._of: name, **row})
+            row = {self._of: name, **generation_row(found)}
+            self._tell(row | {"generation": found.generation + 1})  # as in the frames
 
     def _new_lines(self, path: Path) -> list[bytes]:
         """Whole ones; a file that became shorter was written anew."""

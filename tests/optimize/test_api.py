@@ -66,7 +66,7 @@ def test_each_generation_is_told_once_in_order_and_before_its_evaluation(made):
     seen = {}
     for each in told:
         if isinstance(each, dict):
-            seen[each["trial"]] = each["generation"] + 1
+            seen[each["trial"]] = each["generation"]
         else:
             assert seen[each.trial] == each.generations
 
