@@ -25,6 +25,7 @@ _PACKAGES = (
 EXTRAS = {
     "analysis": ("optuna", "scikit-learn"),
     "mujoco": ("mujoco",),
+    "notebook": ("ipywidgets",),
     "sb3": ("stable-baselines3",),
     "tensorboard": ("tensorboard",),
 }

@@ -15,6 +15,7 @@ from se_hpo.names import noun_of
 from se_hpo.results.lines import UnreadableWarning
 from se_hpo.results.se_outcome import SEOutcome
 from se_hpo.results.se_sets import read_set
+from se_hpo.storage.paths import TrialPaths
 from se_hpo.terminal.cli import run_command
 from se_hpo.terminal.next_steps import module_command, python_command, show_next
 from se_hpo.text import busy_note, duration
@@ -121,7 +122,8 @@ def _next_commands(request: Request) -> Iterator[str]:
     if ":" in task:
         words += ["--task", task]
     if request.paths.run_folder is None:  # records of a run lie in that
-        words += ["--out", folder.with_name(f"{folder.name}-agents.jsonl")]
+        records = f"{folder.name}-{TrialPaths(folder).agents.name}"
+        words += ["--out", folder.with_name(records)]
     yield module_command("evaluate", *words)
 
 

@@ -413,4 +413,4 @@ def test_the_extras_are_those_of_the_package_but_for_developers():
     for name, packages in checked_machine.EXTRAS.items():
         asked = declared.pop(name)
         assert all(package in asked for package in packages)
-    assert set(declared) <= {"test", "dev", "docs", "examples"}
+    assert set(declared) <= {"test", "dev", "docs", "wheel", "examples"}

@@ -9,8 +9,9 @@ from se_hpo.agents import AGENTS
 from se_hpo.agents.registry import VARIED
 from se_hpo.bohb.brackets import hyperband_brackets, plan
 from se_hpo.bohb.encoding import SpaceEncoding
-from se_hpo.bohb.proposals import BOHBGenerator
+from se_hpo.bohb.parzen import MODELS
 from se_hpo.config.variation import FACTOR, vary_agent
+from se_hpo.optimize.search_trial import Job
 from se_hpo.search_spaces.loading import list_spaces, load_space
 from se_hpo.search_spaces.table import describe
 from tests.helpers.places import ROOT
@@ -257,25 +258,17 @@ def test_smoke_has_every_kind_of_hyperparameter_and_is_tiny():
 
 
 @pytest.mark.parametrize("name", list_spaces())
-def test_the_model_proposes_buildable_configurations(name):
+def test_the_models_propose_buildable_configurations(name):
     space = load_space(name)
-    generator = BOHBGenerator(space.configuration_space(), seed=1, random_fraction=0)
-    for i in range(2 * generator.min_points):
-        config = generator.encoding.sample(i)
-        generator._results.setdefault(1.0, _empty()).vectors.append(
-            generator.encoding.encode(config)
-        )
-        generator._results[1.0].losses.append(i / 100)
-    for _ in range(10):
-        config, info = generator.get_config(1.0)
-        assert info["model_based_pick"]
-        space.resolve(config)
-
-
-def _empty():
-    from se_hpo.bohb.proposals import _Results
-
-    return _Results()
+    for model in MODELS.values():
+        generator = model(space.configuration_space(), seed=1, random_fraction=0)
+        for i in range(2 * generator.min_points):
+            kwargs = {"config": generator.encoding.sample(i), "budget": 1.0}
+            generator.new_result(Job((0, 0, i), kwargs, {"loss": i / 100}))
+        for _ in range(10):
+            config, info = generator.get_config(1.0)
+            assert info["model_based_pick"]
+            space.resolve(config)
 
 
 def test_the_example_in_the_documentation_is_a_space(tmp_path):
