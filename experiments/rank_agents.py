@@ -34,7 +34,8 @@ from se_hpo.envs.checkpoint import load_se
 from se_hpo.envs.learned import LearnedEnv
 from se_hpo.envs.zoo_files import zoo_file
 from se_hpo.nes.generation import random_psi
-from se_hpo.nes.rank_agreement import sample_agents, spearman
+from se_hpo.nes.rank_agreement import sample_agents
+from se_hpo.nes.rank_sample import spearman
 from se_hpo.results.se_sets import read_set
 from se_hpo.storage.paths import RunPaths
 from se_hpo.train.recipes import load_recipe

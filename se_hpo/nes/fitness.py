@@ -22,7 +22,7 @@ from se_hpo.config.run import RunConfig
 from se_hpo.envs.learned import LearnedEnv
 from se_hpo.envs.tasks import TaskSpec, import_task, measure_task
 from se_hpo.errors import UserError
-from se_hpo.nes.rank_agreement import RankSample
+from se_hpo.nes.rank_sample import RankSample
 from se_hpo.training.jobs import TrainingJob, TrainingResult, under_limit
 
 

@@ -20,7 +20,7 @@ from se_hpo.envs.learned import LearnedEnv
 from se_hpo.envs.parameters import initial_psi
 from se_hpo.envs.tasks import import_task
 from se_hpo.nes.fitness import score_agents, scored_job
-from se_hpo.nes.rank_agreement import RankSample
+from se_hpo.nes.rank_sample import RankSample
 from se_hpo.nes.strategies import make_strategy
 from se_hpo.training.jobs import TrainingJob, TrainingResult
 

@@ -16,7 +16,7 @@ from se_hpo import seeding
 from se_hpo.config.run import RunConfig
 from se_hpo.envs.checkpoint import save_se
 from se_hpo.envs.tasks import import_task
-from se_hpo.nes.cost import too_costly
+from se_hpo.nes.ending import why_it_ends
 from se_hpo.nes.fitness import limit_of_tests, score_agents
 from se_hpo.nes.folder import (
     ForeignStateError,
@@ -42,7 +42,7 @@ from se_hpo.nes.nes_state import (
     begun_at,
     restarts_in,
 )
-from se_hpo.nes.rank_agreement import RankSample, rank_sample
+from se_hpo.nes.rank_sample import RankSample
 from se_hpo.nes.restarts import stands_still
 from se_hpo.nes.reward_start import like_the_task, random_transitions
 from se_hpo.nes.strategies import Update, make_strategy
@@ -87,7 +87,9 @@ class NESRun:
         state, history = restored if restored else (None, [])
         file = self.paths.generations
         self._written = file.stat().st_size if file.exists() else 0
-        while (reason := self._ended(state, history, n_generations)) is None:
+        while (
+            reason := why_it_ends(self.config, state, history, n_generations)
+        ) is None:
             cpu_seconds = self.inner_loop.cpu_seconds
             with timed(self.paths, cpu_seconds, generation=len(history)):
                 self._read_sample()
@@ -110,27 +112,12 @@ class NESRun:
         """Where SEs are to rank: what they are to rank, once."""
         if self.config.nes.rank_space and self._sample is None:
             what = self.config, self.seed, self.paths.ranking, self.inner_loop
+            # Only here: ConfigSpace takes a second.
+            from se_hpo.nes.rank_agreement import rank_sample
+
             self._sample = rank_sample(*what, self.guard)
             if not self.paths.state.exists():
                 self._first_line["env_steps_task"] = self._sample.env_steps
-
-    def _ended(
-        self, state: NESState | None, history: list[dict[str, Any]], budget: int
-    ) -> str | None:
-        if state is None:
-            return None
-        if not np.isfinite(state.psi).all():
-            after = state.generation
-            return f"diverged: SE parameters are not finite after generation {after}"
-        nes, last = self.config.nes, history[-1]
-        if last["center_diverged"] == len(last["center_scores"]):
-            where = state.generation
-            return f"diverged: NaN or inf on the SE in all agents of generation {where}"
-        if nes.stop_when_solved and state.solved_at is not None:
-            return "solved"
-        if state.generation >= budget:
-            return "budget"
-        return too_costly(self.config, len(state.psi), last)
 
     def _anew(self, state: NESState, history: list[dict[str, Any]]) -> NESState:
         """From the random SEs that come next; the best center stays what it was."""

@@ -23,7 +23,6 @@ from se_hpo.names import noun_of
 from se_hpo.nes.fitness import limit_of_tests
 from se_hpo.nes.generation import n_trainings
 from se_hpo.nes.random_search import check_searchable, search_plan
-from se_hpo.nes.rank_agreement import sample_agents
 from se_hpo.registries import objective_kind
 from se_hpo.results.lines import read_configurations
 from se_hpo.results.run_settings import read_run, settings_from_dict
@@ -104,6 +103,8 @@ def resolve_request(options: TrainOptions) -> Request:
             check_learns(agent, agent.se_steps, said)
     limit_of_tests(config, 0)  # raises where it does not fit the task
     if config.nes.rank_space:
+        from se_hpo.nes.rank_agreement import sample_agents  # loads ConfigSpace
+
         sample_agents(config, options.seed)  # likewise
     vary = options.vary_hp or config.nes.vary_agents
     nes = dataclasses.replace(config.nes, vary_agents=vary)

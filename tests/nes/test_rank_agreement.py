@@ -17,7 +17,8 @@ from se_hpo.errors import UserError
 from se_hpo.nes.folder import ForeignStateError, fingerprint
 from se_hpo.nes.generation import n_trainings
 from se_hpo.nes.random_search import run_random_search
-from se_hpo.nes.rank_agreement import RankSample, sample_agents, spearman
+from se_hpo.nes.rank_agreement import sample_agents
+from se_hpo.nes.rank_sample import RankSample, spearman
 from se_hpo.nes.run import run_nes
 from se_hpo.storage.paths import TrialPaths
 from se_hpo.train.options import TrainOptions
