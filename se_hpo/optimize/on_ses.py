@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from se_hpo.agents.config import AgentConfig
 from se_hpo.agents.registry import algorithm_of, find_agent
@@ -25,9 +25,11 @@ from se_hpo.registries import objective_kind
 from se_hpo.results.model_card import KEY, card_of
 from se_hpo.results.se_set_settings import read_set_json
 from se_hpo.results.se_sets import find_sets, read_set
-from se_hpo.search_spaces.loading import Space
 from se_hpo.search_spaces.user_code import prepare
 from se_hpo.storage.paths import TENSORS, RunPaths, SESetPaths
+
+if TYPE_CHECKING:  # it loads ConfigSpace, which a worker has no need of
+    from se_hpo.search_spaces.loading import Space
 
 OBJECTIVE = "agent_on_se"
 
