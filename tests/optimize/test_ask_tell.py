@@ -48,7 +48,7 @@ def test_it_asks_for_what_the_real_master_evaluates(tmp_path):
     for line in (folder / "results.json").open():
         config_id, budget, _, result, _ = json.loads(line)
         evaluated.append((tuple(config_id), budget, result["config"], result["loss"]))
-    bohb = search(n_brackets=6, start_from_default=False, model="kde")
+    bohb = search(n_brackets=6, start_from_default=False)
     asked = run(bohb)
     told = [(t.id, t.budget, t.config, loss_of(t.config, t.budget)) for t in asked]
     assert told == evaluated
