@@ -31,6 +31,7 @@ from typing import Any, Protocol
 import numpy as np
 from bohb_figure import draw, print_table
 from bohb_holdout import HOLD_OUT
+from bohb_on_nes import NES
 from bohb_problems import MAX_BUDGET, PROBLEMS, Problem, Values
 from ConfigSpace import ConfigurationSpace
 from peer_process import PEERS, make_peers, versions
@@ -43,6 +44,7 @@ from se_hpo.bohb.proposals import BOHBGenerator, RandomGenerator
 
 MIN_BUDGET, ETA = 1, 3
 LADDER = [1, 3, 9, 27]
+ALL = [*PROBLEMS, *HOLD_OUT, NES]
 RESULTS = Path(__file__).parent / "results" / "bench_bohb.jsonl"
 
 
@@ -200,16 +202,16 @@ def main() -> None:
         args.seeds, args.full_runs = 1, 6
     if not args.draw:
         args.out.parent.mkdir(parents=True, exist_ok=True)
-        for method, problem, seed in missing(args, [*PROBLEMS, *HOLD_OUT]):
+        for method, problem, seed in missing(args, ALL):
             limit, where = full_runs(args.full_runs), args.peers
             line = run_once(problem, method, seed, limit, where and where.resolve())
             with args.out.open("a") as file:
                 file.write(json.dumps(line) + "\n")
             logging.info("%s, %s, seed %d", method, problem.name, seed)
     lines = read_lines(args.out)
-    print_table(lines, [*PROBLEMS, *HOLD_OUT])
+    print_table(lines, ALL)
     if not args.smoke:
-        draw(lines, [*PROBLEMS, *HOLD_OUT], args.out.with_suffix(".png"))
+        draw(lines, ALL, args.out.with_suffix(".png"))
 
 
 if __name__ == "__main__":
