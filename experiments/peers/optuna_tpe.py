@@ -42,7 +42,9 @@ def objective(trial: optuna.Trial) -> float:
     values: dict[str, Any] = {}
     for name, hp in task.space.items():  # parents first
         conditions = task.space.parent_conditions_of[name]
-        if all(c.satisfied_by_value(values) for c in conditions):
+        if all(
+            c.parent.name in values and c.satisfied_by_value(values) for c in conditions
+        ):
             values[name] = _suggest(trial, hp)
     for budget in task.ladder:
         loss = evaluate(values, budget)

@@ -26,8 +26,8 @@ class Options:
     eta: float | None = None
     """One trial in eta is promoted to the next rung."""
     n_brackets: int | None = None
-    """Brackets to run; may be raised later. Default: two Hyperband cycles, or 30 trials
-    where there is only one rung."""
+    """Brackets to run; may be raised later. Default: what the space says, else two
+    Hyperband cycles, or 30 trials where there is only one rung."""
     brackets: Literal["cycle", "aggressive"] = "cycle"
     """Hyperband's cycle, or always the bracket with all rungs."""
     model: Literal["parzen", "kde"] | None = None

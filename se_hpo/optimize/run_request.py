@@ -137,7 +137,9 @@ def resolve_run(options: Options, space: Space) -> RunRequest:
     settings = _settings(options, space, _as_begun(options, paths), ses)
     n_brackets = options.n_brackets
     if n_brackets is None:
-        n_brackets = default_n_brackets(settings.ladder)
+        same = settings.ladder == space.ladder
+        usual = space.n_brackets if same else 0
+        n_brackets = usual or default_n_brackets(settings.ladder)
     return RunRequest(
         options=options,
         space=space,

@@ -25,7 +25,7 @@ from ConfigSpace.hyperparameters import (
 )
 
 from se_hpo.agents.registry import check_takes, kind_of
-from se_hpo.bohb.brackets import check_budgets
+from se_hpo.bohb.brackets import budget_ladder, check_budgets
 from se_hpo.bohb.conditions import defaults_unchecked
 from se_hpo.bohb.encoding import SpaceEncoding
 from se_hpo.config.run import RunConfig, from_configuration
@@ -46,7 +46,7 @@ _META_TYPES: dict[str, type | tuple[type, ...]] = {
     "eta": (int, float),
     "base": Mapping,
 }
-_META_OPTIONAL = {"confirm": int}
+_META_OPTIONAL = {"confirm": int, "n_brackets": int}
 _TYPE_NAMES = {str: "text", int: "a whole number", Mapping: "a dict"}
 _CHECKED_SAMPLES = 20
 _NO_VALUE = ("no choice may be None or NaN", "its bounds must be finite numbers")
@@ -80,6 +80,13 @@ class Space:
     """The file's `space` function."""
     confirm: int = 0
     """Default of how many of the best run again on fresh seeds in the end."""
+    n_brackets: int = 0
+    """Default of the brackets of a run; 0: by the number of budgets."""
+
+    @property
+    def ladder(self) -> tuple[float, ...]:
+        """Its own budgets."""
+        return budget_ladder(self.min_budget, self.max_budget, self.eta)
 
     @property
     def own_file(self) -> str | None:
@@ -206,8 +213,9 @@ def _check_meta(meta: Mapping[str, Any]) -> None:
     kind = AGENTS[meta["agent"]]
     check_takes(kind, task.id, task.continuous, task.discrete_obs)
     check_budgets(meta["min_budget"], meta["max_budget"], meta["eta"])
-    if meta.get("confirm", 0) < 0:
-        raise UserError(f"META['confirm'] = {meta['confirm']}: must be 0 or more")
+    for name in _META_OPTIONAL:
+        if meta.get(name, 0) < 0:
+            raise UserError(f"META[{name!r}] = {meta[name]}: must be 0 or more")
 
 
 def _check_configurations(space: Space) -> None:

@@ -46,7 +46,7 @@ def test_a_command_shows_help_without_none_and_without_internal_flags(name: str)
 
 def test_a_help_text_of_several_lines_is_whole_sentences():
     text = sentences(typed("-m", "se_hpo", "optimize", "--help").stdout)
-    assert "Default: two Hyperband cycles, or 30 trials where there is only one" in text
+    assert "cycles, or 30 trials where there is only one rung." in text
     assert "--min-budget INT" in text and "--run PATH" in text
     assert not re.search(r"default: \d+\.\d{5}", text)  # no 0.3333333333333333
     text = sentences(typed("-m", "se_hpo.report", "--help").stdout)
