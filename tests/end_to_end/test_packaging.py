@@ -160,7 +160,7 @@ def test_the_wheel_says_what_it_is(wheel: Path) -> None:
     assert (data["Name"], data["Version"]) == ("se-hpo", se_hpo.__version__)
     assert data["License-Expression"] == "Apache-2.0"
     assert data["Requires-Python"] == ">=3.11"
-    assert {"plots", "analysis", "test", "dev"} <= set(data.get_all("Provides-Extra"))
+    assert {"docs", "analysis", "test", "dev"} <= set(data.get_all("Provides-Extra"))
     assert "Apache License" in metadata(wheel, "licenses/LICENSE")
     assert "se-hpo = se_hpo.__main__:main" in metadata(wheel, "entry_points.txt")
 

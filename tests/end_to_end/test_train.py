@@ -106,7 +106,8 @@ def test_the_next_commands_are_quoted_for_the_shell(tmp_path, finished, recipe, 
     names: dict[str, object] = {}
     exec(look[-1].replace("print(", "frame = ("), names)
     assert len(names["frame"]) == 3
-    assert evaluate == ["python", "-m", "se_hpo.evaluate", "--envs", str(folder)]
+    assert evaluate[1:5] == ["-m", "se_hpo.evaluate", "--envs", str(folder)]
+    assert evaluate[5:] == ["--out", f"{folder}-agents.jsonl"]
 
 
 def test_its_outcome_loads_into_pandas(finished):

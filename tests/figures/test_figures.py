@@ -100,6 +100,7 @@ def test_a_full_run_has_every_figure(pictures: dict[str, Picture]) -> None:
         "nes_curves",
         "bohb_over_time",
         "bohb_over_budgets",
+        "pareto_front",
         "trial_curves",
         "hyperparameter_importance",
         "parallel_coordinates",

@@ -280,9 +280,9 @@ def test_a_class_that_no_process_can_import_is_refused_in_one_line(
     tmp_path, how, expected
 ):
     done = run_script(tmp_path, OWN_CLASS + "    main()\n", how)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert re.search(expected, done.stderr.splitlines()[-1]), done.stderr
-    assert done.stderr.count("Traceback") == 1, "the parent's"
+    assert "Traceback" not in done.stderr
 
 
 # --- choosing an engine ------------------------------------------------------------
@@ -303,7 +303,7 @@ class FakeNative:
     def isa(self):
         return "x86-64-v3"
 
-    def train_agents(self, jobs, n_threads):
+    def train_agents(self, jobs, n_threads, watch=None):
         self.calls.append((len(jobs), n_threads))
         return [
             TrainingResult(

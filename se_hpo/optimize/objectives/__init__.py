@@ -12,11 +12,11 @@ from typing import Any
 from se_hpo.training.jobs import TrainingJob
 
 Evaluate = Callable[..., dict[str, Any]]
-"""`(config, trial's seed, files, inner loop, budget, guard, loss)` -> record's values.
+"""`(config, trial's seed, files, inner loop, budget, guard)` -> values of the record.
 
 What lower budgets left in the files is kept, and counts; `guard` is called before
-anything is written. `loss` is a name in `objectives.losses.LOSSES`. The loss is in
-[0, 1]; divergence is 1, a crash an exception.
+anything is written. The loss is in [0, 1]; divergence is 1, a crash an exception. One
+that has a parameter `loss` gets the run's, a name in `objectives.losses.LOSSES`.
 """
 
 Cost = Callable[..., tuple[TrainingJob, int, int]]

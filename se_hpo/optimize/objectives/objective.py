@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 import socket
@@ -62,6 +63,12 @@ class Objective:
     def _ses(self) -> dict[str, tuple[LearnedEnv, ...]]:
         return {"ses": self.ses} if OBJECTIVES[self.kind].on_ses else {}
 
+    def _more(self) -> dict[str, Any]:
+        """What the kind's evaluation asks for beside what all have."""
+        evaluate = OBJECTIVES[self.kind].evaluate
+        asked = "loss" in inspect.signature(evaluate).parameters
+        return {**self._ses(), **({"loss": self.loss} if asked else {})}
+
     def cost(self, config: RunConfig, seed: int) -> tuple[TrainingJob, int, int]:
         """See `Cost`."""
         found: tuple[TrainingJob, int, int]
@@ -116,8 +123,7 @@ class Objective:
                 inner_loop,
                 int(budget),
                 guard,
-                self.loss,
-                **self._ses(),
+                **self._more(),
             )
         except OSError:
             raise
