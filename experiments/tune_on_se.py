@@ -46,6 +46,7 @@ from se_hpo.optimize.objectives.agent_on_se import level_loss
 from se_hpo.optimize.objectives.agent_run import agent_loss
 from se_hpo.search_spaces.loading import load_space
 from se_hpo.storage.files import append_json_line, read_json_lines, write_json
+from se_hpo.storage.records import to_builtin
 from se_hpo.training.inner_loop import InnerLoop
 from se_hpo.training.jobs import TrainingJob
 
@@ -281,7 +282,8 @@ def main() -> None:
     lines = pd.DataFrame(rows).drop(columns="key")
     lines.to_csv(options.out.with_suffix(".csv"), index=False)
     found = outcome(lines)
-    write_json(options.out, {"machine": machine(), **found})
+    # A median that is not finite: half of the searches found none.
+    write_json(options.out, to_builtin({"machine": machine(), **found}))
     show(found)
 
 
