@@ -114,7 +114,7 @@ def test_bench_bohb_counts_cost_by_both_rules_and_goes_on_where_it_was(tmp_path)
     flags = ("--smoke", "--methods", "ours", "random", "--out", out)
     assert "paid again" in run("bench_bohb.py", *flags)
     lines = [json.loads(line) for line in out.read_text().splitlines()]
-    assert len(lines) == 2 * 6
+    assert len(lines) == 2 * 7
     for line in lines:
         again, continued, _ = np.array(line["points"]).T
         assert (continued <= again).all()
