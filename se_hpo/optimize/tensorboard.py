@@ -14,6 +14,8 @@ from typing import Any, Self
 from se_hpo.errors import UserError
 from se_hpo.storage.records import EvaluationRecord, Status
 
+_STEPS = ("env_steps_se", "env_steps_task")
+
 
 class TensorBoardWriter:
     """Writes scalars of a run; a context manager.
@@ -44,6 +46,8 @@ class TensorBoardWriter:
         self._ended = 0
         self._best: tuple[float, float] | None = None
         self._cost = {"env_steps_se": 0.0, "env_steps_task": 0.0, "cpu_seconds": 0.0}
+        self._steps: dict[tuple[str, str], int] = {}
+        """Those that a trial had behind it, by its name and that of the counter."""
         for record in earlier:
             self._count(record)
 
@@ -59,16 +63,20 @@ class TensorBoardWriter:
 
     def generation(self, row: dict[str, Any]) -> None:
         """Write the mean center score of a generation, a row of `load_generations`."""
-        step = int(row["generation"]) + 1
+        step = int(row["generation"])
         self._write(f"score/{row['trial']}", float(row["center_score"]), step)
 
     def _count(self, record: EvaluationRecord) -> None:
         self._ended += 1
-        for name in self._cost:
-            self._cost[name] += float(getattr(record, name) or 0)
+        self._cost["cpu_seconds"] += record.cpu_seconds
+        for name in _STEPS:  # a promoted trial has those of its lower budgets, too
+            place = record.trial, name
+            before = self._steps.get(place, 0)
+            self._steps[place] = max(before, getattr(record, name))
+            self._cost[name] += self._steps[place] - before
         if record.status is Status.FINISHED:
-            place = (-record.budget, record.loss)
-            self._best = place if self._best is None else min(self._best, place)
+            found = (-record.budget, record.loss)
+            self._best = found if self._best is None else min(self._best, found)
 
     def _write(self, tag: str, value: float, step: int) -> None:
         from tensorboard.compat.proto.event_pb2 import Event

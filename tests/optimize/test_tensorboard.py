@@ -30,9 +30,11 @@ def read(folder: Path) -> dict[str, list[tuple[int, float]]]:
 def test_losses_scores_and_costs_are_read_back(tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     with TensorBoardWriter(tmp_path, [RECORD]) as events:
-        events.evaluation(replace(RECORD, budget=3.0, loss=0.75))
-        events.evaluation(replace(RECORD, status=Status.FAILED, loss=1.0))
-        events.generation({"trial": "000-0-000", "generation": 0, "center_score": 9.5})
+        # Promoted: its 200 steps are those of both budgets.
+        events.evaluation(replace(RECORD, budget=3.0, loss=0.75, env_steps_se=200))
+        other = replace(RECORD, trial="000-0-001")
+        events.evaluation(replace(other, status=Status.FAILED, loss=1.0))
+        events.generation({"trial": "000-0-000", "generation": 1, "center_score": 9.5})
     found = read(tmp_path)
     assert found["loss/budget_3"] == [(2, 0.75)]
     assert found["loss/incumbent"] == [(2, 0.75), (3, 0.75)]
@@ -50,7 +52,11 @@ def test_a_run_writes_what_its_frames_hold(tmp_path: Path) -> None:
     trials = run.trials()
     of_one = trials[trials["budget"] == 1]["loss"].tolist()
     assert [loss for _, loss in found["loss/budget_1"]] == pytest.approx(of_one)
-    assert sum(k.startswith("score/") for k in found) == trials["trial"].nunique()
+    scores = [found[name] for name in found if name.startswith("score/")]
+    assert len(scores) == trials["trial"].nunique()
+    assert {points[0][0] for points in scores} == {1}  # generations count from 1
+    last = trials.groupby("trial")["env_steps_task"].max().sum()
+    assert found["cost/env_steps_task"][-1][1] == last
 
 
 def test_without_tensorboard_the_flag_names_the_extra(monkeypatch, tmp_path) -> None:
