@@ -44,12 +44,6 @@ class Evaluated:
 class NESBenchmark:
     """`nes_cartpole` as a function: configuration, budget, seed -> loss and cost.
 
-    >>> from se_hpo.benchmarks import NESBenchmark
-    >>> benchmark = NESBenchmark()
-    >>> default = dict(benchmark.space.get_default_configuration())
-    >>> benchmark.evaluate(default, budget=9, seed=1)  # doctest: +SKIP
-    Evaluated(loss=0.7, cost=5.1)
-
     Attributes:
         space: what to search; a new copy.
         min_budget, max_budget, eta: those of the search space, in generations.
@@ -104,14 +98,12 @@ class NESBenchmark:
         """
         rng = seeding.generator(0, "benchmark", "best")
         drawn = [self._encoding.sample(seed) for seed in range(5_000)]
-        losses = self._losses(drawn)
-        elite = [drawn[i] for i in np.argsort(losses)[:30]]
+        elite, losses = self._lowest(drawn, self._losses(drawn))
         for _ in range(150):
             changed = [self._crossed(one, elite, rng) for one in elite]
-            both = elite + changed
-            order = np.argsort(self._losses(both), kind="stable")[: len(elite)]
-            elite = [both[i] for i in order]
-        return float(self._losses(elite)[0])
+            both = np.concatenate([losses, self._losses(changed)])
+            elite, losses = self._lowest(elite + changed, both)
+        return float(losses[0])
 
     @cached_property
     def rank_correlation(self) -> float:
@@ -128,6 +120,14 @@ class NESBenchmark:
             predicted[test] = 1.0 - trees.levels.predict(self._features[test]).mean(1)
         means = [_by_group(x, runs.groups) for x in (predicted, runs.losses[:, -1])]
         return float(spearmanr(*means).statistic)
+
+    @staticmethod
+    def _lowest(
+        configurations: list[dict[str, Any]], losses: np.ndarray
+    ) -> tuple[list[dict[str, Any]], np.ndarray]:
+        """The 30 of lowest loss, and these."""
+        order = np.argsort(losses, kind="stable")[:30]
+        return [configurations[i] for i in order], losses[order]
 
     def _losses(self, configurations: list[dict[str, Any]]) -> np.ndarray:
         vectors = np.array([self._vector(c) for c in configurations])

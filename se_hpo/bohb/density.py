@@ -62,14 +62,18 @@ class ProductKernel:
         """As `log_density`, as if the columns knew nothing of each other: `m`."""
         n, total = len(self.data), np.zeros(len(points))
         for j, (k, h) in enumerate(zip(self.levels, self.bandwidth, strict=True)):
-            x, y = points[:, j, None], self.data[:, j]
+            x, y = points[:, j], self.data[:, j]
             if k:
-                kernel = np.where(x == y, 1.0 - h, h / (k - 1))
+                same = np.bincount(y.astype(np.int64), minlength=k)
+                mass = same * (1.0 - h) + (n - same) * (h / (k - 1)) + self.prior / k
+                mass = mass[x.astype(np.int64)]
             else:
-                kernel = np.exp(-0.5 * ((x - y) / h) ** 2) / (h * np.sqrt(2.0 * np.pi))
-            uniform = self.prior / k if k else self.prior
-            density = (kernel.sum(axis=1) + uniform) / (n + self.prior)
-            total += np.log(np.maximum(density, 1e-12))
+                kernel = (x[:, None] - y) / h
+                kernel *= kernel  # in place: there are `m x n`
+                kernel *= -0.5
+                np.exp(kernel, out=kernel)
+                mass = kernel.sum(axis=1) / (h * np.sqrt(2.0 * np.pi)) + self.prior
+            total += np.log(np.maximum(mass / (n + self.prior), 1e-12))
         return total
 
     def _log_peak(self) -> float:

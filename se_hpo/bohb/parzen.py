@@ -26,12 +26,13 @@ import numpy as np
 from se_hpo.bohb.cost_model import CostModel
 from se_hpo.bohb.density import ProductKernel, fit_parzen
 from se_hpo.bohb.evidence import Model, log_ratio, pooled
-from se_hpo.bohb.proposals import BOHBGenerator
+from se_hpo.bohb.proposals import RANDOM_FRACTION, BOHBGenerator
 from se_hpo.errors import UserError, did_you_mean
 
 _MOST_GOOD = 25
 _CROSSED = 0.5
 _ONE_BY_ONE = 0.5
+_RANDOM_FRACTION = 0.1
 
 
 class ParzenGenerator(BOHBGenerator):
@@ -43,7 +44,7 @@ class ParzenGenerator(BOHBGenerator):
         seed: int,
         min_points_in_model: int = 3,
         top_n_percent: float = 10,
-        random_fraction: float = 0.1,
+        random_fraction: float = _RANDOM_FRACTION,
         bandwidth_factor: float = 1,
         prefer_cheap: bool = False,
         **kwargs: Any,
@@ -95,9 +96,17 @@ class ParzenGenerator(BOHBGenerator):
 
     def model_budget(self) -> float | None:
         """The largest budget with a result, once there are enough at all budgets."""
-        vectors = {v.tobytes() for r in self._results.values() for v in r.vectors}
-        ready = self.encoding.names and len(vectors) >= 2 * self.min_points
+        ready = self.encoding.names and self._has_enough()
         return max(self._results) if ready else None
+
+    def _has_enough(self) -> bool:
+        """Whether there are as many configurations as both densities need."""
+        different: set[bytes] = set()
+        for vector in (v for r in self._results.values() for v in r.vectors):
+            different.add(vector.tobytes())
+            if len(different) >= 2 * self.min_points:
+                return True
+        return False
 
     def _evidence(self, budget: float) -> tuple[np.ndarray, np.ndarray]:
         return pooled(self._results)
@@ -115,7 +124,8 @@ MODELS: dict[str, type[BOHBGenerator]] = {
     "kde": BOHBGenerator,
 }
 """By the name in `run.json`; the first is that of new runs."""
-RANDOM_FRACTIONS = {"parzen": 0.1, "kde": 1 / 3}
+RANDOM_FRACTIONS = {"parzen": _RANDOM_FRACTION, "kde": RANDOM_FRACTION}
+"""Their defaults."""
 
 
 def find_model(name: str) -> type[BOHBGenerator]:

@@ -38,6 +38,7 @@ logger = logging.getLogger(__name__)
 
 # hpbandster asks for size + 1 points whatever the size. A product kernel does with
 # fewer, and waiting for more costs: see experiments/bench_bohb.py.
+RANDOM_FRACTION = 1 / 3
 _MOST_MIN_POINTS = 8
 
 
@@ -135,7 +136,7 @@ class BOHBGenerator(RandomGenerator):
         min_points_in_model: int | None = None,
         top_n_percent: float = 15,
         num_samples: int = 64,
-        random_fraction: float = 1 / 3,
+        random_fraction: float = RANDOM_FRACTION,
         bandwidth_factor: float = 3,
         min_bandwidth: float = 1e-3,
         **kwargs: Any,

@@ -78,6 +78,8 @@ class RunDisplay(LiveLog):
         self._curves: dict[Path, CurveReader] = {}
         self._spent_before: float | None = None
         self._ended: list[EvaluationRecord] = []
+        """Records that `_seconds` has not counted yet."""
+        self._seconds = StepSeconds()
         """What the time to go is estimated from."""
         for record in earlier:
             self._compare(record)
@@ -100,7 +102,7 @@ class RunDisplay(LiveLog):
         by_age = sorted(status.running, key=lambda trial: trial.since)
         running = [self._row(trial, several) for trial in by_age]
         self.status, self.running, self.eta_at = status, running, time.time()
-        self.eta = self._by_rung() if self._ended else self._by_pace()
+        self.eta = self._by_rung()
 
     def _row(self, trial: RunningTrial, with_host: bool) -> Running:
         files = self.run.trial(trial.config_id)
@@ -119,10 +121,10 @@ class RunDisplay(LiveLog):
 
     def _by_rung(self) -> float | None:
         """What is left, by the median time of what has ended."""
-        status, seconds = self.status, StepSeconds()
+        status, seconds, n = self.status, self._seconds, len(self.status.workers)
         for record in self._ended:
             seconds.add(record, status.brackets)
-        n = len(status.workers)
+        self._ended.clear()
         to_go = seconds_to_go(status.brackets, status.running, seconds, self.eta_at, n)
         return self._by_pace() if to_go is None else to_go
 

@@ -16,13 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from se_hpo.agents.config import AgentConfig
 from se_hpo.agents.registry import algorithm_of, find_agent
-from se_hpo.config.run import run_config_from_dict
 from se_hpo.envs.checkpoint import SECheckpoint, load_se, open_checkpoint, save_se
 from se_hpo.envs.learned import LearnedEnv, kind_of, never
 from se_hpo.envs.zoo_files import is_zoo_name, zoo_file
 from se_hpo.errors import UserError
 from se_hpo.registries import objective_kind
-from se_hpo.results.model_card import KEY, card_of
+from se_hpo.results.model_card import KEY, card_of, config_of_card
 from se_hpo.results.se_set_settings import read_set_json
 from se_hpo.results.se_sets import find_sets, read_set
 from se_hpo.search_spaces.user_code import prepare
@@ -127,11 +126,8 @@ def _one(on: Path) -> ChosenSEs:
     se = load_se(zoo_file(str(on)) if is_zoo_name(on) else on)
     if KEY not in se.metadata:
         return ChosenSEs({str(on): se})
-    card = card_of(se.metadata, on)
-    try:
-        return ChosenSEs({str(on): se}, run_config_from_dict(card.config).agents)
-    except UserError as error:
-        raise UserError(f"{on}: its model card is damaged ({error})") from error
+    config = config_of_card(card_of(se.metadata, on), on)
+    return ChosenSEs({str(on): se}, config.agents)
 
 
 def _of_set(on: Path) -> ChosenSEs:

@@ -19,6 +19,8 @@ class StepSeconds:
 
     def __init__(self) -> None:
         self._seconds: dict[float, list[float]] = defaultdict(list)
+        self._medians: dict[float, float | None] = {}
+        """Those asked for since the last was counted."""
 
     def add(self, record: EvaluationRecord, brackets: Sequence[Bracket]) -> None:
         """Count an evaluation that ended well; one of an unknown bracket counts not."""
@@ -26,9 +28,15 @@ class StepSeconds:
         if known and record.status is Status.FINISHED and record.wall_seconds > 0:
             step = step_of(brackets[record.bracket], record.budget)
             self._seconds[step].append(record.wall_seconds)
+            self._medians.clear()
 
     def of(self, step: float) -> float | None:
         """Median seconds; of a step that was not seen, in proportion to all others."""
+        if step not in self._medians:
+            self._medians[step] = self._median(step)
+        return self._medians[step]
+
+    def _median(self, step: float) -> float | None:
         if step in self._seconds:
             return statistics.median(self._seconds[step])
         paces = [s / seen for seen, many in self._seconds.items() for s in many if seen]

@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from se_hpo.storage.growing import GrowingLines
 from se_hpo.storage.json_records import RecordError, parsed, record
 
 log = logging.getLogger(__name__)
@@ -32,8 +33,7 @@ class CurveReader:
     """
 
     def __init__(self, generations: Path) -> None:
-        self.path = generations
-        self._offset = 0
+        self._lines = GrowingLines(generations)
         self._scores: list[float] = []
         self._told = False
 
@@ -45,26 +45,20 @@ class CurveReader:
         try:
             self._read_on()
         except FileNotFoundError:
-            self._offset, self._scores = 0, []
+            self._lines, self._scores = GrowingLines(self._lines.path), []
         except OSError as error:
             if not self._told:
-                log.warning("%s cannot be read now (%s)", self.path, error.strerror)
+                path = self._lines.path
+                log.warning("%s cannot be read now (%s)", path, error.strerror)
             self._told = True
         return tuple(self._scores)
 
     def _read_on(self) -> None:
-        size = self.path.stat().st_size
-        if size < self._offset:  # rewritten
-            self._offset, self._scores = 0, []
-        if size == self._offset:
-            return
-        with self.path.open("rb") as file:
-            file.seek(self._offset)
-            data = file.read()
-        whole = data[: data.rfind(b"\n") + 1]
-        self._offset += len(whole)
-        for line in whole.splitlines():
+        anew, lines = self._lines.read()
+        if anew:
+            self._scores = []
+        for line in lines:
             try:
                 self._scores.append(record(_Scores, parsed(line)).mean)
             except (RecordError, ZeroDivisionError):
-                log.debug("%s: a line that is no generation", self.path)
+                log.debug("%s: a line that is no generation", self._lines.path)

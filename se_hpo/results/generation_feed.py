@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from se_hpo.results.trials import generation_row
+from se_hpo.storage.growing import GrowingLines
 from se_hpo.storage.json_records import RecordError, parsed, record
 from se_hpo.storage.paths import TrialPaths
 from se_hpo.storage.records import GenerationLine
@@ -28,10 +29,10 @@ class GenerationFeed:
         self, of: str, on_generation: OnGeneration | None, known: Iterable[TrialPaths]
     ) -> None:
         self._of, self._tell = of, on_generation
-        self._told: dict[Path, int] = {}
-        """Bytes of a file that were told."""
+        self._files: dict[Path, GrowingLines] = {}
         if on_generation is not None:
-            self._told = {f.generations: _size(f.generations) for f in known}
+            for path in (files.generations for files in known):
+                self._files[path] = GrowingLines(path, _size(path))
 
     def tell(self, name: Any, files: TrialPaths) -> None:
         """Tell what is new in the files of one run."""
@@ -46,21 +47,15 @@ class GenerationFeed:
             self._tell(row | {"generation": found.generation + 1})  # as in the frames
 
     def _new_lines(self, path: Path) -> list[bytes]:
-        """Whole ones; a file that became shorter was written anew."""
-        told, size = self._told.get(path, 0), _size(path)
-        told = 0 if size < told else told
-        if size == told:
+        file = self._files.setdefault(path, GrowingLines(path))
+        try:
+            return file.read()[1]
+        except OSError:  # not begun, or the share fails for a moment
             return []
-        with path.open("rb") as file:
-            file.seek(told)
-            data = file.read(size - told)
-        whole = data[: data.rfind(b"\n") + 1]
-        self._told[path] = told + len(whole)
-        return whole.splitlines()
 
 
 def _size(path: Path) -> int:
     try:
         return path.stat().st_size
-    except OSError:  # not begun, or the share fails for a moment
+    except OSError:  # not begun
         return 0

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from se_hpo.config.run import RunConfig, run_config_from_dict
 from se_hpo.errors import UserError
 from se_hpo.results.se_outcome import SEOutcome
 from se_hpo.storage.json_records import record
@@ -94,3 +95,15 @@ def card_of(metadata: Mapping[str, Any], where: object) -> Card:
         raise UserError(f"{where}: its model card is damaged ({error}): {mend}") from (
             error
         )
+
+
+def config_of_card(card: Card, where: object) -> RunConfig:
+    """What the SE was learned with.
+
+    Raises:
+        UserError: the card is damaged there; the line begins with `where`.
+    """
+    try:
+        return run_config_from_dict(card.config)
+    except UserError as error:
+        raise UserError(f"{where}: its model card is damaged ({error})") from error

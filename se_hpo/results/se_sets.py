@@ -12,14 +12,14 @@ from typing import Any
 
 import pandas as pd
 
-from se_hpo.config.run import RunConfig, run_config_from_dict
+from se_hpo.config.run import RunConfig
 from se_hpo.envs.checkpoint import load_se
 from se_hpo.envs.zoo_files import is_zoo_name, zoo_file
 from se_hpo.errors import UserError
 from se_hpo.results import se_set_settings as stored
 from se_hpo.results.columns import SE_COLUMNS, SE_GENERATION_COLUMNS, tidy
 from se_hpo.results.lines import warn_unreadable
-from se_hpo.results.model_card import card_of
+from se_hpo.results.model_card import card_of, config_of_card
 from se_hpo.results.se_outcome import SEOutcome, read_outcome
 from se_hpo.results.trials import generation_rows
 from se_hpo.storage.paths import RunPaths, SESetPaths, sets_in
@@ -149,15 +149,11 @@ def set_of_one(name: Path) -> SESet:
     file = zoo_file(str(name)) if is_zoo_name(name) else name
     checkpoint = load_se(file)
     card = card_of(checkpoint.metadata, name)
-    try:
-        config = run_config_from_dict(card.config)
-    except UserError as error:
-        raise UserError(f"{name}: its model card is damaged ({error})") from error
     return SESet(
         OneFile(name, file),
         card.outcome.train_env,
         checkpoint.task,
-        config,
+        config_of_card(card, name),
         card.set_seed,
         1,
         card.generations,

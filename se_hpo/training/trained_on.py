@@ -16,7 +16,7 @@ from se_hpo.envs.learned import LearnedEnv, kind_of
 from se_hpo.envs.tasks import TaskSpec, import_task
 from se_hpo.envs.zoo_files import is_zoo_name, zoo_file
 from se_hpo.errors import UserError, did_you_mean
-from se_hpo.results.model_card import KEY, card_of
+from se_hpo.results.model_card import KEY, card_of, config_of_card
 from se_hpo.results.se_set_settings import read_set_json, settings_from_set
 from se_hpo.storage.json_records import parsed
 from se_hpo.storage.paths import TENSORS, SESetPaths, TrialPaths
@@ -97,8 +97,8 @@ def _checkpoint(given: Any, task: str | None = None, name: str = "") -> TrainedO
 def _learned_with(given: Any, found: SECheckpoint) -> tuple[AgentConfig, ...]:
     """From the model card, or what lies beside the file: its set, its trial."""
     if KEY in found.metadata:
-        data: Any = card_of(found.metadata, "the checkpoint").config
-        return run_config_from_dict(data).agents
+        where = "the checkpoint"
+        return config_of_card(card_of(found.metadata, where), where).agents
     if not isinstance(given, str | Path):
         return ()
     folder = (zoo_file(str(given)) if is_zoo_name(given) else Path(given)).parent
