@@ -3,6 +3,8 @@
     python experiments/nes_benchmark.py              # two CPU hours; goes on
     python experiments/nes_benchmark.py --collect    # se_hpo/benchmarks/*.csv.gz
     python experiments/nes_benchmark.py --show       # how noisy, how budgets rank
+    python experiments/nes_benchmark.py --space nes_acrobot --configurations 60
+        --generations 3    # and the same with --ties: how many losses are equal
 
 Every configuration is a complete NES run with two seeds; the first ten are run with
 ten, which says how much of a loss is the seed's. What is kept is one line per
@@ -30,7 +32,8 @@ from se_hpo.config.run import from_configuration
 from se_hpo.envs.tasks import get_task
 from se_hpo.nes.nes_state import NESOutcome
 from se_hpo.nes.run import run_nes
-from se_hpo.optimize.objectives.losses import top_of
+from se_hpo.optimize.objectives.losses import LOSSES, top_of
+from se_hpo.optimize.objectives.nes_run import nes_loss
 from se_hpo.search_spaces.loading import load_space
 from se_hpo.storage.files import read_json_lines
 from se_hpo.storage.paths import TrialPaths
@@ -51,10 +54,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("results/nes_benchmark"))
     parser.add_argument("--collect", action="store_true")
     parser.add_argument("--show", action="store_true")
+    parser.add_argument("--ties", action="store_true")
     args = parser.parse_args()
-    if args.collect or args.show:
-        show(args.space) if args.show else collect(args)
-        return
+    for asked, what in ((args.collect, collect), (args.show, show), (args.ties, ties)):
+        if asked:
+            what(args)
+            return
     jobs = list(runs(args.configurations))
     n, out = args.generations, args.out / args.space
     with ProcessPoolExecutor(args.workers) as pool:
@@ -126,9 +131,22 @@ def finished(curve: pd.DataFrame, generations: int, task: str) -> bool:
     return len(curve) == generations or bool(ended)
 
 
-def show(space: str) -> None:
+def ties(args: argparse.Namespace) -> None:
+    """How many runs have the commonest loss, by each kind of loss."""
+    task, out = get_task(load_space(args.space).task), args.out / args.space
+    files = [TrialPaths(folder).generations for folder in sorted(out.iterdir())]
+    histories = [[line for _, line in read_json_lines(file)] for file in files]
+    for budget in (b for b in (1, 3, 9, 27) if b <= args.generations):
+        for loss in LOSSES:
+            found = [nes_loss(h, budget, task, loss=loss) for h in histories]
+            _, counts = np.unique(np.round(found, 9), return_counts=True)
+            share = counts.max() / len(found)
+            print(f"{len(found)} runs, budget {budget}, {loss}: {share:.1%} are equal")
+
+
+def show(args: argparse.Namespace) -> None:
     """Ties, noise and ranks of the loss, from the committed table."""
-    benchmark = NESBenchmark(space)
+    benchmark = NESBenchmark(args.space)
     runs = benchmark.runs
     _, first, counts = np.unique(runs.groups, return_index=True, return_counts=True)
     twice = first[counts > 1]  # runs of a configuration follow each other
