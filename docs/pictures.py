@@ -27,7 +27,8 @@ from se_hpo.storage.files import write_atomic
 
 FOLDER = Path(__file__).parent / "pictures"
 CURVES = FOLDER / "learning.csv"
-TRIALS = FOLDER.parents[1] / "experiments/frames/nes_cartpole/trials.csv"
+BUDGETS = [3, 9, 27]  # of nes_cartpole
+TRIALS = FOLDER.parents[1] / "experiments/results/nes_cartpole/trials.csv"
 TASK, SOLVED = "CartPole-v1", 475
 MEASURE = {
     "se_varied": ("--curve-steps", "1000"),
@@ -175,16 +176,16 @@ def what_bohb_does() -> Figure:
 
 
 def _draw_brackets(axes: Axes) -> None:
-    brackets = hyperband_brackets(1, 9, 3, 3)
+    brackets = hyperband_brackets(*BUDGETS[::2], 3, 3)
     for row, bracket in enumerate(brackets):
         for budget, n in zip(bracket.budgets, bracket.num_configs, strict=True):
-            x = [1, 3, 9].index(int(budget))
+            x = BUDGETS.index(int(budget))
             axes.text(x, -row, n, ha="center", va="center", color="white", zorder=3)
             axes.scatter(x, -row, s=90 + 55 * n, color=SE, zorder=2)
-        first = [1, 3, 9].index(int(bracket.budgets[0]))
+        first = BUDGETS.index(int(bracket.budgets[0]))
         axes.plot([first, 2], [-row, -row], color=style.FAINT, zorder=1)
     axes.set(xlim=(-0.5, 2.5), ylim=(-len(brackets) + 0.4, 0.6))
-    axes.set_xticks([0, 1, 2], ["1", "3", "9"])
+    axes.set_xticks([0, 1, 2], [*map(str, BUDGETS)])
     axes.set_yticks([-i for i in range(len(brackets))], ["first", "second", "third"])
     axes.set(xlabel="budget: generations", ylabel="bracket", title="Trials, as planned")
     axes.tick_params(left=False)
@@ -197,7 +198,7 @@ def _draw_first_bracket(axes: Axes) -> None:
         color = SE if ended == trials["budget"].max() else style.GREY
         axes.plot(trial["budget"], trial["loss"], "o-", color=color, markersize=4)
     axes.set(xscale="log", xlabel="budget: generations", ylabel="loss")
-    axes.set_xticks([1, 3, 9], ["1", "3", "9"])
+    axes.set_xticks(BUDGETS, [*map(str, BUDGETS)])
     axes.minorticks_off()
     axes.set_title("The first bracket, as run")
 
