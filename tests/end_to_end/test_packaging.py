@@ -108,8 +108,9 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def names(wheel: Path) -> list[str]:
+    """The files of a wheel; some tools also write a line per folder."""
     with zipfile.ZipFile(wheel) as archive:
-        return archive.namelist()
+        return [file.filename for file in archive.infolist() if not file.is_dir()]
 
 
 def metadata(wheel: Path, file: str) -> str:
