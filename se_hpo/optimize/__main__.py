@@ -15,7 +15,7 @@ from rich.console import Console
 from se_hpo.bohb.brackets import plan
 from se_hpo.errors import FailedRunError, UserError
 from se_hpo.machine.processes import Terminated
-from se_hpo.optimize.confirm import SEEDS, confirmation, confirmation_table
+from se_hpo.optimize.confirm import ON_TASK, confirmation, confirmation_table
 from se_hpo.optimize.objectives.objective import Objective
 from se_hpo.optimize.outcome import next_commands, show_best
 from se_hpo.optimize.plan import SAMPLES, bracket_table, measure_cost
@@ -93,12 +93,12 @@ def _show_plan(request: RunRequest, console: Console) -> None:
     again = confirmation(0 if on_task else request.confirm, brackets)
     if on_task and request.confirm:
         console.print(
-            f"then {SEEDS} agents of the {request.confirm} best each on the task, "
-            "which the time below leaves out (--confirm 0: none)"
+            f"then {ON_TASK[0][1]} agents of each of the {request.confirm} best on the "
+            "task, which the time below leaves out (--confirm 0: none)"
         )
     elif request.confirm:
         console.print(
-            f"then the {request.confirm} best on {SEEDS} fresh seeds each: "
+            f"then the best on fresh seeds, until {request.confirm} are left: "
             f"{again.evaluations} evaluations, {again.generations:g} {unit} "
             "(--confirm 0: none)"
         )

@@ -69,8 +69,9 @@ class Options:
     """Stop after this many failed evaluations, of all attempts. Default: only if the
     first five all fail for the same reason."""
     confirm: int | None = None
-    """Afterwards rerun this many best trials on fresh seeds; the best of them then is
-    the run's best. Default: what the space says, 3 as a rule; 0 with --role master."""
+    """Afterwards rerun the best trials on fresh seeds, four times as many as this, then
+    the better of them on more, until so many are left; the best then is the run's best.
+    Default: what the space says, 3 as a rule; 0 with --role master."""
     plan: bool = False
     """Print brackets, rungs, trials and expected wall time, then exit."""
     list_spaces: bool = False

@@ -62,7 +62,7 @@ class RunRequest:
 
     @property
     def confirm(self) -> int:
-        """How many of the best run again on fresh seeds, after SEs on the task.
+        """How many of the best are left on fresh seeds; after SEs on the task.
 
         A master that is alone has few cores and no workers left when the search ends.
         """

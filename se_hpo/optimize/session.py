@@ -19,7 +19,7 @@ from se_hpo.bohb.status import MasterStatus
 from se_hpo.envs.tasks import get_task
 from se_hpo.errors import FailedRunError, unwritable
 from se_hpo.machine.processes import Terminated
-from se_hpo.optimize.confirm import confirm
+from se_hpo.optimize.confirm import candidates, confirm
 from se_hpo.optimize.display import RunDisplay
 from se_hpo.optimize.local_workers import LocalWorkers
 from se_hpo.optimize.objectives.objective import Objective
@@ -220,17 +220,18 @@ def refuse_only_failures(paths: RunPaths) -> None:
 
 
 def confirmed(request: RunRequest) -> list[dict[str, Any]]:
-    """The best trials on fresh seeds, as many as `--confirm` asks for.
+    """The best trials on fresh seeds, until as many are left as `--confirm` asks for.
 
     Agents that were trained on SEs are trained on the task.
     """
-    finalists = best_trials(request.paths, request.confirm)
     threads = request.threads * request.options.n_workers
     with InnerLoop(request.settings.engine, threads) as inner_loop:
         objective = Objective.of(request.settings)
         if on_task := OBJECTIVES[objective.kind].on_ses:
             objective = replace(objective, kind="agent")
-        return confirm(finalists, objective, request.paths, inner_loop, on_task)
+        n, run = request.confirm, request.paths
+        best = best_trials(run, candidates(n, on_task))
+        return confirm(best, n, objective, run, inner_loop, on_task)
 
 
 @contextlib.contextmanager

@@ -55,7 +55,7 @@ def bohb_tables(data: RunData, answers: Answers) -> list[Table | None]:
                 number("optimism", "fresh minus run", "+.4f"),
             ],
             caption="The lowest of many noisy losses is too low; fresh seeds are fair. "
-            "The incumbent is the one whose mean on these is lowest.",
+            "The incumbent is the one whose mean is lowest, of those with most seeds.",
         ),
         make_table(
             "Do low budgets rank as high ones do?",

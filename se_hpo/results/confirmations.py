@@ -51,9 +51,9 @@ def read_confirmations(run: RunPaths) -> list[Confirmed]:
 def best_confirmed(
     rows: Sequence[Confirmed], trial: str, budget: float
 ) -> Confirmed | None:
-    """Of the confirmed trials at the search's largest budget the best on fresh seeds.
+    """The best on fresh seeds, of those with most of them at the largest budget.
 
-    On the task the budget does not matter: all have as many agents there.
+    On the task the budget does not matter.
 
     Args:
         rows: from `read_confirmations`.
@@ -66,7 +66,9 @@ def best_confirmed(
     here = [row for row in rows if row.on_task or row.budget == budget]
     if trial not in {row.trial for row in here}:
         return None
-    return min(here, key=lambda row: row.fresh_loss)
+    most = max(len(row.fresh_losses) for row in here)
+    last = [row for row in here if len(row.fresh_losses) == most]
+    return min(last, key=lambda row: row.fresh_loss)
 
 
 def best_evaluation(

@@ -208,7 +208,7 @@ def load_incumbent(run: str | Path) -> Incumbent:
 
     Of the finished evaluations with a finite loss those at the largest budget count; of
     these the lowest loss, and of equal losses the first. Where the best of them ran
-    again on fresh seeds, that one whose mean loss on these is lowest.
+    again on fresh seeds, of those with most seeds the one of the lowest mean loss.
 
     Raises:
         UserError: the folder is no run, or nothing has finished yet.
@@ -231,7 +231,7 @@ def load_incumbent(run: str | Path) -> Incumbent:
 
 
 def load_confirmations(run: str | Path) -> pd.DataFrame:
-    """One row per trial that ran again on fresh seeds, as the search ranked them.
+    """One row per trial that ran again on fresh seeds, those that stayed longest first.
 
     `CONFIRMATION_COLUMNS` of docs/results.md; no rows before a run is confirmed.
 

@@ -79,7 +79,7 @@ class Space:
     build: Callable[..., ConfigurationSpace] = field(repr=False, compare=False)
     """The file's `space` function."""
     confirm: int = 0
-    """Default of how many of the best run again on fresh seeds in the end."""
+    """Default of how many of the best are left on fresh seeds in the end."""
     n_brackets: int = 0
     """Default of the brackets of a run; 0: by the number of budgets."""
 

@@ -55,6 +55,12 @@ def test_the_incumbent_is_the_best_on_fresh_seeds_at_the_largest_budget(run):
     assert best.record.loss == 0.3 and best.configuration
 
 
+def test_a_lucky_trial_that_was_left_out_early_is_not_the_incumbent(run):
+    confirm(run, (BEST, 9.0, 0.2, [0.5, 0.7], 0.4), (SECOND, 9.0, 0.3, [0.55], 0.25))
+    best = se_hpo.load_incumbent(run.root)
+    assert (best.trial, best.fresh_loss) == (trial_name(BEST), pytest.approx(0.6))
+
+
 def test_without_confirmations_it_is_the_searchs_own(run):
     best = se_hpo.load_incumbent(run.root)
     assert (best.trial, best.fresh_loss) == (trial_name(BEST), None)
@@ -76,7 +82,7 @@ def test_a_search_that_went_on_and_found_nothing_better_stays_confirmed(run):
 
 
 def test_a_confirmed_trial_that_the_journal_lost_is_no_incumbent(run):
-    confirm(run, *ALL[:1], ((5, 0, 0), 9.0, 0.3, [0.0], -0.3))
+    confirm(run, *ALL[:1], ((5, 0, 0), 9.0, 0.3, [0.0, 0.0], -0.3))
     best = se_hpo.load_incumbent(run.root)
     assert (best.trial, best.fresh_loss) == (trial_name(BEST), None)
 
