@@ -3,6 +3,8 @@
     python experiments/any_agent.py cartpole-any      # an hour; the same continues
     python experiments/any_agent.py cartpole-v1-any
     python experiments/any_agent.py acrobot-any
+    python experiments/any_agent.py mountain-car-any
+    python experiments/any_agent.py mountain-car-continuous-any
     python experiments/any_agent.py cartpole-any --collect    # the frames again
     python experiments/any_agent.py cartpole-any --dry-run    # print the commands
 
@@ -39,6 +41,7 @@ class Study:
     n_envs: int = 10
     n_random: int = 3
     """SEs of the control: each takes as long as one of the set."""
+    ours: tuple[str, ...] = OURS
     sb3: tuple[str, ...] = ("sb3:DQN", "sb3:PPO", "sb3:A2C")
     per_se_sb3: int = 3
     """Agents; those of the others are 10."""
@@ -53,6 +56,21 @@ STUDIES = {
     ),
     "acrobot-any": Study(
         n_envs=5, n_random=1, sb3=("sb3:DQN", "sb3:PPO"), per_se_sb3=2
+    ),
+    "mountain-car-any": Study(
+        n_envs=3,
+        n_random=1,
+        sb3=("sb3:DQN", "sb3:PPO"),
+        per_se_sb3=2,
+        on_task=(("ddqn", 1),),
+    ),
+    "mountain-car-continuous-any": Study(
+        n_envs=3,
+        n_random=1,
+        ours=("td3", "ppo"),
+        sb3=("sb3:TD3", "sb3:SAC"),
+        per_se_sb3=1,
+        on_task=(("td3", 1),),
     ),
 }
 
@@ -76,7 +94,7 @@ def commands(name: str, run: Path, smoke: bool) -> Iterator[list[str]]:
         out = ["--out", str(paths.evaluations / f"{name}.jsonl")]
         return ["--num-agents", str(1 if smoke else per_se), *few, *out]
 
-    yield [*on_ses, "--agents", *OURS, *records("ours", 10)]
+    yield [*on_ses, "--agents", *study.ours, *records("ours", 10)]
     default = ["--hyperparameters", "default", *records("sb3", study.per_se_sb3)]
     yield [*on_ses, "--agents", *study.sb3, *default]
     for agent, number in () if smoke else study.on_task:
