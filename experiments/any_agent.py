@@ -30,8 +30,7 @@ from se_hpo import analysis
 from se_hpo.storage.paths import RunPaths
 
 OURS = ("ddqn", "dueling_ddqn", "td3_discrete", "ppo")
-SMOKE = ["nes.population=2", "nes.n_center_evaluations=1", "ddqn.se_steps=80"]
-SMOKE += ["td3_discrete.se_steps=80"]
+SMOKE = ["nes.population=2", "nes.n_center_evaluations=1"]
 
 
 @dataclass(frozen=True)
@@ -41,6 +40,8 @@ class Study:
     n_envs: int = 10
     n_random: int = 3
     """SEs of the control: each takes as long as one of the set."""
+    trainings: int = 0
+    """Agents that each of them takes instead (0: as many as one of the set)."""
     ours: tuple[str, ...] = OURS
     sb3: tuple[str, ...] = ("sb3:DQN", "sb3:PPO", "sb3:A2C")
     per_se_sb3: int = 3
@@ -60,13 +61,15 @@ STUDIES = {
     "mountain-car-any": Study(
         n_envs=3,
         n_random=1,
+        trainings=2000,
         sb3=("sb3:DQN", "sb3:PPO"),
         per_se_sb3=2,
         on_task=(("ddqn", 1),),
     ),
     "mountain-car-continuous-any": Study(
-        n_envs=3,
+        n_envs=2,
         n_random=1,
+        trainings=2000,
         ours=("td3", "ppo"),
         sb3=("sb3:TD3", "sb3:SAC"),
         per_se_sb3=1,
@@ -84,8 +87,11 @@ def commands(name: str, run: Path, smoke: bool) -> Iterator[list[str]]:
     n, n_random = (1, 1) if smoke else (study.n_envs, study.n_random)
     recipe = ["train", "--config", name, *small]
     yield [*recipe, "--num-envs", str(n), "--out", str(varied)]
-    like = ["--random-search", "--like", str(varied), "--num-envs", str(n_random)]
-    yield [*recipe, *like, "--out", str(control)]
+    like = ["--like", str(varied)]
+    if study.trainings and not smoke:
+        like = ["--trainings", str(study.trainings)]
+    random = ["--random-search", *like, "--num-envs", str(n_random)]
+    yield [*recipe, *random, "--out", str(control)]
     evaluate = ["evaluate", "--envs", str(run)]
     on_ses = [*evaluate, "--train-envs", "se_varied", "se_random"]
 
