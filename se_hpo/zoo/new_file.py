@@ -104,7 +104,7 @@ def card_for(candidate: Candidate, n: int, notes: Sequence[str] = ()) -> Card:
     except RecordError as error:
         raise damaged(se_set.paths, str(error)) from error
     origin = {key: str(value) for key, value in data.origin.items()}
-    words = data.attempts[0].get("command") if data.attempts else None
+    words = data.attempts[-1].get("command") if data.attempts else None
     return Card(
         recipe=portable(
             origin.get("config") or ", ".join(f"{k} {v}" for k, v in origin.items())

@@ -14,7 +14,7 @@ from se_hpo.results.model_card import card_of
 from se_hpo.zoo.candidates import candidates, chosen
 from se_hpo.zoo.new_file import write
 from tests.helpers.fake_sets import CONFIG, add_se, make_set
-from tests.helpers.zoo import add
+from tests.helpers.zoo import add, evaluated_set
 
 SMALL = {"num_agents": 2, "test_episodes": 2, "fixed_steps": 60}
 
@@ -118,6 +118,17 @@ def test_the_card_is_whole_and_says_what_its_set_says(run, tmp_path):
     assert card.outcome.host == "", "machines have no place in a public file"
     assert card.limits[-1].startswith("Learned with ddqn")
     assert any("raw done" in limit for limit in card.limits)
+
+
+def test_the_command_is_the_last_which_trained_all_of_a_set_that_grew(tmp_path):
+    root = evaluated_set(tmp_path / "run", evaluate=False)
+    file = root / "set.json"
+    data = json.loads(file.read_text())
+    first = data["attempts"][0]["command"]
+    data["attempts"].append({"command": [*first, "--num-envs", "2"]})
+    file.write_text(json.dumps(data))
+    written = write(chosen(candidates(root), 1), 2, None, tmp_path / "zoo")
+    assert card_of(load_se(written).metadata, written).command.endswith("--num-envs 2")
 
 
 def test_the_same_run_gives_the_same_bytes_and_notes_are_limits(run, tmp_path):
