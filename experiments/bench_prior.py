@@ -28,7 +28,6 @@ from se_hpo.bohb.encoding import SpaceEncoding
 from se_hpo.bohb.parzen import ParzenGenerator
 from se_hpo.bohb.prior import Observation
 
-EARLIER, LONGEST = 20, 20
 MARKS = (5, 10, 20)
 """Full runs at which regrets are told."""
 KINDS = ("none", "good", "misleading")
@@ -65,19 +64,19 @@ def elsewhere(problem: Problem) -> Problem:
     )
 
 
-def earlier_run(problem: Problem, seed: int) -> list[Observation]:
+def earlier_run(problem: Problem, seed: int, limit: float) -> list[Observation]:
     """What a search of another seed has seen."""
-    trace = _Noted(problem, 1000 + seed, full_runs(EARLIER))
+    trace = _Noted(problem, 1000 + seed, limit)
     trace.seen = []
     Search(trace, ParzenGenerator(problem.space(), 1000 + seed)).run("cycle")
     return trace.seen
 
 
-def run_once(problem: Problem, kind: str, seed: int) -> dict[str, Any]:
-    """One search: its line."""
+def run_once(problem: Problem, kind: str, seed: int, limit: float) -> dict[str, Any]:
+    """One search after an earlier one, both until `limit` units are spent: its line."""
     source = elsewhere(problem) if kind == "misleading" else problem
-    prior = [] if kind == "none" else earlier_run(source, seed)
-    trace = Trace(problem, seed, full_runs(LONGEST))
+    prior = [] if kind == "none" else earlier_run(source, seed, limit)
+    trace = Trace(problem, seed, limit)
     generator = ParzenGenerator(problem.space(), seed, prior=prior)
     Search(trace, generator).run("cycle")
     regrets = [trace.regret(full_runs(mark), "continued") for mark in MARKS]
@@ -109,6 +108,7 @@ def main() -> None:
     """Run what is missing, print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--full-runs", type=float, default=20, help="what a run costs")
     parser.add_argument("--draw", action="store_true", help="run nothing")
     parser.add_argument("--out", type=Path, default=RESULTS)
     args = parser.parse_args()
@@ -119,7 +119,9 @@ def main() -> None:
         for problem in PROBLEMS:
             for kind in KINDS:
                 if (problem.name, kind, seed) not in done:
-                    lines.append(run_once(problem, kind, seed))
+                    lines.append(
+                        run_once(problem, kind, seed, full_runs(args.full_runs))
+                    )
                     with args.out.open("a") as file:
                         file.write(json.dumps(lines[-1]) + "\n")
     print_table(lines)
