@@ -85,7 +85,7 @@ def run_once(problem: Problem, kind: str, seed: int, limit: float) -> dict[str, 
 
 
 def print_table(lines: list[dict[str, Any]]) -> None:
-    """Median regret and its 95 % interval."""
+    """Median regret and its 95 % interval, and mean ratios over all functions."""
     marks = [f"{mark} full runs" for mark in MARKS]
     table = Table("function", "prior", "seeds", *marks)
     for problem in PROBLEMS:
@@ -101,7 +101,25 @@ def print_table(lines: list[dict[str, Any]]) -> None:
                 low, high = told["interval"]
                 cells.append(f"{told['median']:.3f} ({low:.3f}-{high:.3f})")
             table.add_row(problem.name, kind, str(len(found)), *cells)
+    for kind in KINDS[1:]:
+        ratios = [f"{ratio:.2f}" for ratio in _ratios(lines, kind)]
+        table.add_row("all: mean ratio to none", kind, "", *ratios)
     Console(width=120).print(table)
+
+
+def _ratios(lines: list[dict[str, Any]], kind: str) -> np.ndarray:
+    """Geometric mean of regret over that without a prior, by mark."""
+    regrets = {
+        (line["problem"], line["seed"], line["prior"]): np.array(line["regrets"], float)
+        for line in lines
+    }
+    logs = [
+        np.log(regret / regrets[problem, seed, "none"])
+        for (problem, seed, prior), regret in regrets.items()
+        if prior == kind
+    ]
+    found: np.ndarray = np.exp(np.nanmean(logs, axis=0))
+    return found
 
 
 def main() -> None:
