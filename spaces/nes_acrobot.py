@@ -37,6 +37,8 @@ META = {
         "nes.vary": "wide",
         # Times the agent's cost of an update: few large draws would take most of it.
         "nes.most_update_cost": 2.0,
+        # Twenty times what a random configuration's generation costs at the median.
+        "nes.most_cost": 43.0,
     },
 }
 

@@ -1,18 +1,18 @@
 """Rerun the best trials on fresh seeds: which is best, and how good is it really?
 
 The lowest of many noisy losses is biased downwards, and what has it is often not the
-best. So the best trials run again, by sequential halving (Karnin et al. 2013) over fresh
-seeds: all on one, the better half on more, until as many as were asked for have six.
-Their mean is what a configuration is worth. Of agents that were trained on SEs it is
-what they are worth on the task. The best there is the run's incumbent.
+best. So the best trials run again, by sequential halving (Karnin et al. 2013) over
+fresh seeds: all on one, the better half on more, until as many as were asked for have
+six. Their mean is what a configuration is worth. Of agents that were trained on SEs it
+is what they are worth on the task. The best there is the run's incumbent.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from rich.table import Table
@@ -28,14 +28,17 @@ from se_hpo.training.inner_loop import InnerLoop
 
 log = logging.getLogger(__name__)
 
-HALVING = ((4, 1), (2, 2), (1, 3))
+T = TypeVar("T")
+
+Rounds = Sequence[tuple[int, int]]
 """Trials of a round, as a multiple of those asked for, and new seeds of each."""
-ON_TASK = ((1, 3),)
+HALVING: Rounds = ((4, 1), (2, 2), (1, 3))
+ON_TASK: Rounds = ((1, 3),)
 
 
-def candidates(n: int, on_task: bool = False) -> int:
+def candidates(n: int, rounds: Rounds = HALVING) -> int:
     """How many of the best trials begin, where `n` are asked for."""
-    return n * (ON_TASK if on_task else HALVING)[0][0]
+    return n * rounds[0][0]
 
 
 def confirmation(n: int, brackets: Iterable[Bracket]) -> Plan:
@@ -47,6 +50,36 @@ def confirmation(n: int, brackets: Iterable[Bracket]) -> Plan:
     return Plan(0, evaluations, evaluations, evaluations * top)
 
 
+def sequential_halving(
+    best: Iterable[T],
+    n: int,
+    fresh_losses: Callable[[list[T], int], Iterable[float]],
+    rounds: Rounds = HALVING,
+) -> list[tuple[T, list[float]]]:
+    """Evaluate the best on fresh seeds, fewer of them round by round.
+
+    Args:
+        best: what begins, best first.
+        n: how many are left in the last round.
+        fresh_losses: of each of some of them, with the k-th seed.
+        rounds: how many, and how often.
+
+    Returns:
+        Each with its fresh losses: those of the last round first, the best of them
+        first.
+    """
+    order: list[tuple[T, list[float]]] = [(item, []) for item in best]
+    for times, seeds in rounds:
+        left = order[: n * times]
+        log.info("the %d best again, on %d fresh seed(s) each", len(left), seeds)
+        for _ in range(seeds if left else 0):
+            found = fresh_losses([item for item, _ in left], len(left[0][1]))
+            for (_, losses), loss in zip(left, found, strict=True):
+                losses.append(loss)
+        order[: len(left)] = sorted(left, key=lambda entry: float(np.mean(entry[1])))
+    return order
+
+
 def confirm(
     best: Sequence[Finalist],
     n: int,
@@ -55,7 +88,7 @@ def confirm(
     inner_loop: InnerLoop,
     on_task: bool = False,
 ) -> list[dict[str, Any]]:
-    """Evaluate the best trials on fresh seeds, fewer of them round by round.
+    """Choose between the best trials by sequential halving over fresh seeds.
 
     Runs live in `confirm/<k>/trials/<trial>/` of the run's folder and continue there
     when interrupted. With `on_task` each of them trains one agent on the task.
@@ -70,47 +103,34 @@ def confirm(
         on_task: whether the objective is another than the search's.
 
     Returns:
-        A row each, as stored, the best of the last round first: `optimism` is the mean
-        fresh loss minus the loss in the search.
+        A row each, as stored, in the order of `sequential_halving`: `optimism` is the
+        mean fresh loss minus the loss in the search.
     """
-    order = [c for c in best if on_task or c.budget == best[0].budget]
-    losses: dict[str, list[float]] = {trial_name(c.config_id): [] for c in order}
 
-    def again(finalist: Finalist) -> None:
-        found = losses[trial_name(finalist.config_id)]
-        record = replace(
-            objective,
-            run_seed=seeding.integer_seed(objective.run_seed, "confirm", len(found)),
-        ).evaluate(
-            finalist.config_id,
-            finalist.configuration,
-            1.0 if on_task else finalist.budget,
-            RunPaths(run.root / "confirm" / str(len(found))),
-            inner_loop,
-        )
-        seed, loss = len(found), record.loss
-        log.info("confirm %s, seed %d: loss %.4f", record.trial, seed, loss)
-        found.append(loss)
+    def fresh_losses(left: list[Finalist], k: int) -> Iterator[float]:
+        seed = seeding.integer_seed(objective.run_seed, "confirm", k)
+        again = replace(objective, run_seed=seed)
+        paths = RunPaths(run.root / "confirm" / str(k))
+        for trial in left:
+            budget = 1.0 if on_task else trial.budget
+            record = again.evaluate(
+                trial.config_id, trial.configuration, budget, paths, inner_loop
+            )
+            log.info("confirm %s, seed %d: loss %.4f", record.trial, k, record.loss)
+            yield record.loss
 
-    def fresh_loss(finalist: Finalist) -> float:
-        return float(np.mean(losses[trial_name(finalist.config_id)]))
-
-    for times, seeds in ON_TASK if on_task else HALVING:
-        left = order[: n * times]
-        log.info("the %d best again, on %d fresh seed(s) each", len(left), seeds)
-        for finalist in left * seeds:
-            again(finalist)
-        order[: len(left)] = sorted(left, key=fresh_loss)
+    begin = [trial for trial in best if on_task or trial.budget == best[0].budget]
+    rounds = ON_TASK if on_task else HALVING
     rows = [
         {
-            "trial": trial_name(finalist.config_id),
-            "budget": finalist.budget,
-            "loss": finalist.loss,
-            "fresh_losses": losses[trial_name(finalist.config_id)],
-            "optimism": fresh_loss(finalist) - finalist.loss,
+            "trial": trial_name(trial.config_id),
+            "budget": trial.budget,
+            "loss": trial.loss,
+            "fresh_losses": losses,
+            "optimism": float(np.mean(losses)) - trial.loss,
             **({"on_task": True} if on_task else {}),
         }
-        for finalist in order
+        for trial, losses in sequential_halving(begin, n, fresh_losses, rounds)
     ]
     write_json(run.confirmation, rows)
     return rows

@@ -19,7 +19,7 @@ from se_hpo.bohb.status import MasterStatus
 from se_hpo.envs.tasks import get_task
 from se_hpo.errors import FailedRunError, unwritable
 from se_hpo.machine.processes import Terminated
-from se_hpo.optimize.confirm import candidates, confirm
+from se_hpo.optimize.confirm import HALVING, ON_TASK, candidates, confirm
 from se_hpo.optimize.display import RunDisplay
 from se_hpo.optimize.local_workers import LocalWorkers
 from se_hpo.optimize.objectives.objective import Objective
@@ -230,7 +230,7 @@ def confirmed(request: RunRequest) -> list[dict[str, Any]]:
         if on_task := OBJECTIVES[objective.kind].on_ses:
             objective = replace(objective, kind="agent")
         n, run = request.confirm, request.paths
-        best = best_trials(run, candidates(n, on_task))
+        best = best_trials(run, candidates(n, ON_TASK if on_task else HALVING))
         return confirm(best, n, objective, run, inner_loop, on_task)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from se_hpo.bohb.brackets import Bracket
-from se_hpo.optimize.confirm import candidates, confirm, confirmation
+from se_hpo.optimize.confirm import ON_TASK, candidates, confirm, confirmation
 from se_hpo.results.confirmations import best_confirmed, read_confirmations
 from se_hpo.results.ranking import Finalist
 from se_hpo.storage.paths import trial_name
@@ -113,7 +113,7 @@ def test_the_plan_says_how_many_evaluations_there_will_be(run, there):
 
 def test_on_the_task_as_many_as_were_asked_for_run_three_times(run):
     objective = Noisy()
-    best = trials(0.5, 0.4, 0.1, budgets=[3.0, 3.0, 1.0])[: candidates(2, on_task=True)]
+    best = trials(0.5, 0.4, 0.1, budgets=[3.0, 3.0, 1.0])[: candidates(2, ON_TASK)]
     rows = confirm(best, 2, objective, run, None, on_task=True)
     assert seeds_of(rows) == [3, 3]
     assert all(budget == 1.0 for _, budget, *_ in objective.calls)
