@@ -74,7 +74,10 @@ def _cell(found: list[float]) -> str:
 def draw(
     lines: Sequence[dict[str, Any]], problems: Sequence[Problem], path: Path
 ) -> None:
-    """One panel per function: median regret and its interval against full runs."""
+    """One panel per function: median regret and its interval against full runs.
+
+    Of methods with three seeds at least; without any there is no figure.
+    """
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -112,6 +115,9 @@ def draw(
         )
         axis.minorticks_off()
         axis.grid(alpha=0.3)
+    if not handles:  # no method has three seeds
+        plt.close(figure)
+        return
     for axis in axes[-1]:
         axis.set_xlabel("cost in full runs, promoted trials paid again")
     for axis in axes[:, 0]:

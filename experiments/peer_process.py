@@ -23,7 +23,10 @@ PEERS = {
     "optuna": ("optuna_tpe.py", ["optuna==5.0.0", "ConfigSpace==1.2.2"]),
     "smac": ("smac_mf.py", ["smac==2.4.0", "scikit-learn<1.7"]),
     "dehb": ("dehb_de.py", ["dehb==0.1.2"]),
-    "neps": ("neps_mf.py", ["neural-pipeline-search==0.17.0", "torch==2.13.0"]),
+    "neps": (
+        "neps_mf.py",
+        ["neural-pipeline-search==0.17.0", "torch==2.13.0", "ConfigSpace==1.2.2"],
+    ),
 }
 """Name -> script in `peers/`, what pip installs."""
 _SCRIPTS = Path(__file__).parent / "peers"

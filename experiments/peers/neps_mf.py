@@ -25,10 +25,10 @@ torch.manual_seed(task.seed)
 def _parameter(hp: Any) -> Any:
     """Conditions are unknown to it: all hyperparameters are searched, always."""
     if isinstance(hp, CategoricalHyperparameter):
-        return neps.HPOCategorical(list(range(len(hp.choices))))
+        return neps.Categorical(tuple(range(len(hp.choices))))
     if isinstance(hp, OrdinalHyperparameter):
-        return neps.HPOInteger(0, len(hp.sequence) - 1)
-    kind = neps.HPOFloat if isinstance(hp, FloatHyperparameter) else neps.HPOInteger
+        return neps.Integer(0, len(hp.sequence) - 1)
+    kind = neps.Float if isinstance(hp, FloatHyperparameter) else neps.Integer
     return kind(_plain(hp.lower), _plain(hp.upper), log=hp.log)
 
 
@@ -51,16 +51,16 @@ def objective(budget: int, **values: Any) -> float:
     return evaluate(active(task.space, found), budget)
 
 
+parameters = {
+    short: _parameter(task.space[name])
+    for short, name in names.items()
+    if not isinstance(task.space[name], Constant)
+}
+budgets = neps.IntegerFidelity(task.ladder[0], task.ladder[-1])
 neps.run(
     objective,
-    {
-        "budget": neps.HPOInteger(task.ladder[0], task.ladder[-1], is_fidelity=True),
-        **{
-            short: _parameter(task.space[name])
-            for short, name in names.items()
-            if not isinstance(task.space[name], Constant)
-        },
-    },
+    type("Space", (neps.PipelineSpace,), {"budget": budgets, **parameters})(),
     root_directory=task.folder,
+    overwrite_root_directory=True,
     total_evaluations_to_spend=1_000_000,
 )

@@ -17,7 +17,7 @@ What BOHB's own model (`proposals.BOHBGenerator`) does less well:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ConfigSpace
@@ -26,6 +26,7 @@ import numpy as np
 from se_hpo.bohb.cost_model import CostModel
 from se_hpo.bohb.density import ProductKernel, fit_parzen
 from se_hpo.bohb.evidence import Model, log_ratio, pooled
+from se_hpo.bohb.prior import Observation, Prior, past_jobs
 from se_hpo.bohb.proposals import RANDOM_FRACTION, BOHBGenerator
 from se_hpo.errors import UserError, did_you_mean
 
@@ -47,16 +48,20 @@ class ParzenGenerator(BOHBGenerator):
         random_fraction: float = _RANDOM_FRACTION,
         bandwidth_factor: float = 1,
         prefer_cheap: bool = False,
+        prior: Sequence[Observation] = (),
         **kwargs: Any,
     ) -> None:
-        """Start without results; arguments as `BOHBGenerator`'s, with other defaults.
+        """Start without own results; arguments as `BOHBGenerator`'s, other defaults.
 
         `min_points_in_model` are configurations at any budget, the good ones at most 25
         (or that many). With `prefer_cheap` the proposal is the candidate of largest
         expected improvement per second, of those `cpu_seconds` that results have.
+        `prior` is what an earlier run of this space observed: alone it proposes until
+        there are results enough, then its say fades (see `prior.Prior`).
 
         Raises:
-            UserError: a setting outside its range.
+            UserError: a setting outside its range, or a prior that does not fit the
+                space or is too small for two densities.
         """
         super().__init__(
             configspace,
@@ -68,6 +73,27 @@ class ParzenGenerator(BOHBGenerator):
             **kwargs,
         )
         self._cost = CostModel(self.encoding.levels) if prefer_cheap else None
+        self._prior = self._learned(configspace, prior) if prior else None
+
+    def _learned(
+        self, space: ConfigSpace.ConfigurationSpace, observations: Sequence[Observation]
+    ) -> Prior:
+        """The model that a generator has of these observations."""
+        earlier = ParzenGenerator(space, self.seed, self.min_points, self.top_n_percent)
+        for number, job in enumerate(past_jobs(observations), 1):
+            try:
+                job.kwargs["config"] = self.encoding.check(job.kwargs["config"])
+            except UserError as error:
+                raise UserError(
+                    f"prior, number {number} does not fit the space: {error}"
+                ) from error
+            earlier.new_result(job)
+        if (budget := earlier.model_budget()) is None:
+            raise UserError(
+                f"prior: {len(observations)} results are too few, densities need "
+                f"{2 * self.min_points} different configurations"
+            )
+        return Prior(earlier._model(budget), budget)
 
     def new_result(self, job: Any, update_model: bool = True) -> None:
         """Register a finished evaluation, and what it cost."""
@@ -79,15 +105,21 @@ class ParzenGenerator(BOHBGenerator):
             self._cost.add(vector, budget, info.get("cpu_seconds"))
 
     def _candidates(self, model: Model, rng: np.random.Generator) -> np.ndarray:
-        return model.good.sample(
-            rng, self.num_samples, self.bandwidth_factor, crossed=_CROSSED
-        )
+        """Samples of the good density, and of the prior's as far as it has a say."""
+        of_prior = int(self._prior_weight(model) * self.num_samples / 2)
+        size, widening = self.num_samples - of_prior, self.bandwidth_factor
+        points = model.good.sample(rng, size, widening, crossed=_CROSSED)
+        if self._prior is None or not of_prior:
+            return points
+        good = self._prior.model.good
+        more = good.sample(rng, of_prior, widening, crossed=_CROSSED)
+        return np.concatenate([points, more])
 
     def _value(self, model: Model, points: np.ndarray) -> np.ndarray:
         """The ratio of densities, or expected improvement per second."""
-        joint = log_ratio(model, points)
-        single = model.good.log_marginals(points) - model.bad.log_marginals(points)
-        ratio: np.ndarray = joint + _ONE_BY_ONE * (single - joint)
+        ratio = _blended_ratio(model, points)
+        if self._prior is not None and (weight := self._prior_weight(model)):
+            ratio = ratio + weight * _blended_ratio(self._prior.model, points)
         if self._cost is None:
             return ratio
         good = self.top_n_percent / 100
@@ -95,9 +127,24 @@ class ParzenGenerator(BOHBGenerator):
         return improvement - self._cost.log_cost(points)
 
     def model_budget(self) -> float | None:
-        """The largest budget with a result, once there are enough at all budgets."""
-        ready = self.encoding.names and self._has_enough()
-        return max(self._results) if ready else None
+        """The largest budget with a result, once there are enough at all budgets.
+
+        Before that the prior's, if there is one.
+        """
+        if self.encoding.names and self._has_enough():
+            return max(self._results)
+        return None if self._prior is None else self._prior.budget
+
+    def _model(self, budget: float) -> Model:
+        if self._prior is not None and not self._has_enough():
+            return self._prior.model
+        return super()._model(budget)
+
+    def _prior_weight(self, model: Model) -> float:
+        """Of the prior beside a model of own results."""
+        if self._prior is None or model is self._prior.model:
+            return 0.0
+        return self._prior.weight(model.n)
 
     def _has_enough(self) -> bool:
         """Whether there are as many configurations as both densities need."""
@@ -117,6 +164,14 @@ class ParzenGenerator(BOHBGenerator):
 
     def _kernel(self, vectors: np.ndarray) -> ProductKernel:
         return fit_parzen(vectors, self.encoding.levels, self.min_bandwidth)
+
+
+def _blended_ratio(model: Model, points: np.ndarray) -> np.ndarray:
+    """Log ratio of the densities, mixed with that of their columns one by one: `m`."""
+    joint = log_ratio(model, points)
+    single = model.good.log_marginals(points) - model.bad.log_marginals(points)
+    ratio: np.ndarray = joint + _ONE_BY_ONE * (single - joint)
+    return ratio
 
 
 MODELS: dict[str, type[BOHBGenerator]] = {

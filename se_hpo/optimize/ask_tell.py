@@ -79,7 +79,9 @@ class BOHB:
             start_from_default: begin with the space's default configuration.
             start_from: configurations to evaluate before that one.
             model: `parzen`, or `kde` for densities as hpbandster has them.
-            **settings: of `ParzenGenerator` or `BOHBGenerator`: `random_fraction`, ...
+            **settings: of `ParzenGenerator` or `BOHBGenerator`: `random_fraction`, ...;
+                `prior`: (configuration, budget, loss) of each result of an earlier
+                search, which the model begins with, at a weight that fades.
 
         Raises:
             UserError: budgets without a ladder, or a value outside space or range.

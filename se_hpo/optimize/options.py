@@ -48,6 +48,9 @@ class Options:
     list of them in a JSON or YAML file."""
     start_best: int = 5
     """How many of that run's best."""
+    prior: Path | None = None
+    """Let the model know the results of another run of the same space, by its folder;
+    their weight fades as own results come."""
     n_workers: int = 1
     """Worker processes on this machine."""
     threads: int = 0

@@ -79,11 +79,14 @@ class RunRequest:
             "start_from": self.start_from.get("configurations", ()),
         }
         if settings.optimizer == "bohb":
+            if settings.prefer_cheap:
+                first["prefer_cheap"] = True
+            if prior := self.start_from.get("prior"):
+                first["prior"] = prior["results"]
             return MODELS[settings.model](
                 self.configspace,
                 seed=settings.seed,
                 random_fraction=settings.random_fraction,
-                **({"prefer_cheap": True} if settings.prefer_cheap else {}),
                 **first,
             )
         return RandomGenerator(self.configspace, seed=settings.seed, **first)
@@ -108,6 +111,8 @@ class RunRequest:
                 "evaluated: raise --n-brackets"
             )
         if not isinstance(generator, BOHBGenerator) or settings.random_fraction == 1:
+            return
+        if generator.model_budget() is not None:  # of the prior
             return
         needed, count = 2 * generator.min_points, most_at_one_budget
         what = "evaluations at one budget"
@@ -140,7 +145,7 @@ def resolve_run(options: Options, space: Space) -> RunRequest:
         same = settings.ladder == space.ladder
         usual = space.n_brackets if same else 0
         n_brackets = usual or default_n_brackets(settings.ladder)
-    return RunRequest(
+    request = RunRequest(
         options=options,
         space=space,
         settings=settings,
@@ -148,12 +153,13 @@ def resolve_run(options: Options, space: Space) -> RunRequest:
         configspace=space.configuration_space(settings.seed),
         brackets=settings.bracket_list(n_brackets),
         ses=ses,
-        start_from=resolve_start(
-            options.start_from, options.start_best, space, paths, options.overwrite
-        ),
+        start_from=_start_from(options, settings, space, paths),
         host=host,
         threads=options.threads or max(1, available_cores() // options.n_workers),
     )
+    if "prior" in request.start_from:
+        request.generator()  # refuses a prior that is too small
+    return request
 
 
 def _check_flags(options: Options) -> None:
@@ -182,6 +188,16 @@ def _as_begun(options: Options, paths: RunPaths) -> dict[str, Any]:
         fraction = stored.get("random_fraction") if same else RANDOM_FRACTIONS[model]
     loss = options.loss or stored.get("loss", PROGRESS)
     return {"model": model, "random_fraction": fraction, "loss": loss}
+
+
+def _start_from(
+    options: Options, settings: Settings, space: Space, paths: RunPaths
+) -> dict[str, Any]:
+    found = resolve_start(options, space, paths)
+    learns = settings.optimizer == "bohb" and settings.model != "kde"
+    if "prior" in found and not learns:
+        raise UserError("--prior needs --optimizer bohb and --model parzen")
+    return found
 
 
 def _check_host(host: str) -> None:

@@ -1,13 +1,13 @@
-"""Configurations to evaluate first: a run's best ones, or a list (`--start-from`).
+"""What a search starts from, kept in `run.json` whatever becomes of its source.
 
-They are stored in `run.json`, so that a run goes on as it began whatever becomes of
-their source.
+Configurations to evaluate first, a run's best or a list (`--start-from`); results of a
+run that the model knows of (`--prior`, see `prior_run.py`).
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,54 +16,80 @@ import yaml
 from se_hpo.bohb.encoding import SpaceEncoding
 from se_hpo.config.overrides import ValueLoader
 from se_hpo.errors import UserError
+from se_hpo.optimize.options import Options
+from se_hpo.optimize.prior_run import read_prior
 from se_hpo.results.ranking import best_trials
 from se_hpo.results.run_settings import read_run
 from se_hpo.results.trials import run_paths
 from se_hpo.search_spaces.loading import Space
+from se_hpo.storage.json_records import RecordError, checked
 from se_hpo.storage.paths import RunPaths, trial_name
 
 Found = tuple[str, Mapping[str, Any]]
 """What to call a configuration in a message, and its values."""
 
 
-def resolve_start(
-    source: Path | None, n_best: int, space: Space, paths: RunPaths, overwrite: bool
-) -> dict[str, Any]:
+def resolve_start(options: Options, space: Space, paths: RunPaths) -> dict[str, Any]:
     """What `run.json` has, or gets, as `start_from`; empty for nothing.
 
+    `source` and `configurations` are of `--start-from`; `prior` has `source` and
+    `results` of `--prior`.
+
     Args:
-        source: `--start-from`.
-        n_best: how many of a run's best.
+        options: the flags.
         space: what they have to fit.
         paths: the run that begins with them, or has begun.
-        overwrite: it will be deleted.
 
     Raises:
-        UserError: nothing to start from there, a configuration that does not fit, or a
-            run that began from something else.
+        UserError: nothing to start from there, a configuration or a space that does not
+            fit, or a run that began from something else.
     """
-    begun = paths.run.exists() and not overwrite
+    begun = paths.run.exists() and not options.overwrite
     stored = read_run(paths).get("start_from") if begun else None
-    here = None if source is None else str(source.expanduser().resolve())
-    if stored:
-        if not isinstance(stored, dict) or not isinstance(stored.get("source"), str):
-            raise UserError(f"{paths.run} is damaged (start_from): restore it")
-        if here not in (None, stored["source"]):
+    try:
+        first = checked(dict[str, Any], stored or {})
+        prior = checked(dict[str, Any], first.pop("prior", {}))
+        for part in filter(None, (first, prior)):
+            checked(str, part.get("source"))
+    except RecordError:
+        raise UserError(f"{paths.run} is damaged (start_from): restore it") from None
+
+    def resolved(
+        flag: str, source: Path | None, stored: dict[str, Any], read: Callable[[], Any]
+    ) -> dict[str, Any]:
+        here = None if source is None else str(source.expanduser().resolve())
+        if stored:
+            if here not in (None, stored["source"]):
+                raise UserError(
+                    f"{paths.root} was begun with {flag} {stored['source']}, not "
+                    f"{here}: give the same to continue it, another --run, or "
+                    "--overwrite"
+                )
+            return stored
+        if here is None:
+            return {}
+        if Path(here) == paths.root.resolve():
+            raise UserError(f"{flag} {source} is the run itself: give another --run")
+        if begun and paths.configs.exists():
             raise UserError(
-                f"{paths.root} was begun with --start-from {stored['source']}, not "
-                f"{here}: give the same to continue it, another --run, or --overwrite"
+                f"{paths.root} was begun without {flag}: leave that out to continue "
+                "it, or give another --run, or --overwrite"
             )
-        return stored
-    if source is None or here is None:
-        return {}
-    if Path(here) == paths.root.resolve():
-        raise UserError(f"--start-from {source} is the run itself: give another --run")
-    if begun and paths.configs.exists():
-        raise UserError(
-            f"{paths.root} was begun without --start-from: leave that out to continue "
-            "it, or give another --run, or --overwrite"
-        )
-    return {"source": here, "configurations": read_start(source, n_best, space)}
+        return {"source": here, **read()}
+
+    def configurations() -> dict[str, Any]:
+        assert options.start_from is not None
+        return {
+            "configurations": read_start(options.start_from, options.start_best, space)
+        }
+
+    def results() -> dict[str, Any]:
+        assert options.prior is not None
+        return {"results": read_prior(options.prior, space)}
+
+    first = resolved("--start-from", options.start_from, first, configurations)
+    prior = resolved("--prior", options.prior, prior, results)
+    return {**first, **({"prior": prior} if prior else {})}
 
 
 def read_start(source: Path, n_best: int, space: Space) -> list[dict[str, Any]]:

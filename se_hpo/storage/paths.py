@@ -84,8 +84,9 @@ class RunPaths:
     root: Path
 
     run = _Below("run.json")
-    """Settings, seed, your space file, random returns of your task, configurations it
-    started from, versions, git commit, hosts, attempts with their commands."""
+    """Settings, seed, your space file, random returns of your task, what it started
+    from (configurations, results of an earlier run), versions, git commit, hosts,
+    attempts with their commands."""
     configspace = _Below("configspace.json")
     """The search space in ConfigSpace's JSON."""
     configs = _Below("configs.json")

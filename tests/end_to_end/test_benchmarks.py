@@ -122,4 +122,18 @@ def test_bench_bohb_counts_cost_by_both_rules_and_goes_on_where_it_was(tmp_path)
             assert (continued == again).all()
     before = out.read_bytes()
     run("bench_bohb.py", *flags)
+    run("bench_bohb.py", "--draw", *flags[1:])
+    assert out.read_bytes() == before
+    assert not out.with_suffix(".png").exists(), "one seed draws no interval"
+
+
+def test_bench_prior_runs_each_kind_of_prior_once(tmp_path):
+    out = tmp_path / "out.jsonl"
+    flags = ("--seeds", "1", "--full-runs", "4", "--out", out)
+    assert "misleading" in run("bench_prior.py", *flags)
+    lines = [json.loads(line) for line in out.read_text().splitlines()]
+    assert len(lines) == 4 * 3
+    assert {line["prior"] for line in lines} == {"none", "good", "misleading"}
+    before = out.read_bytes()
+    run("bench_prior.py", *flags)
     assert out.read_bytes() == before

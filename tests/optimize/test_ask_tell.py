@@ -145,6 +145,24 @@ def test_known_configurations_come_first_then_the_default():
     assert second.config["rate"] == pytest.approx(1e-3)
 
 
+def test_what_an_earlier_search_saw_makes_better_first_proposals():
+    earlier = search(n_brackets=9)
+    known = [(t.config, t.budget, loss_of(t.config, t.budget)) for t in run(earlier)]
+    firsts = {
+        name: [
+            run(search(seed=s, start_from_default=False, **more), n=9)
+            for s in range(20, 28)
+        ]
+        for name, more in (("with", {"prior": known}), ("without", {}))
+    }
+    losses = {
+        name: np.median([loss_of(t.config, 9) for r in runs for t in r])
+        for name, runs in firsts.items()
+    }
+    assert losses["with"] < losses["without"]
+    assert all(sum(t.model_based for t in r) >= 5 for r in firsts["with"])
+
+
 def test_what_a_user_does_to_a_trial_changes_nothing():
     plain, changed = search(), search()
     for _ in range(9):
@@ -194,6 +212,11 @@ def test_wrong_use_is_one_line_and_changes_nothing():
         ({"brackets": "cycel"}, "did you mean 'cycle'"),
         ({"seed": -1}, "seed = -1"),
         ({"random_fraction": 2}, "random_fraction"),
+        (
+            {"prior": [({"x": 0.5}, 1, 0.5)]},
+            "1 results are too few, .* need 6 different",
+        ),
+        ({"prior": [({"y": 1}, 1, 0.5)]}, "prior, number 1 does not fit the space: it"),
         ({"start_from": [{"y": 1}]}, "it has y, which the space lacks; it lacks x"),
     ],
 )

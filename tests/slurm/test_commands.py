@@ -131,6 +131,7 @@ def test_every_flag_of_optimize_is_passed_on_or_has_another_meaning_here():
         "eta": 2.0, "n_brackets": 1, "brackets": "aggressive", "seed": 1,
         "random_fraction": 0.5, "random_start": True, "engine": "torch",
         "start_from": Path("other"), "start_best": 2, "on": Path("zoo:CartPole-v0"),
+        "prior": Path("other"),
         "loss": "clipped", "prefer_cheap": True, "model": "kde", "tensorboard": True,
         "nic": "ib0", "max_failures": 1, "confirm": 1, "quiet": True, "verbose": True,
     }  # fmt: skip
