@@ -26,7 +26,7 @@ META = {
     "max_budget": 27,
     "eta": 3,
     "confirm": 3,
-    "n_brackets": 21,
+    "n_brackets": 33,
     "base": {
         # Eight agents say what a center is worth, eight more whether it is solved.
         "nes.n_center_evaluations": 8,
