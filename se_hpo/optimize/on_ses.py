@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from se_hpo.agents.config import AgentConfig
-from se_hpo.agents.registry import algorithm_of, find_agent
 from se_hpo.envs.checkpoint import SECheckpoint, load_se, open_checkpoint, save_se
-from se_hpo.envs.learned import LearnedEnv, kind_of, never
+from se_hpo.envs.learned import LearnedEnv, kind_of
+from se_hpo.envs.se_steps import steps_on_ses
 from se_hpo.envs.zoo_files import is_zoo_name, zoo_file
 from se_hpo.errors import UserError
 from se_hpo.registries import objective_kind
@@ -54,19 +54,9 @@ class ChosenSEs:
         return _environments(self.checkpoints.values())
 
     def steps(self, agent: str) -> int | None:
-        """`se_steps` of an agent that has none; None where a rule ends its training.
-
-        Those of the same agent on the SEs' side, or of its kind where the SEs' agents
-        have some, or where no rule would ever end it.
-        """
-        for known in self.agents:
-            if algorithm_of(known) == agent:
-                return known.se_steps
+        """`se_steps` of an agent that has none, as `envs.se_steps.steps_on_ses`."""
         kinds = [kind_of(se.se_config) for se in self.checkpoints.values()]
-        endless = any(kind.stopping_rule is never for kind in kinds)
-        if endless or any(known.se_steps for known in self.agents):
-            return int(find_agent(agent).se_steps)
-        return None
+        return steps_on_ses(agent, self.agents, kinds)
 
 
 def digest_of(se: SECheckpoint) -> str:

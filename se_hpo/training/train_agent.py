@@ -17,8 +17,8 @@ from se_hpo.agents.one_thread import OneThread
 from se_hpo.agents.registry import algorithm_of, check_takes, find_agent
 from se_hpo.config.run import RunConfig, with_configuration
 from se_hpo.envs.checkpoint import SECheckpoint
-from se_hpo.envs.learned import never
 from se_hpo.envs.reward_wrapper import bare_task
+from se_hpo.envs.se_steps import steps_on_ses
 from se_hpo.errors import UserError
 from se_hpo.storage.records import to_builtin
 from se_hpo.training.agent_file import Stored
@@ -83,8 +83,9 @@ def _configured(
     check_takes(kind, spec.id, spec.continuous, spec.discrete_obs)
     known = {algorithm_of(agent): agent for agent in on.learned_with}
     config: AgentConfig = known.get(algorithm) or kind.config()
-    if on.is_se and config.se_steps is None and _scheduled(on):
-        config = dataclasses.replace(config, se_steps=kind.se_steps)
+    if on.learned is not None and on.is_se and config.se_steps is None:
+        own = steps_on_ses(algorithm, on.learned_with, [on.learned.kind])
+        config = dataclasses.replace(config, se_steps=own)
     flat = {f"{algorithm}.{name}": value for name, value in values.items()}
     config = with_configuration(RunConfig(agent=config), flat).agent
     if steps is None:
@@ -96,13 +97,6 @@ def _configured(
     if on.is_se and config.se_steps is not None:
         lengths["se_steps"] = steps
     return dataclasses.replace(config, **lengths)
-
-
-def _scheduled(on: TrainedOn) -> bool:
-    """Whether agents train for a number of steps on an SE: as those that made it."""
-    if on.learned_with:
-        return any(agent.se_steps is not None for agent in on.learned_with)
-    return on.learned is not None and on.learned.kind.stopping_rule is never
 
 
 def _check_ends(on: TrainedOn, config: AgentConfig, values: dict[str, Any]) -> None:
