@@ -121,6 +121,7 @@ Job job_from(const py::dict& d) {
           d["stop_by_rule"].cast<bool>(), d["test_while_training"].cast<bool>(),
           d["schedule"].cast<std::int64_t>(), d["learn_from"].cast<std::int64_t>()};
   job.max_test_steps = d["max_test_steps"].cast<std::int64_t>();
+  job.test_every = d["test_every"].cast<std::int64_t>();
   if (!d["learned"].is_none()) job.learned = learned_from(d["learned"]);
   return job;
 }
@@ -133,7 +134,8 @@ py::tuple result_to(const Result& result) {
   };
   return py::make_tuple(array(result.test_returns), array(result.episode_returns),
                         array(result.episode_lengths), result.test_env_steps,
-                        kReasons[int(result.stop_reason)], array(result.curve_returns));
+                        kReasons[int(result.stop_reason)], array(result.curve_returns),
+                        array(result.curve_steps));
 }
 
 // `watch`, unless it is None, is told every few milliseconds how many jobs are done; what

@@ -42,11 +42,12 @@ struct Job {
   std::uint64_t seed;
   std::optional<Learned> learned;
   bool stop_by_rule = true;
-  bool test_while_training = false;  // a greedy test episode after each training episode
+  bool test_while_training = false;  // greedy test episodes after training episodes
   // Steps on an SE by which exploration falls (0: by episodes), and the first that is learned
   // from.
   std::int64_t schedule = 0, learn_from = 0;
   std::int64_t max_test_steps = 0;  // of a test episode; 0: the task's limit
+  std::int64_t test_every = 1;      // training steps at least between tests while training
 };
 
 // An agent's fields that concern the inner loop.
@@ -64,6 +65,7 @@ struct Result {
   std::vector<double> test_returns, episode_returns;
   std::vector<std::int64_t> episode_lengths;
   std::vector<double> curve_returns;  // of the tests while training
+  std::vector<std::int64_t> curve_steps;  // training steps before each
   std::int64_t test_env_steps = 0;
   StopReason stop_reason = StopReason::kTrainEpisodes;
 };

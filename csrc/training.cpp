@@ -59,8 +59,10 @@ class InnerLoop {
     if (job_.learned && !all_finite(job_.learned->psi)) return false;
     for (std::int64_t episode = 0; episode < config_.train_episodes && !stop_; ++episode) {
       const bool finite = train_episode(episode);
-      if (!finite || !test_while_training()) return false;
-      if (config_.max_env_steps && env_steps_ >= config_.max_env_steps) {
+      const bool at_limit = config_.max_env_steps && env_steps_ >= config_.max_env_steps;
+      const bool last = at_limit || episode + 1 == config_.train_episodes;
+      if (!finite || !test_while_training(last)) return false;
+      if (at_limit) {
         result_.stop_reason = StopReason::kMaxEnvSteps;
         return true;
       }
@@ -119,8 +121,13 @@ class InnerLoop {
     return true;
   }
 
-  bool test_while_training() {
-    return !curve_task_ || test_episode(*curve_task_, result_.curve_returns);
+  // The last episode has a test, however few steps after the one before.
+  bool test_while_training(bool last) {
+    const std::int64_t before = result_.curve_steps.empty() ? 0 : result_.curve_steps.back();
+    if (!curve_task_ || (!last && env_steps_ - before < job_.test_every)) return true;
+    if (!test_episode(*curve_task_, result_.curve_returns)) return false;
+    result_.curve_steps.push_back(env_steps_);
+    return true;
   }
 
   // Adds its return; false if anything was not finite.

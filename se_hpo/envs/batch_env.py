@@ -23,6 +23,7 @@ from se_hpo.envs.vector_arguments import (
     seed_of_each,
     split_reset_mask,
 )
+from se_hpo.errors import UserError
 
 
 class BatchEnv(gymnasium.vector.VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
@@ -55,11 +56,16 @@ class BatchEnv(gymnasium.vector.VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
             num_envs: how many copies, >= 1.
             limit: truncates episodes after so many steps; infinity: never.
             autoreset_mode: a mode or its value (`NextStep`, `SameStep`, `Disabled`).
-            render_mode: there is none.
+            render_mode: None, as copies are not drawn.
 
         Raises:
             UserError: an argument out of range.
         """
+        if render_mode is not None:
+            raise UserError(
+                f"render_mode {render_mode!r}: copies are not drawn; add "
+                "vectorization_mode='sync', or take one by gymnasium.make"
+            )
         self.num_envs = positive("num_envs", num_envs)
         self.autoreset_mode = autoreset_mode_of(autoreset_mode)
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}

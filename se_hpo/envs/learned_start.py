@@ -26,6 +26,7 @@ from se_hpo.envs.checkpoint import SECheckpoint, open_checkpoint
 from se_hpo.envs.learned import kind_of
 from se_hpo.envs.numpy_mlp import NumpyMLP, silent
 from se_hpo.envs.parameters import split_psi
+from se_hpo.envs.rendering import MODE, StateRenderer
 from se_hpo.envs.tasks import TaskSpec
 from se_hpo.errors import UserError
 
@@ -113,10 +114,11 @@ class LearnedStartEnv(gymnasium.Env[np.ndarray, Any]):
 
     ### Arguments
     `checkpoint`: a file that `se_hpo.envs.checkpoint.save_se` wrote, or a
-    `SECheckpoint`.
+    `SECheckpoint`. `render_mode`: `rgb_array` draws states as the task does, where it
+    can; they need not look like the task's.
     """
 
-    metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012
+    metadata: dict[str, Any] = {"render_modes": [MODE], "render_fps": 30}  # noqa: RUF012
 
     def __init__(
         self,
@@ -127,11 +129,12 @@ class LearnedStartEnv(gymnasium.Env[np.ndarray, Any]):
         """Make the SE of `task` (an id; None: the checkpoint's) from a checkpoint.
 
         Raises:
-            UserError: as `LearnedStartNets`.
+            UserError: as `LearnedStartNets`, or `StateRenderer`.
         """
         self.render_mode = render_mode
         self._nets = LearnedStartNets(task, checkpoint)
         self.task = self._nets.task
+        self._renderer = render_mode and StateRenderer(self.task, render_mode)
         self.observation_space, self.action_space = spaces_of(self.task)
         self._one_hot = np.eye(self.task.n_actions, dtype=np.float32)
         self._state: np.ndarray | None = None
@@ -161,6 +164,23 @@ class LearnedStartEnv(gymnasium.Env[np.ndarray, Any]):
         raw_done = float(done)
         ends = raw_done > DONE_THRESHOLD, self._steps >= self._nets.max_steps
         return self._state.copy(), float(reward), *ends, {"raw_done": raw_done}
+
+    def render(self) -> np.ndarray | None:
+        """The state drawn as the task draws its own; None without a render mode.
+
+        Raises:
+            ResetNeeded: the environment was never reset.
+        """
+        if not self._renderer:
+            return None
+        if self._state is None:
+            raise ResetNeeded(f"{self}: call reset before render")
+        return self._renderer.draw(self._state)
+
+    def close(self) -> None:
+        """Close what draws."""
+        if self._renderer:
+            self._renderer.close()
 
     def _action(self, action: Any) -> np.ndarray:
         """What the networks get."""

@@ -12,6 +12,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
+from se_hpo.envs.scaling import unscaled_observation
 from se_hpo.envs.tasks import TaskSpec
 from se_hpo.errors import UserError
 
@@ -49,10 +50,10 @@ class StateRenderer:
     def __init__(self, task: TaskSpec, mode: str) -> None:
         if mode != MODE:
             raise UserError(f"render_mode {mode!r}: give {MODE!r}, or none")
-        if task.gymnasium_id not in STATE_OF or task.scale:
+        if task.gymnasium_id not in STATE_OF:
             known = ", ".join(STATE_OF)
             raise UserError(f"states of {task.id} cannot be drawn: only of {known}")
-        self._id = task.gymnasium_id
+        self._id, self._scale = task.gymnasium_id, task.scale
         self._env: Any = None
 
     def draw(self, observation: np.ndarray) -> np.ndarray:
@@ -65,7 +66,10 @@ class StateRenderer:
         if self._env is None:
             self._env = gymnasium.make(self._id, render_mode=MODE)
             self._env.reset(seed=0)
-        state = np.nan_to_num(np.asarray(observation, np.float64), posinf=0, neginf=0)
+        seen = np.asarray(observation, np.float64)
+        if self._scale:
+            seen = unscaled_observation(seen, self._scale)
+        state = np.nan_to_num(seen, posinf=0, neginf=0)
         self._env.unwrapped.state = np.clip(
             STATE_OF[self._id](state), -_FARTHEST, _FARTHEST
         )
@@ -79,4 +83,4 @@ class StateRenderer:
             self._env = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_id": self._id, "_env": None}
+        return {**vars(self), "_env": None}

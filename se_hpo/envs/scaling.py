@@ -70,6 +70,12 @@ class ScaledObservations(
             return unit.astype(np.float32)
 
 
+def unscaled_observation(scaled: np.ndarray, bounds: Bounds) -> np.ndarray:
+    """The task's own observation of a scaled one: `obs_size`, float64."""
+    low, high = np.array(bounds, np.float64).T
+    return low + (np.asarray(scaled, np.float64) + 1) * (high - low) / 2
+
+
 class SeenObservations(gymnasium.ObservationWrapper[Any, Any, Any]):
     """An environment with flat observations that keeps the extremes of all it gave."""
 

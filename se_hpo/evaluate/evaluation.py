@@ -14,7 +14,6 @@ import pandas as pd
 from se_hpo.agents.enough_steps import check_learns
 from se_hpo.agents.registry import check_takes, kind_of, make_agent
 from se_hpo.config.overrides import parse_overrides
-from se_hpo.envs.learned import kind_of as kind_of_learned
 from se_hpo.envs.reward_inputs import discount_of
 from se_hpo.envs.tasks import check_task, get_task, import_task
 from se_hpo.envs.zoo_files import name_of_task
@@ -24,7 +23,13 @@ from se_hpo.evaluate.chosen_sets import UsedSet, is_one_se, run_of, used_sets
 from se_hpo.evaluate.drawn_agents import agent_sources
 from se_hpo.evaluate.evaluation_files import EvaluationFiles
 from se_hpo.evaluate.options import EvaluateOptions
-from se_hpo.evaluate.plan import Plan, PlannedAgent, Rules, in_shard
+from se_hpo.evaluate.plan import (
+    TESTS_ON_SE,
+    Plan,
+    PlannedAgent,
+    Rules,
+    in_shard,
+)
 from se_hpo.machine.processes import available_cores
 from se_hpo.names import REAL
 from se_hpo.results.columns import tidy
@@ -87,6 +92,8 @@ class Evaluation:
         settings = {"task": plan.task, **plan.rules.to_dict(), "agents": agents}
         if alone or plan.rules.how.curves:
             settings["baselines"] = alone
+        if plan.rules.how.curves and not all(s.is_of_rewards for s in plan.sets):
+            settings["tests_on_se"] = TESTS_ON_SE
         return {**settings, "sets": sets}
 
     def own_agents(self) -> list[PlannedAgent]:
@@ -200,7 +207,6 @@ def _engines(plan: Plan, engine: str) -> dict[str, str]:
         _check_agent(job)
     _check_steps(plan)
     _note_discounts(plan)
-    _note_many_tests(plan)
     return {name: loop.engine_for(job) for name, job in first.items()}
 
 
@@ -209,22 +215,6 @@ def _check_steps(plan: Plan) -> None:
     steps = plan.rules.fixed_steps
     for agent in plan.agents if steps is not None else ():
         check_learns(plan.job(agent).agent, steps, f"--fixed-steps {steps}")
-
-
-def _note_many_tests(plan: Plan) -> None:
-    """Say what curves cost on SEs of one step: a test follows every episode."""
-    of_one_step = [
-        used.se_set.train_env
-        for used in plan.sets
-        if kind_of_learned(used.se_set.config.se).name == "one_step"
-    ]
-    if plan.rules.how.curves and plan.with_sets and of_one_step:
-        steps = plan.rules.fixed_steps
-        log.warning(
-            "episodes of %s have one step, and a test follows each: %s tests per "
-            "agent; fewer with a smaller --curve-steps, none without --curves",
-            *(", ".join(of_one_step), f"{steps:,}" if steps else "as many"),
-        )
 
 
 def _note_discounts(plan: Plan) -> None:

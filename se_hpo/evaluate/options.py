@@ -47,8 +47,7 @@ class EvaluateOptions:
     no_step_cap: bool = False
     """Let agents take more steps on an SE than it was trained for."""
     curves: bool = False
-    """Record learning curves, by a test after every training episode; on reward
-    networks always."""
+    """Record learning curves, by tests while training; on reward networks always."""
     curve_steps: int | None = None
     """Training steps of a curve, without stopping rules. Default: as in the paper."""
     hyperparameters: Literal["default", "varied"] | None = None

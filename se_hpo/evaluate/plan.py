@@ -31,6 +31,10 @@ from se_hpo.training.jobs import TrainingJob, TrainingResult
 from se_hpo.training.process_pool import Completed
 
 
+TESTS_ON_SE = 50
+"""Of a learning curve on an SE, at most: its episodes may have one step each."""
+
+
 @dataclass(frozen=True)
 class Rules:
     """How agents are seeded, trained and tested; the same on every train_env."""
@@ -74,6 +78,11 @@ class Rules:
             rule += f"-{self.how.variation}"
         values = f"-{self.how.name}" if self.how.name else ""
         return f"{rule}{values}{'' if self.step_cap else '-uncapped'}-{self.seed}"
+
+    @property
+    def test_every(self) -> int:
+        """Training steps between the tests of a curve on an SE."""
+        return -(-(self.fixed_steps or 1) // TESTS_ON_SE)
 
     def to_dict(self) -> dict[str, Any]:
         """What makes them what they are; builtin types."""
@@ -121,6 +130,11 @@ class PlannedAgent:
         se_set = self.used_set.se_set.name if self.used_set else None
         index = self.se.outcome.index if self.se else None
         return self.train_env, se_set, index, self.agent, self.pair
+
+    @property
+    def on_se(self) -> bool:
+        """Whether the episodes in training are an SE's, not the task's."""
+        return self.used_set is not None and not self.used_set.is_of_rewards
 
     @property
     def group(self) -> tuple[str, str]:
@@ -197,6 +211,7 @@ class Plan:
             learned=LearnedEnv(se.se_config, se.psi) if se else None,
             stop_by_rule=self.rules.fixed_steps is None,
             test_while_training=self.rules.how.curves,
+            test_every=self.rules.test_every if agent.on_se else 1,
         )
         return job.resolved()
 

@@ -26,7 +26,7 @@ def recorded_curve(
         spec: the task.
     """
     returns = np.asarray(result.curve_returns, float)
-    steps = np.cumsum(result.episode_lengths)[: len(returns)]
+    steps = result.curve_steps
     if not len(steps) or (result.stop_reason == "diverged" and steps[-1] < n_steps):
         returns = np.append(returns, spec.worst_return)
         steps = np.append(steps, n_steps)

@@ -26,9 +26,6 @@ from se_hpo.registries import load
 _LARGEST_REWARD = float(np.finfo(np.float32).max)
 """The replay buffer holds float32."""
 
-Test = Callable[[], float]
-"""A greedy test episode on the task; gives its return."""
-
 
 class Step(NamedTuple):
     """Outcome of one environment step."""
@@ -55,7 +52,7 @@ class Episodes(Protocol):
 
     @property
     def test_returns(self) -> Sequence[float]:
-        """Of a test after each of them, or none."""
+        """Of the tests after them, or none."""
 
 
 class TrainingEnv(Protocol):
@@ -216,16 +213,39 @@ class TrainingLog:
     lengths: list[int] = field(default_factory=list)
     """Environment steps."""
     test_returns: list[float] = field(default_factory=list)
-    """Of a test after each episode, where there are such."""
+    """Of the tests while training, where there are such."""
+    test_steps: list[int] = field(default_factory=list)
+    """Environment steps before each of these."""
     stop_reason: str = "train_episodes"
     """See `names.STOP_REASONS`."""
+
+
+@dataclass(frozen=True)
+class TestsWhileTraining:
+    """Greedy test episodes on the task between training episodes."""
+
+    test: Callable[[], float]
+    """One; gives its return."""
+    every: int = 1
+    """Training steps at least from one to the next."""
+    __test__ = False  # its name misleads pytest
+
+    def after_episode(self, log: TrainingLog, steps: int, last: bool) -> None:
+        """Test and log it, where it is time; after the last episode in any case."""
+        before = log.test_steps[-1] if log.test_steps else 0
+        if steps - before >= (1 if last else self.every):
+            log.test_returns.append(self.test())
+            log.test_steps.append(steps)
 
 
 class LoggedEnv:
     """What an agent with a loop of its own trains on: every step is logged."""
 
-    def __init__(self, env: TrainingEnv, log: TrainingLog, test: Test | None) -> None:
-        self._env, self._log, self._test, self._starts = env, log, test, True
+    def __init__(
+        self, env: TrainingEnv, log: TrainingLog, tests: TestsWhileTraining | None
+    ) -> None:
+        self._env, self._log, self._tests = env, log, tests
+        self._starts, self._steps = True, 0
 
     def reset(self) -> np.ndarray:
         """Start an episode; it is one with its first step."""
@@ -239,6 +259,7 @@ class LoggedEnv:
             self._log.lengths.append(0)
         step = self._env.step(action)
         self._log.lengths[-1] += step.env_steps
+        self._steps += step.env_steps
         check_finite(step)
         self._log.returns[-1] += step.reward
         self._starts = step.ended
@@ -246,7 +267,7 @@ class LoggedEnv:
             self.test()
         return step
 
-    def test(self) -> None:
-        """Test the agent, unless that was done since the last step."""
-        if self._test and len(self._log.test_returns) < len(self._log.returns):
-            self._log.test_returns.append(self._test())
+    def test(self, last: bool = False) -> None:
+        """Test the agent where it is time, at most once between two steps."""
+        if self._tests:
+            self._tests.after_episode(self._log, self._steps, last)

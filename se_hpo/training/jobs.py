@@ -44,6 +44,9 @@ class TrainingJob:
     test_while_training: bool = False
     """A greedy test episode on the task after each training episode; the rule `solved`
     then looks at these, as soon as there are `stop_window`."""
+    test_every: int = 1
+    """Training steps at least between such tests: one follows the first episode that
+    ends so many after the one before, and one the last that a limit ends."""
     max_test_steps: int | None = None
     """Step limit of the tests, in place of the task's."""
 
@@ -66,6 +69,8 @@ class TrainingJob:
         return under_limit(spec, self.max_test_steps)
 
     def __post_init__(self) -> None:
+        if self.test_every < 1:
+            raise UserError(f"test_every = {self.test_every}: must be >= 1")
         if (steps := self.max_test_steps) is not None and steps < 1:
             raise UserError(f"max_test_steps = {steps}: must be >= 1, or None")
         if self.learned is not None and not isinstance(self.learned, LearnedEnv):
@@ -90,8 +95,10 @@ class TrainingResult:
     stop_reason: str
     """A name in `names.STOP_REASONS`."""
     curve_returns: np.ndarray = field(default_factory=lambda: np.empty(0))
-    """Return of the test episode after each training episode, float64, where there are
-    such; the last ones are missing of an agent that diverged."""
+    """Return of each test episode while training, float64, where there are such; the
+    last ones are missing of an agent that diverged."""
+    curve_steps: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
+    """Environment steps in training before each of these, int64."""
 
     @property
     def score(self) -> float:

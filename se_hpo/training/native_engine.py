@@ -135,6 +135,7 @@ def _flatten(index: int, job: TrainingJob) -> dict[str, Any]:
         "learned": job.learned and _learned_dict(where, job, spec),
         "stop_by_rule": job.stop_by_rule,
         "test_while_training": job.test_while_training,
+        "test_every": job.test_every,
         "max_test_steps": tested.max_steps,
         "schedule": job.schedule,
         "learn_from": job.agent.se_init_steps,

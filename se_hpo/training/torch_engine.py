@@ -29,7 +29,7 @@ from se_hpo.text import last_line
 from se_hpo.training.environments import (
     LoggedEnv,
     TaskTrainingEnv,
-    Test,
+    TestsWhileTraining,
     TrainingEnv,
     TrainingLog,
     check_finite,
@@ -56,7 +56,7 @@ def train_agent(
     env: TrainingEnv,
     config: AgentConfig,
     rule: StoppingRule,
-    test: Test | None = None,
+    tests: TestsWhileTraining | None = None,
     schedule: int = 0,
 ) -> TrainingLog:
     """Train until the rule, the episodes or the environment steps end it.
@@ -73,8 +73,9 @@ def train_agent(
             limit = config.max_env_steps
             at_limit = _train_episode(agent, env, log, learns, steps, limit)
             steps += log.lengths[-1]
-            if test:
-                log.test_returns.append(test())
+            if tests:
+                last = at_limit or episode + 1 == config.train_episodes
+                tests.after_episode(log, steps, last)
             if at_limit:
                 log.stop_reason = "max_env_steps"
                 break
@@ -133,14 +134,14 @@ def _train_episode(
 
 
 def _train_by_itself(
-    agent: SelfTrained, env: TrainingEnv, test: Test | None
+    agent: SelfTrained, env: TrainingEnv, tests: TestsWhileTraining | None
 ) -> TrainingLog:
     """Train by the agent's own loop; what ends that is its own business."""
     log = TrainingLog()
-    logged = LoggedEnv(env, log, test)
+    logged = LoggedEnv(env, log, tests)
     try:
         log.stop_reason = agent.train_on(logged)
-        logged.test()  # after an episode that was cut short
+        logged.test(last=True)  # an episode may have been cut short
     except DivergedError:
         log.stop_reason = "diverged"
     return log
@@ -210,7 +211,9 @@ def run_job(job: TrainingJob) -> TrainingResult:
         curve = _curve_tests(job, agent, tested)
         log, test = TrainingLog(stop_reason="diverged"), TestLog(diverged=True)
         if job.learned is None or np.isfinite(job.learned.psi).all():
-            log = trained(job, agent, env, curve.episode if curve else None)
+            every = job.test_every
+            tests = TestsWhileTraining(curve.episode, every) if curve else None
+            log = trained(job, agent, env, tests)
         if log.stop_reason != "diverged":
             seed = seeding.integer_seed(job.seed, "test")
             repeat = config.action_repeat
@@ -223,18 +226,22 @@ def run_job(job: TrainingJob) -> TrainingResult:
         test_env_steps=test.env_steps + (curve.env_steps if curve else 0),
         stop_reason="diverged" if test.diverged else log.stop_reason,
         curve_returns=np.array(log.test_returns, np.float64),
+        curve_steps=np.array(log.test_steps, np.int64),
     )
 
 
 def trained(
-    job: TrainingJob, agent: Agent, env: TrainingEnv, test: Test | None = None
+    job: TrainingJob,
+    agent: Agent,
+    env: TrainingEnv,
+    tests: TestsWhileTraining | None = None,
 ) -> TrainingLog:
     """Train the agent of a job, which is resolved, until something ends it."""
     if isinstance(agent, SelfTrained):
-        return _train_by_itself(agent, env, test)
+        return _train_by_itself(agent, env, tests)
     rule = functools.partial(env.stop_reason, config=job.agent)
     stop = rule if job.stop_by_rule else lambda log: None
-    return train_agent(agent, env, job.agent, stop, test, job.schedule)
+    return train_agent(agent, env, job.agent, stop, tests, job.schedule)
 
 
 def _curve_tests(job: TrainingJob, agent: Agent, spec: TaskSpec) -> Tests | None:

@@ -180,6 +180,25 @@ def test_another_agent_with_the_same_fields_takes_the_sets_values(tmp_path):
     assert config == find_agent("td3_discrete").config() and "defaults" in what
 
 
+@pytest.mark.parametrize("kind", ["one_step", "mdp_learned_start", "mdp"])
+def test_curves_on_ses_have_fifty_tests_however_short_their_episodes(
+    tmp_path, quick, kind
+):
+    se = LEARNED[kind].config(hidden_size=4)
+    agent = replace(AGENT, se_steps=500)
+    config = replace(CONFIG, agent=agent, se=se)
+    make_set(tmp_path / "run/ses/fixed", "se_fixed", 1, config, "CartPole-v0")
+    main(options(tmp_path / "run", num_agents=1))
+    curves = se_hpo.load_curves(tmp_path / "run").groupby("train_env")["step"]
+    assert curves.max().eq(STEPS).all()
+    on_se = curves.get_group("se_fixed")
+    assert on_se.isin(range(8, STEPS + 1, 8)).all() or kind != "one_step"
+    file = tmp_path / "run/evaluations" / f"curves-{STEPS}-varied-matched-0.jsonl"
+    lines = map(json.loads, file.read_text().splitlines())
+    steps = {line["train_env"]: line["test_env_steps"] for line in lines}
+    assert steps["se_fixed"] <= (50 + 2) * 200, "of tests, each of 200 at most"
+
+
 def test_values_of_a_file(tmp_path):
     run, file = reward_run(tmp_path / "run"), tmp_path / "mine.yaml"
     file.write_text("ddqn: {lr: 0.5}\n")
@@ -220,7 +239,8 @@ def test_a_task_of_no_known_length_asks_for_it(tmp_path):
 def result(returns, lengths, stop_reason="max_env_steps"):
     zero = np.zeros(1)
     lengths = np.array(lengths)
-    own = (zero, zero, lengths, 0, stop_reason, np.array(returns, float))
+    steps = np.cumsum(lengths)[: len(returns)]
+    own = (zero, zero, lengths, 0, stop_reason, np.array(returns, float), steps)
     return TrainingResult(*own)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from se_hpo.agents.ddqn_config import DDQNConfig
+from se_hpo.errors import UserError
 from se_hpo.training.inner_loop import InnerLoop
 from se_hpo.training.jobs import TrainingJob
 from tests.helpers.engine_jobs import needs_engine
@@ -30,10 +31,32 @@ def test_a_test_follows_every_episode_and_changes_no_training(engine):
     tested = trained(engine, test_while_training=True)
     assert plain.curve_returns.size == 0
     assert tested.curve_returns.shape == (12,)
+    assert tested.curve_steps.tolist() == np.cumsum(tested.episode_lengths).tolist()
     assert tested.episode_returns.tobytes() == plain.episode_returns.tobytes()
     assert tested.test_returns.tobytes() == plain.test_returns.tobytes()
     steps = tested.curve_returns.sum()  # CartPole: 1 per step
     assert tested.test_env_steps == plain.test_env_steps + steps
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("limit", [0, 130])
+def test_tests_lie_so_many_steps_apart_and_the_last_episode_has_one(engine, limit):
+    shared = {"test_while_training": True, "max_env_steps": limit}
+    result = trained(engine, **shared, test_every=50)
+    wanted, ends = [], np.cumsum(result.episode_lengths)
+    for end in ends:
+        if end - (wanted[-1] if wanted else 0) >= 50 or end == ends[-1]:
+            wanted.append(end)
+    assert 2 <= len(wanted) < len(ends)
+    assert result.curve_steps.tolist() == wanted
+    assert len(result.curve_returns) == len(wanted)
+    plain = trained(engine, max_env_steps=limit)
+    assert result.test_returns.tobytes() == plain.test_returns.tobytes()
+
+
+def test_no_steps_between_tests_are_refused():
+    with pytest.raises(UserError, match="test_every = 0: must be >= 1"):
+        trained("torch", test_every=0)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -16,7 +16,12 @@ from se_hpo.envs.stopping import stop_on_plateau, stop_when_solved
 from se_hpo.envs.tasks import get_task
 from se_hpo.errors import UserError
 from se_hpo.training import torch_engine
-from se_hpo.training.environments import LearnedTrainingEnv, Step, TaskTrainingEnv
+from se_hpo.training.environments import (
+    LearnedTrainingEnv,
+    Step,
+    TaskTrainingEnv,
+    TestsWhileTraining,
+)
 from se_hpo.training.inner_loop import InnerLoop
 from se_hpo.training.jobs import TrainingJob
 from se_hpo.training.torch_engine import run_job, train_agent
@@ -229,12 +234,13 @@ def test_tests_while_training_follow_every_episode_and_decide_when_to_stop():
     returns, settings = iter(range(9)), AgentConfig(stop_window=2, init_episodes=0)
     env = TaskTrainingEnv(SPEC, 0, "bootstrap")
     rule = functools.partial(env.stop_reason, config=settings)
-    tests = FixedEpisodes([500] * 9), settings, rule, lambda: 193 + next(returns)
+    each = TestsWhileTraining(lambda: 193 + next(returns))
+    tests = FixedEpisodes([500] * 9), settings, rule, each
     log = train_agent(Recorder(), *tests)
     assert log.test_returns == [193, 194, 195, 196]
     assert (log.stop_reason, log.returns) == ("solved", [500] * 4)
     env = TaskTrainingEnv(SPEC, 0, "bootstrap")
-    tests = FixedEpisodes([0] * 9), settings, rule, lambda: 200.0
+    tests = FixedEpisodes([0] * 9), settings, rule, TestsWhileTraining(lambda: 200.0)
     assert len(train_agent(Recorder(), *tests).test_returns) == 2  # of both, all there
 
 
