@@ -30,7 +30,6 @@ from se_hpo.terminal.flags import at_least, check_seed
 from se_hpo.training.jobs import TrainingJob, TrainingResult
 from se_hpo.training.process_pool import Completed
 
-
 TESTS_ON_SE = 50
 """Of a learning curve on an SE, at most: its episodes may have one step each."""
 
