@@ -2,6 +2,7 @@
 
     python experiments/bohb_against_random.py            # three CPU hours; goes on
     python experiments/bohb_against_random.py --show     # the table again
+    python experiments/bohb_against_random.py --run RUN  # its winner and the default
 
 Five pairs of `python -m se_hpo.optimize --space nes_cartpole`, one of each with
 `--optimizer random`, which begin with the same default configuration. Of each pair what
@@ -67,7 +68,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("results/bohb_against_random"))
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--show", action="store_true")
+    parser.add_argument("--run", type=Path, help="any run of nes_cartpole")
     args = parser.parse_args()
+    if args.run:
+        compare(args.run, args.out, args.workers)
+        return
     if not args.show:
         KEPT.write_text(json.dumps(measured(args.out, args.workers), indent=1) + "\n")
     show(json.loads(KEPT.read_text()))
@@ -87,6 +92,25 @@ def measured(out: Path, workers: int) -> list[dict[str, Any]]:
         {**asdict(w), "fresh_losses": losses[i :: len(winners)]}
         for i, w in enumerate(winners)
     ]
+
+
+def compare(run: Path, out: Path, workers: int) -> None:
+    """The winner of a run beside the default, on ten seeds that did not choose it."""
+    best = se_hpo.load_incumbent(run)
+    found = Winner("run", 0, dict(best.configuration), best.trial)
+    with ProcessPoolExecutor(workers) as pool:
+        jobs = [(found, k, out) for k in range(FRESH)]
+        losses = np.array(list(pool.map(fresh_loss, *zip(*jobs, strict=True))))
+    rows = json.loads(KEPT.read_text())
+    default = next(
+        np.array(r["fresh_losses"]) for r in rows if r["search"] == "default"
+    )
+    print(
+        f"{best.trial}: {best.loss:.3f} in the search, confirmed {best.fresh_loss:.3f}"
+    )
+    error = losses.std(ddof=1) / np.sqrt(len(losses))
+    print(f"on ten other seeds {losses.mean():.3f} ± {error:.3f}")
+    print(beside("default", default, "winner", losses))
 
 
 def run_search(search: str, seed: int, out: Path) -> None:
@@ -201,14 +225,18 @@ def show(rows: list[dict[str, Any]]) -> None:
         f"random minus BOHB: {np.mean(difference):.3f} [{low:.3f}, {high:.3f}], "
         f"paired t test over {len(difference)} pairs p = {test.pvalue:.3f}"
     )
+    default = fresh["default", 0]
     for search in SEARCHES:
         for s in SEEDS:
-            test = stats.ttest_ind(
-                fresh["default", 0], fresh[search, s], equal_var=False
-            )
-            low, high = test.confidence_interval()
-            print(f"default minus {search} {s}: ", end="")
-            print(f"[{low:.3f}, {high:.3f}], p = {test.pvalue:.4f}")
+            print(beside("default", default, f"{search} {s}", fresh[search, s]))
+
+
+def beside(name: str, losses: np.ndarray, other: str, others: np.ndarray) -> str:
+    """The difference of two means with its 95 % interval (Welch)."""
+    test = stats.ttest_ind(losses, others, equal_var=False)
+    low, high = test.confidence_interval()
+    difference = f"{name} minus {other}: {losses.mean() - others.mean():.3f}"
+    return f"{difference} [{low:.3f}, {high:.3f}], p = {test.pvalue:.4f}"
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What the pages name is there: files, modules, flags, links, rooms, tables."""
 
+import configparser
 import os
 import pkgutil
 import re
@@ -163,6 +164,20 @@ def test_every_flag_in_its_text_is_a_flag_of_some_command(page: Path) -> None:
     )
     code = " ".join(re.sub(r'"[^"]*"', "", text) for text in in_line(page))
     assert set(re.findall(r"(?<!\S)--[a-z][a-z-]*", code)) <= known
+
+
+def test_every_extra_is_in_the_table_of_the_platforms_and_pages_name_no_other() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    extras = set(setup["options.extras_require"])
+    table = (
+        (DOCS / "platforms.md").read_text().partition("| extra | for |\n|---|---|\n")[2]
+    )
+    first = [line.split("|")[1] for line in table.partition("\n\n")[0].splitlines()]
+    assert set(re.findall(r"`(\w+)`", " ".join(first))) == extras
+    for page in PAGES:
+        for named in re.findall(r"""["'](?:\.|se.hpo)\[([\w,]+)\]""", page.read_text()):
+            assert set(named.split(",")) <= extras, page.name
 
 
 def test_the_checks_find_what_is_wrong(tmp_path: Path) -> None:
