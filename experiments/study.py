@@ -55,7 +55,7 @@ def keep_run(run: Path, out: Path) -> None:
     paths, kept = RunPaths(run), RunPaths(out)
     files = [*paths.ses.glob("*/*.json"), *paths.ses.glob("*/*.safetensors")]
     files += [*paths.evaluations.glob("*.json"), *paths.evaluations.glob("*.jsonl")]
-    files += [paths.run, paths.configspace, *paths.journals]
+    files += [paths.run, paths.configspace, paths.confirmation, *paths.journals]
     for path in filter(Path.is_file, files):
         target = kept.root / path.relative_to(paths.root)
         target.parent.mkdir(parents=True, exist_ok=True)
