@@ -81,6 +81,6 @@ def test_a_run_that_is_begun_anew_has_the_new_loss(tmp_path):
 def test_a_space_says_how_many_brackets_a_run_of_its_own_budgets_has(tmp_path):
     space = load_space("nes_cartpole")
     request = resolve_run(Options(run=tmp_path / "run"), space)
-    assert len(request.brackets) == space.n_brackets == 21
+    assert len(request.brackets) == space.n_brackets == 33
     for other in (Options(max_budget=9), Options(n_brackets=6, eta=3.0)):
         assert len(resolve_run(other, space).brackets) in (4, 6)
