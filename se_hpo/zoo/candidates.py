@@ -128,22 +128,24 @@ class _Sets:
     """What is needed of the settings of an evaluation."""
 
     sets: dict[str, _Set]
+    variation: str = "varied"
+    """Of the agents' hyperparameters; their records say it of curves alone."""
 
 
 def _on_se(fingerprint: str, file: Path) -> pd.DataFrame:
     """A file's records of agents that were trained on an SE, whatever it was called."""
     try:
-        sets = record(_Sets, read_json(header_of(file)).get("settings")).sets
+        settings = record(_Sets, read_json(header_of(file)).get("settings"))
     except RecordError:  # then nobody knows on what its agents were trained
         return pd.DataFrame()
-    pairs = ((name, *se) for name, of in sets.items() for se in of.ses.items())
+    pairs = ((name, *se) for name, of in settings.sets.items() for se in of.ses.items())
     here = {(name, index) for name, index, found in pairs if found == fingerprint}
     if not here:
         return pd.DataFrame()
     frame = load_evaluations(file)
     keys = zip(frame["se_set"].astype(object), frame["se"].astype(str), strict=True)
     rows = frame[[key in here for key in keys]]
-    return rows.assign(evaluation=evaluation_name(file))
+    return rows.assign(evaluation=evaluation_name(file), variation=settings.variation)
 
 
 def chosen(found: Sequence[Candidate], se: int | None) -> Candidate:

@@ -51,6 +51,20 @@ def test_evaluations_decide_before_scores(tmp_path):
         assert candidates(root)[0].reached[0].mean == 150.0
 
 
+def test_a_card_says_that_hyperparameters_were_the_defaults(run):
+    se_hpo.evaluate.run(
+        envs=run,
+        train_envs="se_varied",
+        hyperparameters="default",
+        num_agents=1,
+        test_episodes=1,
+        fixed_steps=60,
+        progress=False,
+    )
+    found = {r.variation: r.n for r in candidates(run)[0].reached}
+    assert found == {"varied": 2, "default": 1}
+
+
 def test_only_agents_trained_on_these_very_parameters_count(run):
     (zero, one) = candidates(run)
     assert (zero.reached[0].n, one.reached[0].n) == (2, 2)
