@@ -64,7 +64,7 @@ STUDIES = {
         trainings=2000,
         ours=("ddqn", "dueling_ddqn", "ppo"),
         sb3=("sb3:DQN", "sb3:PPO"),
-        per_se_sb3=1,
+        per_se_sb3=10,
         on_task=(),
     ),
     "mountain-car-continuous-any": Study(
