@@ -55,7 +55,10 @@ def resolve_start(options: Options, space: Space, paths: RunPaths) -> dict[str, 
         raise UserError(f"{paths.run} is damaged (start_from): restore it") from None
 
     def resolved(
-        flag: str, source: Path | None, stored: dict[str, Any], read: Callable[[], Any]
+        flag: str,
+        source: Path | None,
+        stored: dict[str, Any],
+        read: Callable[[Path], dict[str, Any]],
     ) -> dict[str, Any]:
         here = None if source is None else str(source.expanduser().resolve())
         if stored:
@@ -66,7 +69,7 @@ def resolve_start(options: Options, space: Space, paths: RunPaths) -> dict[str, 
                     "--overwrite"
                 )
             return stored
-        if here is None:
+        if source is None or here is None:
             return {}
         if Path(here) == paths.root.resolve():
             raise UserError(f"{flag} {source} is the run itself: give another --run")
@@ -75,17 +78,13 @@ def resolve_start(options: Options, space: Space, paths: RunPaths) -> dict[str, 
                 f"{paths.root} was begun without {flag}: leave that out to continue "
                 "it, or give another --run, or --overwrite"
             )
-        return {"source": here, **read()}
+        return {"source": here, **read(source)}
 
-    def configurations() -> dict[str, Any]:
-        assert options.start_from is not None
-        return {
-            "configurations": read_start(options.start_from, options.start_best, space)
-        }
+    def configurations(source: Path) -> dict[str, Any]:
+        return {"configurations": read_start(source, options.start_best, space)}
 
-    def results() -> dict[str, Any]:
-        assert options.prior is not None
-        return {"results": read_prior(options.prior, space)}
+    def results(source: Path) -> dict[str, Any]:
+        return {"results": read_prior(source, space)}
 
     first = resolved("--start-from", options.start_from, first, configurations)
     prior = resolved("--prior", options.prior, prior, results)

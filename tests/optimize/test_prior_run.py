@@ -12,13 +12,8 @@ from se_hpo.optimize.prior_run import read_prior
 from se_hpo.optimize.run_request import resolve_run
 from se_hpo.results.lines import UnreadableWarning
 from se_hpo.search_spaces.loading import load_space
-from tests.end_to_end.test_optimize import (
-    command,
-    optimize,
-    subprocess,
-    wait_for_results,
-)
-from tests.optimize.test_start_from import FAST, proposals
+from tests.end_to_end.test_optimize import optimize
+from tests.optimize.test_start_from import FAST, kill_early, proposals
 
 
 @pytest.fixture(scope="module")
@@ -59,11 +54,7 @@ def test_a_killed_run_goes_on_to_the_same_proposals_without_its_source(tmp_path,
     flags = ("--space", tmp_path / "fast.py", "--seed", 7, "--n-brackets", 3)
     flags += ("--prior", copy, "--run")
     assert optimize(*flags, tmp_path / "whole").returncode == 0
-    with subprocess.Popen(
-        command(*flags, tmp_path / "cut"), stderr=subprocess.DEVNULL
-    ) as process:
-        wait_for_results(tmp_path / "cut", 2)
-        process.kill()
+    kill_early(*flags, tmp_path / "cut")
     shutil.rmtree(copy)
     assert optimize(*flags, tmp_path / "cut").returncode == 0
     assert proposals(tmp_path / "cut") == proposals(tmp_path / "whole")

@@ -92,15 +92,19 @@ def test_the_best_of_a_run_come_first_best_first(tmp_path, source):
     assert proposals(run)[:2] == best
 
 
+def kill_early(*flags):
+    """Begin a search, whose folder is the last word, and kill it after two results."""
+    process = subprocess.Popen(command(*flags), stderr=subprocess.DEVNULL)
+    with process:
+        wait_for_results(flags[-1], 2)
+        process.kill()
+
+
 def test_an_interrupted_run_goes_on_as_it_began_without_its_source(tmp_path, space):
     path = listed(tmp_path, [{**GOOD, "ddqn.lr": i / 1000} for i in range(1, 5)])
     flags = ("--space", space, "--n-brackets", 3, "--start-from", path, "--run")
     assert optimize(*flags, tmp_path / "whole").returncode == 0
-    with subprocess.Popen(
-        command(*flags, tmp_path / "cut"), stderr=subprocess.DEVNULL
-    ) as process:
-        wait_for_results(tmp_path / "cut", 2)
-        process.kill()
+    kill_early(*flags, tmp_path / "cut")
     path.unlink()
     assert optimize(*flags, tmp_path / "cut").returncode == 0
     assert proposals(tmp_path / "cut") == proposals(tmp_path / "whole")
